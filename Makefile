@@ -1,0 +1,44 @@
+# demo   train one run, combine it and plot it        test      every test but the long ones
+# check  format, lint, types, layers                  test-all  the long proofs too
+# bench  the benchmarks, against stable-baselines3
+PYTHON ?= python3
+VENV ?= .venv
+RUN := $(VENV)/bin/python
+DEMO := results/demo/Pendulum-v1_SAC_SquashedGaussian
+
+.PHONY: demo test test-all check bench
+
+demo: $(VENV)/.run
+	$(RUN) main.py --agent-json config/agent/SAC_classic_best_pendulum.json \
+	  --env-json config/environment/PendulumContinuous-v1.json --index 0 --save-dir demo
+	$(RUN) simple_combine.py $(DEMO)
+	$(RUN) utils/plot_mse_data.py $(DEMO)/data.json
+
+test: $(VENV)/.dev
+	$(RUN) -m pytest -n 2 -m "not slow"
+
+test-all: $(VENV)/.dev
+	$(RUN) -m pytest -n 2
+
+check: $(VENV)/.dev
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(VENV)/.bench
+	$(RUN) benchmarks/training_speed.py
+	$(RUN) benchmarks/command_speed.py
+
+$(VENV)/.run: requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+$(VENV)/.bench: requirements-bench.txt $(VENV)/.run
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	touch $@

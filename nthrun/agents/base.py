@@ -1,0 +1,121 @@
+"""The contract of an agent, written once for one run and for a pack.
+
+Every tensor has a leading lane axis; a lane is one run. An agent's state is one flat dict of
+tensors which its methods change in place. Runs never mix: no operation reduces over lanes, so
+what a lane computes does not depend on its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nthrun.specs.declaration import EnvironmentDeclaration, Setting
+
+State = dict[str, Tensor]
+
+
+class Noise(NamedTuple):
+    """The random numbers of one step, drawn beforehand from each lane's own streams.
+
+    Attributes:
+        environment: uniform on [0, 1), `(lanes, draws)`, for resets.
+        agent: standard normal, `(lanes, agent.num_agent_draws)`.
+        replay: uniform on [0, 1) in float64, `(lanes, agent.num_replay_draws)`.
+    """
+
+    environment: Tensor
+    agent: Tensor
+    replay: Tensor
+
+
+class Experience(NamedTuple):
+    """One step of every lane, `(lanes, dim)` each.
+
+    Attributes:
+        observation: before the action.
+        action: within the environment's bounds.
+        reward: `(lanes, 1)`.
+        next_observation: after the action, before any reset.
+        terminated: 1.0 where the episode ended in a terminal state, `(lanes, 1)`. A truncated
+            episode has 0.0, so that its value is bootstrapped.
+    """
+
+    observation: Tensor
+    action: Tensor
+    reward: Tensor
+    next_observation: Tensor
+    terminated: Tensor
+
+
+class Agent(Protocol):
+    """An agent; `nthrun.agents.sac.algorithm` is one."""
+
+    num_agent_draws: int
+    num_replay_draws: int
+    replay_capacity: int
+    """Steps that `state["replay"]`, `(lanes, capacity, width)`, holds: step t lies in slot
+    t mod capacity. 0 for an agent without replay."""
+
+    def __init__(self, statics: Setting, environment: EnvironmentDeclaration) -> None: ...
+
+    def initial_state(
+        self,
+        settings: Sequence[Setting],
+        gamma: float,
+        generators: Sequence[np.random.Generator],
+    ) -> State:
+        """The state before the first step, one setting and one initialisation stream a lane."""
+
+    def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
+        """The training action `(lanes, action_dim)` for an observation `(lanes, dim)`."""
+
+    def act_greedily(self, state: State, observation: Tensor) -> Tensor:
+        """The evaluation action for observations `(lanes, episodes, dim)`."""
+
+    def observe(self, state: State, experience: Experience, step: Tensor) -> None:
+        """Take in one step."""
+
+    def learns_at(self, step: int) -> bool:
+        """Whether `update` follows step number `step` (0-based)."""
+
+    def update(self, state: State, noise: Noise, step: Tensor) -> dict[str, Tensor]:
+        """Learn; returns metrics `(lanes,)` each, non-finite once the run has diverged, and
+        `update_indices` `(lanes, batch)`, the steps learnt from."""
+
+    def learned_params(self, state: State) -> dict[str, Tensor]:
+        """Every learned weight and scalar, `(lanes, ...)` each."""
+
+
+def gradient(
+    loss: Callable[[Tensor], tuple[Tensor, Tensor]], parameters: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradient of each lane's own loss.
+
+    Args:
+        loss: parameters -> (loss `(lanes,)`, anything else the caller wants back).
+        parameters: `(lanes, num_params)`.
+
+    Returns:
+        loss, the other output, and the gradient, `(lanes, num_params)`. Summing the losses over
+        lanes makes the gradient of the sum each lane's own.
+    """
+    with torch.enable_grad():
+        leaf = parameters.detach().requires_grad_()
+        value, other = loss(leaf)
+        (slope,) = torch.autograd.grad(value.sum(), leaf)
+    return value.detach(), other.detach(), slope
+
+
+def lane_column(settings: Sequence[Setting], value: Callable[[Setting], float]) -> Tensor:
+    """A number of each lane's setting as a `(lanes, 1)` tensor."""
+    return torch.tensor([[value(setting)] for setting in settings], dtype=torch.float32)
+
+
+def statics_of(setting: Setting, names: Sequence[str]) -> Mapping[str, object]:
+    """The static hyperparameters of a setting."""
+    return {name: setting[name] for name in names}

@@ -1,0 +1,1 @@
+"""What records say: statistics, the choice of settings, figures."""

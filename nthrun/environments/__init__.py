@@ -1,0 +1,1 @@
+"""Environments: a contract, and one folder each with a declaration and a program."""

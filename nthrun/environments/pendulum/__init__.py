@@ -1,0 +1,1 @@
+"""Pendulum-v1: swing a pendulum up and keep it there, with continuous torque."""

@@ -1,0 +1,111 @@
+"""Every error nthrun raises on purpose.
+
+    NthrunError                 base; `exit_code` is what an entry point exits with
+    ├── SpecError               ValueError    a spec file, or several faults of one
+    ├── IndexSpecError          ValueError    an --index text, or an index out of range
+    ├── FingerprintError        ValueError    the directory's runs belong to another spec
+    ├── DataFileError           ValueError    a file that is not what it should be
+    ├── StorageError            OSError       a file that could not be written or read
+    ├── DeviceError             RuntimeError  a device or backend this machine lacks
+    ├── MissingExtraError       ImportError   an optional package that is not installed
+    ├── ConflictError           ValueError    records of one identity that differ (exit code 1)
+    ├── RunFailedError          RuntimeError  a run that failed (exit code 1)
+    └── InterruptedRunError     RuntimeError  a run stopped by a signal (exit code 128 + signal)
+
+A message is one line: what, where, the value got and what is allowed, then `hint:` and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class NthrunError(Exception):
+    """Base of all errors; prints as one line, with its hint if it has one."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def lines(self) -> list[str]:
+        """The error as an entry point prints it, one line per fault."""
+        text = f"{self.message}; hint: {self.hint}" if self.hint else self.message
+        return [" ".join(text.split())]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a spec: where it stands, what is wrong, what to do."""
+
+    file: str
+    key: str
+    problem: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}: {self.key}" if self.key else self.file
+        return f"{where}: {self.problem}" + (f"; hint: {self.hint}" if self.hint else "")
+
+
+class SpecError(NthrunError, ValueError):
+    """One or more faults of a spec, all reported at once."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+    def lines(self) -> list[str]:
+        return [" ".join(str(fault).split()) for fault in self.faults]
+
+
+class IndexSpecError(NthrunError, ValueError):
+    """An --index text that cannot be read, or an index outside its range."""
+
+
+class FingerprintError(NthrunError, ValueError):
+    """The experiment directory holds runs of another spec."""
+
+
+class DataFileError(NthrunError, ValueError):
+    """A truncated, damaged or foreign file."""
+
+
+class StorageError(NthrunError, OSError):
+    """A file that could not be written or read (disk full, permissions)."""
+
+    exit_code = 1
+
+
+class DeviceError(NthrunError, RuntimeError):
+    """A device or backend that this machine cannot provide."""
+
+
+class MissingExtraError(NthrunError, ImportError):
+    """An optional package that is not installed."""
+
+
+class ConflictError(NthrunError, ValueError):
+    """Two records of one identity that differ outside timing and provenance."""
+
+    exit_code = 1
+
+
+class RunFailedError(NthrunError, RuntimeError):
+    """One or more runs failed."""
+
+    exit_code = 1
+
+
+class InterruptedRunError(NthrunError, RuntimeError):
+    """Training was stopped by a signal after a checkpoint was written."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number

@@ -1,0 +1,1 @@
+"""From specs and indices to packs."""

@@ -1,0 +1,64 @@
+"""Both specs of an experiment, read and checked together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nthrun.agents.registry import agent_declaration
+from nthrun.environments.registry import environment_declaration
+from nthrun.errors import Fault, SpecError
+from nthrun.records.directory import experiment_directory
+from nthrun.specs.agent_spec import AgentSpec, read_agent_spec
+from nthrun.specs.documents import Document, read_document
+from nthrun.specs.environment_spec import EnvironmentSpec, read_environment_spec
+from nthrun.specs.sweep import Sweep
+
+
+@dataclass(frozen=True)
+class ExperimentSpec:
+    """What an experiment is made of."""
+
+    agent: AgentSpec
+    environment: EnvironmentSpec
+
+    @property
+    def sweep(self) -> Sweep:
+        """The agent's settings."""
+        return self.agent.sweep
+
+    def directory(self, save_dir: str) -> Path:
+        """The experiment's directory under a save dir."""
+        policies = [str(value) for value in self.agent.values_of("policy_type")]
+        return experiment_directory(
+            save_dir, self.environment.env_name, self.agent.agent_name, policies
+        )
+
+
+def read_experiment_spec(
+    environment_files: Sequence[str], agent_files: Sequence[str]
+) -> ExperimentSpec:
+    """Read, merge and check the spec files.
+
+    Raises:
+        SpecError: every fault of both specs.
+    """
+    faults: list[Fault] = []
+    environment = agent = None
+    try:
+        document = read_document(environment_files)
+        environment = read_environment_spec(document, environment_declaration(document))
+    except SpecError as error:
+        faults += error.faults
+    try:
+        agent = _read_agent(read_document(agent_files))
+    except SpecError as error:
+        faults += error.faults
+    if agent is None or environment is None:
+        raise SpecError(faults)
+    return ExperimentSpec(agent, environment)
+
+
+def _read_agent(document: Document) -> AgentSpec:
+    return read_agent_spec(document, agent_declaration(document))

@@ -1,0 +1,83 @@
+"""Indices to packs: runs of equal static hyperparameters, at equal steps, train together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nthrun.planning.experiment_spec import ExperimentSpec
+from nthrun.specs.declaration import Setting
+from nthrun.specs.seeds import random_seed
+
+DEFAULT_WIDTH = 8
+"""Lanes of an eager pack: more gain little on a CPU core and leave its cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """One run to be trained.
+
+    Attributes:
+        index, setting_number, run_number, stage: which run.
+        random_seed: what its generators grow from.
+        setting: its hyperparameters.
+        start_step: where its newest checkpoint stands; 0 without one.
+    """
+
+    index: int
+    setting_number: int
+    run_number: int
+    stage: int
+    random_seed: int
+    setting: Setting
+    start_step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Runs trained together; `runs[lane]` is the run on a lane."""
+
+    runs: tuple[PlannedRun, ...]
+    statics: Mapping[str, Any]
+
+    @property
+    def start_step(self) -> int:
+        """The step at which all its runs stand."""
+        return self.runs[0].start_step
+
+    @property
+    def stage(self) -> int:
+        """The stage of all its runs."""
+        return self.runs[0].stage
+
+
+def plan_run(spec: ExperimentSpec, index: int, stage: int, start_step: int = 0) -> PlannedRun:
+    """The run at an index.
+
+    Raises:
+        IndexSpecError: the index is out of range.
+    """
+    setting_number, run_number = spec.sweep.locate(index)
+    return PlannedRun(
+        index,
+        setting_number,
+        run_number,
+        stage,
+        random_seed(stage, run_number),
+        spec.sweep.setting(setting_number),
+        start_step,
+    )
+
+
+def plan_packs(runs: Iterable[PlannedRun], static_names: Iterable[str], width: int) -> Iterator[Pack]:
+    """Group runs into packs of at most `width`, in order of their first index."""
+    names = tuple(static_names)
+    groups: dict[tuple[Any, ...], list[PlannedRun]] = {}
+    for run in runs:
+        statics = tuple(run.setting[name] for name in names)
+        groups.setdefault((run.start_step, run.stage, *statics), []).append(run)
+    for group in groups.values():
+        statics_of_group = {name: group[0].setting[name] for name in names}
+        for first in range(0, len(group), width):
+            yield Pack(tuple(group[first : first + width]), statics_of_group)

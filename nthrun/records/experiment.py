@@ -1,0 +1,191 @@
+"""The experiment directory: manifest, records, checkpoints, snapshots."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nthrun.errors import DataFileError, FingerprintError, NthrunError
+from nthrun.records.inventory import Inventory, take_inventory
+from nthrun.records.schema import SCHEMA_VERSION, Run
+from nthrun.records.sealed import TEMPORARY_PREFIX, storage_error, sync_directory
+from nthrun.records.shard import ShardHeader, new_shard_id, write_forget, write_shard
+from nthrun.specs.fingerprint import differing_keys, fingerprint
+from nthrun.specs.indices import format_indices
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an experiment directory is about; written once, when it is created.
+
+    Attributes:
+        fingerprint: of the two specs.
+        num_settings: settings of the sweep.
+        agent, environment: the specs as documents.
+        device: "cpu" or "cuda", for every run.
+        backend: how a step is executed.
+        threads: of each process.
+        schema: version of the files.
+    """
+
+    fingerprint: str
+    num_settings: int
+    agent: dict[str, Any]
+    environment: dict[str, Any]
+    device: str
+    backend: str
+    threads: int
+    schema: int = SCHEMA_VERSION
+
+
+class Experiment:
+    """An experiment directory whose manifest has been read.
+
+    Attributes:
+        specs: {"environment": ..., "agent": ...}, what its next records are made from: the
+            manifest's, but for keys that say what to keep (`record`, snapshots, checkpoints).
+    """
+
+    def __init__(
+        self, root: Path, manifest: Manifest, specs: Mapping[str, Any] | None = None
+    ) -> None:
+        self.root = root
+        self.manifest = manifest
+        self.specs = specs or {"environment": manifest.environment, "agent": manifest.agent}
+        self.runs = root / "runs"
+        self.checkpoints = root / "checkpoints"
+        self.snapshots = root / "snapshots"
+
+    def inventory(self) -> Inventory:
+        """What is recorded now."""
+        return take_inventory(self.runs, self.manifest.fingerprint)
+
+    def write(self, stage: int, runs: Sequence[Run], replace: bool = False) -> Path:
+        """Record runs of one stage in one new shard.
+
+        Args:
+            stage: of all runs.
+            runs: the records.
+            replace: whether earlier records of the same indices stop counting. Failed ones
+                always do. They are dropped only once the new shard is durable.
+        """
+        shard = new_shard_id()
+        for run in runs:
+            run["provenance"]["shard"] = shard
+        replaced = self._entries(stage, [run["index"] for run in runs], only_failed=not replace)
+        header = ShardHeader(shard, self.manifest.fingerprint, stage, replaces=replaced)
+        path = write_shard(self.runs, header, self.specs, runs)
+        self._drop_empty()
+        return path
+
+    def forget(self, stage: int, indices: Sequence[int]) -> list[int]:
+        """Remove the records of some indices; returns those that had any."""
+        entries = self.inventory().entries
+        found = [index for index in indices if (stage, index) in entries]
+        if found:
+            replaced = self._entries(stage, found)
+            header = ShardHeader(new_shard_id(), self.manifest.fingerprint, stage, replaces=replaced)
+            write_forget(self.runs, header)
+            self._drop_empty()
+        return found
+
+    def _entries(
+        self, stage: int, indices: Sequence[int], only_failed: bool = False
+    ) -> tuple[tuple[str, str], ...]:
+        entries = self.inventory().entries
+        by_shard: dict[str, list[int]] = {}
+        for index in indices:
+            for entry in entries.get((stage, index), ()):
+                if not only_failed or entry.status == "failed":
+                    by_shard.setdefault(entry.shard, []).append(index)
+        return tuple((shard, format_indices(found)) for shard, found in by_shard.items())
+
+    def _drop_empty(self) -> None:
+        """Delete shards none of whose records count any more."""
+        for path in self.inventory().empty:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def open_experiment(root: Path) -> Experiment:
+    """Open an existing experiment directory.
+
+    Raises:
+        DataFileError: there is no readable manifest.
+    """
+    path = root / MANIFEST
+    try:
+        content = json.loads(path.read_bytes())
+        return Experiment(root, Manifest(**content))
+    except FileNotFoundError:
+        raise DataFileError(f"{root}: not an experiment directory (no {MANIFEST})") from None
+    except (OSError, ValueError, TypeError) as error:
+        raise DataFileError(f"{path}: cannot be read: {error}") from error
+
+
+def create_experiment(root: Path, manifest: Manifest) -> Experiment:
+    """Open an experiment directory, creating it if need be.
+
+    Of two first writers one creates the manifest and the other compares with it.
+
+    Raises:
+        FingerprintError: the directory belongs to other specs.
+    """
+    path = root / MANIFEST
+    if not path.exists():
+        _create_exclusively(path, json.dumps(asdict(manifest), indent=1).encode())
+    experiment = open_experiment(root)
+    require_fingerprint(experiment, manifest.agent, manifest.environment)
+    specs = {"environment": manifest.environment, "agent": manifest.agent}
+    return Experiment(root, experiment.manifest, specs)
+
+
+def require_fingerprint(
+    experiment: Experiment, agent: Mapping[str, Any], environment: Mapping[str, Any]
+) -> None:
+    """Check that an experiment directory is about these specs.
+
+    Raises:
+        FingerprintError: it is not; the message names the keys that differ.
+    """
+    old = experiment.manifest
+    if old.fingerprint == fingerprint(agent, environment):
+        return
+    keys = differing_keys((old.agent, old.environment), (agent, environment))
+    raise FingerprintError(
+        f"{experiment.root}: holds runs of another spec, which differs in: {', '.join(keys)}"
+    )
+
+
+def _create_exclusively(path: Path, content: bytes) -> None:
+    """Create a file whole or not at all; an existing one stays as it is."""
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise storage_error(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def is_experiment(path: Path) -> bool:
+    """Whether a directory has a manifest."""
+    with contextlib.suppress(NthrunError):
+        open_experiment(path)
+        return True
+    return False

@@ -1,0 +1,151 @@
+"""The inventory of an experiment: which indices are recorded, in which files.
+
+It is read from the headers of runs/, each file's checksum being verified once; a cache by
+(name, size, time) spares the second reading and can be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nthrun.errors import DataFileError, StorageError
+from nthrun.records.sealed import read_sealed, write_durably
+from nthrun.records.shard import (
+    FORGET_SUFFIX,
+    SHARD_SUFFIX,
+    ShardHeader,
+    header_indices,
+    parse_header,
+)
+from nthrun.specs.indices import parse_indices
+
+CACHE_NAME = ".inventory.json"
+
+
+class Entry(NamedTuple):
+    """One record: where it is and how its run ended."""
+
+    shard: str
+    path: Path
+    status: str
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What runs/ holds.
+
+    Attributes:
+        entries: (stage, index) -> its records; more than one where attempts overlapped.
+        unreadable: (path, what is wrong) of every damaged or foreign file.
+        gone: (shard id, index) of every record that was replaced or forgotten.
+        empty: shards none of whose records count any more.
+    """
+
+    entries: dict[tuple[int, int], list[Entry]]
+    unreadable: tuple[tuple[Path, str], ...]
+    gone: frozenset[tuple[str, int]]
+    empty: tuple[Path, ...]
+
+    def statuses(self, stage: int) -> dict[int, str]:
+        """Index -> status, for every index of a stage with a record; any other beats failed."""
+        return {
+            index: next((e.status for e in entries if e.status != "failed"), "failed")
+            for (found, index), entries in self.entries.items()
+            if found == stage
+        }
+
+    def recorded(self, stage: int) -> set[int]:
+        """Indices of a stage that are recorded, failed ones not counted."""
+        return {index for index, status in self.statuses(stage).items() if status != "failed"}
+
+    def missing(self, expected: Iterable[int], stage: int, retry_failed: bool = False) -> list[int]:
+        """Expected indices minus recorded ones, ascending: what is still to be run.
+
+        Args:
+            expected: the indices asked for.
+            stage: their stage.
+            retry_failed: whether a failed run is still to be run.
+        """
+        statuses = self.statuses(stage)
+        done = {i for i, status in statuses.items() if not (retry_failed and status == "failed")}
+        return sorted(set(expected) - done)
+
+
+def take_inventory(runs: Path, fingerprint: str) -> Inventory:
+    """Read the headers of every file in a runs/ directory.
+
+    Args:
+        runs: the directory; it need not exist.
+        fingerprint: of the experiment; files of another are named as foreign.
+    """
+    headers: dict[Path, ShardHeader] = {}
+    unreadable: list[tuple[Path, str]] = []
+    cache = _Cache(runs / CACHE_NAME)
+    for path in sorted(runs.glob("[!.]*")):
+        try:
+            header = parse_header(path, cache.header(path))
+            if header.fingerprint != fingerprint or path.suffix not in (SHARD_SUFFIX, FORGET_SUFFIX):
+                raise DataFileError(f"{path}: belongs to another experiment")
+            headers[path] = header
+        except (DataFileError, KeyError, TypeError) as error:
+            unreadable.append((path, str(error).removeprefix(f"{path}: ")))
+    cache.save()
+    return _count(headers, tuple(unreadable))
+
+
+def _count(headers: dict[Path, ShardHeader], unreadable: tuple[tuple[Path, str], ...]) -> Inventory:
+    gone = frozenset(
+        (shard, index)
+        for header in headers.values()
+        for shard, text in header.replaces
+        for index in parse_indices(text)
+    )
+    entries: dict[tuple[int, int], list[Entry]] = {}
+    empty: list[Path] = []
+    for path, header in headers.items():
+        live = [pair for pair in header_indices(header) if (header.shard, pair[0]) not in gone]
+        if header.indices and not live:
+            empty.append(path)
+        for index, status in live:
+            entry = Entry(header.shard, path, status)
+            entries.setdefault((header.stage, index), []).append(entry)
+    return Inventory(entries, unreadable, gone, tuple(empty))
+
+
+class _Cache:
+    """Headers of files already verified, by (name, size, modification time)."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fresh: dict[str, Any] = {}
+        self._stale: dict[str, Any] = {}
+        try:
+            content = json.loads(path.read_bytes())
+            self._stale = content if isinstance(content, dict) else {}
+        except (OSError, ValueError):
+            pass
+
+    def header(self, path: Path) -> dict[str, Any]:
+        """A file's header, its checksum verified now or when it was cached."""
+        stat = path.stat()
+        stamp = [stat.st_size, stat.st_mtime_ns]
+        known = self._stale.get(path.name)
+        if not (isinstance(known, list) and len(known) == 2 and known[0] == stamp):
+            known = [stamp, read_sealed(path)[0]]
+        self._fresh[path.name] = known
+        header: dict[str, Any] = known[1]
+        return header
+
+    def save(self) -> None:
+        """Keep the headers; a directory that cannot be written merely stays uncached."""
+        if self._fresh == self._stale or not self._path.parent.is_dir():
+            return
+        content = json.dumps(self._fresh).encode()
+        try:
+            write_durably(self._path, lambda file: file.write(content))
+        except StorageError:
+            return

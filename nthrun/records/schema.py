@@ -1,0 +1,115 @@
+"""The record: what is known about one run, key by key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+SCHEMA_VERSION = 1
+
+Status = Literal["completed", "diverged", "pruned", "failed"]
+STATUSES: tuple[Status, ...] = ("completed", "diverged", "pruned", "failed")
+
+INTEGERS = (
+    "index",
+    "setting_number",
+    "run_number",
+    "stage",
+    "random_seed",
+    "total_timesteps",
+    "eval_interval_timesteps",
+    "episodes_per_eval",
+    "total_train_episodes",
+)
+FLOATS = ("train_time", "eval_time")
+TEXTS = ("status", "reason")
+JSON_TEXTS = ("agent_params", "provenance")
+
+OMITTED_FROM_JSON = (
+    "learned_params",
+    "train_states",
+    "train_actions",
+    "train_rewards",
+    "train_next_states",
+    "eval_states",
+    "update_indices",
+    "metrics",
+)
+"""What data.json leaves out unless asked for everything."""
+
+TIMING_AND_PROVENANCE = ("train_time", "eval_time", "provenance")
+"""What may differ between two records of one run."""
+
+UPDATE_VIEWS = ("update_states", "update_actions", "update_rewards", "update_next_states")
+
+
+class Identity(NamedTuple):
+    """What makes a record the record of one run; sorts as records are listed."""
+
+    setting_number: int
+    stage: int
+    run_number: int
+
+
+class Run(dict[str, Any]):
+    """One run as a dict; `update_*` are computed from `update_indices` when asked for.
+
+    The keys are those of `INTEGERS`, `FLOATS`, `TEXTS`, `agent_params`, `provenance`, and arrays:
+
+        eval_episode_rewards, eval_episode_steps    (num_evals, eval_episodes)
+        timesteps_at_eval                           (num_evals,) training steps
+        train_episode_rewards, train_episode_steps  (total_train_episodes,)
+        learned_params                              dict of arrays
+        train_states, train_actions                 (total_timesteps, dim), on request
+        train_rewards                               (total_timesteps,), on request
+        train_next_states                           (total_timesteps, dim), with update_next_states
+        eval_states                                 (all evaluation steps, dim), on request: by
+                                                    evaluation, then episode, then step
+        update_indices                              (num_updates, batch) steps of train_*, on request
+        metrics                                     dict of (num_updates,), on request
+    """
+
+    def __missing__(self, key: str) -> np.ndarray:
+        if key not in UPDATE_VIEWS or "update_indices" not in self:
+            raise KeyError(key)
+        series: np.ndarray = self["train" + key.removeprefix("update")]
+        return series[self["update_indices"]]
+
+    @property
+    def identity(self) -> Identity:
+        """What tells this run from every other of its experiment."""
+        return Identity(self["setting_number"], self["stage"], self["run_number"])
+
+
+def flat_arrays(run: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, np.ndarray]]:
+    """(name, array) of every array of a run, nested names joined by `/`."""
+    for key, value in run.items():
+        if isinstance(value, np.ndarray):
+            yield prefix + key, value
+        elif isinstance(value, Mapping) and key not in JSON_TEXTS:
+            yield from flat_arrays(value, f"{prefix}{key}/")
+
+
+def first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
+    """The first key, outside timing and provenance, in which two runs differ; None if equal.
+
+    Arrays are equal when shape, dtype and every bit are (so NaN equals itself). A series that
+    only one of them has was asked for by only one of them, and is not compared.
+    """
+    for key in (*INTEGERS, *TEXTS, "agent_params"):
+        if one[key] != other[key]:
+            return key
+    arrays = dict(flat_arrays(other))
+    for name, array in flat_arrays(one):
+        if name in arrays and not same_bits(array, arrays[name]):
+            return name
+    return None
+
+
+def same_bits(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two arrays agree in shape, dtype and every bit."""
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    return np.ascontiguousarray(one).tobytes() == np.ascontiguousarray(other).tobytes()

@@ -1,0 +1,145 @@
+"""Sealed files: a checksummed header in front of a payload, written all or nothing.
+
+    line 1    nthrun-sealed 1 <block size> <SHA-256 of everything after this line>
+    header    one JSON object, padded with NUL to the block size (a power of two, at least 512)
+    payload   for a shard an HDF5 file whose user block is exactly this header block
+
+What a file holds can be told from its first bytes, and any damage from its checksum.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from nthrun.errors import DataFileError, StorageError
+
+MAGIC = b"nthrun-sealed 1 "
+MIN_BLOCK = 512
+_FIRST_LINE_LENGTH = len(MAGIC) + 10 + 1 + 64 + 1
+TEMPORARY_PREFIX = ".writing-"
+
+
+def write_sealed(
+    path: Path, header: Mapping[str, Any], payload: Callable[[int], bytes | memoryview]
+) -> None:
+    """Write a sealed file; after return it is on disk under its name, before it is not there.
+
+    Args:
+        path: where; its directory is created.
+        header: JSON data.
+        payload: gives the payload's bytes for a block size (HDF5 wants to know it).
+
+    Raises:
+        StorageError: the disk is full or the place not writable; no partial file is left.
+    """
+    text = json.dumps(header, separators=(",", ":")).encode()
+    block = MIN_BLOCK
+    while block < _FIRST_LINE_LENGTH + len(text):
+        block *= 2
+    body = text.ljust(block - _FIRST_LINE_LENGTH, b"\0")
+    content = payload(block)
+    digest = hashlib.sha256(body)
+    digest.update(content)
+    line = MAGIC + f"{block:010d} {digest.hexdigest()}\n".encode()
+    write_durably(path, lambda file: file.writelines((line, body, content)))
+
+
+def write_durably(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file aside, fsync it, rename it into place, fsync the directory.
+
+    Raises:
+        StorageError: as `write_sealed`.
+    """
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync_directory(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise storage_error(path, error) from error
+
+
+def sync_directory(directory: Path) -> None:
+    """Make renames in a directory durable."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def storage_error(path: Path, error: OSError) -> StorageError:
+    """The error of a failed write, saying what to do."""
+    return StorageError(
+        f"cannot write {path}: {error.strerror or error}",
+        "nothing recorded is lost; free space or choose another --save-dir, "
+        "then give the same command again to continue",
+    )
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The header of a sealed file, its checksum not yet verified.
+
+    Raises:
+        DataFileError: it is no sealed file, or cut short.
+    """
+    with open(path, "rb") as file:
+        block, _ = _first_line(path, file.read(_FIRST_LINE_LENGTH))
+        return _header(path, file.read(block - _FIRST_LINE_LENGTH))
+
+
+def read_sealed(path: Path) -> tuple[dict[str, Any], memoryview]:
+    """The header and the whole file of a sealed file, verified.
+
+    Returns:
+        the header, and all bytes, the header block included (an HDF5 user block).
+
+    Raises:
+        DataFileError: it is no sealed file, cut short, or damaged.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataFileError(f"{path}: cannot be read: {error.strerror}") from error
+    block, checksum = _first_line(path, content[:_FIRST_LINE_LENGTH])
+    body = memoryview(content)[_FIRST_LINE_LENGTH:]
+    if hashlib.sha256(body).hexdigest() != checksum:
+        raise DataFileError(f"{path}: damaged or cut short (its checksum does not match)")
+    return _header(path, bytes(body[: block - _FIRST_LINE_LENGTH])), memoryview(content)
+
+
+def block_size(content: memoryview) -> int:
+    """Where the payload of a verified sealed file starts, in bytes."""
+    return int(bytes(content[len(MAGIC) : len(MAGIC) + 10]))
+
+
+def _first_line(path: Path, line: bytes) -> tuple[int, str]:
+    if not line.startswith(MAGIC) or len(line) != _FIRST_LINE_LENGTH:
+        raise DataFileError(f"{path}: not a file that nthrun wrote")
+    try:
+        block, checksum = line[len(MAGIC) :].decode("ascii").split()
+        return int(block), checksum
+    except ValueError:
+        raise DataFileError(f"{path}: damaged in its first line") from None
+
+
+def _header(path: Path, body: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(body.rstrip(b"\0"))
+    except ValueError:
+        raise DataFileError(f"{path}: damaged or cut short in its header") from None
+    if not isinstance(header, dict):
+        raise DataFileError(f"{path}: damaged in its header")
+    return header

@@ -1,0 +1,160 @@
+"""Shards: one file with the records of one pack, readable without any other file.
+
+The header tells what is recorded without opening HDF5:
+    kind "shard" | "forget", schema, shard (its own id), fingerprint, stage,
+    indices {status: "0-7,9"}, replaces [[shard id, "3-5"], ...]
+A `forget` file is a header alone: its `replaces` are tombstones.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from nthrun.errors import DataFileError
+from nthrun.records.columns import ColumnsReader, ColumnsWriter
+from nthrun.records.schema import SCHEMA_VERSION, STATUSES, Run
+from nthrun.records.sealed import block_size, read_sealed, write_sealed
+from nthrun.specs.indices import format_indices, parse_indices
+
+SHARD_SUFFIX = ".h5"
+FORGET_SUFFIX = ".forget"
+
+Replaced = tuple[tuple[str, str], ...]
+"""((shard id, indices text), ...): records that stop counting once this file exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardHeader:
+    """What a file in runs/ says of itself.
+
+    Attributes:
+        shard: its id, unique within the experiment.
+        fingerprint: of the experiment it belongs to.
+        stage: of all its records.
+        indices: status -> indices, as text; empty for a tombstone.
+        replaces: records of other shards that no longer count.
+    """
+
+    shard: str
+    fingerprint: str
+    stage: int
+    indices: Mapping[str, str] = field(default_factory=dict)
+    replaces: Replaced = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The header as JSON data."""
+        return {
+            "kind": "shard" if self.indices else "forget",
+            "schema": SCHEMA_VERSION,
+            "shard": self.shard,
+            "fingerprint": self.fingerprint,
+            "stage": self.stage,
+            "indices": dict(self.indices),
+            "replaces": [list(pair) for pair in self.replaces],
+        }
+
+
+def parse_header(path: Path, header: Mapping[str, Any]) -> ShardHeader:
+    """A sealed file's header as a shard's.
+
+    Raises:
+        DataFileError: the file is of another kind or of a newer schema.
+    """
+    if header.get("kind") not in ("shard", "forget"):
+        raise DataFileError(f"{path}: a sealed file of kind {header.get('kind')!r}, not a shard")
+    if header["schema"] != SCHEMA_VERSION:
+        raise DataFileError(
+            f"{path}: schema {header['schema']}, this nthrun reads {SCHEMA_VERSION}",
+            "use the nthrun version that wrote it, or a newer one",
+        )
+    replaces = tuple((shard, text) for shard, text in header["replaces"])
+    return ShardHeader(
+        header["shard"], header["fingerprint"], header["stage"], header["indices"], replaces
+    )
+
+
+def new_shard_id() -> str:
+    """A name no other shard has."""
+    return secrets.token_hex(6)
+
+
+def write_shard(
+    directory: Path,
+    header: ShardHeader,
+    experiment: Mapping[str, Any],
+    runs: Sequence[Run],
+) -> Path:
+    """Write one shard durably.
+
+    Args:
+        directory: the experiment's runs/.
+        header: its id, fingerprint, stage and what it replaces; indices are filled in here.
+        experiment: {"environment": ..., "agent": ...}, the two specs whole.
+        runs: the records, all of the header's stage.
+    """
+    indices = {
+        status: format_indices(run["index"] for run in runs if run["status"] == status)
+        for status in STATUSES
+    }
+    indices = {status: text for status, text in indices.items() if text}
+    header = ShardHeader(
+        header.shard, header.fingerprint, header.stage, indices, header.replaces
+    )
+    first, last = (f(run["index"] for run in runs) for f in (min, max))
+    name = f"stage{header.stage}-{first}-{last}-{header.shard}{SHARD_SUFFIX}"
+
+    def payload(user_block: int) -> memoryview:
+        buffer = io.BytesIO()
+        with h5py.File(buffer, "w", userblock_size=user_block, libver="latest") as file:
+            file.attrs["experiment"] = json.dumps(experiment)
+            writer = ColumnsWriter(file)
+            writer.write(runs)
+            writer.close()
+        return buffer.getbuffer()[user_block:]
+
+    write_sealed(directory / name, header.as_json(), payload)
+    return directory / name
+
+
+def write_forget(directory: Path, header: ShardHeader) -> None:
+    """Write a tombstone for the records the header replaces."""
+    write_sealed(directory / f"{header.shard}{FORGET_SUFFIX}", header.as_json(), lambda _: b"")
+
+
+class Shard:
+    """An opened, verified shard.
+
+    Raises:
+        DataFileError: it is not a shard, or damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        header, content = read_sealed(path)
+        self.path = path
+        self.header = parse_header(path, header)
+        self.num_bytes = len(content)
+        file = h5py.File(io.BytesIO(content), "r")
+        assert file.userblock_size == block_size(content)
+        self.experiment: dict[str, Any] = json.loads(file.attrs["experiment"])
+        self.columns = ColumnsReader(file)
+
+    def positions(self) -> dict[int, int]:
+        """Index -> position of its record within the shard."""
+        return {int(index): n for n, index in enumerate(self.columns.numbers["index"])}
+
+
+def header_indices(header: ShardHeader) -> list[tuple[int, str]]:
+    """(index, status) of every record of a shard."""
+    return [
+        (index, status)
+        for status, text in header.indices.items()
+        for index in parse_indices(text)
+    ]

@@ -1,0 +1,1 @@
+"""What is asked for: spec files, the sweep and its indices, seeds, fingerprints."""

@@ -1,0 +1,237 @@
+"""Declarations: what an agent or an environment lets a spec say, without importing its program.
+
+An agent's or environment's folder declares its fields here-style (names, types, ranges, defaults);
+reading, checking, describing and planning use the declaration alone, so they need no torch.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Value = bool | int | float | str | tuple[Any, ...]
+Setting = Mapping[str, Any]
+"""Hyperparameters of one setting: name -> value of the declared type."""
+
+Kind = Literal["bool", "int", "float", "str", "floats", "strs"]
+
+NUMBER_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+
+
+class Rejected(ValueError):
+    """A value outside what its field allows: the problem, and what to do."""
+
+    def __init__(self, problem: str, hint: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One key of a spec.
+
+    Attributes:
+        name: the key.
+        kind: type of one value; `floats` and `strs` are lists (as swept values, lists of lists).
+        default: the value where a spec is silent; None means that the key is required.
+        doc: meaning and unit, in one phrase.
+        minimum, maximum: inclusive bounds of a number or of a list's numbers.
+        above: exclusive lower bound.
+        choices: the allowed strings.
+        length: the allowed length of a list; None is any.
+        static: whether the value changes shapes or program structure, so that runs of
+            different values cannot share a pack.
+    """
+
+    name: str
+    kind: Kind
+    default: Value | None
+    doc: str
+    minimum: float | None = None
+    maximum: float | None = None
+    above: float | None = None
+    choices: tuple[str, ...] = ()
+    length: int | None = None
+    static: bool = False
+
+    @property
+    def is_list(self) -> bool:
+        """Whether one value is itself a list."""
+        return self.kind in ("floats", "strs")
+
+    def normalise(self, raw: object, *, yaml_text: bool = False) -> Value:
+        """One raw value as the declared type.
+
+        Args:
+            raw: a value as JSON or YAML gives it.
+            yaml_text: whether a string that spells a number counts as one (YAML reads `1e-3`
+                as a string).
+
+        Raises:
+            Rejected: the value is of another type or out of range.
+        """
+        if not self.is_list:
+            return self._scalar(raw, yaml_text)
+        if not isinstance(raw, (list, tuple)):
+            raise Rejected(self._got(raw))
+        if self.length is not None and len(raw) != self.length:
+            raise Rejected(self._got(raw))
+        return tuple(self._scalar(item, yaml_text) for item in raw)
+
+    def allowed(self) -> str:
+        """What the field allows, in words."""
+        if self.kind == "bool":
+            return "true or false"
+        if self.choices:
+            words = "one of " + ", ".join(self.choices)
+            return f"a list of {words}" if self.is_list else words
+        noun = {"int": "an integer", "float": "a number", "str": "a string"}.get(self.kind, "numbers")
+        if self.is_list:
+            noun = f"a list of {'' if self.length is None else f'{self.length} '}{noun}"
+        return noun + self._range()
+
+    def _range(self) -> str:
+        if self.above is not None:
+            upper = "" if self.maximum is None else f" and <= {self.maximum:g}"
+            return f" > {self.above:g}{upper}"
+        if self.minimum is not None and self.maximum is not None:
+            return f" from {self.minimum:g} to {self.maximum:g}"
+        return "" if self.minimum is None else f" >= {self.minimum:g}"
+
+    def _scalar(self, raw: object, yaml_text: bool) -> bool | int | float | str:
+        kind = {"floats": "float", "strs": "str"}.get(self.kind, self.kind)
+        if kind == "bool":
+            if not isinstance(raw, bool):
+                raise Rejected(self._got(raw))
+            return raw
+        if kind == "str":
+            if not isinstance(raw, str) or not raw or (self.choices and raw not in self.choices):
+                raise Rejected(self._got(raw), did_you_mean(str(raw), self.choices))
+            return raw
+        number = self._number(raw, yaml_text)
+        if not self._in_range(number):
+            raise Rejected(self._got(raw))
+        if kind == "float":
+            return float(number)
+        if number != int(number):
+            raise Rejected(self._got(raw))
+        return int(number)
+
+    def _number(self, raw: object, yaml_text: bool) -> int | float:
+        if isinstance(raw, str) and yaml_text and NUMBER_TEXT.fullmatch(raw):
+            raw = float(raw)
+        if isinstance(raw, bool) or not isinstance(raw, (int, float)):
+            numeric = isinstance(raw, str) and NUMBER_TEXT.fullmatch(raw)
+            raise Rejected(self._got(raw), f"write {raw} without quotes" if numeric else "")
+        try:
+            if not math.isfinite(float(raw)):
+                raise Rejected(self._got(raw))
+        except OverflowError:
+            raise Rejected(self._got("a number too large")) from None
+        return raw
+
+    def _in_range(self, number: float) -> bool:
+        return (
+            (self.minimum is None or number >= self.minimum)
+            and (self.maximum is None or number <= self.maximum)
+            and (self.above is None or number > self.above)
+        )
+
+    def _got(self, raw: object) -> str:
+        return f"got {shown(raw)}, allowed: {self.allowed()}"
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    """The rule `small <= large` between two hyperparameters of one setting."""
+
+    small: str
+    large: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentDeclaration:
+    """What a spec may say of an agent.
+
+    Attributes:
+        name: the `agent_name`.
+        hyperparameters: its fields, in the order documentation lists them.
+        rules: relations that every setting must satisfy.
+        program: "package.module:Class" of the algorithm, imported when training starts.
+    """
+
+    name: str
+    hyperparameters: tuple[Field, ...]
+    program: str
+    rules: tuple[AtMost, ...] = ()
+
+    def static_names(self) -> tuple[str, ...]:
+        """Names of the static hyperparameters."""
+        return tuple(field.name for field in self.hyperparameters if field.static)
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentDeclaration:
+    """What a spec may say of an environment.
+
+    Attributes:
+        name: the `env_name`.
+        observation_dim, action_dim, state_dim: sizes of the last axis.
+        action_low, action_high: bounds of every action component.
+        fields: fields of its own beside those every environment has.
+        continuous: the allowed values of the field `continuous`.
+        program: "package.module:Class" of the environment, imported when training starts.
+    """
+
+    name: str
+    observation_dim: int
+    action_dim: int
+    state_dim: int
+    action_low: float
+    action_high: float
+    program: str
+    fields: tuple[Field, ...] = ()
+    continuous: tuple[bool, ...] = (True,)
+
+
+def unknown_keys(
+    keys: Iterable[str], known: Iterable[str], allowed: str
+) -> list[tuple[str, str, str]]:
+    """(key, problem, hint) for every key that is not known."""
+    names = tuple(known)
+    return [
+        (key, f"unknown key, allowed: {allowed}", did_you_mean(key, names))
+        for key in keys
+        if key not in names
+    ]
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A suggestion for a misspelt word, or nothing."""
+    folded = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
+    return f"did you mean {folded[near[0]]}?" if near else ""
+
+
+def plain(value: object) -> Any:
+    """A value as JSON holds it: tuples as lists."""
+    return [plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def load_program(path: str) -> Any:
+    """The class that "package.module:Class" names; imports its module."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def shown(raw: object) -> str:
+    """A value as a spec would write it, cut to a readable length."""
+    text = json.dumps(raw, default=str, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "..."

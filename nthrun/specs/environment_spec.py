@@ -1,0 +1,203 @@
+"""The environment spec: the problem, how long to train, how to evaluate, what to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nthrun.errors import Fault, SpecError
+from nthrun.specs.declaration import (
+    EnvironmentDeclaration,
+    Field,
+    Rejected,
+    Value,
+    plain,
+    shown,
+    unknown_keys,
+)
+from nthrun.specs.documents import YAML_SUFFIXES, Document, flatten
+
+SERIES = (
+    "train_states",
+    "train_actions",
+    "train_rewards",
+    "eval_states",
+    "update_indices",
+    "update_states",
+    "update_actions",
+    "update_rewards",
+    "update_next_states",
+    "metrics",
+)
+MAX_STEPS = 10**12
+
+FIELDS = (
+    Field("platform", "str", "gym", "whose environment it is", choices=("gym",)),
+    Field("total_timesteps", "int", None, "environment steps of one run", minimum=1, maximum=MAX_STEPS),
+    Field(
+        "steps_per_episode",
+        "int",
+        0,
+        "an episode longer than this many steps is truncated; 0 is no limit",
+        minimum=0,
+        maximum=MAX_STEPS,
+    ),
+    Field(
+        "eval_interval_timesteps",
+        "int",
+        10_000,
+        "training steps between evaluations",
+        minimum=1,
+        maximum=MAX_STEPS,
+    ),
+    Field("eval_episodes", "int", 0, "episodes of one evaluation; 0 switches it off", minimum=0, maximum=10_000),
+    Field("gamma", "float", 0.99, "discount factor", minimum=0, maximum=1),
+    Field("overwrite_rewards", "bool", False, "whether `rewards` replaces the environment's own"),
+    Field("rewards.timestep", "float", 0.0, "reward of a step that does not end the episode"),
+    Field("rewards.goal", "float", 0.0, "reward of a step into a terminal state"),
+    Field("start_state", "floats", (), "fixed start state; [] draws it at random"),
+    Field("continuous", "bool", True, "whether actions are continuous"),
+    Field("record", "strs", (), "per-step series to keep", choices=SERIES),
+    Field("snapshots", "strs", (), "moments at which to keep the parameters", choices=("best", "final")),
+    Field(
+        "snapshot_interval_timesteps",
+        "int",
+        0,
+        "training steps between snapshots; 0 switches them off",
+        minimum=0,
+        maximum=MAX_STEPS,
+    ),
+    Field(
+        "checkpoint_interval_seconds",
+        "float",
+        30.0,
+        "least time between checkpoints",
+        above=0,
+        maximum=10**6,
+    ),
+)
+PROTOCOL_KEYS = (
+    "record",
+    "snapshots",
+    "snapshot_interval_timesteps",
+    "checkpoint_interval_seconds",
+)
+"""Keys that say what to keep, not what to compute: they leave every number of a record alone."""
+
+
+@dataclass(frozen=True)
+class EnvironmentSpec:
+    """A validated environment spec.
+
+    Attributes:
+        env_name: the environment.
+        values: dotted key -> value, for every field, defaults included.
+        declaration: what the environment declares.
+    """
+
+    env_name: str
+    values: Mapping[str, Value]
+    declaration: EnvironmentDeclaration
+
+    def integer(self, key: str) -> int:
+        """The value of an integer field."""
+        value = self.values[key]
+        assert isinstance(value, int)
+        return value
+
+    def number(self, key: str) -> float:
+        """The value of a number field."""
+        value = self.values[key]
+        assert isinstance(value, (int, float))
+        return float(value)
+
+    def items(self, key: str) -> tuple[Any, ...]:
+        """The value of a list field."""
+        value = self.values[key]
+        assert isinstance(value, tuple)
+        return value
+
+    @property
+    def total_timesteps(self) -> int:
+        """Environment steps of one run."""
+        return self.integer("total_timesteps")
+
+    @property
+    def eval_episodes(self) -> int:
+        """Episodes of one evaluation; 0 is none."""
+        return self.integer("eval_episodes")
+
+    def as_document(self) -> dict[str, Any]:
+        """The spec as plain data, every field written out: what the record holds."""
+        document: dict[str, Any] = {"env_name": self.env_name}
+        for dotted, value in self.values.items():
+            target = document
+            *parents, leaf = dotted.split(".")
+            for parent in parents:
+                target = target.setdefault(parent, {})
+            target[leaf] = plain(value)
+        return document
+
+
+def read_environment_spec(
+    document: Document, declaration: EnvironmentDeclaration
+) -> EnvironmentSpec:
+    """Check a document against its environment's declaration.
+
+    Raises:
+        SpecError: every fault of the document.
+    """
+    fields = {field.name: field for field in (*FIELDS, *declaration.fields)}
+    raw = {key: value for key, value in flatten(document.values) if key != "env_name"}
+    faults = [
+        Fault(document.origin(key), key, problem, hint)
+        for key, problem, hint in unknown_keys(raw, fields, "see config/environment/README.md")
+    ]
+    values: dict[str, Value] = {}
+    for name, field in fields.items():
+        try:
+            values[name] = _value(field, raw, document)
+        except Rejected as rejected:
+            faults.append(Fault(document.origin(name), name, rejected.problem, rejected.hint))
+    if not faults:
+        faults = _joint_faults(values, raw, declaration, document)
+    if faults:
+        raise SpecError(faults)
+    return EnvironmentSpec(declaration.name, values, declaration)
+
+
+def _value(field: Field, raw: Mapping[str, object], document: Document) -> Value:
+    if field.name not in raw:
+        if field.default is None:
+            raise Rejected(f"missing, allowed: {field.allowed()}")
+        return field.default
+    yaml_text = document.origin(field.name).endswith(YAML_SUFFIXES)
+    return field.normalise(raw[field.name], yaml_text=yaml_text)
+
+
+def _joint_faults(
+    values: Mapping[str, Value],
+    raw: Mapping[str, object],
+    declaration: EnvironmentDeclaration,
+    document: Document,
+) -> list[Fault]:
+    """Faults that show only when fields are read together."""
+
+    def fault(key: str, problem: str, hint: str = "") -> Fault:
+        return Fault(document.origin(key), key, problem, hint)
+
+    faults = []
+    start = values["start_state"]
+    assert isinstance(start, tuple)
+    if len(start) not in (0, declaration.state_dim):
+        allowed = f"[] or {declaration.state_dim} numbers"
+        faults.append(fault("start_state", f"got {shown(start)}, allowed: {allowed}"))
+    if values["continuous"] not in declaration.continuous:
+        allowed = " or ".join(shown(value) for value in declaration.continuous)
+        got = shown(values["continuous"])
+        faults.append(fault("continuous", f"got {got}, {declaration.name} allows: {allowed}"))
+    if values["overwrite_rewards"] and "rewards.timestep" not in raw:
+        hint = 'write "rewards": {"timestep": -1.0, "goal": 0.0}'
+        faults.append(fault("rewards", "missing while overwrite_rewards is true", hint))
+    return faults

@@ -1,0 +1,97 @@
+"""Append-only logs of arrays: a checkpoint refers to a prefix of one, so its cost does not grow.
+
+A log is a sequence of frames, 8 bytes of length (big-endian) and an .npz archive each. A prefix
+is trusted by its length and running SHA-256; whatever an interruption left behind it is ignored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nthrun.errors import DataFileError
+from nthrun.records.sealed import storage_error
+
+
+@dataclass(frozen=True, slots=True)
+class LogPosition:
+    """A prefix of a log: file name, length in bytes, SHA-256."""
+
+    name: str
+    end: int
+    sha256: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The position as JSON data."""
+        return asdict(self)
+
+
+class AppendLog:
+    """A log being written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._digest = hashlib.sha256()
+        self._end = 0
+
+    def append(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Add one frame; it counts once a checkpoint refers to a position behind it.
+
+        Raises:
+            StorageError: the disk is full or the place not writable.
+        """
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]
+        frame = buffer.tell().to_bytes(8, "big") + buffer.getvalue()
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with open(self._path, "ab") as file:
+                file.truncate(self._end)
+                file.write(frame)
+        except OSError as error:
+            raise storage_error(self._path, error) from error
+        self._digest.update(frame)
+        self._end += len(frame)
+
+    def position(self) -> LogPosition:
+        """Where the log stands now, made durable."""
+        if self._end:
+            try:
+                with open(self._path, "ab") as file:
+                    os.fsync(file.fileno())
+            except OSError as error:
+                raise storage_error(self._path, error) from error
+        return LogPosition(self._path.name, self._end, self._digest.hexdigest())
+
+
+def read_log(directory: Path, position: LogPosition) -> Iterator[dict[str, np.ndarray]]:
+    """The frames of a prefix, verified before the first is given.
+
+    Raises:
+        DataFileError: the log is shorter than the prefix, or damaged.
+    """
+    path = directory / position.name
+    try:
+        content = path.read_bytes()[: position.end] if position.end else b""
+    except OSError as error:
+        raise DataFileError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(content) != position.end or hashlib.sha256(content).hexdigest() != position.sha256:
+        raise DataFileError(f"{path}: damaged or cut short")
+    return _frames(content)
+
+
+def _frames(content: bytes) -> Iterator[dict[str, np.ndarray]]:
+    start = 0
+    while start < len(content):
+        length = int.from_bytes(content[start : start + 8], "big")
+        frame = io.BytesIO(content[start + 8 : start + 8 + length])
+        with np.load(frame, allow_pickle=False) as arrays:
+            yield dict(arrays)
+        start += 8 + length

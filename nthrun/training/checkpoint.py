@@ -1,0 +1,282 @@
+"""Checkpoints: everything needed to continue a pack, bit for bit.
+
+    checkpoints/<pack>/state-<step>.ckpt    sealed; header: what and whose, payload: tensors (.npz)
+    checkpoints/<pack>/series.log           every recorder event so far
+    checkpoints/<pack>/replay-<n>.log       replay rows; only the newest `capacity` steps are kept
+
+The state of every lane can be read alone, so that interrupted indices may be packed anew.
+Two generations of the state are kept. An attempt writes into a directory of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import secrets
+import shutil
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from nthrun.agents.base import State
+from nthrun.errors import DataFileError
+from nthrun.planning.packs import Pack
+from nthrun.records.sealed import block_size, read_header, read_sealed, write_sealed
+from nthrun.training.append_log import AppendLog, LogPosition, read_log
+from nthrun.training.recorder import Event, joined
+
+STATE_SUFFIX = ".ckpt"
+GENERATIONS = 2
+MAX_COST = 0.02
+REPLAY = "replay"
+
+
+@dataclass(frozen=True)
+class LaneProgress:
+    """One lane's part of a checkpoint that is not a tensor, as JSON data.
+
+    Attributes:
+        index: of the run.
+        streams: where its noise streams stand.
+        attempts: each attempt's start: step, time, place.
+        train_time, eval_time: seconds so far.
+    """
+
+    index: int
+    streams: Mapping[str, Any]
+    attempts: Sequence[Mapping[str, Any]]
+    train_time: float
+    eval_time: float
+
+
+@dataclass
+class LaneCheckpoint:
+    """One lane read back: its progress, tensors without lane axis, and recorder events."""
+
+    progress: LaneProgress
+    tensors: dict[str, np.ndarray]
+    events: list[dict[str, np.ndarray]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointFile:
+    """A checkpoint on disk that fits the present machine and code.
+
+    Attributes:
+        path: of the state file.
+        step: at which it was taken.
+        indices: of its lanes, in order.
+    """
+
+    path: Path
+    step: int
+    indices: tuple[int, ...]
+
+
+class CheckpointWriter:
+    """Writes the checkpoints of one attempt at one pack.
+
+    Args:
+        directory: the experiment's checkpoints/.
+        pack: whose.
+        facts: what a resuming process must share: fingerprint, backend, code, versions, CPU.
+        capacity: of the replay; 0 without one.
+        interval_seconds: least time between checkpoints; it grows where writing takes longer
+            than 2 % of it.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        pack: Pack,
+        facts: Mapping[str, Any],
+        capacity: int,
+        interval_seconds: float,
+    ) -> None:
+        indices = [run.index for run in pack.runs]
+        name = f"stage{pack.stage}-{min(indices)}-{max(indices)}-{secrets.token_hex(4)}"
+        self.directory = directory / name
+        self._pack = pack
+        self._facts = facts
+        self._capacity = capacity
+        self._interval = interval_seconds
+        self._due = time.monotonic() + interval_seconds
+        self._events: list[Event] = []
+        self._series = AppendLog(self.directory / "series.log")
+        self._replay: list[tuple[int, AppendLog]] = []
+        self._replay_end = 0
+        self._num_replay_logs = 0
+
+    def log(self, event: Event) -> None:
+        """Keep an event for the next checkpoint."""
+        self._events.append(event)
+
+    def due(self) -> bool:
+        """Whether it is time for the next one."""
+        return time.monotonic() >= self._due
+
+    def write(self, step: int, state: State, lanes: Sequence[LaneProgress]) -> None:
+        """Write one durably and drop all but the two newest.
+
+        Raises:
+            StorageError: the disk is full; the previous checkpoint stays.
+        """
+        started = time.monotonic()
+        for event in joined(self._events):
+            self._series.append(event)
+        self._events.clear()
+        if self._capacity:
+            self._log_replay(step, state[REPLAY])
+        header = {
+            "kind": "checkpoint",
+            "stage": self._pack.stage,
+            "step": step,
+            "facts": dict(self._facts),
+            "lanes": [vars(lane) for lane in lanes],
+            "series": self._series.position().as_json(),
+            "replay": [log.position().as_json() for _, log in self._replay],
+        }
+        arrays = {k: v.numpy(force=True) for k, v in state.items() if k != REPLAY}
+        path = self.directory / f"state-{step:015d}{STATE_SUFFIX}"
+        write_sealed(path, header, lambda _: _npz(arrays))
+        for old in sorted(self.directory.glob(f"*{STATE_SUFFIX}"))[:-GENERATIONS]:
+            old.unlink(missing_ok=True)
+        cost = time.monotonic() - started
+        self._due = time.monotonic() + max(self._interval, cost / MAX_COST)
+
+    def _log_replay(self, step: int, buffer: torch.Tensor) -> None:
+        """Log the rows written since the last checkpoint; start a new log every capacity steps."""
+        first = max(self._replay_end, step - self._capacity)
+        if step > first:
+            if not self._replay or step - self._replay[-1][0] > self._capacity:
+                path = self.directory / f"replay-{self._num_replay_logs}.log"
+                self._replay.append((first, AppendLog(path)))
+                self._num_replay_logs += 1
+            slots = torch.arange(first, step, device=buffer.device) % self._capacity
+            rows = buffer.index_select(1, slots).numpy(force=True)
+            self._replay[-1][1].append({"first_step": np.array(first), "rows": rows})
+            self._replay_end = step
+        self._drop_old_replay(step)
+
+    def _drop_old_replay(self, step: int) -> None:
+        """Forget logs that hold only steps older than the capacity, two generations ago at most."""
+        while len(self._replay) > GENERATIONS + 1 and self._replay[1][0] <= step - self._capacity:
+            self._replay.pop(0)
+            number = self._num_replay_logs - len(self._replay) - 1
+            (self.directory / f"replay-{number}.log").unlink(missing_ok=True)
+
+
+def find_checkpoints(
+    directory: Path, stage: int, indices: Iterable[int], facts: Mapping[str, Any]
+) -> tuple[dict[int, CheckpointFile], list[str]]:
+    """The newest valid checkpoint of each index.
+
+    Args:
+        directory: the experiment's checkpoints/.
+        stage, indices: whose.
+        facts: of the present process.
+
+    Returns:
+        index -> checkpoint, and for each checkpoint that cannot be used a line saying why.
+    """
+    wanted = set(indices)
+    newest: dict[int, CheckpointFile] = {}
+    refused: list[str] = []
+    for path in sorted(directory.glob(f"stage{stage}-*/*{STATE_SUFFIX}")):
+        try:
+            header = read_header(path)
+            relevant = wanted.intersection(lane["index"] for lane in header["lanes"])
+            if not relevant:
+                continue
+            _require_usable(path, facts)
+        except (DataFileError, KeyError, OSError) as error:
+            refused.append(str(error))
+            continue
+        found = CheckpointFile(path, header["step"], tuple(x["index"] for x in header["lanes"]))
+        for index in relevant:
+            if index not in newest or newest[index].step < found.step:
+                newest[index] = found
+    return newest, refused
+
+
+def load_lanes(
+    file: CheckpointFile, indices: Sequence[int], capacity: int
+) -> dict[int, LaneCheckpoint]:
+    """Read some lanes of a checkpoint.
+
+    Raises:
+        DataFileError: it is damaged.
+    """
+    header, content = read_sealed(file.path)
+    directory = file.path.parent
+    lanes = {index: file.indices.index(index) for index in indices}
+    with np.load(io.BytesIO(content[block_size(content) :]), allow_pickle=False) as arrays:
+        tensors = dict(arrays)
+    loaded = {
+        index: LaneCheckpoint(
+            LaneProgress(**header["lanes"][lane]),
+            {name: values[lane] for name, values in tensors.items()},
+        )
+        for index, lane in lanes.items()
+    }
+    for event in read_log(directory, LogPosition(**header["series"])):
+        for index, lane in lanes.items():
+            loaded[index].events.append({k: values[lane].copy() for k, values in event.items()})
+    if capacity:
+        _load_replay(directory, header["replay"], lanes, loaded, capacity)
+    return loaded
+
+
+def drop_checkpoints(directory: Path, stage: int, finished: set[int]) -> None:
+    """Delete the directories all of whose indices no longer need them."""
+    for pack in directory.glob(f"stage{stage}-*"):
+        with contextlib.suppress(DataFileError, KeyError, OSError):
+            indices: set[int] = set()
+            for path in pack.glob(f"*{STATE_SUFFIX}"):
+                indices.update(lane["index"] for lane in read_header(path)["lanes"])
+            if indices and indices <= finished:
+                shutil.rmtree(pack, ignore_errors=True)
+
+
+def _load_replay(
+    directory: Path,
+    positions: Sequence[Mapping[str, Any]],
+    lanes: Mapping[int, int],
+    loaded: Mapping[int, LaneCheckpoint],
+    capacity: int,
+) -> None:
+    for position in positions:
+        for frame in read_log(directory, LogPosition(**position)):
+            rows = frame["rows"]
+            slots = (int(frame["first_step"]) + np.arange(rows.shape[1])) % capacity
+            for index, lane in lanes.items():
+                shape = (capacity, rows.shape[2])
+                buffer = loaded[index].tensors.setdefault(REPLAY, np.zeros(shape, rows.dtype))
+                buffer[slots] = rows[lane]
+
+
+def _require_usable(path: Path, facts: Mapping[str, Any]) -> None:
+    """Check a whole checkpoint: every checksum, and that this process may continue it.
+
+    Raises:
+        DataFileError: it is damaged, or was made by other code or on another machine.
+    """
+    header, _ = read_sealed(path)
+    different = [name for name, value in facts.items() if header["facts"].get(name) != value]
+    if different:
+        raise DataFileError(
+            f"{path}: made with other {', '.join(different)}; its runs start from step 0"
+        )
+    for position in (header["series"], *header["replay"]):
+        read_log(path.parent, LogPosition(**position))
+
+
+def _npz(arrays: Mapping[str, np.ndarray]) -> memoryview:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getbuffer()

@@ -1,0 +1,62 @@
+"""Evaluation: a few episodes with the deterministic policy, apart from training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from nthrun.agents.base import State
+from nthrun.specs.seeds import Purpose
+from nthrun.training.noise import generator
+from nthrun.training.program import Program
+from nthrun.training.recorder import Event
+
+
+@torch.no_grad()
+def evaluate(
+    program: Program, state: State, seeds: Sequence[int], step: int, keep_states: bool
+) -> Event:
+    """Play `eval_episodes` episodes on every lane, side by side.
+
+    Evaluation number k, after k intervals, resets from the stream (EVALUATION, k) of each lane's
+    seed, so it neither disturbs training nor depends on whether others took place.
+
+    Args:
+        state: the pack's; it is read only.
+        seeds: of each lane.
+        step: training steps taken so far.
+        keep_states: whether the event has `eval_states`.
+
+    Returns:
+        an evaluation event; returns are sums of rewards in float64.
+    """
+    spec = program.spec
+    episodes, environment = spec.eval_episodes, program.environment
+    number = step // spec.integer("eval_interval_timesteps")
+    draws = np.stack([
+        generator(seed, Purpose.EVALUATION, number).random(
+            (episodes, environment.num_reset_draws), dtype=np.float32
+        )
+        for seed in seeds
+    ])
+    world = environment.reset(torch.from_numpy(draws).to(state["environment.state"].device))
+    running = np.ones((len(seeds), episodes), bool)
+    returns = np.zeros(running.shape)
+    lengths = np.zeros(running.shape, np.int64)
+    states = []
+    while running.any() and (limit := spec.integer("steps_per_episode")) > len(states):
+        observation = environment.observe(world)
+        outcome = program.transition(world, program.agent.act_greedily(state, observation))
+        world = outcome.state
+        states.append(observation.cpu().numpy() if keep_states else limit)
+        returns += np.where(running, outcome.reward.squeeze(2).cpu().numpy(), 0.0)
+        lengths += running
+        running &= ~(outcome.terminated.squeeze(2) > 0.5).cpu().numpy()
+    event = {
+        "eval_step": np.full(len(seeds), step),
+        "eval_returns": returns,
+        "eval_steps": lengths,
+    }
+    return event | ({"eval_states": np.stack(states, 1)} if keep_states else {})

@@ -1,0 +1,347 @@
+"""The loop: trains one pack from its last checkpoint to its records."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nthrun.agents.base import State
+from nthrun.errors import InterruptedRunError
+from nthrun.planning.experiment_spec import ExperimentSpec
+from nthrun.planning.packs import Pack
+from nthrun.records.experiment import Experiment
+from nthrun.records.schema import Run
+from nthrun.records.snapshot import write_snapshot
+from nthrun.training.checkpoint import (
+    REPLAY,
+    CheckpointFile,
+    CheckpointWriter,
+    LaneCheckpoint,
+    LaneProgress,
+    load_lanes,
+)
+from nthrun.training.evaluation import evaluate
+from nthrun.training.noise import Streams
+from nthrun.training.program import Program, StepOutput
+from nthrun.training.provenance import attempt, code_hash, comparable, provenance
+from nthrun.training.recorder import (
+    Event,
+    LaneRecorder,
+    lane_event,
+    requested_series,
+    stacked_events,
+)
+
+BLOCK_STEPS = 128
+"""Steps between looks at the outside world; part of what a diverged record means."""
+
+EXPERIENCE_SERIES = {
+    "train_states": "observation",
+    "train_actions": "action",
+    "train_rewards": "reward",
+    "train_next_states": "next_observation",
+}
+
+
+class StopRequest:
+    """Set by a signal; the loop checkpoints and stops at the end of its block."""
+
+    def __init__(self) -> None:
+        self.signal_number = 0
+
+    def install(self) -> None:
+        """Catch SIGINT and SIGTERM; a second one takes its ordinary course."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._catch)
+
+    def _catch(self, number: int, frame: object) -> None:
+        self.signal_number = number
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+@dataclass
+class Surroundings:
+    """What a pack is trained within.
+
+    Attributes:
+        spec: of the experiment.
+        experiment: where checkpoints and snapshots go; None keeps neither (verifying).
+        device, backend, threads: of this process, as the manifest has them.
+        stop: looked at between blocks.
+        on_block: called with (run-steps done, last return) after each block.
+        on_step: called with the state after each step (rendering).
+        notes: lines for the user, gathered while training.
+    """
+
+    spec: ExperimentSpec
+    experiment: Experiment | None
+    device: str
+    backend: str
+    threads: int
+    stop: StopRequest = field(default_factory=StopRequest)
+    on_block: Callable[[int, float], None] = lambda steps, last_return: None
+    on_step: Callable[[State, int], None] | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """What a process that continues a checkpoint must share."""
+        record = sorted(requested_series(self.spec.environment.items("record")))
+        manifest = self.experiment.manifest.fingerprint if self.experiment else ""
+        shared = comparable(self.device, self.backend, self.threads)
+        return shared | {"fingerprint": manifest, "code": code_hash(), "record list": record}
+
+
+class Training:
+    """One attempt at one pack.
+
+    Args:
+        pack: what to train.
+        around: where.
+        resume: index -> checkpoint to continue from; empty starts at step 0.
+    """
+
+    def __init__(
+        self, pack: Pack, around: Surroundings, resume: dict[int, CheckpointFile] | None = None
+    ) -> None:
+        self.pack = pack
+        self.around = around
+        self.spec = around.spec.environment
+        self.program = Program(pack, self.spec, around.spec.agent.declaration.program)
+        self.seeds = [run.random_seed for run in pack.runs]
+        self.streams = Streams(self.seeds, self.program.noise_sizes())
+        self.recorders = [LaneRecorder() for _ in pack.runs]
+        self.attempts: list[list[dict[str, Any]]] = [[] for _ in pack.runs]
+        self.times = np.zeros((len(pack.runs), 2))
+        self.series = requested_series(self.spec.items("record"))
+        self.step = pack.start_step
+        self.writer = self._writer()
+        self.frozen: dict[int, State] = {}
+        self.state = self._initial_state(resume or {})
+        self._freeze_diverged()
+        for attempts in self.attempts:
+            attempts.append(attempt(self.step))
+
+    def run(self) -> list[Run]:
+        """Train to the end.
+
+        Returns:
+            the records, one a lane.
+
+        Raises:
+            InterruptedRunError: a signal came; a checkpoint has been written.
+            StorageError: a checkpoint or snapshot could not be written.
+        """
+        if self.step == 0:
+            self._evaluate()
+        while self.step < self.spec.total_timesteps and len(self.frozen) < len(self.recorders):
+            first = self.step
+            self._train_block(self._block_end())
+            self._evaluate()
+            self._freeze_diverged()
+            self.around.on_block((self.step - first) * len(self.recorders), self._last_return())
+            self._checkpoint_or_stop()
+        if "final" in self.spec.items("snapshots"):
+            self._snapshot("final", self.step, range(len(self.recorders)))
+        return self._records()
+
+    def _block_end(self) -> int:
+        """The next multiple of the block length or the evaluation interval, or the end."""
+        interval = self.spec.integer("eval_interval_timesteps")
+        steps = (BLOCK_STEPS, interval)
+        return min(*((self.step // n + 1) * n for n in steps), self.spec.total_timesteps)
+
+    def _train_block(self, end: int) -> None:
+        started = time.perf_counter()
+        first, agent = self.step, self.program.agent
+        outputs: list[StepOutput] = []
+        clock = torch.arange(first, end, device=self.around.device)
+        noises = self.streams.block(end - first, self.around.device)
+        for step, tick, noise in zip(range(first, end), clock, noises, strict=True):
+            learn = agent.learns_at(step)
+            outputs.append(self.program.step(self.state, noise, tick, learn))
+            self._after_step(step + 1)
+        self.step = end
+        learned = [agent.learns_at(step) for step in range(first, end)]
+        self._take(self._block_event(outputs, learned))
+        self.times[:, 0] += (time.perf_counter() - started) / len(self.recorders)
+
+    def _block_event(self, outputs: Sequence[StepOutput], learned: list[bool]) -> Event:
+        """A block's steps as a recorder event."""
+        rewards = _stacked([output.experience.reward.squeeze(1) for output in outputs])
+        losses = [o.metrics for o in outputs if o.metrics]
+        scalars = [n for n, v in losses[0].items() if v.ndim == 1] if losses else []
+        health = rewards.copy()
+        for name in scalars:
+            health[:, learned] += _stacked([metrics[name] for metrics in losses])
+        event = {
+            "reward": rewards,
+            "ended": _stacked([output.ended.squeeze(1) for output in outputs]),
+            "learned": np.tile(learned, (len(rewards), 1)),
+            "health": health,
+        }
+        for name, part in EXPERIENCE_SERIES.items():
+            if name in self.series:
+                values = _stacked([getattr(output.experience, part) for output in outputs])
+                event[f"series/{name}"] = values[..., 0] if name == "train_rewards" else values
+        if losses and "update_indices" in self.series:
+            event["updates/update_indices"] = _stacked([m["update_indices"] for m in losses])
+        if losses and "metrics" in self.series:
+            event |= {f"updates/metrics/{n}": _stacked([m[n] for m in losses]) for n in scalars}
+        return event
+
+    def _after_step(self, step: int) -> None:
+        if self.around.on_step is not None:
+            self.around.on_step(self.state, step)
+        interval = self.spec.integer("snapshot_interval_timesteps")
+        if interval and step % interval == 0:
+            self._snapshot(f"step{step}", step, range(len(self.recorders)))
+
+    def _evaluate(self) -> None:
+        """Evaluate where one is due, and find lanes whose parameters are no longer finite."""
+        if self.step % self.spec.integer("eval_interval_timesteps"):
+            return
+        for lane, params in enumerate(self._params()):
+            if not all(np.isfinite(array).all() for array in params.values()):
+                self.recorders[lane].mark_diverged()
+        if not self.spec.eval_episodes:
+            return
+        started = time.perf_counter()
+        keep = "eval_states" in self.series
+        self._take(evaluate(self.program, self.state, self.seeds, self.step, keep))
+        self.times[:, 1] += (time.perf_counter() - started) / len(self.recorders)
+        if "best" in self.spec.items("snapshots"):
+            best = [n for n, r in enumerate(self.recorders) if r.is_best_evaluation()]
+            self._snapshot("best", self.step, best)
+
+    def _take(self, event: Event) -> None:
+        for lane, recorder in enumerate(self.recorders):
+            recorder.add(lane_event(event, lane))
+        if self.writer is not None:
+            self.writer.log(event)
+
+    def _freeze_diverged(self) -> None:
+        """Hold a diverged lane where the block that showed it ended, so that its record does too."""
+        tensors = {name: tensor for name, tensor in self.state.items() if name != REPLAY}
+        for lane, recorder in enumerate(self.recorders):
+            if lane in self.frozen:
+                for name, tensor in tensors.items():
+                    tensor[lane] = self.frozen[lane][name]
+            elif recorder.diverged:
+                self.frozen[lane] = {name: tensor[lane].clone() for name, tensor in tensors.items()}
+
+    def _checkpoint_or_stop(self) -> None:
+        stop = self.around.stop.signal_number
+        if self.writer is None or not (stop or self.writer.due()):
+            if stop:
+                raise InterruptedRunError(f"stopped by signal {stop}", stop)
+            return
+        self.writer.write(self.step, self.state, self._progress())
+        if stop:
+            raise InterruptedRunError(
+                f"stopped by signal {stop} at step {self.step}; "
+                "the same command continues from there",
+                stop,
+            )
+
+    def _progress(self) -> list[LaneProgress]:
+        return [
+            LaneProgress(
+                run.index, self.streams.lane_state(lane), self.attempts[lane], *self.times[lane].tolist()
+            )
+            for lane, run in enumerate(self.pack.runs)
+        ]
+
+    def _records(self) -> list[Run]:
+        around = self.around
+        width = len(self.recorders)
+        shared = provenance(around.device, around.backend, around.threads, width)
+        params = self._params()
+        records = []
+        for lane, (run, recorder) in enumerate(zip(self.pack.runs, self.recorders, strict=True)):
+            step = recorder.num_steps
+            extra = {
+                "status": "diverged" if recorder.diverged else "completed",
+                "reason": f"non-finite numbers at step {step}" if recorder.diverged else "",
+                "learned_params": params[lane],
+                "train_time": float(self.times[lane, 0]),
+                "eval_time": float(self.times[lane, 1]),
+                "provenance": shared | {"attempts": self.attempts[lane]},
+            }
+            records.append(recorder.record(run, self.spec, extra))
+        return records
+
+    def _snapshot(self, moment: str, step: int, lanes: Sequence[int]) -> None:
+        experiment = self.around.experiment
+        if experiment is None or not lanes:
+            return
+        params = self._params()
+        for lane in lanes:
+            run = self.pack.runs[lane]
+            about = {
+                "index": run.index,
+                "stage": run.stage,
+                "step": step,
+                "agent_params": dict(run.setting),
+                "fingerprint": experiment.manifest.fingerprint,
+            }
+            write_snapshot(experiment.snapshots, moment, about, params[lane])
+
+    def _params(self) -> list[dict[str, np.ndarray]]:
+        """The learned parameters of each lane."""
+        learned = self.program.agent.learned_params(self.state)
+        arrays = {name: tensor.numpy(force=True) for name, tensor in learned.items()}
+        return [
+            {name: array[lane].copy() for name, array in arrays.items()}
+            for lane in range(len(self.recorders))
+        ]
+
+    def _last_return(self) -> float:
+        known = [r.last_return for r in self.recorders if not np.isnan(r.last_return)]
+        return float(np.mean(known)) if known else float("nan")
+
+    def _writer(self) -> CheckpointWriter | None:
+        if self.around.experiment is None:
+            return None
+        return CheckpointWriter(
+            self.around.experiment.checkpoints,
+            self.pack,
+            self.around.facts(),
+            self.program.agent.replay_capacity,
+            self.spec.number("checkpoint_interval_seconds"),
+        )
+
+    def _initial_state(self, resume: dict[int, CheckpointFile]) -> State:
+        state = self.program.initial_state(self.pack)
+        if self.step:
+            self._restore(state, resume)
+        return {name: tensor.to(self.around.device) for name, tensor in state.items()}
+
+    def _restore(self, state: State, resume: dict[int, CheckpointFile]) -> None:
+        """Continue every lane from its checkpoint."""
+        by_file: dict[CheckpointFile, list[int]] = {}
+        for run in self.pack.runs:
+            by_file.setdefault(resume[run.index], []).append(run.index)
+        loaded: dict[int, LaneCheckpoint] = {}
+        for file, indices in by_file.items():
+            loaded |= load_lanes(file, indices, self.program.agent.replay_capacity)
+        for lane, run in enumerate(self.pack.runs):
+            kept = loaded[run.index]
+            for name, array in kept.tensors.items():
+                state[name][lane] = torch.from_numpy(array)
+            self.streams.restore_lane(lane, kept.progress.streams)
+            self.attempts[lane] = [dict(attempt) for attempt in kept.progress.attempts]
+            self.times[lane] = kept.progress.train_time, kept.progress.eval_time
+        for event in stacked_events([loaded[run.index].events for run in self.pack.runs]):
+            self._take(event)
+
+
+def _stacked(steps: Sequence[Tensor]) -> np.ndarray:
+    """`(lanes, steps, ...)` on the host, from one `(lanes, ...)` tensor a step."""
+    stacked: np.ndarray = torch.stack(tuple(steps), 1).numpy(force=True)
+    return stacked

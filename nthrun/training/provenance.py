@@ -1,0 +1,116 @@
+"""Provenance: with what and where a record was made."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import resource
+import subprocess
+import sys
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PACKAGE = Path(__file__).resolve().parents[1]
+PACKAGES = ("torch", "numpy", "h5py", "gymnasium")
+SLURM_VARIABLES = (
+    "SLURM_JOB_ID",
+    "SLURM_ARRAY_JOB_ID",
+    "SLURM_ARRAY_TASK_ID",
+    "SLURM_RESTART_COUNT",
+    "SLURMD_NODENAME",
+    "SLURM_CLUSTER_NAME",
+)
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide a record's bits."""
+    return {"python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES}
+
+
+@cache
+def code_hash() -> str:
+    """SHA-256 over nthrun's source files: what a checkpoint may be continued by."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(f"{path.relative_to(PACKAGE)}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@cache
+def cpu_model() -> str:
+    """The processor's name, with its vector extensions where the system tells them."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    found = dict(tuple(part.strip() for part in line.split(":", 1)) for line in lines if ":" in line)
+    flags = found.get("flags", "").split()
+    vectors = [name for name in ("avx2", "fma", "avx512f") if name in flags]
+    return " ".join([found.get("model name", platform.machine()), *_family(found), *vectors])
+
+
+@cache
+def git_state() -> tuple[str, str]:
+    """The commit nthrun runs from and the uncommitted difference to it; "" outside a checkout."""
+    if not (PACKAGE.parent / ".git").exists():
+        return "", ""
+    return _git("rev-parse", "HEAD").strip(), _git("diff", "HEAD")
+
+
+def attempt(step: int) -> dict[str, Any]:
+    """The start of an attempt at a run: the step it began at, when and where."""
+    slurm = {name: os.environ[name] for name in SLURM_VARIABLES if name in os.environ}
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"step": step, "started": started, "host": platform.node(), "slurm": slurm}
+
+
+def comparable(device: str, backend: str, threads: int) -> dict[str, Any]:
+    """What two attempts must share for their bits to be equal."""
+    processor = cpu_model() if device == "cpu" else _gpu_model()
+    return {
+        "backend": backend,
+        "device": device,
+        "threads": threads,
+        "processor": processor,
+        "versions": versions(),
+    }
+
+
+def provenance(device: str, backend: str, threads: int, pack_width: int) -> dict[str, Any]:
+    """Everything but the attempts."""
+    commit, diff = git_state()
+    return comparable(device, backend, threads) | {
+        "git_commit": commit,
+        "git_diff": diff,
+        "code": code_hash(),
+        "host": platform.node(),
+        "cpu": cpu_model(),
+        "pack_width": pack_width,
+        "command_line": sys.argv,
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+
+
+def _gpu_model() -> str:
+    return str(torch.cuda.get_device_name())
+
+
+def _family(found: dict[str, str]) -> list[str]:
+    return [f"family {found['cpu family']} model {found['model']}"] if "cpu family" in found else []
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(PACKAGE.parent), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=30, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else ""

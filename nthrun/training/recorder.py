@@ -1,0 +1,196 @@
+"""The recorder: turns what each step showed into one lane's record.
+
+It is fed events, blocks of steps and evaluations. The same events are logged beside a checkpoint,
+and feeding them to a new recorder restores it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from nthrun.planning.packs import PlannedRun
+from nthrun.records.schema import Run
+from nthrun.specs.environment_spec import EnvironmentSpec
+
+Event = dict[str, np.ndarray]
+"""A block of steps or an evaluation, every array `(lanes, ...)`.
+
+A block of steps has `reward`, `ended`, `learned`, `health`, `(lanes, steps)`; and on request
+`series/<name>` `(lanes, steps, ...)` and `updates/<name>` `(lanes, updates, ...)`.
+An evaluation has `eval_step` `(lanes,)`, `eval_returns`, `eval_steps` `(lanes, episodes)`; and on
+request `eval_states` `(lanes, longest, episodes, dim)`.
+"""
+
+REQUIRED_SERIES = {
+    "update_states": ("train_states", "update_indices"),
+    "update_actions": ("train_actions", "update_indices"),
+    "update_rewards": ("train_rewards", "update_indices"),
+    "update_next_states": ("train_next_states", "update_indices"),
+}
+
+
+def requested_series(record: tuple[str, ...]) -> frozenset[str]:
+    """The series to keep for a spec's `record` list; an update's view needs what it looks into."""
+    return frozenset(name for entry in record for name in REQUIRED_SERIES.get(entry, (entry,)))
+
+
+class LaneRecorder:
+    """What one run has shown so far.
+
+    Attributes:
+        num_steps: environment steps taken, up to and including a divergence.
+        diverged: whether a number became non-finite.
+        last_return: of the last finished episode; NaN before.
+    """
+
+    def __init__(self) -> None:
+        self.num_steps = 0
+        self.diverged = False
+        self.last_return = float("nan")
+        self._partial_return = 0.0
+        self._partial_steps = 0
+        self._returns: list[float] = []
+        self._lengths: list[int] = []
+        self._evaluations: list[tuple[int, np.ndarray, np.ndarray]] = []
+        self._series: dict[str, list[np.ndarray]] = {}
+
+    def add(self, event: Mapping[str, np.ndarray]) -> None:
+        """Take in one event, this lane's part of it."""
+        if self.diverged:
+            return
+        if "reward" in event:
+            self._add_steps(event)
+        else:
+            self._add_evaluation(event)
+
+    def is_best_evaluation(self) -> bool:
+        """Whether the last evaluation has the highest mean return, the first of equals winning."""
+        means = [float(returns.mean()) for _, returns, _ in self._evaluations]
+        return bool(means) and all(means[-1] > mean for mean in means[:-1])
+
+    def mark_diverged(self) -> None:
+        """Note that the parameters became non-finite after the last step taken."""
+        self.diverged = True
+
+    def record(self, run: PlannedRun, spec: EnvironmentSpec, extra: Mapping[str, Any]) -> Run:
+        """The record of this lane.
+
+        Args:
+            run: which run it is.
+            spec: of its environment.
+            extra: status, reason, learned_params, timing, provenance.
+        """
+        episodes = spec.eval_episodes
+        shape = (len(self._evaluations), episodes)
+        steps, returns, lengths = zip(*self._evaluations, strict=True) if self._evaluations else ((),) * 3
+        record = Run(
+            index=run.index,
+            setting_number=run.setting_number,
+            run_number=run.run_number,
+            random_seed=run.random_seed,
+            stage=run.stage,
+            total_timesteps=self.num_steps,
+            eval_interval_timesteps=spec.integer("eval_interval_timesteps"),
+            episodes_per_eval=episodes,
+            total_train_episodes=len(self._returns),
+            agent_params=_plain_setting(run),
+            eval_episode_rewards=np.array(returns, np.float64).reshape(shape),
+            eval_episode_steps=np.array(lengths, np.int64).reshape(shape),
+            timesteps_at_eval=np.array(steps, np.int64),
+            train_episode_rewards=np.array(self._returns, np.float64),
+            train_episode_steps=np.array(self._lengths, np.int64),
+        )
+        for name, parts in self._series.items():
+            key, _, rest = name.partition("/")
+            target = record.setdefault(key, {}) if rest else record
+            target[rest or key] = np.concatenate(parts)
+        record.update(extra)
+        return record
+
+    def _add_steps(self, event: Mapping[str, np.ndarray]) -> None:
+        sick = np.flatnonzero(~np.isfinite(event["health"]))
+        count = int(sick[0]) + 1 if sick.size else len(event["health"])
+        updates = int(event["learned"][:count].sum())
+        self._add_episodes(event["reward"][:count], event["ended"][:count])
+        for name, values in event.items():
+            kind, _, series = name.partition("/")
+            if series:
+                kept = values[:count] if kind == "series" else values[:updates]
+                self._series.setdefault(series, []).append(kept)
+        self.num_steps += count
+        self.diverged = bool(sick.size)
+
+    def _add_episodes(self, rewards: np.ndarray, ended: np.ndarray) -> None:
+        """Add rewards in order, one by one, so that returns do not depend on block lengths."""
+        start = 0
+        for end in (*np.flatnonzero(ended) + 1, len(rewards)):
+            part = np.concatenate(([self._partial_return], rewards[start:end].astype(np.float64)))
+            self._partial_return = float(np.add.accumulate(part)[-1])
+            self._partial_steps += int(end - start)
+            if end > 0 and end > start and ended[end - 1]:
+                self._finish_episode()
+            start = end
+
+    def _finish_episode(self) -> None:
+        self.last_return = self._partial_return
+        self._returns.append(self._partial_return)
+        self._lengths.append(self._partial_steps)
+        self._partial_return, self._partial_steps = 0.0, 0
+
+    def _add_evaluation(self, event: Mapping[str, np.ndarray]) -> None:
+        lengths = event["eval_steps"]
+        self._evaluations.append((int(event["eval_step"]), event["eval_returns"], lengths))
+        if "eval_states" in event:
+            episodes = [event["eval_states"][:length, n] for n, length in enumerate(lengths)]
+            self._series.setdefault("eval_states", []).append(np.concatenate(episodes))
+
+
+def lane_event(event: Event, lane: int) -> dict[str, np.ndarray]:
+    """One lane's part of an event."""
+    return {name: values[lane] for name, values in event.items()}
+
+
+def joined(events: list[Event]) -> list[Event]:
+    """The same events with consecutive blocks of steps joined into one."""
+    merged: list[list[Event]] = []
+    for event in events:
+        if merged and "reward" in event and event.keys() == merged[-1][-1].keys():
+            merged[-1].append(event)
+        else:
+            merged.append([event])
+    return [
+        group[0] if len(group) == 1 else {k: np.concatenate([e[k] for e in group], 1) for k in group[0]}
+        for group in merged
+    ]
+
+
+def stacked_events(lanes: list[list[dict[str, np.ndarray]]]) -> list[Event]:
+    """Events of single lanes, all at one step, as events of a pack.
+
+    Blocks are joined up to the next evaluation first, so that lanes whose checkpoints were
+    taken at different times agree on where events begin and end.
+    """
+    per_lane = [joined([{k: v[None] for k, v in e.items()} for e in events]) for events in lanes]
+    return [
+        {name: np.concatenate(_padded([e[name] for e in group])) for name in group[0]}
+        for group in zip(*per_lane, strict=True)
+    ]
+
+
+def _padded(arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """Arrays of equal length on axis 1 (only `eval_states` differ there; its tail is not read)."""
+    if arrays[0].ndim < 2:
+        return arrays
+    longest = max(array.shape[1] for array in arrays)
+    tail = [(0, 0)] * (arrays[0].ndim - 2)
+    return [np.pad(a, [(0, 0), (0, longest - a.shape[1]), *tail]) for a in arrays]
+
+
+def _plain_setting(run: PlannedRun) -> dict[str, Any]:
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in run.setting.items()
+    }
