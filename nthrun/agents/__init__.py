@@ -1,1 +1,1 @@
-"""Agents: a contract, shared building blocks, and one folder each with its hyperparameters and algorithm."""
+"""Agents: a contract, shared parts, and one folder each with hyperparameters and algorithm."""

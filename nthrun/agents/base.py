@@ -7,7 +7,7 @@ what a lane computes does not depend on its neighbours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -23,26 +23,29 @@ class Noise(NamedTuple):
     """The random numbers of one step, drawn beforehand from each lane's own streams.
 
     Attributes:
-        environment: uniform on [0, 1), `(lanes, draws)`, for resets.
+        start_state: where an episode begins if one ends now, `(lanes, 1, state_dim)`.
+        start_observation: of that state, `(lanes, 1, observation_dim)`.
         agent: standard normal, `(lanes, agent.num_agent_draws)`.
-        replay: uniform on [0, 1) in float64, `(lanes, agent.num_replay_draws)`.
+        replay: steps drawn uniformly with replacement from the newest `replay_capacity` ones, this
+            one included, `(lanes, agent.num_replay_draws)`.
     """
 
-    environment: Tensor
+    start_state: Tensor
+    start_observation: Tensor
     agent: Tensor
     replay: Tensor
 
 
 class Experience(NamedTuple):
-    """One step of every lane, `(lanes, dim)` each.
+    """Steps of every lane, `(lanes, batch, dim)` each; batch is 1 for the step just taken.
 
     Attributes:
         observation: before the action.
         action: within the environment's bounds.
-        reward: `(lanes, 1)`.
+        reward: `(lanes, batch, 1)`.
         next_observation: after the action, before any reset.
-        terminated: 1.0 where the episode ended in a terminal state, `(lanes, 1)`. A truncated
-            episode has 0.0, so that its value is bootstrapped.
+        terminated: 1.0 where the episode ended in a terminal state, `(lanes, batch, 1)`. A
+            truncated episode has 0.0, so that its value is bootstrapped.
     """
 
     observation: Tensor
@@ -72,7 +75,7 @@ class Agent(Protocol):
         """The state before the first step, one setting and one initialisation stream a lane."""
 
     def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
-        """The training action `(lanes, action_dim)` for an observation `(lanes, dim)`."""
+        """The training action `(lanes, 1, action_dim)` for an observation `(lanes, 1, dim)`."""
 
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
         """The evaluation action for observations `(lanes, episodes, dim)`."""
@@ -84,8 +87,7 @@ class Agent(Protocol):
         """Whether `update` follows step number `step` (0-based)."""
 
     def update(self, state: State, noise: Noise, step: Tensor) -> dict[str, Tensor]:
-        """Learn; returns metrics `(lanes,)` each, non-finite once the run has diverged, and
-        `update_indices` `(lanes, batch)`, the steps learnt from."""
+        """Learn; returns metrics `(lanes,)` each, non-finite once the run has diverged."""
 
     def learned_params(self, state: State) -> dict[str, Tensor]:
         """Every learned weight and scalar, `(lanes, ...)` each."""
@@ -111,11 +113,6 @@ def gradient(
     return value.detach(), other.detach(), slope
 
 
-def lane_column(settings: Sequence[Setting], value: Callable[[Setting], float]) -> Tensor:
-    """A number of each lane's setting as a `(lanes, 1)` tensor."""
-    return torch.tensor([[value(setting)] for setting in settings], dtype=torch.float32)
-
-
-def statics_of(setting: Setting, names: Sequence[str]) -> Mapping[str, object]:
-    """The static hyperparameters of a setting."""
-    return {name: setting[name] for name in names}
+def lane_column(values: Sequence[float]) -> Tensor:
+    """One number a lane as a `(lanes, 1)` tensor."""
+    return torch.tensor(values, dtype=torch.float32).unsqueeze(1)

@@ -1,4 +1,4 @@
-"""Replay: each lane's last steps, one row a step, uniformly sampled."""
+"""Replay: each lane's last steps, one row a step."""
 
 from __future__ import annotations
 
@@ -20,29 +20,19 @@ def store(buffer: Tensor, experience: Experience, step: Tensor) -> None:
 
     Args:
         buffer: `(lanes, capacity, width)`.
+        experience: `(lanes, 1, dim)` each.
         step: 0-based step number, a 0-dim integer tensor.
     """
-    row = torch.cat(experience, -1).unsqueeze(1)
-    buffer.index_copy_(1, (step % buffer.shape[1]).view(1), row)
+    buffer.index_copy_(1, (step % buffer.shape[1]).view(1), torch.cat(experience, -1))
 
 
-def sample(
-    buffer: Tensor, widths: list[int], uniform: Tensor, step: Tensor
-) -> tuple[Experience, Tensor]:
-    """A batch of stored steps, drawn uniformly with replacement.
+def recall(buffer: Tensor, widths: list[int], steps: Tensor) -> Experience:
+    """Stored steps, `(lanes, batch, dim)` each.
 
     Args:
-        buffer: `(lanes, capacity, width)`, holding steps up to and including `step`.
+        buffer: `(lanes, capacity, width)`.
         widths: of the parts of a row.
-        uniform: on [0, 1) in float64, `(lanes, batch)`.
-        step: the last stored step, a 0-dim integer tensor.
-
-    Returns:
-        the batch, `(lanes, batch, dim)` each, and the step numbers drawn, `(lanes, batch)`.
+        steps: step numbers still in the buffer, `(lanes, batch)`.
     """
-    capacity = buffer.shape[1]
-    count = torch.clamp(step + 1, max=capacity)
-    drawn = torch.minimum((uniform * count).long(), count - 1)
-    steps = drawn + (step + 1 - count)
-    slots = (steps % capacity).unsqueeze(-1).expand(-1, -1, buffer.shape[2])
-    return Experience(*buffer.gather(1, slots).split(widths, -1)), steps
+    slots = (steps % buffer.shape[1]).unsqueeze(-1).expand(-1, -1, buffer.shape[2])
+    return Experience(*buffer.gather(1, slots).split(widths, -1))

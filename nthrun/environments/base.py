@@ -40,7 +40,11 @@ class Environment(Protocol):
     def __init__(self, spec: EnvironmentSpec) -> None: ...
 
     def reset(self, draws: Tensor) -> Tensor:
-        """A start state `(lanes, episodes, state_dim)` from draws `(lanes, episodes, num_reset_draws)`."""
+        """Start states `(lanes, episodes, state_dim)`.
+
+        Args:
+            draws: uniform on [0, 1), `(lanes, episodes, num_reset_draws)`.
+        """
 
     def observe(self, state: Tensor) -> Tensor:
         """The observation `(lanes, episodes, observation_dim)` of a state."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from nthrun.agents.registry import agent_declaration
 from nthrun.environments.registry import environment_declaration
 from nthrun.errors import Fault, SpecError
-from nthrun.records.directory import experiment_directory
 from nthrun.specs.agent_spec import AgentSpec, read_agent_spec
+from nthrun.specs.directory import experiment_directory
 from nthrun.specs.documents import Document, read_document
 from nthrun.specs.environment_spec import EnvironmentSpec, read_environment_spec
 from nthrun.specs.sweep import Sweep

@@ -70,7 +70,9 @@ def plan_run(spec: ExperimentSpec, index: int, stage: int, start_step: int = 0) 
     )
 
 
-def plan_packs(runs: Iterable[PlannedRun], static_names: Iterable[str], width: int) -> Iterator[Pack]:
+def plan_packs(
+    runs: Iterable[PlannedRun], static_names: Iterable[str], width: int
+) -> Iterator[Pack]:
     """Group runs into packs of at most `width`, in order of their first index."""
     names = tuple(static_names)
     groups: dict[tuple[Any, ...], list[PlannedRun]] = {}

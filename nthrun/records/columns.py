@@ -1,9 +1,9 @@
 """Runs as columns of an HDF5 group: what a shard and data.h5 hold.
 
-    numbers               one compound row a run: every integer and float
-    texts                 gzipped JSON {"unique": [...], "columns": {name: [position in unique]}}
-    arrays/<name>/values  the runs' arrays, flattened and joined
-    arrays/<name>/shapes  (runs, ndim); a row of -1 is a run without this array
+numbers               one compound row a run: every integer and float
+texts                 gzipped JSON {"unique": [...], "columns": {name: [position in unique]}}
+arrays/<name>/values  the runs' arrays, flattened and joined
+arrays/<name>/shapes  (runs, ndim); a row of -1 is a run without this array
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class ColumnsWriter:
 
     def write(self, runs: Sequence[Run]) -> None:
         """Append a batch of runs."""
-        numbers = np.array([tuple(run[n] for n in NUMBERS.names) for run in runs], NUMBERS)
+        numbers = np.array([tuple(run[n] for n in (*INTEGERS, *FLOATS)) for run in runs], NUMBERS)
         self._append("numbers", numbers)
         for run in runs:
             self._add_texts(run)

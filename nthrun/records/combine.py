@@ -100,7 +100,6 @@ def _only_in(earlier: Data | None, data: Data, num_settings: int) -> list[Entry]
         return []
     have = {entry.identity for entry in data.entries}
 
-
     def removed(entry: Entry) -> bool:
         index = entry.identity.run_number * num_settings + entry.identity.setting_number
         return (entry.shard, index) in data.gone

@@ -1,8 +1,8 @@
 """The nested data dict, as a lazy view of a shard, an experiment, data.json or data.h5.
 
-    data["experiment"]["environment" | "agent"]                 the two specs
-    data["experiment_data"][setting_number]["agent_params"]     the setting's hyperparameters
-    data["experiment_data"][setting_number]["runs"][j]          one run, by (stage, run number)
+data["experiment"]["environment" | "agent"]                 the two specs
+data["experiment_data"][setting_number]["agent_params"]     the setting's hyperparameters
+data["experiment_data"][setting_number]["runs"][j]          one run, by (stage, run number)
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ def _columns_data(path: Path, experiment: Mapping[str, Any], columns: ColumnsRea
 def _is_combined(path: Path) -> bool:
     try:
         with h5py.File(path, "r") as file:
-            return file.attrs.get("kind") == "data"
+            return bool(file.attrs.get("kind") == "data")
     except OSError as error:
         raise DataFileError(f"{path}: damaged or cut short") from error
 

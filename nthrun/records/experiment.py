@@ -91,7 +91,9 @@ class Experiment:
         found = [index for index in indices if (stage, index) in entries]
         if found:
             replaced = self._entries(stage, found)
-            header = ShardHeader(new_shard_id(), self.manifest.fingerprint, stage, replaces=replaced)
+            header = ShardHeader(
+                new_shard_id(), self.manifest.fingerprint, stage, replaces=replaced
+            )
             write_forget(self.runs, header)
             self._drop_empty()
         return found

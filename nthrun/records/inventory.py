@@ -88,7 +88,10 @@ def take_inventory(runs: Path, fingerprint: str) -> Inventory:
     for path in sorted(runs.glob("[!.]*")):
         try:
             header = parse_header(path, cache.header(path))
-            if header.fingerprint != fingerprint or path.suffix not in (SHARD_SUFFIX, FORGET_SUFFIX):
+            if header.fingerprint != fingerprint or path.suffix not in (
+                SHARD_SUFFIX,
+                FORGET_SUFFIX,
+            ):
                 raise DataFileError(f"{path}: belongs to another experiment")
             headers[path] = header
         except (DataFileError, KeyError, TypeError) as error:

@@ -8,6 +8,7 @@ Setting numbers, keys of "experiment_data", are strings in JSON and integers aga
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,9 @@ def read_json(path: Path) -> JsonContent:
         dtypes = content["dtypes"]
         settings = content["experiment_data"]
         runs = tuple(
-            Run(_decoded(run, dtypes, "")) for setting in settings.values() for run in setting["runs"]
+            Run(_decoded(run, dtypes, ""))
+            for setting in settings.values()
+            for run in setting["runs"]
         )
         return JsonContent(content["experiment"], runs, tuple(content["omitted"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -123,7 +126,7 @@ def _array_to_json(array: np.ndarray) -> Any:
 def _with_words(value: Any) -> Any:
     if isinstance(value, list):
         return [_with_words(item) for item in value]
-    if value != value:
+    if math.isnan(value):
         return "NaN"
     if value in (float("inf"), float("-inf")):
         return "Infinity" if value > 0 else "-Infinity"
@@ -134,7 +137,11 @@ def _array_from_json(value: Any, dtype: np.dtype[Any]) -> np.ndarray:
     if isinstance(value, Mapping):
         return np.zeros(value["shape"], dtype)
     if dtype.kind == "f":
-        return np.array(value, dtype=object).astype(dtype) if _has_words(value) else np.array(value, dtype)
+        return (
+            np.array(value, dtype=object).astype(dtype)
+            if _has_words(value)
+            else np.array(value, dtype)
+        )
     return np.array(value, dtype)
 
 

@@ -65,7 +65,7 @@ class Run(dict[str, Any]):
         train_states, train_actions                 (total_timesteps, dim), on request
         train_rewards                               (total_timesteps,), on request
         train_next_states                           (total_timesteps, dim), with update_next_states
-        eval_states                                 (all evaluation steps, dim), on request: by
+        eval_states                                 (all evaluation steps, dim), on request, by
                                                     evaluation, then episode, then step
         update_indices                              (num_updates, batch) steps of train_*, on request
         metrics                                     dict of (num_updates,), on request
@@ -75,7 +75,7 @@ class Run(dict[str, Any]):
         if key not in UPDATE_VIEWS or "update_indices" not in self:
             raise KeyError(key)
         series: np.ndarray = self["train" + key.removeprefix("update")]
-        return series[self["update_indices"]]
+        return np.asarray(series[self["update_indices"]])
 
     @property
     def identity(self) -> Identity:

@@ -100,14 +100,12 @@ def write_shard(
         experiment: {"environment": ..., "agent": ...}, the two specs whole.
         runs: the records, all of the header's stage.
     """
-    indices = {
+    indices: dict[str, str] = {
         status: format_indices(run["index"] for run in runs if run["status"] == status)
         for status in STATUSES
     }
     indices = {status: text for status, text in indices.items() if text}
-    header = ShardHeader(
-        header.shard, header.fingerprint, header.stage, indices, header.replaces
-    )
+    header = ShardHeader(header.shard, header.fingerprint, header.stage, indices, header.replaces)
     first, last = (f(run["index"] for run in runs) for f in (min, max))
     name = f"stage{header.stage}-{first}-{last}-{header.shard}{SHARD_SUFFIX}"
 
@@ -154,7 +152,5 @@ class Shard:
 def header_indices(header: ShardHeader) -> list[tuple[int, str]]:
     """(index, status) of every record of a shard."""
     return [
-        (index, status)
-        for status, text in header.indices.items()
-        for index in parse_indices(text)
+        (index, status) for status, text in header.indices.items() for index in parse_indices(text)
     ]

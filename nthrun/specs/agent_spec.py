@@ -13,7 +13,7 @@ from nthrun.specs.declaration import (
     AgentDeclaration,
     AtMost,
     Field,
-    Rejected,
+    RejectedError,
     Value,
     plain,
     shown,
@@ -142,11 +142,17 @@ class _Checker:
                 problem = f"got {shown(item)}, allowed: lists of {len(names)} values"
                 self.fault(key, problem, f"write {example}")
                 return ()
-            return tuple(self._one(key, self.fields[n], v) for n, v in zip(names, item, strict=True))
+            return tuple(
+                self._one(key, self.fields[n], v) for n, v in zip(names, item, strict=True)
+            )
         field = self.fields[key]
         if field.is_list and not isinstance(item, list):
             hint = f'write "{key}": [{shown(whole)}]' if isinstance(whole, list) else ""
-            self.fault(key, f"got {shown(item)}, allowed: {field.allowed()}, swept as a list of lists", hint)
+            self.fault(
+                key,
+                f"got {shown(item)}, allowed: {field.allowed()}, swept as a list of lists",
+                hint,
+            )
             return ()
         return self._one(key, field, item)
 
@@ -154,7 +160,7 @@ class _Checker:
         yaml_text = self.document.origin(f"parameters.{key}").endswith(YAML_SUFFIXES)
         try:
             return field.normalise(raw, yaml_text=yaml_text)
-        except Rejected as rejected:
+        except RejectedError as rejected:
             self.fault(key, rejected.problem, rejected.hint)
             return ()
 

@@ -24,7 +24,7 @@ Kind = Literal["bool", "int", "float", "str", "floats", "strs"]
 NUMBER_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
-class Rejected(ValueError):
+class RejectedError(ValueError):
     """A value outside what its field allows: the problem, and what to do."""
 
     def __init__(self, problem: str, hint: str = "") -> None:
@@ -75,14 +75,14 @@ class Field:
                 as a string).
 
         Raises:
-            Rejected: the value is of another type or out of range.
+            RejectedError: the value is of another type or out of range.
         """
         if not self.is_list:
             return self._scalar(raw, yaml_text)
         if not isinstance(raw, (list, tuple)):
-            raise Rejected(self._got(raw))
+            raise RejectedError(self._got(raw))
         if self.length is not None and len(raw) != self.length:
-            raise Rejected(self._got(raw))
+            raise RejectedError(self._got(raw))
         return tuple(self._scalar(item, yaml_text) for item in raw)
 
     def allowed(self) -> str:
@@ -92,7 +92,9 @@ class Field:
         if self.choices:
             words = "one of " + ", ".join(self.choices)
             return f"a list of {words}" if self.is_list else words
-        noun = {"int": "an integer", "float": "a number", "str": "a string"}.get(self.kind, "numbers")
+        noun = {"int": "an integer", "float": "a number", "str": "a string"}.get(
+            self.kind, "numbers"
+        )
         if self.is_list:
             noun = f"a list of {'' if self.length is None else f'{self.length} '}{noun}"
         return noun + self._range()
@@ -109,19 +111,19 @@ class Field:
         kind = {"floats": "float", "strs": "str"}.get(self.kind, self.kind)
         if kind == "bool":
             if not isinstance(raw, bool):
-                raise Rejected(self._got(raw))
+                raise RejectedError(self._got(raw))
             return raw
         if kind == "str":
             if not isinstance(raw, str) or not raw or (self.choices and raw not in self.choices):
-                raise Rejected(self._got(raw), did_you_mean(str(raw), self.choices))
+                raise RejectedError(self._got(raw), did_you_mean(str(raw), self.choices))
             return raw
         number = self._number(raw, yaml_text)
         if not self._in_range(number):
-            raise Rejected(self._got(raw))
+            raise RejectedError(self._got(raw))
         if kind == "float":
             return float(number)
         if number != int(number):
-            raise Rejected(self._got(raw))
+            raise RejectedError(self._got(raw))
         return int(number)
 
     def _number(self, raw: object, yaml_text: bool) -> int | float:
@@ -129,12 +131,12 @@ class Field:
             raw = float(raw)
         if isinstance(raw, bool) or not isinstance(raw, (int, float)):
             numeric = isinstance(raw, str) and NUMBER_TEXT.fullmatch(raw)
-            raise Rejected(self._got(raw), f"write {raw} without quotes" if numeric else "")
+            raise RejectedError(self._got(raw), f"write {raw} without quotes" if numeric else "")
         try:
             if not math.isfinite(float(raw)):
-                raise Rejected(self._got(raw))
+                raise RejectedError(self._got(raw))
         except OverflowError:
-            raise Rejected(self._got("a number too large")) from None
+            raise RejectedError(self._got("a number too large")) from None
         return raw
 
     def _in_range(self, number: float) -> bool:
@@ -188,6 +190,7 @@ class EnvironmentDeclaration:
         fields: fields of its own beside those every environment has.
         continuous: the allowed values of the field `continuous`.
         program: "package.module:Class" of the environment, imported when training starts.
+        viewer: the same of what draws a state, imported when rendering.
     """
 
     name: str
@@ -197,6 +200,7 @@ class EnvironmentDeclaration:
     action_low: float
     action_high: float
     program: str
+    viewer: str
     fields: tuple[Field, ...] = ()
     continuous: tuple[bool, ...] = (True,)
 

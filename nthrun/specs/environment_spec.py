@@ -10,7 +10,7 @@ from nthrun.errors import Fault, SpecError
 from nthrun.specs.declaration import (
     EnvironmentDeclaration,
     Field,
-    Rejected,
+    RejectedError,
     Value,
     plain,
     shown,
@@ -34,7 +34,9 @@ MAX_STEPS = 10**12
 
 FIELDS = (
     Field("platform", "str", "gym", "whose environment it is", choices=("gym",)),
-    Field("total_timesteps", "int", None, "environment steps of one run", minimum=1, maximum=MAX_STEPS),
+    Field(
+        "total_timesteps", "int", None, "environment steps of one run", minimum=1, maximum=MAX_STEPS
+    ),
     Field(
         "steps_per_episode",
         "int",
@@ -51,7 +53,14 @@ FIELDS = (
         minimum=1,
         maximum=MAX_STEPS,
     ),
-    Field("eval_episodes", "int", 0, "episodes of one evaluation; 0 switches it off", minimum=0, maximum=10_000),
+    Field(
+        "eval_episodes",
+        "int",
+        0,
+        "episodes of one evaluation; 0 switches it off",
+        minimum=0,
+        maximum=10_000,
+    ),
     Field("gamma", "float", 0.99, "discount factor", minimum=0, maximum=1),
     Field("overwrite_rewards", "bool", False, "whether `rewards` replaces the environment's own"),
     Field("rewards.timestep", "float", 0.0, "reward of a step that does not end the episode"),
@@ -59,7 +68,13 @@ FIELDS = (
     Field("start_state", "floats", (), "fixed start state; [] draws it at random"),
     Field("continuous", "bool", True, "whether actions are continuous"),
     Field("record", "strs", (), "per-step series to keep", choices=SERIES),
-    Field("snapshots", "strs", (), "moments at which to keep the parameters", choices=("best", "final")),
+    Field(
+        "snapshots",
+        "strs",
+        (),
+        "moments at which to keep the parameters",
+        choices=("best", "final"),
+    ),
     Field(
         "snapshot_interval_timesteps",
         "int",
@@ -158,7 +173,7 @@ def read_environment_spec(
     for name, field in fields.items():
         try:
             values[name] = _value(field, raw, document)
-        except Rejected as rejected:
+        except RejectedError as rejected:
             faults.append(Fault(document.origin(name), name, rejected.problem, rejected.hint))
     if not faults:
         faults = _joint_faults(values, raw, declaration, document)
@@ -170,7 +185,7 @@ def read_environment_spec(
 def _value(field: Field, raw: Mapping[str, object], document: Document) -> Value:
     if field.name not in raw:
         if field.default is None:
-            raise Rejected(f"missing, allowed: {field.allowed()}")
+            raise RejectedError(f"missing, allowed: {field.allowed()}")
         return field.default
     yaml_text = document.origin(field.name).endswith(YAML_SUFFIXES)
     return field.normalise(raw[field.name], yaml_text=yaml_text)
@@ -197,6 +212,9 @@ def _joint_faults(
         allowed = " or ".join(shown(value) for value in declaration.continuous)
         got = shown(values["continuous"])
         faults.append(fault("continuous", f"got {got}, {declaration.name} allows: {allowed}"))
+    if values["eval_episodes"] and not values["steps_per_episode"]:
+        hint = "give steps_per_episode, or switch evaluation off with eval_episodes 0"
+        faults.append(fault("steps_per_episode", "got 0, allowed with evaluation: >= 1", hint))
     if values["overwrite_rewards"] and "rewards.timestep" not in raw:
         hint = 'write "rewards": {"timestep": -1.0, "goal": 0.0}'
         faults.append(fault("rewards", "missing while overwrite_rewards is true", hint))

@@ -67,9 +67,7 @@ class Sweep:
             IndexSpecError: the number is out of range.
         """
         if not 0 <= setting_number < self.num_settings:
-            raise IndexSpecError(
-                f"setting {setting_number}: allowed 0 to {self.num_settings - 1}"
-            )
+            raise IndexSpecError(f"setting {setting_number}: allowed 0 to {self.num_settings - 1}")
         setting = self._constant.copy()
         for assignments, stride in self._varying:
             setting.update(assignments[setting_number // stride % len(assignments)])

@@ -35,25 +35,30 @@ def evaluate(
     spec = program.spec
     episodes, environment = spec.eval_episodes, program.environment
     number = step // spec.integer("eval_interval_timesteps")
-    draws = np.stack([
-        generator(seed, Purpose.EVALUATION, number).random(
-            (episodes, environment.num_reset_draws), dtype=np.float32
-        )
-        for seed in seeds
-    ])
+    draws = np.stack(
+        [
+            generator(seed, Purpose.EVALUATION, number).random(
+                (episodes, environment.num_reset_draws), dtype=np.float32
+            )
+            for seed in seeds
+        ]
+    )
     world = environment.reset(torch.from_numpy(draws).to(state["environment.state"].device))
     running = np.ones((len(seeds), episodes), bool)
     returns = np.zeros(running.shape)
     lengths = np.zeros(running.shape, np.int64)
-    states = []
-    while running.any() and (limit := spec.integer("steps_per_episode")) > len(states):
+    states: list[np.ndarray] = []
+    for _ in range(spec.integer("steps_per_episode")):
         observation = environment.observe(world)
         outcome = program.transition(world, program.agent.act_greedily(state, observation))
         world = outcome.state
-        states.append(observation.cpu().numpy() if keep_states else limit)
-        returns += np.where(running, outcome.reward.squeeze(2).cpu().numpy(), 0.0)
+        if keep_states:
+            states.append(observation.numpy(force=True))
+        returns += np.where(running, outcome.reward.squeeze(2).numpy(force=True), 0.0)
         lengths += running
-        running &= ~(outcome.terminated.squeeze(2) > 0.5).cpu().numpy()
+        running &= ~(outcome.terminated.squeeze(2) > 0.5).numpy(force=True)
+        if not running.any():
+            break
     event = {
         "eval_step": np.full(len(seeds), step),
         "eval_returns": returns,

@@ -19,6 +19,7 @@ from nthrun.planning.packs import Pack
 from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run
 from nthrun.records.snapshot import write_snapshot
+from nthrun.specs.seeds import Purpose
 from nthrun.training.checkpoint import (
     REPLAY,
     CheckpointFile,
@@ -28,7 +29,7 @@ from nthrun.training.checkpoint import (
     load_lanes,
 )
 from nthrun.training.evaluation import evaluate
-from nthrun.training.noise import Streams
+from nthrun.training.noise import Streams, sampled_steps
 from nthrun.training.program import Program, StepOutput
 from nthrun.training.provenance import attempt, code_hash, comparable, provenance
 from nthrun.training.recorder import (
@@ -63,7 +64,9 @@ class StopRequest:
 
     def _catch(self, number: int, frame: object) -> None:
         self.signal_number = number
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        signal.signal(
+            number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        )
 
 
 @dataclass
@@ -141,7 +144,7 @@ class Training:
             self._evaluate()
         while self.step < self.spec.total_timesteps and len(self.frozen) < len(self.recorders):
             first = self.step
-            self._train_block(self._block_end())
+            self.train_block(self._block_end())
             self._evaluate()
             self._freeze_diverged()
             self.around.on_block((self.step - first) * len(self.recorders), self._last_return())
@@ -156,43 +159,48 @@ class Training:
         steps = (BLOCK_STEPS, interval)
         return min(*((self.step // n + 1) * n for n in steps), self.spec.total_timesteps)
 
-    def _train_block(self, end: int) -> None:
+    def train_block(self, end: int) -> None:
+        """Train up to step `end` and record it."""
         started = time.perf_counter()
-        first, agent = self.step, self.program.agent
+        first, agent, device = self.step, self.program.agent, self.around.device
         outputs: list[StepOutput] = []
-        clock = torch.arange(first, end, device=self.around.device)
-        noises = self.streams.block(end - first, self.around.device)
+        draws = self.streams.draw(end - first)
+        clock = torch.arange(first, end, device=device)
+        noises = self.program.noises(draws, first, device)
         for step, tick, noise in zip(range(first, end), clock, noises, strict=True):
-            learn = agent.learns_at(step)
-            outputs.append(self.program.step(self.state, noise, tick, learn))
+            outputs.append(self.program.step(self.state, noise, tick, agent.learns_at(step)))
             self._after_step(step + 1)
         self.step = end
-        learned = [agent.learns_at(step) for step in range(first, end)]
-        self._take(self._block_event(outputs, learned))
+        learned = np.array([agent.learns_at(step) for step in range(first, end)])
+        event = self._block_event(outputs, learned)
+        if "update_indices" in self.series:
+            capacity = agent.replay_capacity
+            steps = sampled_steps(draws[Purpose.REPLAY], first, capacity)
+            event["updates/update_indices"] = steps[:, learned]
+        self._take(event)
         self.times[:, 0] += (time.perf_counter() - started) / len(self.recorders)
 
-    def _block_event(self, outputs: Sequence[StepOutput], learned: list[bool]) -> Event:
+    def _block_event(self, outputs: Sequence[StepOutput], learned: np.ndarray) -> Event:
         """A block's steps as a recorder event."""
-        rewards = _stacked([output.experience.reward.squeeze(1) for output in outputs])
-        losses = [o.metrics for o in outputs if o.metrics]
-        scalars = [n for n, v in losses[0].items() if v.ndim == 1] if losses else []
+        rewards = _joined([output.experience.reward for output in outputs])[..., 0]
+        metrics = [output.metrics for output in outputs if output.metrics]
+        names = metrics[0] if metrics else ()
+        updates = {name: _stacked([values[name] for values in metrics]) for name in names}
         health = rewards.copy()
-        for name in scalars:
-            health[:, learned] += _stacked([metrics[name] for metrics in losses])
+        for values in updates.values():
+            health[:, learned] += values
         event = {
             "reward": rewards,
-            "ended": _stacked([output.ended.squeeze(1) for output in outputs]),
+            "ended": _joined([output.ended for output in outputs])[..., 0],
             "learned": np.tile(learned, (len(rewards), 1)),
             "health": health,
         }
         for name, part in EXPERIENCE_SERIES.items():
             if name in self.series:
-                values = _stacked([getattr(output.experience, part) for output in outputs])
+                values = _joined([getattr(output.experience, part) for output in outputs])
                 event[f"series/{name}"] = values[..., 0] if name == "train_rewards" else values
-        if losses and "update_indices" in self.series:
-            event["updates/update_indices"] = _stacked([m["update_indices"] for m in losses])
-        if losses and "metrics" in self.series:
-            event |= {f"updates/metrics/{n}": _stacked([m[n] for m in losses]) for n in scalars}
+        if "metrics" in self.series:
+            event |= {f"updates/metrics/{name}": values for name, values in updates.items()}
         return event
 
     def _after_step(self, step: int) -> None:
@@ -226,7 +234,7 @@ class Training:
             self.writer.log(event)
 
     def _freeze_diverged(self) -> None:
-        """Hold a diverged lane where the block that showed it ended, so that its record does too."""
+        """Hold a diverged lane where the block that showed it ended; its record is of there."""
         tensors = {name: tensor for name, tensor in self.state.items() if name != REPLAY}
         for lane, recorder in enumerate(self.recorders):
             if lane in self.frozen:
@@ -252,7 +260,10 @@ class Training:
     def _progress(self) -> list[LaneProgress]:
         return [
             LaneProgress(
-                run.index, self.streams.lane_state(lane), self.attempts[lane], *self.times[lane].tolist()
+                run.index,
+                self.streams.lane_state(lane),
+                self.attempts[lane],
+                *self.times[lane].tolist(),
             )
             for lane, run in enumerate(self.pack.runs)
         ]
@@ -339,6 +350,12 @@ class Training:
             self.times[lane] = kept.progress.train_time, kept.progress.eval_time
         for event in stacked_events([loaded[run.index].events for run in self.pack.runs]):
             self._take(event)
+
+
+def _joined(steps: Sequence[Tensor]) -> np.ndarray:
+    """`(lanes, steps, dim)` on the host, from one `(lanes, 1, dim)` tensor a step."""
+    joined: np.ndarray = torch.cat(tuple(steps), 1).numpy(force=True)
+    return joined
 
 
 def _stacked(steps: Sequence[Tensor]) -> np.ndarray:

@@ -6,16 +6,15 @@ length nor an interruption between blocks changes what a lane draws.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
-from nthrun.agents.base import Noise
 from nthrun.specs.seeds import Purpose
 
 STEP_PURPOSES = (Purpose.ENVIRONMENT, Purpose.AGENT, Purpose.REPLAY)
+Draws = dict[Purpose, np.ndarray]
 
 
 def generator(seed: int, *spawn_key: int) -> np.random.Generator:
@@ -36,13 +35,23 @@ class Streams:
         self._sizes = sizes
         self._lanes = [{p: generator(seed, p) for p in STEP_PURPOSES} for seed in seeds]
 
-    def block(self, num_steps: int, device: str) -> Iterator[Noise]:
-        """The noise of the next `num_steps` steps."""
-        drawn = (
-            torch.from_numpy(self._draw(purpose, num_steps)).to(device).unbind(1)
-            for purpose in STEP_PURPOSES
-        )
-        return (Noise(*step) for step in zip(*drawn, strict=True))
+    def draw(self, num_steps: int) -> Draws:
+        """The numbers of the next steps, `(lanes, num_steps, size)` a purpose.
+
+        Standard normal in float32 for the agent, uniform on [0, 1) for the environment (float32)
+        and the replay (float64).
+        """
+        draws: Draws = {}
+        for purpose in STEP_PURPOSES:
+            dtype = np.float64 if purpose is Purpose.REPLAY else np.float32
+            drawn = np.empty((len(self._lanes), num_steps, self._sizes[purpose]), dtype)
+            for lane, streams in enumerate(self._lanes):
+                if purpose is Purpose.AGENT:
+                    streams[purpose].standard_normal(dtype=np.float32, out=drawn[lane])
+                else:
+                    streams[purpose].random(dtype=dtype, out=drawn[lane])
+            draws[purpose] = drawn
+        return draws
 
     def lane_state(self, lane: int) -> dict[str, Any]:
         """Where one lane's streams stand, as JSON data."""
@@ -53,13 +62,19 @@ class Streams:
         for purpose, stream in self._lanes[lane].items():
             stream.bit_generator.state = state[purpose.name]
 
-    def _draw(self, purpose: Purpose, num_steps: int) -> np.ndarray:
-        """`(lanes, num_steps, size)`."""
-        dtype = np.float64 if purpose is Purpose.REPLAY else np.float32
-        drawn = np.empty((len(self._lanes), num_steps, self._sizes[purpose]), dtype)
-        for lane, streams in enumerate(self._lanes):
-            if purpose is Purpose.AGENT:
-                streams[purpose].standard_normal(dtype=np.float32, out=drawn[lane])
-            else:
-                streams[purpose].random(dtype=dtype, out=drawn[lane])
-        return drawn
+
+def sampled_steps(uniform: np.ndarray, first: int, capacity: int) -> np.ndarray:
+    """Replay steps drawn uniformly from the newest `capacity`, the present one included.
+
+    Args:
+        uniform: on [0, 1), `(lanes, num_steps, batch)`, for steps `first`, `first + 1`, ...
+        first: 0-based number of the first step.
+        capacity: of the replay.
+
+    Returns:
+        step numbers, `(lanes, num_steps, batch)`.
+    """
+    present = np.arange(first, first + uniform.shape[1])[:, None]
+    count = np.minimum(present + 1, capacity)
+    drawn = np.minimum((uniform * count).astype(np.int64), count - 1)
+    return np.asarray(drawn + (present + 1 - count))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,15 +15,15 @@ from nthrun.planning.packs import Pack
 from nthrun.specs.declaration import load_program
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.specs.seeds import Purpose
-from nthrun.training.noise import generator
+from nthrun.training.noise import Draws, generator, sampled_steps
 
 
 class StepOutput(NamedTuple):
-    """What one step shows of itself, `(lanes, ...)` each.
+    """What one step shows of itself.
 
     Attributes:
-        experience: the step.
-        ended: whether an episode ended, `(lanes, 1)`.
+        experience: the step, `(lanes, 1, dim)` each.
+        ended: whether an episode ended, `(lanes, 1, 1)`.
         metrics: of the update; empty if none followed.
     """
 
@@ -36,8 +37,8 @@ class Program:
 
     The state it steps is the agent's, and beside it:
         environment.state         (lanes, 1, state_dim)
-        environment.observation   (lanes, observation_dim)
-        environment.episode_step  (lanes, 1) steps of the current episode
+        environment.observation   (lanes, 1, observation_dim)
+        environment.episode_step  (lanes, 1, 1) steps of the current episode
     """
 
     def __init__(self, pack: Pack, spec: EnvironmentSpec, agent_program: str) -> None:
@@ -55,12 +56,32 @@ class Program:
         }
 
     def initial_state(self, pack: Pack) -> State:
-        """The state before step 0; the first reset uses the first draws of its own stream."""
+        """The state before step 0; the first reset has a stream of its own, (ENVIRONMENT, 0)."""
         seeds = [run.random_seed for run in pack.runs]
         settings = [run.setting for run in pack.runs]
         generators = [generator(seed, Purpose.INITIALISATION) for seed in seeds]
         state = self.agent.initial_state(settings, self.spec.number("gamma"), generators)
         return state | self._first_reset(seeds)
+
+    def noises(self, draws: Draws, first: int, device: str) -> Iterator[Noise]:
+        """Drawn numbers as the noise of single steps.
+
+        Args:
+            draws: `(lanes, num_steps, size)` a purpose.
+            first: 0-based number of the first step.
+        """
+        draws = dict(draws)
+        capacity = self.agent.replay_capacity
+        draws[Purpose.REPLAY] = sampled_steps(draws[Purpose.REPLAY], first, capacity)
+        tensors = {p: torch.from_numpy(array).to(device) for p, array in draws.items()}
+        start = self.environment.reset(tensors[Purpose.ENVIRONMENT])
+        parts = (
+            start.split(1, 1),
+            self.environment.observe(start).split(1, 1),
+            tensors[Purpose.AGENT].unbind(1),
+            tensors[Purpose.REPLAY].unbind(1),
+        )
+        return (Noise(*step) for step in zip(*parts, strict=True))
 
     @torch.no_grad()
     def step(self, state: State, noise: Noise, step: Tensor, learn: bool) -> StepOutput:
@@ -73,11 +94,12 @@ class Program:
         """
         observation = state["environment.observation"]
         action = self.agent.act(state, observation, noise, step)
-        outcome = self.transition(state["environment.state"], action.unsqueeze(1))
-        next_observation = self.environment.observe(outcome.state).squeeze(1)
-        reward, terminated = outcome.reward.squeeze(1), outcome.terminated.squeeze(1)
-        experience = Experience(observation, action, reward, next_observation, terminated)
-        ended = self._advance(state, outcome.state, next_observation, terminated, noise)
+        outcome = self.transition(state["environment.state"], action)
+        next_observation = self.environment.observe(outcome.state)
+        experience = Experience(
+            observation, action, outcome.reward, next_observation, outcome.terminated
+        )
+        ended = self._advance(state, outcome, next_observation, noise)
         self.agent.observe(state, experience, step)
         metrics = self.agent.update(state, noise, step) if learn else {}
         return StepOutput(experience, ended, metrics)
@@ -92,39 +114,29 @@ class Program:
         return Transition(outcome.state, reward, outcome.terminated)
 
     def _advance(
-        self,
-        state: State,
-        next_state: Tensor,
-        next_observation: Tensor,
-        terminated: Tensor,
-        noise: Noise,
+        self, state: State, outcome: Transition, next_observation: Tensor, noise: Noise
     ) -> Tensor:
         """Count the step, end episodes, and start new ones where they ended."""
         episode_step = state["environment.episode_step"] + 1
-        ended = terminated > 0.5
+        ended = outcome.terminated > 0.5
         if self.steps_per_episode:
             ended = ended | (episode_step >= self.steps_per_episode)
-        start = self.environment.reset(noise.environment.unsqueeze(1))
-        start_observation = self.environment.observe(start).squeeze(1)
-        state["environment.state"] = torch.where(ended.unsqueeze(2), start, next_state)
-        state["environment.observation"] = torch.where(ended, start_observation, next_observation)
+        state["environment.state"] = torch.where(ended, noise.start_state, outcome.state)
+        state["environment.observation"] = torch.where(
+            ended, noise.start_observation, next_observation
+        )
         state["environment.episode_step"] = episode_step.masked_fill_(ended, 0)
         return ended
 
     def _first_reset(self, seeds: Sequence[int]) -> State:
-        draws = torch.stack(
-            [
-                torch.from_numpy(
-                    generator(seed, Purpose.ENVIRONMENT, 0).random(
-                        (1, self.environment.num_reset_draws), dtype="float32"
-                    )
-                )
-                for seed in seeds
-            ]
-        )
-        start = self.environment.reset(draws)
+        num_draws = self.environment.num_reset_draws
+        draws = [
+            generator(seed, Purpose.ENVIRONMENT, 0).random((1, num_draws), dtype=np.float32)
+            for seed in seeds
+        ]
+        start = self.environment.reset(torch.from_numpy(np.stack(draws)))
         return {
             "environment.state": start,
-            "environment.observation": self.environment.observe(start).squeeze(1),
-            "environment.episode_step": torch.zeros(len(seeds), 1, dtype=torch.int64),
+            "environment.observation": self.environment.observe(start),
+            "environment.episode_step": torch.zeros(len(seeds), 1, 1, dtype=torch.int64),
         }

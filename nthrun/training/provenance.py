@@ -51,7 +51,10 @@ def cpu_model() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor() or platform.machine()
-    found = dict(tuple(part.strip() for part in line.split(":", 1)) for line in lines if ":" in line)
+    found: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        found.setdefault(name.strip(), value.strip())
     flags = found.get("flags", "").split()
     vectors = [name for name in ("avx2", "fma", "avx512f") if name in flags]
     return " ".join([found.get("model name", platform.machine()), *_family(found), *vectors])

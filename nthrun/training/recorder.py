@@ -85,7 +85,9 @@ class LaneRecorder:
         """
         episodes = spec.eval_episodes
         shape = (len(self._evaluations), episodes)
-        steps, returns, lengths = zip(*self._evaluations, strict=True) if self._evaluations else ((),) * 3
+        steps, returns, lengths = (
+            zip(*self._evaluations, strict=True) if self._evaluations else ((),) * 3
+        )
         record = Run(
             index=run.index,
             setting_number=run.setting_number,
@@ -162,7 +164,9 @@ def joined(events: list[Event]) -> list[Event]:
         else:
             merged.append([event])
     return [
-        group[0] if len(group) == 1 else {k: np.concatenate([e[k] for e in group], 1) for k in group[0]}
+        group[0]
+        if len(group) == 1
+        else {k: np.concatenate([e[k] for e in group], 1) for k in group[0]}
         for group in merged
     ]
 

@@ -10,4 +10,5 @@ PENDULUM = EnvironmentDeclaration(
     action_low=-2.0,
     action_high=2.0,
     program="nthrun.environments.pendulum.program:Pendulum",
+    viewer="nthrun.environments.pendulum.viewer:PendulumViewer",
 )

@@ -1,0 +1,17 @@
+"""`python -m nthrun COMMAND`: every command under one name."""
+
+import click
+
+from nthrun.commands.combine import combine
+from nthrun.commands.entry import execute
+from nthrun.commands.forget import forget
+from nthrun.commands.run import run
+
+commands = click.Group(
+    "nthrun",
+    commands={"run": run, "combine": combine, "forget": forget},
+    help="Research experiments by number: one integer, one run, one record.",
+)
+
+if __name__ == "__main__":
+    execute(commands)

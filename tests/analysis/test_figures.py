@@ -1,0 +1,176 @@
+"""Laws of the figures and of the files they are saved to."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+
+from nthrun.analysis.figures import learning_curve_figure, safe_name, save_figure, shown_runs
+from nthrun.analysis.statistics import Curve, mean_over_runs, percentile_bootstrap
+from nthrun.errors import StorageError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def make_curve(num_runs: int = 3, source: str = "data.json", num_diverged: int = 0) -> Curve:
+    """A rising curve of `num_runs` noisy runs."""
+    grid = np.linspace(1, 50_000, 120).astype(np.int64)
+    noise = np.random.default_rng(num_runs).normal(0, 40, (num_runs, len(grid)))
+    runs = -1400 * np.exp(-grid / 9000) + noise
+    low, high = percentile_bootstrap(runs, num_resamples=200)
+    return Curve(
+        source=source,
+        stage=0,
+        setting_number=7,
+        indices=tuple(range(7, 7 + 10 * num_runs, 10)),
+        statuses=("diverged",) * num_diverged + ("completed",) * (num_runs - num_diverged),
+        grid=grid,
+        runs=runs,
+        mean=mean_over_runs(runs),
+        low=low,
+        high=high,
+    )
+
+
+def legend_of(figure: Figure) -> list[str]:
+    """The legend's entries."""
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+class TestLearningCurveFigure:
+    def test_axes(self) -> None:
+        """Both axes say what they show, and no frame is drawn at the top and right."""
+        [axes] = learning_curve_figure({"SAC": make_curve()}, "Pendulum-v1").axes
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("training step", "return (step-weighted)")
+        assert axes.get_title() == "Pendulum-v1"
+        visible = {side for side, spine in axes.spines.items() if spine.get_visible()}
+        assert visible == {"left", "bottom"}
+
+    def test_legend(self) -> None:
+        """The legend tells label, setting, number of runs and how many did not complete."""
+        curves = {"SAC": make_curve(3, num_diverged=1), "VAC": make_curve(1)}
+        assert legend_of(learning_curve_figure(curves, "t")) == [
+            "SAC, setting 7, 3 runs (1 diverged)",
+            "VAC, setting 7, 1 run",
+        ]
+
+    def test_several_runs(self) -> None:
+        """A line of the mean, a band from low to high, and a line a run."""
+        curve = make_curve(5)
+        [axes] = learning_curve_figure({"SAC": curve}, "t").axes
+        mean, *thin = axes.lines
+        np.testing.assert_array_equal(mean.get_ydata(), curve.mean)
+        assert len(thin) == 5
+        [band] = axes.collections
+        assert isinstance(band, PolyCollection)
+        corners = np.asarray(band.get_paths()[0].vertices)[:, 1]
+        assert (corners.min(), corners.max()) == (curve.low.min(), curve.high.max())
+
+    def test_one_run(self) -> None:
+        """One run is one line: no band, no second line, no word of a mean."""
+        figure = learning_curve_figure({"SAC": make_curve(1)}, "t")
+        [axes] = figure.axes
+        assert (len(axes.lines), len(axes.collections)) == (1, 0)
+        assert figure.legends[0].get_title().get_text() == ""
+
+    def test_several_curves(self) -> None:
+        """No two curves look alike, in colour and line style together."""
+        curves = {str(n): make_curve(1) for n in range(12)}
+        [axes] = learning_curve_figure(curves, "t").axes
+        assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == 12
+
+    def test_global_state(self, tmp_path: Path) -> None:
+        """Drawing and saving neither imports pyplot nor changes matplotlib's settings."""
+        code = (
+            "import sys, matplotlib as mpl\n"
+            "from pathlib import Path\n"
+            "from nthrun.analysis.figures import learning_curve_figure, save_figure\n"
+            "settings = lambda: {k: mpl.rcParams[k] for k in mpl.rcParams if k != 'backend'}\n"
+            "before, place = settings(), Path(sys.argv[1])\n"
+            "save_figure(learning_curve_figure({}, 't'), 'f', place, place, {})\n"
+            "assert settings() == before\n"
+            "assert 'matplotlib.pyplot' not in sys.modules, 'pyplot'\n"
+            "assert 'torch' not in sys.modules, 'torch'\n"
+        )
+        subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, check=True)
+
+
+class TestShownRuns:
+    def test_few(self) -> None:
+        """Up to 30 runs are all shown, best first."""
+        runs = np.arange(30.0)[:, None].repeat(2, axis=1)
+        assert shown_runs(runs).tolist() == list(range(29, -1, -1))
+
+    @pytest.mark.parametrize("num_runs", [31, 100])
+    def test_many(self, num_runs: int) -> None:
+        """Of more runs the best five, the five around the median and the worst five are shown."""
+        runs = np.arange(float(num_runs))[:, None]
+        shown = shown_runs(runs).tolist()
+        assert shown[:5] == [num_runs - 1 - n for n in range(5)]
+        assert abs(np.mean(shown[5:10]) - np.median(runs)) <= 0.5
+        assert shown[10:] == [4, 3, 2, 1, 0]
+
+    def test_without_values(self) -> None:
+        """Runs without a value are not shown."""
+        assert shown_runs(np.array([[np.nan], [1.0], [np.inf]])).tolist() == [1]
+
+
+class TestSaveFigure:
+    def test_files(self, tmp_path: Path) -> None:
+        """A PNG, a PDF and the list of what was plotted, in directories made for them."""
+        curves = {"one": make_curve(2, "a.json"), "two": make_curve(3, "b.json")}
+        figure = learning_curve_figure(curves, "t")
+        written = save_figure(figure, "fig", tmp_path / "x/png", tmp_path / "x/pdf", curves)
+        png, pdf, listing = written
+        assert png == tmp_path / "x/png/fig.png" and png.read_bytes().startswith(b"\x89PNG")
+        assert pdf == tmp_path / "x/pdf/fig.pdf" and pdf.read_bytes().startswith(b"%PDF-")
+        assert listing == tmp_path / "x/png/fig.runs.json"
+        assert json.loads(listing.read_text())["a.json"] == [
+            {"label": "one", "stage": 0, "setting_number": 7, "indices": [7, 17]}
+        ]
+
+    def test_same_bytes(self, tmp_path: Path) -> None:
+        """The same data gives the same bytes."""
+        curves = {"SAC": make_curve()}
+        once, again = (
+            save_figure(learning_curve_figure(curves, "t"), "f", tmp_path / n, tmp_path / n, curves)
+            for n in ("once", "again")
+        )
+        assert [path.read_bytes() for path in once] == [path.read_bytes() for path in again]
+
+    def test_fonts(self, tmp_path: Path) -> None:
+        """The PDF embeds no Type 3 font, which publishers reject."""
+        curves = {"SAC": make_curve()}
+        figure = learning_curve_figure(curves, "t")
+        _, pdf, _ = save_figure(figure, "f", tmp_path, tmp_path, curves)
+        assert b"/Type3" not in pdf.read_bytes()
+        assert b"/TrueType" in pdf.read_bytes() or b"/CIDFontType2" in pdf.read_bytes()
+
+    def test_no_place(self, tmp_path: Path) -> None:
+        """A place that cannot be written is an error that names the file and says what to do."""
+        (tmp_path / "file").touch()
+        figure = learning_curve_figure({}, "t") if False else Figure()
+        with pytest.raises(StorageError, match=r"cannot write .*f\.png: .*; hint: "):
+            save_figure(figure, "f", tmp_path / "file", tmp_path, {})
+
+    @pytest.mark.parametrize(
+        ("name", "safe"),
+        [
+            ("Pendulum-v1", "Pendulum-v1"),
+            ("ALE/Pong-v5", "ALE-Pong-v5"),
+            ("package.module:Class", "package.module-Class"),
+            ("../../etc", "-..-etc"),
+            ("..", "figure"),
+            ("", "figure"),
+        ],
+    )
+    def test_safe_name(self, name: str, safe: str) -> None:
+        """A name becomes one visible file name, and a good one stays as it is."""
+        assert safe_name(name) == safe

@@ -1,0 +1,104 @@
+"""Records and experiment directories made by hand, for any test that needs some."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nthrun.records.experiment import Experiment, Manifest, create_experiment
+from nthrun.records.schema import Run
+from nthrun.specs.fingerprint import fingerprint
+from nthrun.specs.seeds import random_seed
+
+EVAL_INTERVAL = 100
+EVAL_EPISODES = 2
+
+
+def make_run(
+    index: int,
+    setting_number: int,
+    run_number: int,
+    returns: Sequence[float] = (-3.0, -2.0, -1.0),
+    steps: Sequence[int] = (100, 100, 100),
+    **changes: Any,
+) -> Run:
+    """A record with every key.
+
+    Args:
+        index, setting_number, run_number: which run it is.
+        returns, steps: of its training episodes; `total_timesteps` is the sum of `steps`.
+        changes: keys to set otherwise, such as `status` or `stage`.
+    """
+    total = sum(steps)
+    num_evals = total // EVAL_INTERVAL + 1
+    stage = int(changes.get("stage", 0))
+    run = Run(
+        index=index,
+        setting_number=setting_number,
+        run_number=run_number,
+        random_seed=random_seed(stage, run_number),
+        stage=stage,
+        status="completed",
+        reason="",
+        total_timesteps=total,
+        eval_interval_timesteps=EVAL_INTERVAL,
+        episodes_per_eval=EVAL_EPISODES,
+        total_train_episodes=len(steps),
+        train_time=1.5,
+        eval_time=0.5,
+        agent_params={"critic_lr": critic_lr(setting_number)},
+        eval_episode_rewards=np.full((num_evals, EVAL_EPISODES), -1.0),
+        eval_episode_steps=np.full((num_evals, EVAL_EPISODES), EVAL_INTERVAL, np.int64),
+        timesteps_at_eval=np.arange(num_evals, dtype=np.int64) * EVAL_INTERVAL,
+        train_episode_rewards=np.array(returns, np.float64),
+        train_episode_steps=np.array(steps, np.int64),
+        learned_params={"actor/weight": np.full((2, 3), index, np.float32)},
+        provenance={"host": "node", "git_diff": "", "attempts": [{"step": 0}]},
+    )
+    run.update(changes)
+    return run
+
+
+def make_experiment(
+    root: Path, num_settings: int = 1, env_name: str = "Pendulum-v1", runs: Iterable[Run] = ()
+) -> Experiment:
+    """An experiment directory that sweeps `critic_lr`.
+
+    Args:
+        root: the directory; it is created.
+        num_settings: of the sweep.
+        env_name: of the environment spec.
+        runs: to be recorded, one shard a stage; index, setting and run number have to agree.
+    """
+    runs = sorted(runs, key=_stage)
+    for run in runs:
+        assert divmod(run["index"], num_settings) == (run["run_number"], run["setting_number"])
+    parameters = {"critic_lr": [critic_lr(number) for number in range(num_settings)]}
+    agent = {"agent_name": "SAC", "parameters": parameters}
+    environment = {"env_name": env_name, "total_timesteps": 300}
+    manifest = Manifest(
+        fingerprint=fingerprint(agent, environment),
+        num_settings=num_settings,
+        agent=agent,
+        environment=environment,
+        device="cpu",
+        backend="eager",
+        threads=1,
+    )
+    experiment = create_experiment(root, manifest)
+    for stage, group in groupby(runs, key=_stage):
+        experiment.write(stage, list(group))
+    return experiment
+
+
+def critic_lr(setting_number: int) -> float:
+    """The swept hyperparameter of a setting."""
+    return 0.001 * (setting_number + 1)
+
+
+def _stage(run: Run) -> int:
+    return int(run["stage"])
