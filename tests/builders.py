@@ -29,12 +29,10 @@ def make_run(
     """A record with every key.
 
     Args:
-        index, setting_number, run_number: which run it is.
         returns, steps: of its training episodes; `total_timesteps` is the sum of `steps`.
-        changes: keys to set otherwise, such as `status` or `stage`.
+        changes: keys to set otherwise, such as `status`.
     """
-    total = sum(steps)
-    num_evals = total // EVAL_INTERVAL + 1
+    num_evals = sum(steps) // EVAL_INTERVAL + 1
     stage = int(changes.get("stage", 0))
     run = Run(
         index=index,
@@ -44,7 +42,7 @@ def make_run(
         stage=stage,
         status="completed",
         reason="",
-        total_timesteps=total,
+        total_timesteps=sum(steps),
         eval_interval_timesteps=EVAL_INTERVAL,
         episodes_per_eval=EVAL_EPISODES,
         total_train_episodes=len(steps),
@@ -59,8 +57,7 @@ def make_run(
         learned_params={"actor/weight": np.full((2, 3), index, np.float32)},
         provenance={"host": "node", "git_diff": "", "attempts": [{"step": 0}]},
     )
-    run.update(changes)
-    return run
+    return Run(run | changes)
 
 
 def make_experiment(

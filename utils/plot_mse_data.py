@@ -50,10 +50,8 @@ def plot_mse_data(  # noqa: PLR0913  (the command's options, one by one)
         data: data.json, data.h5, experiment directories or shards; none is docs/demo/*.json.
         png_dir, pdf_dir: where the figures go; created if need be.
         labels: one for each DATA; None takes them from the files' names.
-        title: of the figures; None is the environment's name.
-        name: of the files, without suffix; None is the environment's name.
-        stage: whose runs; None is the lowest recorded.
-        setting: number of the setting to plot; None is the best of each DATA.
+        title, name: of the figures and of their files; None is the environment's name.
+        stage, setting: whose runs; None is the lowest stage and the best setting of each DATA.
 
     Returns:
         the paths written: for each figure a .png, a .pdf and a .runs.json.
@@ -67,11 +65,8 @@ def plot_mse_data(  # noqa: PLR0913  (the command's options, one by one)
         click.echo(f"warning: {path}: {problem}; left out", err=True)
     groups = _by_environment(opened, labels)
     if name is not None and len(groups) > 1:
-        raise NthrunError(
-            f"--name {name}: the data are of {len(groups)} environments, one figure each: "
-            f"{', '.join(groups)}",
-            "leave --name out, or plot one environment at a time",
-        )
+        problem = f"--name {name}: the data are of {len(groups)} environments: {', '.join(groups)}"
+        raise NthrunError(problem, "leave --name out: each environment has its own figure")
     written: list[Path] = []
     for env_name, group in groups.items():
         curves = {label: learning_curve(one, setting, stage) for label, one in group.items()}

@@ -61,8 +61,9 @@ class MLP:
         hidden = activate(hidden)
         b3 = b3[:, :head].unsqueeze(1)
         if head == 1:
-            return b3 + (hidden * w3.unsqueeze(1)).sum(-1, keepdim=True)
-        outputs = torch.baddbmm(b3, hidden, w3.view(-1, width, head))
+            outputs: Tensor = b3 + (hidden * w3.unsqueeze(1)).sum(-1, keepdim=True)
+        else:
+            outputs = torch.baddbmm(b3, hidden, w3.view(-1, width, head))
         return outputs.narrow(-1, 0, self.out_dim)
 
     def initial(self, generator: np.random.Generator, weight_init: str) -> np.ndarray:

@@ -1,8 +1,8 @@
 """What runs say together: learning curves, their bootstrap band, the best setting.
 
 Performance is step-weighted: at training step t a run's value is the return of the episode that
-step t belongs to. Unlike a mean over episodes it does not depend on how many episodes there are.
-Of several records of one identity the first counts; combining is what names conflicts.
+step t belongs to, however many episodes there are. Of several records of one identity the first
+counts; combining is what names conflicts.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from nthrun.records.table import step_weighted_return
 
 CONFIDENCE = 0.95
 NUM_POINTS = 500
-NUM_RESAMPLES = 10_000
 MAX_VALUES_AT_ONCE = 2**22  # in each of the bootstrap's arrays
+UNUSED = (*OMITTED_FROM_JSON, "eval_episode_rewards", "eval_episode_steps", "timesteps_at_eval")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +103,7 @@ def common_grid(runs: Iterable[Mapping[str, Any]], num_points: int = NUM_POINTS)
 def percentile_bootstrap(
     curves: np.ndarray,
     confidence: float = CONFIDENCE,
-    num_resamples: int = NUM_RESAMPLES,
+    num_resamples: int = 10_000,
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Percentile-bootstrap band of the mean over runs, point by point.
@@ -179,7 +179,7 @@ def learning_curve(data: Data, setting: int | None = None, stage: int | None = N
     if number not in settings:
         found = f"settings with runs: {len(settings)}, from {min(settings)} to {max(settings)}"
         raise DataFileError(f"{data.source}: no {which}", found)
-    runs = [entry.load(OMITTED_FROM_JSON) for entry in settings[number]]
+    runs = [entry.load(UNUSED) for entry in settings[number]]
     grid = common_grid(runs)
     episodes = [(run["train_episode_rewards"], run["train_episode_steps"]) for run in runs]
     curves = np.stack([step_weighted_curve(*pair, grid) for pair in episodes])
@@ -234,7 +234,7 @@ def _score(setting_number: int, stage: int, entries: Sequence[Entry]) -> Setting
     kept: list[float] = []
     lost: list[float] = []
     for entry in entries:
-        run = entry.load(OMITTED_FROM_JSON)
+        run = entry.load(UNUSED)
         value = step_weighted_return(run["train_episode_rewards"], run["train_episode_steps"])
         complete = run["status"] == "completed" and math.isfinite(value)
         (kept if complete else lost).append(value)

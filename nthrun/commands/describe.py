@@ -17,11 +17,15 @@ def describe(spec: ExperimentSpec, indices: Sequence[int], stage: int, save_dir:
     return "\n".join(_lines(spec, indices, stage, save_dir))
 
 
+def _settings(number: int) -> str:
+    return f"{number} setting{'s' * (number != 1)}"
+
+
 def _lines(
     spec: ExperimentSpec, indices: Sequence[int], stage: int, save_dir: str
 ) -> Iterator[str]:
     sweep = spec.sweep
-    yield f"{spec.agent.agent_name} on {spec.environment.env_name}: {sweep.num_settings} settings"
+    yield f"{spec.agent.agent_name} on {spec.environment.env_name}: {_settings(sweep.num_settings)}"
     yield f"records go to {spec.directory(save_dir) / 'runs'}"
     yield "digits, fastest first (indices this far apart: values in order):"
     width = max(len(key) for key in sweep.parameters) if sweep.parameters else 0

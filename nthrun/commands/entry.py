@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 from typing import NoReturn
@@ -20,6 +21,8 @@ UNEXPECTED = 1
 def execute(command: click.Command) -> NoReturn:
     """Run a click command and exit; a traceback shows only with --debug."""
     debug = "--debug" in sys.argv
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # a path's bytes come out as typed
     try:
         code = command.main(standalone_mode=False)
     except click.exceptions.Exit as done:

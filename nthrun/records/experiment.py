@@ -5,16 +5,22 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nthrun.errors import DataFileError, FingerprintError, NthrunError
+from nthrun.errors import DataFileError, FingerprintError
 from nthrun.records.inventory import Inventory, take_inventory
 from nthrun.records.schema import SCHEMA_VERSION, Run
-from nthrun.records.sealed import TEMPORARY_PREFIX, storage_error, sync_directory
-from nthrun.records.shard import ShardHeader, new_shard_id, write_forget, write_shard
+from nthrun.records.sealed import written_aside
+from nthrun.records.shard import (
+    Replaced,
+    ShardHeader,
+    new_shard_id,
+    write_forget,
+    write_shard,
+)
 from nthrun.specs.fingerprint import differing_keys, fingerprint
 from nthrun.specs.indices import format_indices
 
@@ -74,15 +80,22 @@ class Experiment:
             stage: of all runs.
             runs: the records.
             replace: whether earlier records of the same indices stop counting. Failed ones
-                always do. They are dropped only once the new shard is durable.
+                always do, and a failed run replaces no other. They are dropped only once the
+                new shard is durable.
         """
         shard = new_shard_id()
         for run in runs:
             run["provenance"]["shard"] = shard
-        replaced = self._entries(stage, [run["index"] for run in runs], only_failed=not replace)
+        good = {run["index"] for run in runs if run["status"] != "failed"}
+        replaced = self._replaced(
+            stage,
+            [run["index"] for run in runs],
+            lambda index, status: status == "failed" or (replace and index in good),
+        )
         header = ShardHeader(shard, self.manifest.fingerprint, stage, replaces=replaced)
         path = write_shard(self.runs, header, self.specs, runs)
-        self._drop_empty()
+        if replaced:
+            self._drop_empty()
         return path
 
     def forget(self, stage: int, indices: Sequence[int]) -> list[int]:
@@ -90,7 +103,7 @@ class Experiment:
         entries = self.inventory().entries
         found = [index for index in indices if (stage, index) in entries]
         if found:
-            replaced = self._entries(stage, found)
+            replaced = self._replaced(stage, found, lambda _index, _status: True)
             header = ShardHeader(
                 new_shard_id(), self.manifest.fingerprint, stage, replaces=replaced
             )
@@ -98,16 +111,25 @@ class Experiment:
             self._drop_empty()
         return found
 
-    def _entries(
-        self, stage: int, indices: Sequence[int], only_failed: bool = False
-    ) -> tuple[tuple[str, str], ...]:
-        entries = self.inventory().entries
+    def _replaced(
+        self, stage: int, indices: Sequence[int], ends: Callable[[int, str], bool]
+    ) -> Replaced:
+        """The records of some indices that stop counting, those with `ends(index, status)`.
+
+        Tombstones of these indices are inherited, for the shard that holds them may now be
+        dropped while what it replaced still lies in the shard of a larger pack.
+        """
+        inventory = self.inventory()
+        wanted = set(indices)
         by_shard: dict[str, list[int]] = {}
-        for index in indices:
-            for entry in entries.get((stage, index), ()):
-                if not only_failed or entry.status == "failed":
+        for index in wanted:
+            for entry in inventory.entries.get((stage, index), ()):
+                if ends(index, entry.status):
                     by_shard.setdefault(entry.shard, []).append(index)
-        return tuple((shard, format_indices(found)) for shard, found in by_shard.items())
+        for shard, index in inventory.gone:
+            if by_shard and index in wanted:
+                by_shard.setdefault(shard, []).append(index)
+        return tuple((shard, format_indices(by_shard[shard])) for shard in sorted(by_shard))
 
     def _drop_empty(self) -> None:
         """Delete shards none of whose records count any more."""
@@ -142,7 +164,8 @@ def create_experiment(root: Path, manifest: Manifest) -> Experiment:
     """
     path = root / MANIFEST
     if not path.exists():
-        _create_exclusively(path, json.dumps(asdict(manifest), indent=1).encode())
+        with written_aside(path, put=_link) as temporary:
+            temporary.write_text(json.dumps(asdict(manifest), indent=1))
     experiment = open_experiment(root)
     require_fingerprint(experiment, manifest.agent, manifest.environment)
     specs = {"environment": manifest.environment, "agent": manifest.agent}
@@ -166,28 +189,12 @@ def require_fingerprint(
     )
 
 
-def _create_exclusively(path: Path, content: bytes) -> None:
-    """Create a file whole or not at all; an existing one stays as it is."""
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(temporary, path)
-        sync_directory(path.parent)
-    except OSError as error:
-        raise storage_error(path, error) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+def _link(temporary: Path, path: Path) -> None:
+    """Name a whole file; an existing one stays as it is."""
+    with contextlib.suppress(FileExistsError):
+        os.link(temporary, path)
 
 
 def is_experiment(path: Path) -> bool:
     """Whether a directory has a manifest."""
-    with contextlib.suppress(NthrunError):
-        open_experiment(path)
-        return True
-    return False
+    return (path / MANIFEST).is_file()

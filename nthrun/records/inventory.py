@@ -6,14 +6,14 @@ It is read from the headers of runs/, each file's checksum being verified once; 
 
 from __future__ import annotations
 
-import json
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nthrun.errors import DataFileError, StorageError
-from nthrun.records.sealed import read_sealed, write_durably
+from nthrun.records.sealed import read_sealed, write_sealed
 from nthrun.records.shard import (
     FORGET_SUFFIX,
     SHARD_SUFFIX,
@@ -23,7 +23,7 @@ from nthrun.records.shard import (
 )
 from nthrun.specs.indices import parse_indices
 
-CACHE_NAME = ".inventory.json"
+CACHE_NAME = ".inventory"
 
 
 class Entry(NamedTuple):
@@ -75,29 +75,36 @@ class Inventory:
         return sorted(set(expected) - done)
 
 
-def take_inventory(runs: Path, fingerprint: str) -> Inventory:
+def take_inventory(runs: Path, fingerprint: str, trust_cache: bool = True) -> Inventory:
     """Read the headers of every file in a runs/ directory.
 
     Args:
         runs: the directory; it need not exist.
         fingerprint: of the experiment; files of another are named as foreign.
+        trust_cache: whether a file is taken for whole that was so when it was last read.
     """
     headers: dict[Path, ShardHeader] = {}
     unreadable: list[tuple[Path, str]] = []
-    cache = _Cache(runs / CACHE_NAME)
+    cache = _Cache(runs / CACHE_NAME, trust_cache)
     for path in sorted(runs.glob("[!.]*")):
         try:
-            header = parse_header(path, cache.header(path))
-            if header.fingerprint != fingerprint or path.suffix not in (
-                SHARD_SUFFIX,
-                FORGET_SUFFIX,
-            ):
-                raise DataFileError(f"{path}: belongs to another experiment")
-            headers[path] = header
-        except (DataFileError, KeyError, TypeError) as error:
+            headers[path] = _own_header(path, cache.header(path), fingerprint)
+        except FileNotFoundError:
+            continue  # replaced by another process a moment ago
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             unreadable.append((path, str(error).removeprefix(f"{path}: ")))
     cache.save()
     return _count(headers, tuple(unreadable))
+
+
+def _own_header(path: Path, content: dict[str, Any], fingerprint: str) -> ShardHeader:
+    header = parse_header(path, content)
+    if header.fingerprint != fingerprint or path.suffix not in (SHARD_SUFFIX, FORGET_SUFFIX):
+        raise DataFileError(f"{path}: belongs to another experiment")
+    for _, text in header.replaces:
+        parse_indices(text)
+    header_indices(header)
+    return header
 
 
 def _count(headers: dict[Path, ShardHeader], unreadable: tuple[tuple[Path, str], ...]) -> Inventory:
@@ -120,24 +127,25 @@ def _count(headers: dict[Path, ShardHeader], unreadable: tuple[tuple[Path, str],
 
 
 class _Cache:
-    """Headers of files already verified, by (name, size, modification time)."""
+    """Headers of files already verified, by (name, size, modification time).
 
-    def __init__(self, path: Path) -> None:
+    It is a sealed file whose header is {file name: [[size, time], header]}.
+    """
+
+    def __init__(self, path: Path, trust: bool) -> None:
         self._path = path
         self._fresh: dict[str, Any] = {}
         self._stale: dict[str, Any] = {}
-        try:
-            content = json.loads(path.read_bytes())
-            self._stale = content if isinstance(content, dict) else {}
-        except (OSError, ValueError):
-            pass
+        if trust:
+            with contextlib.suppress(DataFileError):
+                self._stale = read_sealed(path)[0]
 
     def header(self, path: Path) -> dict[str, Any]:
         """A file's header, its checksum verified now or when it was cached."""
         stat = path.stat()
         stamp = [stat.st_size, stat.st_mtime_ns]
         known = self._stale.get(path.name)
-        if not (isinstance(known, list) and len(known) == 2 and known[0] == stamp):
+        if known is None or known[0] != stamp:
             known = [stamp, read_sealed(path)[0]]
         self._fresh[path.name] = known
         header: dict[str, Any] = known[1]
@@ -145,10 +153,6 @@ class _Cache:
 
     def save(self) -> None:
         """Keep the headers; a directory that cannot be written merely stays uncached."""
-        if self._fresh == self._stale or not self._path.parent.is_dir():
-            return
-        content = json.dumps(self._fresh).encode()
-        try:
-            write_durably(self._path, lambda file: file.write(content))
-        except StorageError:
-            return
+        if self._fresh != self._stale and self._path.parent.is_dir():
+            with contextlib.suppress(StorageError):
+                write_sealed(self._path, self._fresh, lambda _: b"")

@@ -67,7 +67,7 @@ class Run(dict[str, Any]):
         train_next_states                           (total_timesteps, dim), with update_next_states
         eval_states                                 (all evaluation steps, dim), on request, by
                                                     evaluation, then episode, then step
-        update_indices                              (num_updates, batch) steps of train_*, on request
+        update_indices                              (num_updates, batch) of train_*, on request
         metrics                                     dict of (num_updates,), on request
     """
 

@@ -13,16 +13,19 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from nthrun.errors import DataFileError, StorageError
+from nthrun.errors import DataFileError, NthrunError, StorageError
 
 MAGIC = b"nthrun-sealed 1 "
 MIN_BLOCK = 512
 _FIRST_LINE_LENGTH = len(MAGIC) + 10 + 1 + 64 + 1
-TEMPORARY_PREFIX = ".writing-"
+_FIRST_LINE_REST = re.compile(rb"([0-9]{10}) ([0-9a-f]{64})\n")
+_TEMPORARY_PREFIX = ".writing-"
 
 
 def write_sealed(
@@ -51,24 +54,41 @@ def write_sealed(
 
 
 def write_durably(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file aside, fsync it, rename it into place, fsync the directory.
+    """Write a file as `written_aside` does.
 
     Raises:
         StorageError: as `write_sealed`.
     """
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
+    with written_aside(path) as temporary, open(temporary, "wb") as file:
+        write(file)
+
+
+@contextlib.contextmanager
+def written_aside(path: Path, put: Callable[[Path, Path], None] = os.replace) -> Iterator[Path]:
+    """A temporary path to write to; then it is fsynced, renamed to `path` and the directory fsynced.
+
+    Args:
+        path: where; its directory is created.
+        put: gives the temporary file its name.
+
+    Raises:
+        StorageError: as `write_sealed`; whatever is raised, no temporary file is left.
+    """
+    temporary = path.with_name(f"{_TEMPORARY_PREFIX}{secrets.token_hex(4)}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            write(file)
-            file.flush()
+        yield temporary
+        with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        put(temporary, path)
         sync_directory(path.parent)
+    except NthrunError:
+        raise
     except OSError as error:
+        raise storage_error(path, error) from error
+    finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise storage_error(path, error) from error
 
 
 def sync_directory(directory: Path) -> None:
@@ -83,7 +103,7 @@ def sync_directory(directory: Path) -> None:
 def storage_error(path: Path, error: OSError) -> StorageError:
     """The error of a failed write, saying what to do."""
     return StorageError(
-        f"cannot write {path}: {error.strerror or error}",
+        f"cannot write {path}: {os.strerror(error.errno) if error.errno else error}",
         "nothing recorded is lost; free space or choose another --save-dir, "
         "then give the same command again to continue",
     )
@@ -95,9 +115,12 @@ def read_header(path: Path) -> dict[str, Any]:
     Raises:
         DataFileError: it is no sealed file, or cut short.
     """
-    with open(path, "rb") as file:
-        block, _ = _first_line(path, file.read(_FIRST_LINE_LENGTH))
-        return _header(path, file.read(block - _FIRST_LINE_LENGTH))
+    try:
+        with open(path, "rb") as file:
+            block, _ = _first_line(path, file.read(_FIRST_LINE_LENGTH))
+            return _header(path, file.read(block - _FIRST_LINE_LENGTH))
+    except OSError as error:
+        raise DataFileError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def read_sealed(path: Path) -> tuple[dict[str, Any], memoryview]:
@@ -126,13 +149,13 @@ def block_size(content: memoryview) -> int:
 
 
 def _first_line(path: Path, line: bytes) -> tuple[int, str]:
-    if not line.startswith(MAGIC) or len(line) != _FIRST_LINE_LENGTH:
+    if not line.startswith(MAGIC):
         raise DataFileError(f"{path}: not a file that nthrun wrote")
-    try:
-        block, checksum = line[len(MAGIC) :].decode("ascii").split()
-        return int(block), checksum
-    except ValueError:
-        raise DataFileError(f"{path}: damaged in its first line") from None
+    match = _FIRST_LINE_REST.fullmatch(line[len(MAGIC) :])
+    block = int(match[1]) if match else 0
+    if match is None or block < MIN_BLOCK or block & (block - 1):
+        raise DataFileError(f"{path}: damaged in its first line")
+    return block, match[2].decode()
 
 
 def _header(path: Path, body: bytes) -> dict[str, Any]:

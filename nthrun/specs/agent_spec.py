@@ -102,11 +102,13 @@ def read_agent_spec(document: Document, declaration: AgentDeclaration) -> AgentS
     checker = _Checker(document, {field.name: field for field in declaration.hyperparameters})
     parameters = {key: checker.values(key, value) for key, value in flatten(raw)}
     faults += checker.faults + checker.repeated(parameters) + checker.absent(parameters)
+    spec = AgentSpec(declaration.name, parameters, declaration)
+    faulty = {name for f in faults for name in f.key.removeprefix("parameters.").split(COUPLER)}
+    for rule in declaration.rules:
+        if faulty.isdisjoint((rule.small, rule.large)):
+            faults += _broken(spec, rule, document)
     if faults:
         raise SpecError(faults)
-    spec = AgentSpec(declaration.name, parameters, declaration)
-    if broken := [fault for rule in declaration.rules for fault in _broken(spec, rule, document)]:
-        raise SpecError(broken)
     return spec
 
 
@@ -166,10 +168,18 @@ class _Checker:
 
     def repeated(self, parameters: Mapping[str, object]) -> list[Fault]:
         """Faults of hyperparameters named by two keys."""
-        names = [name for key in parameters for name in key.split(COUPLER)]
+        keys: dict[str, list[str]] = {}
+        for key in parameters:
+            for name in key.split(COUPLER):
+                keys.setdefault(name, []).append(key)
         return [
-            Fault(self.document.files[-1], f"parameters.{name}", "named by more than one key")
-            for name in sorted({name for name in names if names.count(name) > 1})
+            Fault(
+                self.document.origin(f"parameters.{found[-1]}"),
+                f"parameters.{name}",
+                "named by more than one key" if len(set(found)) > 1 else f"twice in {found[0]}",
+            )
+            for name, found in sorted(keys.items())
+            if len(found) > 1
         ]
 
     def absent(self, parameters: Mapping[str, object]) -> list[Fault]:
@@ -200,7 +210,7 @@ def _broken(spec: AgentSpec, rule: AtMost, document: Document) -> Iterator[Fault
     small, large = illegal[0]
     key = f"parameters.{small_key or rule.small}"
     coupled = f"{rule.small}{COUPLER}{rule.large}"
-    legal = sorted(pair for pair in pairs if pair not in illegal) or [("…", "…")]
+    legal = sorted(pairs.difference(illegal)) or [("…", "…")]
     yield Fault(
         document.origin(key),
         key,

@@ -115,16 +115,19 @@ class Field:
             return raw
         if kind == "str":
             if not isinstance(raw, str) or not raw or (self.choices and raw not in self.choices):
-                raise RejectedError(self._got(raw), did_you_mean(str(raw), self.choices))
+                raise RejectedError(self._got(raw), self._nearest(raw))
             return raw
         number = self._number(raw, yaml_text)
         if not self._in_range(number):
             raise RejectedError(self._got(raw))
         if kind == "float":
-            return float(number)
+            return float(number) + 0.0  # the sum turns -0.0 into 0.0
         if number != int(number):
             raise RejectedError(self._got(raw))
         return int(number)
+
+    def _nearest(self, raw: object) -> str:
+        return did_you_mean(raw, self.choices) if isinstance(raw, str) else ""
 
     def _number(self, raw: object, yaml_text: bool) -> int | float:
         if isinstance(raw, str) and yaml_text and NUMBER_TEXT.fullmatch(raw):
@@ -136,7 +139,7 @@ class Field:
             if not math.isfinite(float(raw)):
                 raise RejectedError(self._got(raw))
         except OverflowError:
-            raise RejectedError(self._got("a number too large")) from None
+            raise RejectedError(f"got a number too large, allowed: {self.allowed()}") from None
         return raw
 
     def _in_range(self, number: float) -> bool:
@@ -237,5 +240,8 @@ def load_program(path: str) -> Any:
 
 def shown(raw: object) -> str:
     """A value as a spec would write it, cut to a readable length."""
-    text = json.dumps(raw, default=str, ensure_ascii=False)
+    try:
+        text = json.dumps(raw, default=str, ensure_ascii=False)
+    except ValueError:  # YAML reads hexadecimal integers longer than Python prints
+        text = "a number too large"
     return text if len(text) <= 60 else text[:57] + "..."

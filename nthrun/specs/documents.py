@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from nthrun.errors import Fault, SpecError
 
 YAML_SUFFIXES = (".yaml", ".yml")
 MAX_NESTING = 32
+MAX_VALUES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def read_document(paths: Sequence[str | Path]) -> Document:
     does not depend on where a value was overridden.
 
     Raises:
-        SpecError: every unreadable file, duplicate key, or NaN and infinity, together.
+        SpecError: every unreadable file, duplicate key and value of a foreign type, together.
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
@@ -56,9 +57,14 @@ def read_document(paths: Sequence[str | Path]) -> Document:
         faults += _plain_data_faults(path, content)
         if not faults:
             _merge(values, content, origins, path, "")
+    document = Document(values, origins, tuple(map(str, paths)))
+    faults += [
+        Fault(document.origin(key), key, "written nested and with a dot", "keep one of them")
+        for key in _repeated(key for key, _ in flatten(values))
+    ]
     if faults:
         raise SpecError(faults)
-    return Document(values, origins, tuple(map(str, paths)))
+    return document
 
 
 def flatten(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -79,6 +85,8 @@ def _merge(
             origins.setdefault(dotted, path)
             _merge(base.setdefault(key, {}), value, origins, path, f"{dotted}.")
         else:
+            for replaced in [old for old in origins if old.startswith(f"{dotted}.")]:
+                del origins[replaced]
             base[key] = value
             origins[dotted] = path
 
@@ -94,8 +102,6 @@ def _read_file(path: str) -> tuple[dict[str, Any], list[Fault]]:
         return {}, [Fault(path, "", f"cannot be read: {_one_line(error)}")]
     except RecursionError:
         return {}, [Fault(path, "", "nested too deeply")]
-    except yaml.YAMLError as error:
-        return {}, [Fault(path, "", f"not valid YAML: {_one_line(error)}")]
     if not isinstance(content, dict):
         kind = type(content).__name__
         return {}, [Fault(path, "", f"holds a {kind}, allowed: one mapping of keys to values")]
@@ -104,7 +110,7 @@ def _read_file(path: str) -> tuple[dict[str, Any], list[Fault]]:
 
 def _parse(path: str, text: str, faults: list[Fault]) -> Any:
     if path.endswith(YAML_SUFFIXES):
-        return yaml.load(text, _yaml_loader(path, faults))
+        return _parse_yaml(path, text, faults)
     if not path.endswith(".json"):
         faults.append(Fault(path, "", "unknown file type, allowed: .json, .yaml, .yml"))
         return {}
@@ -121,49 +127,77 @@ def _parse(path: str, text: str, faults: list[Fault]) -> Any:
         return {}
 
 
+def _parse_yaml(path: str, text: str, faults: list[Fault]) -> Any:
+    try:
+        return yaml.load(text, _yaml_loader(path, faults))
+    except yaml.YAMLError as error:
+        faults.append(Fault(path, "", f"not valid YAML: {_one_line(error)}"))
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        # What PyYAML lets through of a value that its tag does not fit, such as `!!int ""`.
+        faults.append(Fault(path, "", f"not valid YAML: a value cannot be read: {error}"))
+    return {}
+
+
 def _yaml_loader(path: str, faults: list[Fault]) -> type[yaml.SafeLoader]:
     class UniqueKeyLoader(yaml.SafeLoader):
         """A SafeLoader that reports a key written twice."""
 
-        def construct_mapping(
-            self, node: yaml.MappingNode, deep: bool = False
-        ) -> dict[Hashable, Any]:
+        def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+            # Here a merge key (`<<`) has not put the merged keys beside the written ones yet.
+            node = super().compose_mapping_node(anchor)
             scalars = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
             faults.extend(_duplicates(path, scalars))
-            return super().construct_mapping(node, deep)
+            return node
 
     return UniqueKeyLoader
 
 
 def _duplicates(path: str, keys: Sequence[str]) -> list[Fault]:
-    repeated = sorted({key for key in keys if keys.count(key) > 1})
     return [
         Fault(path, key, "written more than once", "keep one of them, or list its values")
-        for key in repeated
+        for key in _repeated(keys)
     ]
 
 
-def _plain_data_faults(path: str, content: Any, key: str = "", depth: int = 0) -> list[Fault]:
-    """Faults no declaration needs to know of: odd keys, NaN, infinity, odd YAML types."""
+def _repeated(keys: Iterable[str]) -> list[str]:
+    return sorted(key for key, times in Counter(keys).items() if times > 1)
+
+
+def _plain_data_faults(path: str, content: Any) -> list[Fault]:
+    """Faults no declaration needs to know of: odd keys, odd YAML types, endless nesting."""
+    faults = []
+    for number, (key, value, depth) in enumerate(_walk(content)):
+        if number > MAX_VALUES:
+            return [Fault(path, "", f"holds more than {MAX_VALUES:,} values")]
+        if problem := _oddity(value, depth):
+            faults.append(Fault(path, key, problem))
+    return faults
+
+
+def _walk(content: Any, key: str = "", depth: int = 0) -> Iterator[tuple[str, Any, int]]:
+    """(dotted key, value, depth) of everything within; YAML's aliases may make that a lot."""
+    yield key, content, depth
     if depth > MAX_NESTING:
-        return [Fault(path, key, f"nested deeper than {MAX_NESTING} levels")]
+        return
     if isinstance(content, dict):
-        faults = []
         for name, value in content.items():
-            if not isinstance(name, str) or not name.strip():
-                problem = f"the key {name!r} is not a non-empty string"
-                faults.append(Fault(path, key, problem))
-                continue
-            dotted = f"{key}.{name}" if key else name
-            faults += _plain_data_faults(path, value, dotted, depth + 1)
-        return faults
-    if isinstance(content, list):
-        return [f for value in content for f in _plain_data_faults(path, value, key, depth + 1)]
-    if isinstance(content, float) and not math.isfinite(content):
-        return [Fault(path, key, f"got {content}, allowed: finite numbers")]
-    if content is None or isinstance(content, (bool, int, float, str)):
-        return []
-    return [Fault(path, key, f"got a {type(content).__name__}, allowed: numbers, strings, lists")]
+            if isinstance(name, str):
+                yield from _walk(value, f"{key}.{name}" if key else name, depth + 1)
+    elif isinstance(content, list):
+        for value in content:
+            yield from _walk(value, key, depth + 1)
+
+
+def _oddity(value: Any, depth: int) -> str:
+    if depth > MAX_NESTING:
+        return f"nested deeper than {MAX_NESTING} levels"
+    if isinstance(value, dict):
+        odd = [name for name in value if not isinstance(name, str) or not name.strip()]
+        kinds = ", ".join("empty" if isinstance(name, str) else type(name).__name__ for name in odd)
+        return f"got a key that is {kinds}, allowed: non-empty strings" if odd else ""
+    if value is None or isinstance(value, (bool, int, float, str, list)):
+        return ""
+    return f"got a {type(value).__name__}, allowed: numbers, strings, lists"
 
 
 def _one_line(error: Exception) -> str:

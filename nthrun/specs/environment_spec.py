@@ -63,7 +63,7 @@ FIELDS = (
     ),
     Field("gamma", "float", 0.99, "discount factor", minimum=0, maximum=1),
     Field("overwrite_rewards", "bool", False, "whether `rewards` replaces the environment's own"),
-    Field("rewards.timestep", "float", 0.0, "reward of a step that does not end the episode"),
+    Field("rewards.timestep", "float", 0.0, "reward of a step that reaches no terminal state"),
     Field("rewards.goal", "float", 0.0, "reward of a step into a terminal state"),
     Field("start_state", "floats", (), "fixed start state; [] draws it at random"),
     Field("continuous", "bool", True, "whether actions are continuous"),
@@ -175,8 +175,7 @@ def read_environment_spec(
             values[name] = _value(field, raw, document)
         except RejectedError as rejected:
             faults.append(Fault(document.origin(name), name, rejected.problem, rejected.hint))
-    if not faults:
-        faults = _joint_faults(values, raw, declaration, document)
+    faults += _joint_faults(values, raw, declaration, document)
     if faults:
         raise SpecError(faults)
     return EnvironmentSpec(declaration.name, values, declaration)
@@ -197,25 +196,25 @@ def _joint_faults(
     declaration: EnvironmentDeclaration,
     document: Document,
 ) -> list[Fault]:
-    """Faults that show only when fields are read together."""
+    """Faults that show only when fields are read together; a field at fault has no value."""
 
     def fault(key: str, problem: str, hint: str = "") -> Fault:
         return Fault(document.origin(key), key, problem, hint)
 
     faults = []
-    start = values["start_state"]
+    start = values.get("start_state", ())
     assert isinstance(start, tuple)
     if len(start) not in (0, declaration.state_dim):
         allowed = f"[] or {declaration.state_dim} numbers"
         faults.append(fault("start_state", f"got {shown(start)}, allowed: {allowed}"))
-    if values["continuous"] not in declaration.continuous:
+    if values.get("continuous", declaration.continuous[0]) not in declaration.continuous:
         allowed = " or ".join(shown(value) for value in declaration.continuous)
         got = shown(values["continuous"])
         faults.append(fault("continuous", f"got {got}, {declaration.name} allows: {allowed}"))
-    if values["eval_episodes"] and not values["steps_per_episode"]:
+    if values.get("eval_episodes") and values.get("steps_per_episode") == 0:
         hint = "give steps_per_episode, or switch evaluation off with eval_episodes 0"
         faults.append(fault("steps_per_episode", "got 0, allowed with evaluation: >= 1", hint))
-    if values["overwrite_rewards"] and "rewards.timestep" not in raw:
+    if values.get("overwrite_rewards") and "rewards.timestep" not in raw:
         hint = 'write "rewards": {"timestep": -1.0, "goal": 0.0}'
         faults.append(fault("rewards", "missing while overwrite_rewards is true", hint))
     return faults

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from nthrun.errors import IndexSpecError
 
 MAX_INDICES = 10_000_000
-_RANGE = re.compile(r"(\d{1,30})(?:-(\d{1,30}))?")
+_RANGE = re.compile(r"(\d{1,30})(?: *- *(\d{1,30}))?", re.ASCII)
 
 
 def parse_indices(text: str) -> tuple[int, ...]:
@@ -38,10 +38,10 @@ def format_indices(indices: Iterable[int]) -> str:
 
 
 def _ranges(text: str) -> Iterator[tuple[int, int]]:
-    for part in text.replace(" ", "").split(","):
+    for part in map(str.strip, text.split(",")):
         match = _RANGE.fullmatch(part)
         if match is None:
-            negative = part.startswith("-")
+            negative = re.match(r"-\d", part)
             raise IndexSpecError(
                 f"--index {_short(text)}: {'negative' if negative else 'not readable'} at "
                 f"{_short(part) or 'an empty place'!r}, allowed: integers from 0, ranges, lists",

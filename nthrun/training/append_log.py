@@ -41,6 +41,11 @@ class AppendLog:
         self._digest = hashlib.sha256()
         self._end = 0
 
+    @property
+    def name(self) -> str:
+        """Its file's name."""
+        return self._path.name
+
     def append(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Add one frame; it counts once a checkpoint refers to a position behind it.
 

@@ -111,6 +111,7 @@ class CheckpointWriter:
         self._replay: list[tuple[int, AppendLog]] = []
         self._replay_end = 0
         self._num_replay_logs = 0
+        self._referred: list[set[str]] = []
 
     def log(self, event: Event) -> None:
         """Keep an event for the next checkpoint."""
@@ -144,8 +145,7 @@ class CheckpointWriter:
         arrays = {k: v.numpy(force=True) for k, v in state.items() if k != REPLAY}
         path = self.directory / f"state-{step:015d}{STATE_SUFFIX}"
         write_sealed(path, header, lambda _: _npz(arrays))
-        for old in sorted(self.directory.glob(f"*{STATE_SUFFIX}"))[:-GENERATIONS]:
-            old.unlink(missing_ok=True)
+        self._drop_old_files()
         cost = time.monotonic() - started
         self._due = time.monotonic() + max(self._interval, cost / MAX_COST)
 
@@ -161,14 +161,17 @@ class CheckpointWriter:
             rows = buffer.index_select(1, slots).numpy(force=True)
             self._replay[-1][1].append({"first_step": np.array(first), "rows": rows})
             self._replay_end = step
-        self._drop_old_replay(step)
-
-    def _drop_old_replay(self, step: int) -> None:
-        """Forget logs that hold only steps older than the capacity, two generations ago at most."""
-        while len(self._replay) > GENERATIONS + 1 and self._replay[1][0] <= step - self._capacity:
+        while len(self._replay) > 1 and self._replay[1][0] <= step - self._capacity:
             self._replay.pop(0)
-            number = self._num_replay_logs - len(self._replay) - 1
-            (self.directory / f"replay-{number}.log").unlink(missing_ok=True)
+
+    def _drop_old_files(self) -> None:
+        """Delete state files but the newest, and replay logs that none of those refers to."""
+        for old in sorted(self.directory.glob(f"*{STATE_SUFFIX}"))[:-GENERATIONS]:
+            old.unlink(missing_ok=True)
+        self._referred = [*self._referred, {log.name for _, log in self._replay}][-GENERATIONS:]
+        for log in self.directory.glob("replay-*.log"):
+            if not any(log.name in names for names in self._referred):
+                log.unlink(missing_ok=True)
 
 
 def find_checkpoints(

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 PACKAGE = Path(__file__).resolve().parents[1]
+CODE = ("agents", "environments", "planning", "specs", "training")
 PACKAGES = ("torch", "numpy", "h5py", "gymnasium")
 SLURM_VARIABLES = (
     "SLURM_JOB_ID",
@@ -36,9 +37,9 @@ def versions() -> dict[str, str]:
 
 @cache
 def code_hash() -> str:
-    """SHA-256 over nthrun's source files: what a checkpoint may be continued by."""
+    """SHA-256 over the source files that decide a run's numbers; a checkpoint keeps to it."""
     digest = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in sorted(path for part in CODE for path in (PACKAGE / part).rglob("*.py")):
         digest.update(f"{path.relative_to(PACKAGE)}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()

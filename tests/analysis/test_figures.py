@@ -137,13 +137,14 @@ class TestSaveFigure:
         ]
 
     def test_same_bytes(self, tmp_path: Path) -> None:
-        """The same data gives the same bytes."""
+        """The same data gives the same bytes, today and tomorrow."""
         curves = {"SAC": make_curve()}
         once, again = (
             save_figure(learning_curve_figure(curves, "t"), "f", tmp_path / n, tmp_path / n, curves)
             for n in ("once", "again")
         )
         assert [path.read_bytes() for path in once] == [path.read_bytes() for path in again]
+        assert not any(b"CreationDate" in path.read_bytes() for path in once)
 
     def test_fonts(self, tmp_path: Path) -> None:
         """The PDF embeds no Type 3 font, which publishers reject."""

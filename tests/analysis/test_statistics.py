@@ -188,10 +188,10 @@ class TestBestSetting:
 
     def test_all_lost_some(self, tmp_path: Path) -> None:
         """Where every setting lost runs, the smallest share wins and is reported."""
-        runs = [make_run(2 * n, 0, n, [-1.0], [10], status="diverged") for n in range(2)]
-        runs += [make_run(1, 1, 0, [-5.0], [10]), make_run(3, 1, 1, [-2.0], [9], status="failed")]
+        runs = [make_run(0, 0, 0, [-1.0], [10], status="diverged"), make_run(1, 1, 0, [-5.0], [10])]
+        runs += [make_run(n, 1, n // 2, [-2.0], [9], status="failed") for n in (3, 5)]
         best = best_setting(opened(tmp_path, 2, runs))
-        assert (best.setting_number, best.num_runs, best.num_lost) == (1, 2, 1)
+        assert (best.setting_number, best.num_runs, best.num_lost) == (1, 3, 2)
         assert best.mean_return == -5.0
 
     def test_no_episode(self, tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ SAC = AgentDeclaration(
             "activation",
             "str",
             "relu",
-            "of the hidden layers",
+            "activation of the hidden layers",
             choices=("relu", "tanh"),
             static=True,
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -19,6 +20,7 @@ class PendulumViewer:
 
     Raises:
         MissingExtraError: pygame is not installed.
+        DeviceError: no window can be opened.
     """
 
     def __init__(self, render_mode: str = "human") -> None:
@@ -29,7 +31,7 @@ class PendulumViewer:
                 "--monitor needs pygame, which is not installed", "pip install pygame"
             ) from error
         self._environment: Any = gymnasium.make("Pendulum-v1", render_mode=render_mode).unwrapped
-        self._environment.reset()
+        self._drawn(self._environment.reset)
 
     def show(self, state: list[float]) -> np.ndarray | None:
         """Draw the state (θ in radians from upright, θ̇).
@@ -38,11 +40,14 @@ class PendulumViewer:
             DeviceError: no window can be opened.
         """
         self._environment.state = np.array(state)
+        picture: np.ndarray | None = self._drawn(self._environment.render)
+        return picture
+
+    def _drawn(self, draw: Callable[[], Any]) -> Any:
         try:
-            picture: np.ndarray | None = self._environment.render()
+            return draw()
         except self._pygame.error as error:
             raise DeviceError(
                 f"--monitor: no window can be opened here ({error})",
                 "run where a display is, or leave --monitor out",
             ) from error
-        return picture

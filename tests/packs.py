@@ -1,0 +1,65 @@
+"""Small SAC-on-Pendulum experiments, and packs of them trained in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nthrun.agents.registry import AGENTS
+from nthrun.environments.registry import ENVIRONMENTS
+from nthrun.planning.experiment_spec import ExperimentSpec
+from nthrun.planning.packs import Pack, plan_packs, plan_run
+from nthrun.records.schema import Run
+from nthrun.specs.agent_spec import read_agent_spec
+from nthrun.specs.documents import Document
+from nthrun.specs.environment_spec import read_environment_spec
+from nthrun.training.device import prepare_torch
+from nthrun.training.loop import Surroundings, Training
+
+ENVIRONMENT = {
+    "env_name": "Pendulum-v1",
+    "total_timesteps": 300,
+    "steps_per_episode": 50,
+    "eval_interval_timesteps": 100,
+    "eval_episodes": 2,
+}
+PARAMETERS = {
+    "critic_lr": [0.001, 0.0003, 0.002],
+    "alpha": [0.1, 0.5],
+    "hidden_dim": [16],
+    "batch_size": [8],
+    "replay_capacity": [100],
+}
+
+
+def small_spec(
+    environment: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None
+) -> ExperimentSpec:
+    """The small experiment (6 settings) with some keys replaced."""
+    agent = {"agent_name": "SAC", "parameters": PARAMETERS | dict(parameters or {})}
+    return ExperimentSpec(
+        read_agent_spec(Document(agent, {}, ("agent.json",)), AGENTS["SAC"]),
+        read_environment_spec(
+            Document(ENVIRONMENT | dict(environment or {}), {}, ("environment.json",)),
+            ENVIRONMENTS["Pendulum-v1"],
+        ),
+    )
+
+
+def pack_of(spec: ExperimentSpec, indices: Sequence[int], stage: int = 0) -> Pack:
+    """One pack with these indices on its lanes, in this order."""
+    runs = [plan_run(spec, index, stage) for index in indices]
+    (pack,) = plan_packs(runs, spec.agent.declaration.static_names(), len(runs))
+    return pack
+
+
+def surroundings(spec: ExperimentSpec) -> Surroundings:
+    """A process that trains on one CPU thread and leaves no files."""
+    prepare_torch(1)
+    return Surroundings(spec, None, "cpu", "eager", 1)
+
+
+def train(spec: ExperimentSpec, indices: Sequence[int], stage: int = 0) -> dict[int, Run]:
+    """Index -> record of one pack trained from step 0."""
+    runs = Training(pack_of(spec, indices, stage), surroundings(spec)).run()
+    return {run["index"]: run for run in runs}

@@ -1,0 +1,233 @@
+"""Interruption inside one process: checkpoints continue a run bit for bit."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from packs import pack_of, small_spec, surroundings, train
+
+from nthrun.errors import InterruptedRunError
+from nthrun.planning.experiment_spec import ExperimentSpec
+from nthrun.planning.packs import Pack, plan_packs, plan_run
+from nthrun.records.experiment import Experiment, Manifest, create_experiment
+from nthrun.records.schema import Run, first_difference
+from nthrun.specs.environment_spec import SERIES
+from nthrun.specs.fingerprint import fingerprint
+from nthrun.training.checkpoint import (
+    CheckpointFile,
+    drop_checkpoints,
+    find_checkpoints,
+    load_lanes,
+)
+from nthrun.training.loop import Surroundings, Training
+
+PROTOCOL = {
+    "total_timesteps": 1000,
+    "record": list(SERIES),
+    "checkpoint_interval_seconds": 1e-9,
+}
+
+
+def experiment_in(tmp_path: Path, spec: ExperimentSpec) -> Experiment:
+    """An experiment directory for a spec."""
+    agent, environment = spec.agent.as_document(), spec.environment.as_document()
+    manifest = Manifest(
+        fingerprint(agent, environment),
+        spec.sweep.num_settings,
+        agent,
+        environment,
+        "cpu",
+        "eager",
+        1,
+    )
+    return create_experiment(tmp_path, manifest)
+
+
+def stopped_at(step: int) -> Callable[[Surroundings], None]:
+    """Makes a pack's training stop at the end of the block that reaches `step` steps a lane."""
+
+    def arrange(around: Surroundings) -> None:
+        done = 0
+
+        def on_block(run_steps: int, last_return: float) -> None:
+            nonlocal done
+            done += run_steps
+            if done >= step:
+                around.stop.signal_number = signal.SIGTERM
+
+        around.on_block = on_block
+
+    return arrange
+
+
+def attempt(
+    spec: ExperimentSpec, experiment: Experiment, indices: list[int], stop_after: int | None
+) -> list[Run]:
+    """One process's attempt at some indices, packed anew from what checkpoints there are."""
+    around = surroundings(spec)
+    around.experiment = experiment
+    found, refused = find_checkpoints(experiment.checkpoints, 0, indices, around.facts())
+    assert not refused
+    runs = [plan_run(spec, i, 0, found[i].step if i in found else 0) for i in indices]
+    records: list[Run] = []
+    for pack in plan_packs(runs, spec.agent.declaration.static_names(), 8):
+        if stop_after is not None:
+            stopped_at(stop_after * len(pack.runs))(around)
+        records += Training(pack, around, found).run()
+    return records
+
+
+@pytest.mark.parametrize("replay_capacity", [100, 300, 5000])
+def test_interrupted_and_repacked_runs_have_the_same_bits(
+    tmp_path: Path, replay_capacity: int
+) -> None:
+    """Runs interrupted several times, each time packed otherwise, end as undisturbed ones:
+    every array equal, every attempt begun where the last checkpoint stood."""
+    spec = small_spec(PROTOCOL, {"replay_capacity": [replay_capacity]})
+    experiment = experiment_in(tmp_path, spec)
+    for indices, steps in (([0, 1, 2], 300), ([1, 8], 100), ([0, 1, 2, 8], 200), ([1], 150)):
+        with pytest.raises(InterruptedRunError):
+            attempt(spec, experiment, indices, steps)
+    runs = {run["index"]: run for run in attempt(spec, experiment, [0, 1, 2, 8], None)}
+    undisturbed = train(spec, [0, 1, 2, 8])
+    for index, run in runs.items():
+        assert first_difference(run, undisturbed[index]) is None, index
+        assert run.keys() == undisturbed[index].keys()
+    began = [a["step"] for a in runs[1]["provenance"]["attempts"]]
+    assert began == [0, 300, 400, 600]
+
+
+def interrupted(tmp_path: Path, spec: ExperimentSpec) -> tuple[Experiment, list[Path]]:
+    """An experiment with index 0 interrupted after at least two checkpoints, and their files."""
+    experiment = experiment_in(tmp_path, spec)
+    with pytest.raises(InterruptedRunError):
+        attempt(spec, experiment, [0], 400)
+    return experiment, sorted(experiment.checkpoints.glob("*/*.ckpt"))
+
+
+def found_step(spec: ExperimentSpec, experiment: Experiment) -> tuple[int, list[str]]:
+    """Where index 0 would continue, and what is said of checkpoints that cannot be used."""
+    around = surroundings(spec)
+    around.experiment = experiment
+    found, refused = find_checkpoints(experiment.checkpoints, 0, [0], around.facts())
+    return (found[0].step if 0 in found else 0), refused
+
+
+def test_two_generations_are_kept_and_the_older_one_serves(tmp_path: Path) -> None:
+    """A damaged newest checkpoint is named, and the run continues from the one before."""
+    spec = small_spec(PROTOCOL)
+    experiment, files = interrupted(tmp_path, spec)
+    assert len(files) == 2
+    content = bytearray(files[1].read_bytes())
+    content[-100] ^= 4
+    files[1].write_bytes(content)
+    step, refused = found_step(spec, experiment)
+    assert step == int(files[0].stem.removeprefix("state-"))
+    assert len(refused) == 1
+    assert files[1].name in refused[0]
+    (run,) = attempt(spec, experiment, [0], None) if not refused else _train_from(spec, experiment)
+    assert first_difference(run, train(spec, [0])[0]) is None
+
+
+def _train_from(spec: ExperimentSpec, experiment: Experiment) -> list[Run]:
+    around = surroundings(spec)
+    around.experiment = experiment
+    found, _ = find_checkpoints(experiment.checkpoints, 0, [0], around.facts())
+    (pack,) = plan_packs([plan_run(spec, 0, 0, found[0].step)], [], 1)
+    pack = Pack(pack.runs, pack_of(spec, [0]).statics)
+    return Training(pack, around, found).run()
+
+
+@pytest.mark.parametrize("name", ["series.log", "replay-0.log"])
+def test_a_damaged_log_is_found(tmp_path: Path, name: str) -> None:
+    """A flipped bit in a log makes the checkpoints that refer to it unusable, and says so."""
+    spec = small_spec(PROTOCOL, {"replay_capacity": [5000]})
+    experiment, files = interrupted(tmp_path, spec)
+    log = files[0].parent / name
+    content = bytearray(log.read_bytes())
+    content[20] ^= 1
+    log.write_bytes(content)
+    step, refused = found_step(spec, experiment)
+    assert step == 0
+    assert refused
+    assert all(name in line for line in refused)
+
+
+def test_what_an_interruption_left_behind_a_log_is_ignored(tmp_path: Path) -> None:
+    """Bytes behind the position a checkpoint refers to do not matter."""
+    spec = small_spec(PROTOCOL)
+    experiment, files = interrupted(tmp_path, spec)
+    for log in files[0].parent.glob("*.log"):
+        log.write_bytes(log.read_bytes() + b"half a frame")
+    step, refused = found_step(spec, experiment)
+    assert step == int(files[1].stem.removeprefix("state-"))
+    assert not refused
+
+
+def test_a_checkpoint_of_other_code_is_refused(tmp_path: Path) -> None:
+    """A checkpoint made by other code, versions or processor starts its run anew, saying so."""
+    spec = small_spec(PROTOCOL)
+    experiment, _ = interrupted(tmp_path, spec)
+    around = surroundings(spec)
+    around.experiment = experiment
+    facts = around.facts() | {"code": "another"}
+    found, refused = find_checkpoints(experiment.checkpoints, 0, [0], facts)
+    assert not found
+    assert all("made with other code; its runs start from step 0" in line for line in refused)
+
+
+def test_any_lane_can_be_read_alone(tmp_path: Path) -> None:
+    """One lane of a pack's checkpoint is read without its neighbours."""
+    spec = small_spec(PROTOCOL)
+    experiment = experiment_in(tmp_path, spec)
+    with pytest.raises(InterruptedRunError):
+        attempt(spec, experiment, [0, 1, 2], 200)
+    path = sorted(experiment.checkpoints.glob("*/*.ckpt"))[-1]
+    file = CheckpointFile(path, int(path.stem.removeprefix("state-")), (0, 1, 2))
+    (lane,) = load_lanes(file, [1], 100).values()
+    assert lane.progress.index == 1
+    assert lane.tensors["replay"].shape == (100, 9)
+    assert lane.tensors["log_alpha"].shape == (1,)
+
+
+def test_checkpoints_go_when_their_runs_are_recorded(tmp_path: Path) -> None:
+    """A checkpoint is deleted once all its indices are recorded, not before."""
+    spec = small_spec(PROTOCOL)
+    experiment = experiment_in(tmp_path, spec)
+    with pytest.raises(InterruptedRunError):
+        attempt(spec, experiment, [0, 1], 200)
+    drop_checkpoints(experiment.checkpoints, 0, {0})
+    assert list(experiment.checkpoints.iterdir())
+    drop_checkpoints(experiment.checkpoints, 0, {0, 1})
+    assert not list(experiment.checkpoints.iterdir())
+
+
+def test_the_cost_of_a_checkpoint_does_not_grow_with_the_replay(tmp_path: Path) -> None:
+    """Each checkpoint writes only the replay rows that are new, and old ones are dropped."""
+    spec = small_spec(
+        {"total_timesteps": 3000, "checkpoint_interval_seconds": 1e-9}, {"replay_capacity": [300]}
+    )
+    experiment = experiment_in(tmp_path, spec)
+    with pytest.raises(InterruptedRunError):
+        attempt(spec, experiment, [0], 2900)
+    logs = list(experiment.checkpoints.glob("*/replay-*.log"))
+    rows = sum(log.stat().st_size for log in logs) / (9 * 4)
+    assert len(logs) <= 4
+    assert rows < 8 * 300
+
+
+def test_a_diverged_lane_survives_interruption(tmp_path: Path) -> None:
+    """A run that diverged before an interruption ends with the record it would have had."""
+    parameters = {"critic_lr": [0.001, 1e38], "alpha": [0.1]}
+    spec = small_spec(PROTOCOL | {"record": ["train_rewards"]}, parameters)
+    experiment = experiment_in(tmp_path, spec)
+    with pytest.raises(InterruptedRunError):
+        attempt(spec, experiment, [0, 1], 500)
+    runs = attempt(spec, experiment, [0, 1], None)
+    undisturbed = train(spec, [0, 1])
+    assert [run["status"] for run in runs] == ["completed", "diverged"]
+    for run in runs:
+        assert first_difference(run, undisturbed[run["index"]]) is None

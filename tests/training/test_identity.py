@@ -1,0 +1,85 @@
+"""The same bits however a run is packed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from packs import small_spec, train
+
+from nthrun.records.schema import first_difference
+
+ALL_SERIES = ["update_states", "update_next_states", "train_rewards", "metrics", "eval_states"]
+SHAPES = [
+    {"hidden_dim": [64], "batch_size": [32]},
+    {"hidden_dim": [17], "batch_size": [1], "activation": ["tanh"]},
+    {"hidden_dim": [50], "batch_size": [33], "weight_init": ["kaiming_uniform"]},
+]
+LONG_SHAPES = [
+    ({"hidden_dim": [64], "batch_size": [32]}, 2000),
+    ({"hidden_dim": [256], "batch_size": [32]}, 300),
+]
+
+
+def assert_same_bits(parameters: dict[str, Any], steps: int, widths: tuple[int, ...]) -> None:
+    """Index 7 alone equals index 7 in packs of these widths, on the first and the last lane."""
+    spec = small_spec({"total_timesteps": steps, "record": ALL_SERIES}, parameters)
+    alone = train(spec, [7])[7]
+    for width in widths:
+        neighbours = [100 + 5 * lane for lane in range(width - 1)]
+        for indices in ([7, *neighbours], [*neighbours, 7]):
+            assert first_difference(alone, train(spec, indices)[7]) is None, (width, indices)
+
+
+@pytest.mark.parametrize("parameters", SHAPES)
+def test_an_index_has_the_same_bits_alone_and_in_a_pack(parameters: dict[str, Any]) -> None:
+    """Whatever shares its pack, whichever lane it is on, every bit of a record is the same."""
+    assert_same_bits(parameters, 120, (2, 3, 8))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("parameters", "steps"), LONG_SHAPES)
+def test_identity_holds_over_thousands_of_steps(parameters: dict[str, Any], steps: int) -> None:
+    """The same over a long training, and in a pack of 33."""
+    assert_same_bits(parameters, steps, (2, 3, 8, 33))
+
+
+def test_fixed_and_tuned_options_keep_identity() -> None:
+    """Options that change the program's structure leave identity alone."""
+    options = {
+        "automatic_entropy_tuning": [False],
+        "target_update_interval": [3],
+        "uniform_exploration_steps": [20],
+        "steps_before_learning": [30],
+        "replay_capacity": [40],
+    }
+    assert_same_bits(options, 120, (2, 5))
+
+
+def test_runs_of_one_pack_differ() -> None:
+    """Runs with other seeds or other hyperparameters are other runs."""
+    runs = train(small_spec(), [0, 1, 6])
+    assert first_difference(runs[0], runs[1] | {"index": 0}) is not None
+    rewards = [run["train_episode_rewards"].tolist() for run in runs.values()]
+    assert rewards[0] != rewards[1] != rewards[2] != rewards[0]
+
+
+def test_settings_of_a_run_number_share_their_start() -> None:
+    """Settings share seeds: before learning, runs of one run number see the same states."""
+    spec = small_spec({"record": ["train_states"]}, {"steps_before_learning": [1000]})
+    runs = train(spec, [0, 1, 6])
+    states = {index: run["train_states"].tolist() for index, run in runs.items()}
+    assert states[0] == states[1]
+    assert states[0] != states[6]
+
+
+def test_evaluation_and_snapshots_do_not_disturb_training() -> None:
+    """What is kept or evaluated has no effect on what is learnt."""
+    quiet = train(small_spec({"eval_episodes": 0}), [2])[2]
+    loud = train(small_spec({"record": ALL_SERIES, "snapshot_interval_timesteps": 7}), [2])[2]
+    for key in ("train_episode_rewards", "train_episode_steps"):
+        assert quiet[key].tolist() == loud[key].tolist()
+    assert all(
+        (quiet["learned_params"][name] == loud["learned_params"][name]).all()
+        for name in quiet["learned_params"]
+    )
