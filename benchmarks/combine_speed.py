@@ -21,8 +21,7 @@ import click
 import h5py
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # nthrun from this checkout
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # nthrun from this checkout
 
 from nthrun.records.experiment import Experiment, Manifest, create_experiment
 from nthrun.records.schema import Run
@@ -30,26 +29,26 @@ from nthrun.records.shard import ShardHeader, new_shard_id, write_shard
 from nthrun.specs.fingerprint import fingerprint
 from nthrun.specs.seeds import random_seed
 
+SCRIPT = Path(__file__).resolve().parents[1] / "simple_combine.py"
 NUM_SETTINGS = 100
 NUM_EPISODES = 250
 STEPS_PER_EPISODE = 200
 EVAL_INTERVAL = 5000
 HIDDEN = 50
-ACTOR = {
-    "hidden.0.weight": (3, HIDDEN),
-    "hidden.0.bias": (HIDDEN,),
-    "hidden.1.weight": (HIDDEN, HIDDEN),
-    "hidden.1.bias": (HIDDEN,),
-    "heads.weight": (HIDDEN, 2),
-    "heads.bias": (2,),
-}
-CRITICS = {
-    "hidden.0.weight": (2, 4, HIDDEN),
-    "hidden.0.bias": (2, HIDDEN),
-    "hidden.1.weight": (2, HIDDEN, HIDDEN),
-    "hidden.1.bias": (2, HIDDEN),
-    "heads.weight": (2, HIDDEN, 1),
-    "heads.bias": (2, 1),
+LEARNED_PARAMS = {
+    "actor.hidden.0.weight": (3, HIDDEN),
+    "actor.hidden.0.bias": (HIDDEN,),
+    "actor.hidden.1.weight": (HIDDEN, HIDDEN),
+    "actor.hidden.1.bias": (HIDDEN,),
+    "actor.heads.weight": (HIDDEN, 2),
+    "actor.heads.bias": (2,),
+    "critic.hidden.0.weight": (4, 4, HIDDEN),
+    "critic.hidden.0.bias": (4, HIDDEN),
+    "critic.hidden.1.weight": (4, HIDDEN, HIDDEN),
+    "critic.hidden.1.bias": (4, HIDDEN),
+    "critic.heads.weight": (4, HIDDEN, 1),
+    "critic.heads.bias": (4, 1),
+    "log_alpha": (1,),
 }
 
 
@@ -57,12 +56,6 @@ def synthetic_run(index: int, generator: np.random.Generator) -> Run:
     """A record of the size and shape of a finished Pendulum run."""
     run_number, setting_number = divmod(index, NUM_SETTINGS)
     num_evals = NUM_EPISODES * STEPS_PER_EPISODE // EVAL_INTERVAL + 1
-    shapes = {f"actor.{name}": shape for name, shape in ACTOR.items()}
-    for network in ("critic", "target_critic"):
-        shapes |= {f"{network}.{name}": shape for name, shape in CRITICS.items()}
-    if HIDDEN == 50:  # twin critics and their targets together with the actor: 25,659 numbers
-        shapes = {name: shape for name, shape in shapes.items() if "target" not in name}
-    shapes["log_alpha"] = (1,)
     return Run(
         index=index,
         setting_number=setting_number,
@@ -84,7 +77,8 @@ def synthetic_run(index: int, generator: np.random.Generator) -> Run:
         train_episode_rewards=generator.normal(-200, 50, NUM_EPISODES),
         train_episode_steps=np.full(NUM_EPISODES, STEPS_PER_EPISODE, np.int64),
         learned_params={
-            name: generator.normal(size=shape).astype(np.float32) for name, shape in shapes.items()
+            name: generator.normal(size=shape).astype(np.float32)
+            for name, shape in LEARNED_PARAMS.items()
         },
         provenance={"host": "node", "cpu": "none", "pack_width": 1, "attempts": [{"step": 0}]},
     )
@@ -92,7 +86,10 @@ def synthetic_run(index: int, generator: np.random.Generator) -> Run:
 
 def make_shards(root: Path, num_shards: int, width: int) -> Experiment:
     """An experiment of `num_shards` shards of `width` runs each."""
-    parameters = {"critic_lr": [1e-4 * (n + 1) for n in range(NUM_SETTINGS)], "hidden_dim": [HIDDEN]}
+    parameters = {
+        "critic_lr": [1e-4 * (n + 1) for n in range(NUM_SETTINGS)],
+        "hidden_dim": [HIDDEN],
+    }
     agent = {"agent_name": "SAC", "parameters": parameters}
     environment = {"env_name": "Pendulum-v1", "total_timesteps": NUM_EPISODES * STEPS_PER_EPISODE}
     identity = fingerprint(agent, environment)
@@ -110,7 +107,7 @@ def make_shards(root: Path, num_shards: int, width: int) -> Experiment:
 
 def measure(directory: Path, output: Path) -> tuple[float, int, str]:
     """Wall seconds, peak memory in MB and output of one combining."""
-    command = [sys.executable, str(ROOT / "simple_combine.py"), str(directory), str(output)]
+    command = [sys.executable, str(SCRIPT), str(directory), str(output)]
     started = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -28,8 +28,9 @@ from nthrun.specs.agent_spec import read_agent_spec
 from nthrun.specs.documents import Document
 from nthrun.specs.environment_spec import read_environment_spec
 from nthrun.training.device import prepare_torch
-from nthrun.training.loop import BLOCK_STEPS, Surroundings, Training
+from nthrun.training.loop import BLOCK_STEPS, Training
 from nthrun.training.provenance import cpu_model, versions
+from nthrun.training.surroundings import Surroundings
 
 WARM_UP_STEPS = 256
 Contestant = Callable[[int], int]

@@ -29,9 +29,13 @@ class AdamClock(NamedTuple):
 
 
 def adam_state(settings: Sequence[Setting], parameters: State) -> State:
-    """What Adam keeps: moments of each parameter block `(lanes, P)`, betas and their powers."""
+    """What Adam keeps: moments of each block `(lanes, P)`; β, 1-β and βᵗ, `(lanes, 2)`."""
     betas = torch.cat([lane_column([s["betas"][i] for s in settings]) for i in (0, 1)], 1)
-    state = {"adam.betas": betas, "adam.powers": torch.ones_like(betas)}
+    state = {
+        "adam.betas": betas,
+        "adam.weights": 1.0 - betas,
+        "adam.powers": torch.ones_like(betas),
+    }
     for name, block in parameters.items():
         state[f"{name}.mean"] = torch.zeros_like(block)
         state[f"{name}.square"] = torch.zeros_like(block)
@@ -56,7 +60,7 @@ def adam_step(
         learning_rate: `(lanes, 1)`.
         clock: of this update.
     """
-    mean_weight, square_weight = (1.0 - state["adam.betas"]).split(1, 1)
+    mean_weight, square_weight = state["adam.weights"].split(1, 1)
     mean = state[f"{name}.mean"].lerp_(slope, mean_weight)
     square = state[f"{name}.square"].lerp_(slope * slope, square_weight)
     root = square.sqrt().add_(clock.epsilon)

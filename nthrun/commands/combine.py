@@ -37,6 +37,8 @@ def combine(directory: Path, output: Path | None, full: bool, debug: bool) -> in
             full,
             lambda done, total: progress.update(task, completed=done, total=total),
         )
+    if not result.num_runs and not result.unreadable and not result.output.exists():
+        raise DataFileError(f"{directory}: no records yet")
     return _report(result)
 
 
@@ -51,9 +53,7 @@ def _report(result: Combined) -> int:
             file=sys.stderr,
         )
     if result.carried:
-        print(f"note: {result.carried} records come from the earlier file alone", file=sys.stderr)
-    if not result.num_runs and not result.unreadable:
-        raise DataFileError(f"{result.output.parent}: no records yet")
+        print(f"note: {result.carried} records come from an earlier file alone", file=sys.stderr)
     state = "" if result.written else " (unchanged)"
     click.echo(f"{result.output}: {result.num_runs} runs{state}")
     return 1 if result.unreadable or result.conflicts else 0

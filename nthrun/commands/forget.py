@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from nthrun.records.combine import forget as forget_records
 from nthrun.records.experiment import open_experiment
 from nthrun.specs.indices import format_indices, parse_indices
 from nthrun.specs.seeds import MAX_STAGE
@@ -25,7 +26,7 @@ def forget(directory: Path, index: str, stage: int, debug: bool) -> int:
 
     They count as missing from then on, and the next combining drops them.
     """
-    found = open_experiment(directory).forget(stage, parse_indices(index))
+    found = forget_records(open_experiment(directory), stage, parse_indices(index))
     click.echo(
         f"{directory}: forgot {format_indices(found) or 'nothing: none of them is recorded'}"
     )

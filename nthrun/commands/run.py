@@ -14,6 +14,8 @@ from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
 from nthrun.specs.indices import parse_indices
 from nthrun.specs.seeds import MAX_STAGE
 
+MAX_PACK = 65_536
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -190,8 +192,8 @@ def _request(options: Options, spec: ExperimentSpec) -> Request:
 def _pack_width(text: str) -> int:
     if text == "auto":
         return 0
-    if not text.isdecimal() or not 0 < int(text) <= 65_536:
-        raise click.UsageError(f"--pack {text[:40]}: allowed: auto, or a number from 1 to 65536")
+    if not text.isdecimal() or len(text) > 5 or not 0 < int(text) <= MAX_PACK:
+        raise click.UsageError(f"--pack {text[:40]}: allowed: auto, or 1 to {MAX_PACK}")
     return int(text)
 
 

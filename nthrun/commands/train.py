@@ -7,7 +7,6 @@ import traceback
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import click
 import numpy as np
 
 from nthrun.errors import DeviceError, NthrunError, RunFailedError
@@ -17,13 +16,14 @@ from nthrun.records.experiment import Experiment, Manifest, create_experiment
 from nthrun.records.schema import Run
 from nthrun.specs.fingerprint import fingerprint
 from nthrun.specs.indices import format_indices
-from nthrun.training.checkpoint import CheckpointFile, drop_checkpoints, find_checkpoints
 from nthrun.training.device import prepare_torch, resolve_device
-from nthrun.training.loop import StopRequest, Surroundings, Training
+from nthrun.training.loop import Training
 from nthrun.training.monitor import Monitor
 from nthrun.training.progress import TrainingProgress
 from nthrun.training.provenance import attempt, provenance
 from nthrun.training.recorder import LaneRecorder
+from nthrun.training.resuming import CheckpointFile, drop_checkpoints, find_checkpoints
+from nthrun.training.surroundings import StopRequest, Surroundings
 
 if TYPE_CHECKING:
     from nthrun.commands.run import Request
@@ -64,6 +64,8 @@ def train(spec: ExperimentSpec, request: Request) -> int:
             progress.describe(f"index {format_indices(run.index for run in pack.runs)}")
             runs = _train_pack(pack, around, resume)
             _record(experiment, request, runs)
+            for run in runs:
+                progress.say(_summary(run))
             failed += [run["index"] for run in runs if run["status"] == "failed"]
     if failed:
         raise RunFailedError(
@@ -177,8 +179,6 @@ def _record(experiment: Experiment, request: Request, runs: list[Run]) -> None:
     experiment.write(request.stage, runs, replace=request.overwrite)
     recorded = experiment.inventory().recorded(request.stage)
     drop_checkpoints(experiment.checkpoints, request.stage, recorded)
-    for run in runs:
-        click.echo(_summary(run))
 
 
 def _summary(run: Run) -> str:

@@ -59,7 +59,10 @@ def verify(spec: ExperimentSpec, request: Request) -> int:
         around.stop.install()
         for pack in plan_packs(runs, names, request.pack or DEFAULT_WIDTH):
             for again in Training(pack, around).run():
-                codes.add(_compare(again, recorded[again["index"]]))
+                key = _difference(again, recorded[again["index"]])
+                codes.add(DIFFERS if key else EQUAL)
+                said = f"differs, first in {key}" if key else "equal"
+                progress.say(f"index {again['index']}: {said}")
     return DIFFERS if DIFFERS in codes else max(codes)
 
 
@@ -72,11 +75,7 @@ def _is_comparable(index: int, runs: list[Run], here: dict[str, object], codes: 
     return not different
 
 
-def _compare(again: Run, recorded: list[Run]) -> int:
-    for run in recorded:
-        key = first_difference(run, again)
-        if key is not None:
-            click.echo(f"index {again['index']}: differs, first in {key}")
-            return DIFFERS
-    click.echo(f"index {again['index']}: equal")
-    return EQUAL
+def _difference(again: Run, recorded: list[Run]) -> str | None:
+    """The first key in which any record of a run differs from running it again."""
+    keys = (first_difference(run, again) for run in recorded)
+    return next((key for key in keys if key is not None), None)

@@ -129,7 +129,9 @@ class _Checker:
         names = key.split(COUPLER)
         if unknown := [name for name in names if name not in self.fields]:
             for name in unknown:
-                [(_, problem, hint)] = unknown_keys([name], self.fields, "see --describe")
+                [(_, problem, hint)] = unknown_keys(
+                    [name], self.fields, "see config/agent/README.md"
+                )
                 self.fault(key, f"{shown(name)}: {problem}", hint)
             return ()
         items = raw if isinstance(raw, list) else [raw]

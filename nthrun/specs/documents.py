@@ -94,10 +94,13 @@ def _merge(
 def _read_file(path: str) -> tuple[dict[str, Any], list[Fault]]:
     faults: list[Fault] = []
     try:
+        if not path:
+            raise FileNotFoundError  # `Path("")` is the current directory
         text = Path(path).read_text(encoding="utf-8")
         content = _parse(path, text, faults)
     except FileNotFoundError:
-        return {}, [Fault(path, "", "no such file", "check the path; specs ship under config/")]
+        hint = "check the path; specs ship under config/"
+        return {}, [Fault(path or '""', "", "no such file", hint)]
     except (OSError, UnicodeDecodeError, ValueError) as error:
         return {}, [Fault(path, "", f"cannot be read: {_one_line(error)}")]
     except RecursionError:
@@ -132,9 +135,11 @@ def _parse_yaml(path: str, text: str, faults: list[Fault]) -> Any:
         return yaml.load(text, _yaml_loader(path, faults))
     except yaml.YAMLError as error:
         faults.append(Fault(path, "", f"not valid YAML: {_one_line(error)}"))
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        # What PyYAML lets through of a value that its tag does not fit, such as `!!int ""`.
+    except ValueError as error:
         faults.append(Fault(path, "", f"not valid YAML: a value cannot be read: {error}"))
+    except (AttributeError, LookupError, TypeError):
+        # What PyYAML's constructors raise for such as `!!int ""` and `!!timestamp soon`.
+        faults.append(Fault(path, "", "not valid YAML: a value does not fit its tag"))
     return {}
 
 

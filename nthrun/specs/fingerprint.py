@@ -39,8 +39,9 @@ def differing_keys(
     after |= {f"parameters.{key}": value for key, value in new_agent["parameters"].items()}
     absent = object()
     keys = [key for key in {**before, **after} if before.get(key, absent) != after.get(key, absent)]
-    if not keys and list(old_agent["parameters"]) != list(new_agent["parameters"]):
-        keys = ["parameters (their order)"]
+    if not keys:
+        moved = zip(old_agent["parameters"], new_agent["parameters"], strict=True)
+        keys = [f"parameters.{now} (its place)" for then, now in moved if then != now]
     return keys
 
 

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from nthrun.agents.base import State
 from nthrun.errors import InterruptedRunError
-from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import Pack
-from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run
 from nthrun.records.snapshot import write_snapshot
 from nthrun.specs.seeds import Purpose
-from nthrun.training.checkpoint import (
-    REPLAY,
-    CheckpointFile,
-    CheckpointWriter,
-    LaneCheckpoint,
-    LaneProgress,
-    load_lanes,
-)
+from nthrun.training.block import block_event
+from nthrun.training.checkpoint import REPLAY, CheckpointWriter, LaneProgress
 from nthrun.training.evaluation import evaluate
 from nthrun.training.noise import Streams, sampled_steps
 from nthrun.training.program import Program, StepOutput
-from nthrun.training.provenance import attempt, code_hash, comparable, provenance
+from nthrun.training.provenance import attempt, provenance
 from nthrun.training.recorder import (
     Event,
     LaneRecorder,
@@ -39,65 +28,11 @@ from nthrun.training.recorder import (
     requested_series,
     stacked_events,
 )
+from nthrun.training.resuming import CheckpointFile, LaneCheckpoint, load_lanes
+from nthrun.training.surroundings import Surroundings
 
 BLOCK_STEPS = 128
 """Steps between looks at the outside world; part of what a diverged record means."""
-
-EXPERIENCE_SERIES = {
-    "train_states": "observation",
-    "train_actions": "action",
-    "train_rewards": "reward",
-    "train_next_states": "next_observation",
-}
-
-
-class StopRequest:
-    """Set by a signal; the loop checkpoints and stops at the end of its block."""
-
-    def __init__(self) -> None:
-        self.signal_number = 0
-
-    def install(self) -> None:
-        """Catch SIGINT and SIGTERM; a second one takes its ordinary course."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._catch)
-
-    def _catch(self, number: int, frame: object) -> None:
-        self.signal_number = number
-        signal.signal(
-            number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
-        )
-
-
-@dataclass
-class Surroundings:
-    """What a pack is trained within.
-
-    Attributes:
-        spec: of the experiment.
-        experiment: where checkpoints and snapshots go; None keeps neither (verifying).
-        device, backend, threads: of this process, as the manifest has them.
-        stop: looked at between blocks.
-        on_block: called with (run-steps done, last return) after each block.
-        on_step: called with the state after each step (rendering).
-        notes: lines for the user, gathered while training.
-    """
-
-    spec: ExperimentSpec
-    experiment: Experiment | None
-    device: str
-    backend: str
-    threads: int
-    stop: StopRequest = field(default_factory=StopRequest)
-    on_block: Callable[[int, float], None] = lambda steps, last_return: None
-    on_step: Callable[[State, int], None] | None = None
-
-    def facts(self) -> dict[str, Any]:
-        """What a process that continues a checkpoint must share."""
-        record = sorted(requested_series(self.spec.environment.items("record")))
-        manifest = self.experiment.manifest.fingerprint if self.experiment else ""
-        shared = comparable(self.device, self.backend, self.threads)
-        return shared | {"fingerprint": manifest, "code": code_hash(), "record list": record}
 
 
 class Training:
@@ -172,36 +107,13 @@ class Training:
             self._after_step(step + 1)
         self.step = end
         learned = np.array([agent.learns_at(step) for step in range(first, end)])
-        event = self._block_event(outputs, learned)
+        event = block_event(outputs, learned, self.series)
         if "update_indices" in self.series:
             capacity = agent.replay_capacity
             steps = sampled_steps(draws[Purpose.REPLAY], first, capacity)
             event["updates/update_indices"] = steps[:, learned]
         self._take(event)
         self.times[:, 0] += (time.perf_counter() - started) / len(self.recorders)
-
-    def _block_event(self, outputs: Sequence[StepOutput], learned: np.ndarray) -> Event:
-        """A block's steps as a recorder event."""
-        rewards = _joined([output.experience.reward for output in outputs])[..., 0]
-        metrics = [output.metrics for output in outputs if output.metrics]
-        names = metrics[0] if metrics else ()
-        updates = {name: _stacked([values[name] for values in metrics]) for name in names}
-        health = rewards.copy()
-        for values in updates.values():
-            health[:, learned] += values
-        event = {
-            "reward": rewards,
-            "ended": _joined([output.ended for output in outputs])[..., 0],
-            "learned": np.tile(learned, (len(rewards), 1)),
-            "health": health,
-        }
-        for name, part in EXPERIENCE_SERIES.items():
-            if name in self.series:
-                values = _joined([getattr(output.experience, part) for output in outputs])
-                event[f"series/{name}"] = values[..., 0] if name == "train_rewards" else values
-        if "metrics" in self.series:
-            event |= {f"updates/metrics/{name}": values for name, values in updates.items()}
-        return event
 
     def _after_step(self, step: int) -> None:
         if self.around.on_step is not None:
@@ -340,6 +252,8 @@ class Training:
             by_file.setdefault(resume[run.index], []).append(run.index)
         loaded: dict[int, LaneCheckpoint] = {}
         for file, indices in by_file.items():
+            if self.writer is not None and set(file.indices) <= set(indices):
+                self.writer.superseded.append(file.path.parent)
             loaded |= load_lanes(file, indices, self.program.agent.replay_capacity)
         for lane, run in enumerate(self.pack.runs):
             kept = loaded[run.index]
@@ -350,15 +264,3 @@ class Training:
             self.times[lane] = kept.progress.train_time, kept.progress.eval_time
         for event in stacked_events([loaded[run.index].events for run in self.pack.runs]):
             self._take(event)
-
-
-def _joined(steps: Sequence[Tensor]) -> np.ndarray:
-    """`(lanes, steps, dim)` on the host, from one `(lanes, 1, dim)` tensor a step."""
-    joined: np.ndarray = torch.cat(tuple(steps), 1).numpy(force=True)
-    return joined
-
-
-def _stacked(steps: Sequence[Tensor]) -> np.ndarray:
-    """`(lanes, steps, ...)` on the host, from one `(lanes, ...)` tensor a step."""
-    stacked: np.ndarray = torch.stack(tuple(steps), 1).numpy(force=True)
-    return stacked

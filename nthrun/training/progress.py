@@ -27,6 +27,7 @@ class TrainingProgress:
 
     def __init__(self, total_steps: int) -> None:
         console = Console(file=sys.stderr)
+        self._above_bar = console.is_terminal and sys.stdout.isatty()
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -38,6 +39,7 @@ class TrainingProgress:
             TimeRemainingColumn(),
             console=console,
             disable=not console.is_terminal,
+            redirect_stdout=False,
         )
         self._task = self._bar.add_task("training", total=total_steps, speed="", last_return="")
 
@@ -56,6 +58,13 @@ class TrainingProgress:
     def describe(self, text: str) -> None:
         """Say what is being trained."""
         self._bar.update(self._task, description=text)
+
+    def say(self, line: str) -> None:
+        """Print a line on stdout; where that is the bar's terminal, above the bar."""
+        if self._above_bar:
+            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(line, flush=True)
 
     def advance(self, run_steps: int, last_return: float) -> None:
         """Count steps done and show the last finished episode's return (NaN is none)."""

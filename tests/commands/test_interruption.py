@@ -192,7 +192,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     """On a full disk training stops with one clear line; what was recorded stays, and when there
     is room again the same command continues from the last checkpoint."""
     disk = tmp_path / "disk"
-    if not mounted(disk, "400k"):
+    if not mounted(disk, "600k"):
         pytest.skip("mounting a small tmpfs is not permitted here")
     try:
         environment = {"checkpoint_interval_seconds": 1e-6, "total_timesteps": 2000}

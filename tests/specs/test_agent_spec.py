@@ -65,7 +65,7 @@ def read(folder: Path, text: str, agent: AgentDeclaration, name: str = "a.json")
     return read_agent_spec(read_document([path]), agent)
 
 
-def spec(folder: Path, agent: AgentDeclaration = SAC, **parameters: Any) -> AgentSpec:
+def spec(folder: Path, agent: AgentDeclaration = SAC, /, **parameters: Any) -> AgentSpec:
     """The spec of some parameters."""
     text = json.dumps({"agent_name": agent.name, "parameters": parameters})
     return read(folder, text, agent)
@@ -221,7 +221,7 @@ class TestValues:
         assert fault.problem == "got an empty list, allowed: at least one value"
 
     def test_lists_of_lists(self, folder: Path) -> None:
-        """A hyperparameter that is a list is swept as a list of lists, and a bare list is told so."""
+        """A list-valued hyperparameter is swept as a list of lists, and a bare list is told so."""
         assert spec(folder, betas=[[0.9, 0.999], [0, 0.5]]).parameters == {
             "betas": ((0.9, 0.999), (0.0, 0.5))
         }
@@ -363,7 +363,7 @@ class TestFaults:
     )
     def test_all_at_once(self, folder: Path, keys: set[str], top: set[str]) -> None:
         """Every fault of a file is told at once, each with the file and its key, and no other."""
-        content = {"agent_name": "Toy", **{key: 1 for key in top}}
+        content = {"agent_name": "Toy", **dict.fromkeys(top, 1)}
         legal = {"rate": 0.1} if "rate" not in keys else {}
         content["parameters"] = legal | {key: FAULTY[key] for key in sorted(keys)}
         with pytest.raises(SpecError) as caught:

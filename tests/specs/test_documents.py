@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from nthrun.errors import Fault, SpecError
 from nthrun.specs.documents import Document, flatten, read_document
 
-KEYS = st.text(st.characters(codec="utf-8", categories=("L", "N")), min_size=1, max_size=8)
+KEYS = st.text(st.characters(codec="utf-8", categories=["L", "N"]), min_size=1, max_size=8)
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-(2**70), 2**70),
     st.floats(allow_nan=False, allow_infinity=False),
-    st.text(st.characters(codec="utf-8", exclude_categories=("C",)), max_size=8),
+    st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=8),
 )
 VALUES = st.one_of(SCALARS, st.lists(SCALARS, max_size=3))
 MAPPINGS = st.dictionaries(KEYS, st.one_of(VALUES, st.dictionaries(KEYS, VALUES)), max_size=5)
@@ -252,12 +252,13 @@ class TestRefusing:
         ]
 
     def test_missing_files_and_directories(self, tmp_path: Path) -> None:
-        """A path without a file, and a directory, are faults that name the path."""
+        """A path without a file, a directory and an empty path are faults that name the path."""
         missing, directory = str(tmp_path / "no.json"), str(tmp_path)
         with pytest.raises(SpecError) as caught:
-            read_document([missing, directory])
-        first, second = caught.value.faults
+            read_document([missing, directory, ""])
+        first, second, third = caught.value.faults
         hint = "check the path; specs ship under config/"
         assert first == Fault(missing, "", "no such file", hint)
         assert second.file == directory
         assert second.problem.startswith("cannot be read")
+        assert third == Fault('""', "", "no such file", hint)

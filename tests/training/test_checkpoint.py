@@ -16,13 +16,14 @@ from nthrun.records.experiment import Experiment, Manifest, create_experiment
 from nthrun.records.schema import Run, first_difference
 from nthrun.specs.environment_spec import SERIES
 from nthrun.specs.fingerprint import fingerprint
-from nthrun.training.checkpoint import (
+from nthrun.training.loop import Training
+from nthrun.training.resuming import (
     CheckpointFile,
     drop_checkpoints,
     find_checkpoints,
     load_lanes,
 )
-from nthrun.training.loop import Surroundings, Training
+from nthrun.training.surroundings import Surroundings
 
 PROTOCOL = {
     "total_timesteps": 1000,

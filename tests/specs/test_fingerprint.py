@@ -1,0 +1,240 @@
+"""Laws of the fingerprint: it changes exactly with what gives an index its meaning."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from nthrun.agents.sac.hyperparameters import SAC
+from nthrun.environments.pendulum.declaration import PENDULUM
+from nthrun.specs.agent_spec import read_agent_spec
+from nthrun.specs.documents import read_document
+from nthrun.specs.environment_spec import FIELDS, PROTOCOL_KEYS, read_environment_spec
+from nthrun.specs.fingerprint import differing_keys, fingerprint
+
+PARAMETERS: dict[str, Any] = {
+    "critic_lr": [0.001, 0.01, 1.0],
+    "alpha": [0.1, 0.2],
+    "batch_size/replay_capacity": [[32, 1000], [64, 10000]],
+    "tau": [0.01],
+    "activation": ["relu", "tanh"],
+}
+ENVIRONMENT: dict[str, Any] = {
+    "env_name": "Pendulum-v1",
+    "platform": "gym",
+    "total_timesteps": 1000,
+    "steps_per_episode": 200,
+    "eval_interval_timesteps": 100,
+    "eval_episodes": 2,
+    "gamma": 0.9,
+    "overwrite_rewards": False,
+    "rewards": {"timestep": -1.0, "goal": 0.0},
+    "start_state": [],
+    "continuous": True,
+    "record": [],
+    "snapshots": [],
+    "snapshot_interval_timesteps": 0,
+    "checkpoint_interval_seconds": 30.0,
+}
+CHANGES: dict[str, Any] = {
+    "total_timesteps": 1001,
+    "steps_per_episode": 201,
+    "eval_interval_timesteps": 101,
+    "eval_episodes": 3,
+    "gamma": 0.91,
+    "overwrite_rewards": True,
+    "rewards.timestep": -2.0,
+    "rewards.goal": 1.0,
+    "start_state": [0.0, 0.0],
+    "record": ["metrics"],
+    "snapshots": ["best"],
+    "snapshot_interval_timesteps": 10,
+    "checkpoint_interval_seconds": 31.0,
+}
+"""Another legal value of every field that has one."""
+SWEEPS = st.dictionaries(
+    st.sampled_from(["critic_lr", "alpha", "tau", "alpha_lr"]),
+    st.lists(st.sampled_from([0.1, 0.2, 0.3]), min_size=1, max_size=3),
+    max_size=3,
+)
+Documents = tuple[dict[str, Any], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the files of one test at a time."""
+    return tmp_path_factory.mktemp("fingerprints")
+
+
+def documents(folder: Path, agent: str, environment: str, suffix: str = ".json") -> Documents:
+    """The validated specs of two texts."""
+    agent_file, environment_file = folder / f"agent{suffix}", folder / f"environment{suffix}"
+    agent_file.write_text(agent)
+    environment_file.write_text(environment)
+    return (
+        read_agent_spec(read_document([agent_file]), SAC).as_document(),
+        read_environment_spec(read_document([environment_file]), PENDULUM).as_document(),
+    )
+
+
+def agent_text(parameters: dict[str, Any], **style: Any) -> str:
+    """An agent file."""
+    return json.dumps({"agent_name": "SAC", "parameters": parameters}, **style)
+
+
+def changed(key: str) -> dict[str, Any]:
+    """The environment with another value at a dotted key."""
+    first, _, second = key.partition(".")
+    if second:
+        return ENVIRONMENT | {first: ENVIRONMENT[first] | {second: CHANGES[key]}}
+    return ENVIRONMENT | {key: CHANGES[key]}
+
+
+@pytest.fixture
+def base(folder: Path) -> Documents:
+    """The specs that the tests change."""
+    return documents(folder, agent_text(PARAMETERS), json.dumps(ENVIRONMENT))
+
+
+def with_parameters(folder: Path, parameters: dict[str, Any]) -> Documents:
+    """The same environment with other parameters."""
+    return documents(folder, agent_text(parameters), json.dumps(ENVIRONMENT))
+
+
+class TestUnchanged:
+    @pytest.mark.parametrize(
+        ("agent", "environment", "suffix"),
+        [
+            (agent_text(PARAMETERS, indent=7), json.dumps(ENVIRONMENT, indent=1), ".json"),
+            (agent_text(PARAMETERS), json.dumps(ENVIRONMENT), ".yaml"),
+            (agent_text(PARAMETERS).replace("0.001", "1e-3"), json.dumps(ENVIRONMENT), ".json"),
+            (agent_text(PARAMETERS).replace("0.001", "1e-3"), json.dumps(ENVIRONMENT), ".yaml"),
+            (agent_text(PARAMETERS).replace("[0.01]", "0.01"), json.dumps(ENVIRONMENT), ".json"),
+            (agent_text(PARAMETERS).replace("1.0]", "1]"), json.dumps(ENVIRONMENT), ".json"),
+            (agent_text(PARAMETERS).replace("[32,", "[32.0,"), json.dumps(ENVIRONMENT), ".json"),
+            (agent_text(PARAMETERS), json.dumps(ENVIRONMENT).replace("1000", "1e3"), ".json"),
+            (agent_text(PARAMETERS), json.dumps(ENVIRONMENT).replace("-1.0", "-1"), ".json"),
+            (agent_text(PARAMETERS), json.dumps(ENVIRONMENT).replace(": 0.0", ": -0.0"), ".json"),
+            (agent_text(PARAMETERS), json.dumps(ENVIRONMENT, sort_keys=True), ".json"),
+            (agent_text(PARAMETERS), json.dumps(dict(reversed(ENVIRONMENT.items()))), ".json"),
+        ],
+        ids=[
+            *("whitespace", "YAML", "1e-3 for 0.001", "1e-3 in YAML", "a scalar for a list of one"),
+            *("1 for 1.0", "32.0 for 32", "1e3 for 1000", "-1 for -1.0", "-0.0 for 0.0"),
+            *("sorted environment", "reversed environment"),
+        ],
+    )
+    def test_spelling(
+        self, folder: Path, base: Documents, agent: str, environment: str, suffix: str
+    ) -> None:
+        """Another spelling of the same specs has the same fingerprint."""
+        assert (agent, environment, suffix) != (
+            agent_text(PARAMETERS),
+            json.dumps(ENVIRONMENT),
+            ".json",
+        )
+        same = documents(folder, agent, environment, suffix)
+        assert fingerprint(*same) == fingerprint(*base)
+        assert differing_keys(base, same) == []
+
+    @pytest.mark.parametrize("key", PROTOCOL_KEYS)
+    def test_what_is_kept(self, folder: Path, base: Documents, key: str) -> None:
+        """Keys that say what to keep leave the fingerprint alone."""
+        same = documents(folder, agent_text(PARAMETERS), json.dumps(changed(key)))
+        assert same[1] != base[1]
+        assert fingerprint(*same) == fingerprint(*base)
+        assert differing_keys(base, same) == []
+
+    def test_defaults_written_out(self, folder: Path, base: Documents) -> None:
+        """An environment field at its default may be written or left out."""
+        defaults = ("platform", "start_state", "continuous", "overwrite_rewards", "record")
+        shorter = {key: value for key, value in ENVIRONMENT.items() if key not in defaults}
+        same = documents(folder, agent_text(PARAMETERS), json.dumps(shorter))
+        assert fingerprint(*same) == fingerprint(*base)
+
+    def test_through_json(self, base: Documents) -> None:
+        """Specs that went through a manifest keep their fingerprint."""
+        assert fingerprint(*json.loads(json.dumps(base))) == fingerprint(*base)
+
+
+class TestChanged:
+    @pytest.mark.parametrize("key", sorted(CHANGES.keys() - set(PROTOCOL_KEYS)))
+    def test_environment_keys(self, folder: Path, base: Documents, key: str) -> None:
+        """Every other environment key changes it, and is the one that is named."""
+        other = documents(folder, agent_text(PARAMETERS), json.dumps(changed(key)))
+        assert fingerprint(*other) != fingerprint(*base)
+        assert differing_keys(base, other) == [key]
+
+    def test_every_field_is_tried(self) -> None:
+        """The laws here cover every field that has more than one legal value on Pendulum-v1."""
+        single = {"platform", "continuous"}
+        assert {field.name for field in FIELDS} - single == CHANGES.keys()
+        assert set(PROTOCOL_KEYS) <= CHANGES.keys()
+
+    def test_names(self, base: Documents) -> None:
+        """Agent and environment names count."""
+        agent, environment = base
+        for other, key in (
+            ((agent | {"agent_name": "VAC"}, environment), "agent_name"),
+            ((agent, environment | {"env_name": "Pendulum-v2"}), "env_name"),
+        ):
+            assert fingerprint(*other) != fingerprint(*base)
+            assert differing_keys(base, other) == [key]
+
+    @pytest.mark.parametrize(
+        ("parameters", "keys"),
+        [
+            (PARAMETERS | {"alpha": [0.2, 0.1]}, ["alpha"]),
+            (PARAMETERS | {"alpha": [0.1, 0.2, 0.3]}, ["alpha"]),
+            (PARAMETERS | {"alpha": [0.1]}, ["alpha"]),
+            (PARAMETERS | {"alpha": [0.1, 0.1]}, ["alpha"]),
+            (PARAMETERS | {"alpha": [0.1, 0.25], "tau": 0.02}, ["alpha", "tau"]),
+            (PARAMETERS | {"alpha_lr": [0.1]}, ["alpha_lr"]),
+            ({key: PARAMETERS[key] for key in ("critic_lr", "tau")}, None),
+        ],
+    )
+    def test_values_and_keys(
+        self, folder: Path, base: Documents, parameters: dict[str, Any], keys: list[str] | None
+    ) -> None:
+        """Reordered, changed, added and dropped values and keys change it, and are named."""
+        other = with_parameters(folder, parameters)
+        keys = keys or ["alpha", "batch_size/replay_capacity", "activation"]
+        assert fingerprint(*other) != fingerprint(*base)
+        assert differing_keys(base, other) == [f"parameters.{key}" for key in keys]
+
+    def test_coupling(self, folder: Path, base: Documents) -> None:
+        """The same values, crossed instead of coupled, are another sweep."""
+        crossed = {"batch_size": [32, 64], "replay_capacity": [1000, 10000]}
+        kept = {key: value for key, value in PARAMETERS.items() if "/" not in key}
+        keys = differing_keys(base, with_parameters(folder, kept | crossed))
+        assert sorted(keys) == [
+            "parameters.batch_size",
+            "parameters.batch_size/replay_capacity",
+            "parameters.replay_capacity",
+        ]
+
+    @given(order=st.permutations(sorted(PARAMETERS)))
+    def test_order_of_keys(self, folder: Path, order: list[str]) -> None:
+        """Any other order of the keys changes it, and the keys in other places are named."""
+        assume(order != sorted(PARAMETERS))
+        one = with_parameters(folder, {key: PARAMETERS[key] for key in sorted(PARAMETERS)})
+        other = with_parameters(folder, {key: PARAMETERS[key] for key in order})
+        assert fingerprint(*one) != fingerprint(*other)
+        moved = [now for then, now in zip(sorted(PARAMETERS), order, strict=True) if then != now]
+        assert differing_keys(one, other) == [f"parameters.{key} (its place)" for key in moved]
+
+    @given(first=SWEEPS, second=SWEEPS)
+    def test_equal_exactly_if_the_sweeps_are(
+        self, folder: Path, first: dict[str, Any], second: dict[str, Any]
+    ) -> None:
+        """Two sweeps share a fingerprint exactly if keys, values and both orders agree; else at
+        least one key is named."""
+        one, other = (with_parameters(folder, parameters) for parameters in (first, second))
+        same = list(first.items()) == list(second.items())
+        assert (fingerprint(*one) == fingerprint(*other)) == same
+        assert (not differing_keys(one, other)) == same

@@ -1,0 +1,108 @@
+"""README's examples are run, and its tables are those of the code."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from processes import ROOT
+
+from nthrun.planning.experiment_spec import read_experiment_spec
+from nthrun.records.schema import FLOATS, INTEGERS, JSON_TEXTS, OMITTED_FROM_JSON, TEXTS
+from nthrun.specs.fingerprint import fingerprint
+
+README = (ROOT / "README.md").read_text()
+COPIED = ("main.py", "simple_combine.py", "nthrun", "utils", "config", "docs")
+
+
+def blocks(language: str) -> list[str]:
+    """The code blocks of a language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project whose Pendulum trains for 600 steps."""
+    copy = tmp_path_factory.mktemp("checkout")
+    for name in COPIED:
+        source = ROOT / name
+        ignore = shutil.ignore_patterns("__pycache__")
+        if source.is_dir():
+            shutil.copytree(source, copy / name, ignore=ignore)
+        else:
+            shutil.copy(source, copy / name)
+    spec = copy / "config/environment/PendulumContinuous-v1.json"
+    content = json.loads(spec.read_text())
+    short = {"total_timesteps": 600, "eval_interval_timesteps": 300, "eval_episodes": 1}
+    spec.write_text(json.dumps(content | short))
+    return copy
+
+
+def test_commands_and_code_run(checkout: Path) -> None:
+    """Every `bash` line and `python` block of README runs, in order, in a fresh checkout."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    commands = [line for block in blocks("bash") for line in block.splitlines()]
+    assert len(commands) >= 6
+    for command in [*commands, *(f"python -c '{code}'" for code in blocks("python"))]:
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=checkout,
+            env=os.environ | {"PATH": path},
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, (command, done.stderr)
+    assert (checkout / "plots/png/Pendulum-v1.png").stat().st_size > 10_000
+    assert (checkout / "results/classic_sweep/Pendulum-v1_SAC_SquashedGaussian/runs").is_dir()
+
+
+def test_the_index_table_is_the_golden_one() -> None:
+    """README's table of indices is taken from docs/golden_index.json, whose spec it shows."""
+    golden = json.loads((ROOT / "docs/golden_index.json").read_text())
+    (spec,) = blocks("json")
+    assert json.loads(spec) == {key: golden[key] for key in ("agent_name", "parameters")}
+    for row in golden["rows"]:
+        line = f"| {' | '.join(map(str, row))} |"
+        assert (line in README) == (row[0] in (0, 1, 2, 3, 9, 35, 36)), line
+
+
+def test_the_record_table_names_every_key() -> None:
+    """README documents every key of a record."""
+    table = README.partition("| key of a run |")[2].partition("\n\n")[0]
+    arrays = ("eval_episode_rewards", "eval_episode_steps", "timesteps_at_eval")
+    training = ("train_episode_rewards", "train_episode_steps")
+    described = (*INTEGERS, *FLOATS, *TEXTS, *JSON_TEXTS, *OMITTED_FROM_JSON, *arrays, *training)
+    assert not [key for key in described if f"`{key}`" not in table]
+
+
+def test_every_file_the_map_names_exists() -> None:
+    """README's map and links point at what is there."""
+    for link in re.findall(r"\]\(([^)]+)\)", README):
+        assert (ROOT / link).exists(), link
+    for name in re.findall(r"^\| `([^|]+)` \|", README.partition("## Map")[2], re.MULTILINE):
+        for part in name.replace("`", "").split(", "):
+            assert list(ROOT.glob(part)), part
+
+
+def test_the_shipped_sweep_has_eighty_settings() -> None:
+    """The shipped SAC sweep spans 80 settings, and differs from the best spec in fingerprint."""
+    environment = [str(ROOT / "config/environment/PendulumContinuous-v1.json")]
+    specs = {
+        name: read_experiment_spec(environment, [str(ROOT / f"config/agent/{name}.json")])
+        for name in ("SAC_classic_sweep", "SAC_classic_best_pendulum")
+    }
+    assert specs["SAC_classic_sweep"].sweep.num_settings == 80
+    assert specs["SAC_classic_best_pendulum"].sweep.num_settings == 1
+    prints = {
+        fingerprint(s.agent.as_document(), s.environment.as_document()) for s in specs.values()
+    }
+    assert len(prints) == 2
