@@ -60,10 +60,11 @@ def train(spec: ExperimentSpec, request: Request) -> int:
     failed: list[int] = []
     with TrainingProgress(left) as progress:
         around.on_block = progress.advance
-        for pack in packs:
+        for number, pack in enumerate(packs, 1):
             progress.describe(f"index {format_indices(run.index for run in pack.runs)}")
             runs = _train_pack(pack, around, resume)
-            _record(experiment, request, runs)
+            experiment.write(request.stage, runs, replace=request.overwrite)
+            _drop_finished(experiment, request.stage, packs[number:])
             for run in runs:
                 progress.say(_summary(run))
             failed += [run["index"] for run in runs if run["status"] == "failed"]
@@ -175,10 +176,11 @@ def _failed(pack: Pack, around: Surroundings, reason: str) -> Iterator[Run]:
         yield LaneRecorder().record(run, around.spec.environment, extra)
 
 
-def _record(experiment: Experiment, request: Request, runs: list[Run]) -> None:
-    experiment.write(request.stage, runs, replace=request.overwrite)
-    recorded = experiment.inventory().recorded(request.stage)
-    drop_checkpoints(experiment.checkpoints, request.stage, recorded)
+def _drop_finished(experiment: Experiment, stage: int, to_come: list[Pack]) -> None:
+    """Delete the checkpoints of recorded indices, but for those still to be run again."""
+    recorded = experiment.inventory().recorded(stage)
+    recorded -= {run.index for pack in to_come for run in pack.runs}
+    drop_checkpoints(experiment.checkpoints, stage, recorded)
 
 
 def _summary(run: Run) -> str:

@@ -120,22 +120,22 @@ class Training:
             self.around.on_step(self.state, step)
         interval = self.spec.integer("snapshot_interval_timesteps")
         if interval and step % interval == 0:
-            self._snapshot(f"step{step}", step, range(len(self.recorders)))
+            lanes = [lane for lane in range(len(self.recorders)) if lane not in self.frozen]
+            self._snapshot(f"step{step}", step, lanes)
 
     def _evaluate(self) -> None:
-        """Evaluate where one is due, and find lanes whose parameters are no longer finite."""
-        if self.step % self.spec.integer("eval_interval_timesteps"):
-            return
-        for lane, params in enumerate(self._params()):
-            if not all(np.isfinite(array).all() for array in params.values()):
-                self.recorders[lane].mark_diverged()
-        if not self.spec.eval_episodes:
+        """Evaluate where one is due; there and at the end, find non-finite parameters."""
+        due = self.step % self.spec.integer("eval_interval_timesteps") == 0
+        if not due and self.step != self.spec.total_timesteps:
             return
         started = time.perf_counter()
-        keep = "eval_states" in self.series
-        self._take(evaluate(self.program, self.state, self.seeds, self.step, keep))
+        event = {"finite": np.array([_finite(params) for params in self._params()])}
+        if due and self.spec.eval_episodes:
+            keep = "eval_states" in self.series
+            event |= evaluate(self.program, self.state, self.seeds, self.step, keep)
+        self._take(event)
         self.times[:, 1] += (time.perf_counter() - started) / len(self.recorders)
-        if "best" in self.spec.items("snapshots"):
+        if "eval_returns" in event and "best" in self.spec.items("snapshots"):
             best = [n for n, r in enumerate(self.recorders) if r.is_best_evaluation()]
             self._snapshot("best", self.step, best)
 
@@ -264,3 +264,7 @@ class Training:
             self.times[lane] = kept.progress.train_time, kept.progress.eval_time
         for event in stacked_events([loaded[run.index].events for run in self.pack.runs]):
             self._take(event)
+
+
+def _finite(params: dict[str, np.ndarray]) -> bool:
+    return all(bool(np.isfinite(array).all()) for array in params.values())

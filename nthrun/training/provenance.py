@@ -31,7 +31,7 @@ SLURM_VARIABLES = (
 
 @cache
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide a record's bits."""
+    """Versions of Python and of the packages that a record is made with."""
     return {"python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES}
 
 
@@ -84,7 +84,8 @@ def comparable(device: str, backend: str, threads: int) -> dict[str, Any]:
         "device": device,
         "threads": threads,
         "processor": processor,
-        "versions": versions(),
+        "torch": versions()["torch"],
+        "numpy": versions()["numpy"],
     }
 
 
@@ -92,6 +93,7 @@ def provenance(device: str, backend: str, threads: int, pack_width: int) -> dict
     """Everything but the attempts."""
     commit, diff = git_state()
     return comparable(device, backend, threads) | {
+        "versions": versions(),
         "git_commit": commit,
         "git_diff": diff,
         "code": code_hash(),

@@ -20,8 +20,9 @@ Event = dict[str, np.ndarray]
 
 A block of steps has `reward`, `ended`, `learned`, `health`, `(lanes, steps)`; and on request
 `series/<name>` `(lanes, steps, ...)` and `updates/<name>` `(lanes, updates, ...)`.
-An evaluation has `eval_step` `(lanes,)`, `eval_returns`, `eval_steps` `(lanes, episodes)`; and on
-request `eval_states` `(lanes, longest, episodes, dim)`.
+Where evaluation is due, and at the end, an event says in `finite` `(lanes,)` whether the parameters
+are; with `eval_step` `(lanes,)`, `eval_returns`, `eval_steps` `(lanes, episodes)` if there were
+episodes; and on request `eval_states` `(lanes, longest, episodes, dim)`.
 """
 
 REQUIRED_SERIES = {
@@ -63,17 +64,15 @@ class LaneRecorder:
             return
         if "reward" in event:
             self._add_steps(event)
-        else:
+        elif not event["finite"]:
+            self.diverged = True
+        elif "eval_returns" in event:
             self._add_evaluation(event)
 
     def is_best_evaluation(self) -> bool:
         """Whether the last evaluation has the highest mean return, the first of equals winning."""
         means = [float(returns.mean()) for _, returns, _ in self._evaluations]
-        return bool(means) and all(means[-1] > mean for mean in means[:-1])
-
-    def mark_diverged(self) -> None:
-        """Note that the parameters became non-finite after the last step taken."""
-        self.diverged = True
+        return not self.diverged and all(means[-1] > mean for mean in means[:-1])
 
     def record(self, run: PlannedRun, spec: EnvironmentSpec, extra: Mapping[str, Any]) -> Run:
         """The record of this lane.

@@ -264,4 +264,6 @@ def test_checkpoints_say_whose_they_are(tmp_path: Path) -> None:
     header = read_header(sorted(experiment.glob("checkpoints/*/*.ckpt"))[-1])
     assert header["stage"] == 0
     assert [lane["index"] for lane in header["lanes"]] == [1]
-    assert {"code", "versions", "processor", "backend", "fingerprint"} <= header["facts"].keys()
+    assert {"code", "torch", "numpy", "processor", "backend", "fingerprint"} <= header[
+        "facts"
+    ].keys()

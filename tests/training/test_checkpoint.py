@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from packs import pack_of, small_spec, surroundings, train
 
 from nthrun.errors import InterruptedRunError
@@ -218,6 +219,36 @@ def test_the_cost_of_a_checkpoint_does_not_grow_with_the_replay(tmp_path: Path) 
     rows = sum(log.stat().st_size for log in logs) / (9 * 4)
     assert len(logs) <= 4
     assert rows < 8 * 300
+
+
+def test_parameters_found_non_finite_survive_interruption(tmp_path: Path) -> None:
+    """A run that is found diverged at an evaluation, before any number it showed was non-finite,
+    ends with the same record when it is interrupted after that."""
+
+    def spoil(around: Surroundings) -> None:
+        def on_step(state: dict[str, torch.Tensor], step: int) -> None:
+            if step == 300:
+                state["log_alpha"][1] = float("inf")
+
+        around.on_step = on_step
+
+    spec = small_spec(PROTOCOL | {"record": ["train_rewards"]})
+    experiment = experiment_in(tmp_path, spec)
+    around = surroundings(spec)
+    spoil(around)
+    undisturbed = Training(pack_of(spec, [0, 1]), around).run()
+    around = surroundings(spec)
+    around.experiment = experiment
+    spoil(around)
+    stopped_at(2 * 500)(around)
+    with pytest.raises(InterruptedRunError):
+        Training(pack_of(spec, [0, 1]), around).run()
+    runs = attempt(spec, experiment, [0, 1], None)
+    assert [run["status"] for run in runs] == ["completed", "diverged"]
+    assert runs[1]["total_timesteps"] == 300
+    assert runs[1]["timesteps_at_eval"].tolist() == [0, 100, 200]
+    for run, expected in zip(runs, undisturbed, strict=True):
+        assert first_difference(run, expected) is None
 
 
 def test_a_diverged_lane_survives_interruption(tmp_path: Path) -> None:
