@@ -14,7 +14,8 @@ from nthrun.specs.agent_spec import read_agent_spec
 from nthrun.specs.documents import Document
 from nthrun.specs.environment_spec import read_environment_spec
 from nthrun.training.device import prepare_torch
-from nthrun.training.loop import Surroundings, Training
+from nthrun.training.loop import Training
+from nthrun.training.surroundings import Surroundings
 
 ENVIRONMENT = {
     "env_name": "Pendulum-v1",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from rich.progress import Progress
 from nthrun.errors import DataFileError
 from nthrun.records.combine import Combined
 from nthrun.records.combine import combine as combine_records
-from nthrun.records.experiment import open_experiment
+from nthrun.records.experiment import Experiment, open_experiment
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,21 +40,26 @@ def combine(directory: Path, output: Path | None, full: bool, debug: bool) -> in
         )
     if not result.num_runs and not result.unreadable and not result.output.exists():
         raise DataFileError(f"{directory}: no records yet")
-    return _report(result)
+    return _report(experiment, result)
 
 
-def _report(result: Combined) -> int:
+def _report(experiment: Experiment, result: Combined) -> int:
     for path, problem in result.unreadable:
         print(f"error: could not read {path}: {problem}", file=sys.stderr)
-    for identity, key in result.conflicts:
+    for (setting_number, stage, run_number), key in result.conflicts:
+        index = run_number * experiment.manifest.num_settings + setting_number
+        forget = f"python -m nthrun forget {shlex.quote(str(experiment.root))} --index {index}"
         print(
-            f"error: conflict: setting {identity.setting_number}, run {identity.run_number}, "
-            f"stage {identity.stage} has records that differ in {key}; all are kept; "
-            "hint: --overwrite runs the index again",
+            f"error: conflict: index {index} of stage {stage} (setting {setting_number}, run "
+            f"{run_number}) has records that differ in {key}; all are kept; hint: `{forget} "
+            f"--stage {stage}` removes them, then run it again",
             file=sys.stderr,
         )
     if result.carried:
-        print(f"note: {result.carried} records come from an earlier file alone", file=sys.stderr)
-    state = "" if result.written else " (unchanged)"
-    click.echo(f"{result.output}: {result.num_runs} runs{state}")
+        print(
+            f"note: {result.carried} of the records are held by an earlier file alone",
+            file=sys.stderr,
+        )
+    runs = f"{result.num_runs} run{'' if result.num_runs == 1 else 's'}"
+    click.echo(f"{result.output}: {runs}{'' if result.written else ' (unchanged)'}")
     return 1 if result.unreadable or result.conflicts else 0

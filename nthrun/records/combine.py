@@ -1,28 +1,34 @@
 """Combining: every record of an experiment in one data.json or data.h5.
 
-Streaming, order-independent and idempotent. Records that only an earlier combined file still
-holds (its shards were deleted) are carried over; replaced and forgotten ones are not.
+Streaming, order-independent and idempotent. Records that only an earlier data.json or data.h5 still
+holds (their shards were deleted) are carried over; replaced and forgotten ones are not.
 """
 
 from __future__ import annotations
 
-import json
+import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import h5py
 
 from nthrun.errors import DataFileError
-from nthrun.records.columns import ColumnsWriter
-from nthrun.records.data import Data, Entry, open_data, open_directory
-from nthrun.records.experiment import Experiment
+from nthrun.records.columns import ColumnsWriter, write_json
+from nthrun.records.data import Data, open_combined, open_directory
+from nthrun.records.entries import Conflict, Entry, without_repeats
+from nthrun.records.experiment import MANIFEST, Experiment
 from nthrun.records.json_file import json_writer
-from nthrun.records.schema import OMITTED_FROM_JSON, SCHEMA_VERSION, Identity, first_difference
-from nthrun.records.sealed import TEMPORARY_PREFIX, storage_error, sync_directory, write_durably
+from nthrun.records.schema import OMITTED_FROM_JSON, SCHEMA_VERSION, Run
+from nthrun.records.sealed import is_sealed, written_aside
+from nthrun.records.shard import RecordPlace, format_replaced
+from nthrun.specs.fingerprint import fingerprint
 
+DATA_JSON = "data.json"
+DATA_H5 = "data.h5"
 BATCH_RUNS = 256
 Progress = Callable[[int, int], None]
 
@@ -34,17 +40,17 @@ class Combined:
     Attributes:
         output: the combined file.
         num_runs: records in it.
-        carried: records taken over from an earlier combined file alone.
+        carried: records taken over from earlier combined files alone.
         unreadable: (path, what is wrong) of files that could not be read.
         conflicts: identities with several records that differ; all are in the file.
-        written: False if the file already held exactly this.
+        written: False if the file already held exactly this, or there is nothing to hold.
     """
 
     output: Path
     num_runs: int
     carried: int
     unreadable: tuple[tuple[Path, str], ...]
-    conflicts: tuple[tuple[Identity, str], ...]
+    conflicts: tuple[Conflict, ...]
     written: bool
 
 
@@ -60,104 +66,169 @@ def combine(
         progress: called with (runs written, runs in all).
 
     Raises:
-        DataFileError: the output's suffix is unknown.
+        DataFileError: the output's suffix is unknown, or it is a file that must not be replaced.
         StorageError: the file could not be written; an earlier one stays as it was.
     """
     if output.suffix not in (".json", ".h5"):
         raise DataFileError(f"{output}: unknown file type, allowed: .json, .h5")
-    full = full or output.suffix == ".h5"
-    data = open_directory(experiment)
-    unreadable = list(data.unreadable)
-    earlier = _earlier(output, unreadable)
-    carried = _only_in(earlier, data, experiment.manifest.num_settings)
-    entries, conflicts = _without_repeats([*data.entries, *carried])
-    if earlier is not None and earlier.full == full and _same(earlier, entries):
-        written = False
-    else:
-        _write(Data(output, experiment.specs, entries), output, full, progress)
-        written = True
-    return Combined(
-        output, len(entries), len(carried), tuple(unreadable), tuple(conflicts), written
-    )
-
-
-def _earlier(output: Path, unreadable: list[tuple[Path, str]]) -> Data | None:
-    """The combined file of an earlier call; a damaged one is set aside, not overwritten."""
-    if not output.exists():
-        return None
+    if output.name == MANIFEST or is_sealed(output):
+        raise DataFileError(f"{output}: no combined file, so not replaced", "choose another OUT")
     try:
-        return open_data(output)
-    except (DataFileError, OSError, KeyError) as error:
-        aside = output.with_name(f"{output.name}.damaged")
-        output.rename(aside)
-        unreadable.append((output, f"{error}; kept as {aside.name}"))
-        return None
+        return _combine(experiment, output, full, progress)
+    except DataFileError:  # damaged since it was last verified: verify everything
+        return _combine(experiment, output, full, progress, trust=False)
 
 
-def _only_in(earlier: Data | None, data: Data, num_settings: int) -> list[Entry]:
-    """Entries of the earlier file whose identity no shard has and nobody removed."""
-    if earlier is None:
-        return []
-    have = {entry.identity for entry in data.entries}
-
-    def removed(entry: Entry) -> bool:
-        index = entry.identity.run_number * num_settings + entry.identity.setting_number
-        return (entry.shard, index) in data.gone
-
-    return [e for e in earlier.entries if e.identity not in have and not removed(e)]
-
-
-def _without_repeats(
-    entries: list[Entry],
-) -> tuple[list[Entry], list[tuple[Identity, str]]]:
-    """One entry of each identity, or all that differ; with the conflicts and their key."""
-    kept: list[Entry] = []
-    conflicts: list[tuple[Identity, str]] = []
-    entries = sorted(entries, key=lambda entry: (entry.identity, entry.shard))
-    for identity, group in groupby(entries, key=lambda entry: entry.identity):
-        first, *others = group
-        kept.append(first)
-        for other in others:
-            key = first_difference(first.load(()), other.load(()))
-            if key is not None:
-                kept.append(other)
-                conflicts.append((identity, key))
-    return kept, conflicts
+def _combine(
+    experiment: Experiment,
+    output: Path,
+    full: bool,
+    progress: Progress | None,
+    trust: bool = True,
+) -> Combined:
+    unreadable: list[tuple[Path, str]] = []
+    earlier = _earlier(experiment, output, unreadable, trust)
+    forgotten = frozenset[RecordPlace]().union(*(found.gone for found in earlier))
+    data = open_directory(experiment, forgotten, trust)
+    unreadable += data.unreadable
+    gone = data.gone | forgotten
+    carried = [e for e in _carried(earlier, data) if _place(experiment, e) not in gone]
+    entries, conflicts = without_repeats([*data.entries, *carried])
+    num_carried = len(set(map(id, entries)).intersection(map(id, carried)))
+    same = next((found for found in earlier if found.source == output), None)
+    if output.suffix == ".h5" or (same is not None and same.full and num_carried):
+        full = True  # leaving something out would lose it
+    result = Data(output, experiment.specs, entries, full, gone=gone)
+    written = bool(entries) if same is None else not _equal(same, result)
+    if written:
+        _write(result, progress, keep=same is None)
+    return Combined(output, len(entries), num_carried, tuple(unreadable), tuple(conflicts), written)
 
 
-def _same(earlier: Data, entries: list[Entry]) -> bool:
-    """Whether the earlier file holds exactly these records."""
-    return [(e.identity, e.shard) for e in earlier.entries] == [
-        (e.identity, e.shard) for e in entries
-    ]
+def forget(experiment: Experiment, stage: int, indices: Collection[int]) -> list[int]:
+    """Remove the records of some indices, those that only a combined file still holds too.
+
+    Returns:
+        the indices that had any.
+    """
+    wanted = set(indices)
+    combined: set[RecordPlace] = set()
+    for data in _earlier(experiment, experiment.root / DATA_JSON, [], True):
+        places = ((e, _place(experiment, e)) for e in data.entries if e.identity.stage == stage)
+        combined |= {p for _, p in places if p[1] in wanted and p not in data.gone}
+    return experiment.forget(stage, indices, combined)
 
 
-def _write(data: Data, output: Path, full: bool, progress: Progress | None) -> None:
-    omit = () if full else OMITTED_FROM_JSON
+def _earlier(
+    experiment: Experiment, output: Path, unreadable: list[tuple[Path, str]], trust: bool
+) -> list[Data]:
+    """The combined files of earlier calls, those that leave nothing out first."""
+    found: list[Data] = []
+    paths = dict.fromkeys((output, *(experiment.root / name for name in (DATA_H5, DATA_JSON))))
+    for path in filter(Path.exists, paths):
+        try:
+            data = open_combined(path)
+            foreign = _fingerprint(data) != experiment.manifest.fingerprint
+            for entry in () if trust else data.entries:
+                entry.load(())
+        except DataFileError as error:
+            kept = f"; kept as {path.name}.damaged-<number>" if path == output else ""
+            unreadable.append((path, str(error).removeprefix(f"{path}: ") + kept))
+            continue
+        if not foreign:
+            found.append(data)
+        elif path == output:
+            raise DataFileError(
+                f"{output}: holds the records of another experiment", "choose another OUT"
+            )
+    return sorted(found, key=lambda data: not data.full)
 
-    def runs() -> Iterator[dict[str, object]]:
+
+def _fingerprint(data: Data) -> str:
+    try:
+        return fingerprint(data["experiment"]["agent"], data["experiment"]["environment"])
+    except (LookupError, TypeError, AttributeError) as error:
+        raise DataFileError(f"{data.source}: damaged in its specs") from error
+
+
+def _carried(earlier: Sequence[Data], data: Data) -> list[Entry]:
+    """Entries of earlier files that neither a shard nor the file before has."""
+    seen = {(entry.identity, entry.shard) for entry in data.entries}
+    carried: list[Entry] = []
+    for source in earlier:
+        new = [entry for entry in source.entries if (entry.identity, entry.shard) not in seen]
+        carried += new
+        seen.update((entry.identity, entry.shard) for entry in new)
+    return carried
+
+
+def _place(experiment: Experiment, entry: Entry) -> RecordPlace:
+    setting_number, _, run_number = entry.identity
+    return entry.shard, run_number * experiment.manifest.num_settings + setting_number
+
+
+def _equal(one: Data, other: Data) -> bool:
+    """Whether two combined files hold the same records, by their names."""
+    listed = ([(entry.identity, entry.shard) for entry in data.entries] for data in (one, other))
+    return one.full == other.full and one.gone == other.gone and next(listed) == next(listed)
+
+
+def _write(data: Data, progress: Progress | None, keep: bool) -> None:
+    """Write the combined file; with `keep`, what lies in its place is unreadable and kept."""
+    omit = () if data.full else OMITTED_FROM_JSON
+
+    def runs() -> Iterator[Run]:
         for done, entry in enumerate(data.entries, 1):
             yield entry.load(omit)
             if progress is not None:
                 progress(done, len(data.entries))
 
-    if output.suffix == ".json":
-        write_durably(output, json_writer(data["experiment"], runs(), omit))  # type: ignore[arg-type]
-        return
-    temporary = output.with_name(f"{TEMPORARY_PREFIX}{output.name}")
-    try:
-        with h5py.File(temporary, "w", libver="latest") as file:
+    with written_aside(data.source, put=_replace_keeping if keep else os.replace) as temporary:
+        if data.source.suffix == ".json":
+            with open(temporary, "wb") as file:
+                json_writer(data["experiment"], runs(), omit, data.gone)(file)
+        else:
+            _write_h5(temporary, data, runs())
+
+
+def _write_h5(path: Path, data: Data, runs: Iterator[Run]) -> None:
+    with _LenientFile(path, "w+") as disk:
+        with h5py.File(disk, "w", libver="latest") as file:
             file.attrs.update(kind="data", schema=SCHEMA_VERSION)
-            file.attrs["experiment"] = json.dumps(data["experiment"])
+            write_json(file, "experiment", data["experiment"])
+            write_json(file, "gone", format_replaced(data.gone))
             writer = ColumnsWriter(file, growing=True)
-            stream = runs()
-            while batch := list(islice(stream, BATCH_RUNS)):
-                writer.write(batch)  # type: ignore[arg-type]
+            while disk.error is None and (batch := list(islice(runs, BATCH_RUNS))):
+                writer.write(batch)
             writer.close()
-        with open(temporary, "rb+") as handle:
-            os.fsync(handle.fileno())
-        temporary.replace(output)
-        sync_directory(output.parent)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise storage_error(output, error) from error
+        if disk.error is not None:
+            raise disk.error
+
+
+class _LenientFile(io.FileIO):
+    """A file that keeps the first error of writing instead of raising it.
+
+    HDF5 cannot be closed any more once a write has failed: it would complain on stderr for every
+    object it had open, and hold the file until the process ends.
+    """
+
+    error: OSError | None = None
+
+    def write(self, content: Any) -> int:
+        left = memoryview(content)
+        try:
+            while self.error is None and left:
+                left = left[super().write(left) :]
+        except OSError as error:
+            self.error = error
+        return len(content)
+
+
+def _replace_keeping(temporary: Path, path: Path) -> None:
+    """Put a file in the place of a damaged one, which is set aside under a free name."""
+    if path.exists():
+        number = 1
+        while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+            number += 1
+        path.rename(aside)
+    os.replace(temporary, path)

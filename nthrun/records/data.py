@@ -7,38 +7,27 @@ data["experiment_data"][setting_number]["runs"][j]          one run, by (stage, 
 
 from __future__ import annotations
 
+import contextlib
 import json
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
 
 import h5py
 
 from nthrun.errors import DataFileError
-from nthrun.records.columns import ColumnsReader
+from nthrun.records.columns import ColumnsReader, read_json
+from nthrun.records.entries import Entry as Entry
+from nthrun.records.entries import in_order, without_repeats
 from nthrun.records.experiment import Experiment, is_experiment, open_experiment
-from nthrun.records.json_file import read_json
-from nthrun.records.schema import Identity, Run
-from nthrun.records.shard import Shard
+from nthrun.records.json_file import read_json_file
+from nthrun.records.schema import OMITTED_FROM_JSON, SCHEMA_VERSION, Identity, Run
+from nthrun.records.shard import RecordPlace, Shard, parse_replaced
 
-OPEN_SHARDS_BYTES = 256 * 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One run that has not been loaded.
-
-    Attributes:
-        identity: which run.
-        shard: id of the shard that recorded it.
-        load: gives the run without the arrays under the top-level keys passed to it.
-    """
-
-    identity: Identity
-    shard: str
-    load: Callable[[Collection[str]], Run]
+OPEN_SHARDS = 128
+CHUNK_CACHE_BYTES = 2**20
 
 
 class RunList(Sequence[Run]):
@@ -64,13 +53,13 @@ class SettingData(Mapping[str, Any]):
     """`agent_params` and `runs` of one setting."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
-        self._runs = RunList(entries)
+        self._entries = entries
 
     def __getitem__(self, key: str) -> Any:
         if key == "runs":
-            return self._runs
+            return RunList(self._entries)
         if key == "agent_params":
-            return self._runs[0]["agent_params"]
+            return self._entries[0].load(OMITTED_FROM_JSON)["agent_params"]
         raise KeyError(key)
 
     def __iter__(self) -> Iterator[str]:
@@ -86,9 +75,9 @@ class Data(Mapping[str, Any]):
     Attributes:
         source: the file or directory it was opened from.
         entries: every run, unread, sorted by identity.
-        unreadable: (path, what is wrong) of files that could not be read.
-        gone: (shard id, index) of records that were replaced or forgotten.
         full: whether nothing was left out (data.json leaves out the large arrays).
+        unreadable: (path, what is wrong) of files that could not be read.
+        gone: records that were replaced or forgotten.
     """
 
     def __init__(
@@ -96,15 +85,15 @@ class Data(Mapping[str, Any]):
         source: Path,
         experiment: Mapping[str, Any],
         entries: Sequence[Entry],
-        unreadable: Sequence[tuple[Path, str]] = (),
-        gone: Collection[tuple[str, int]] = (),
         full: bool = True,
+        unreadable: Sequence[tuple[Path, str]] = (),
+        gone: frozenset[RecordPlace] = frozenset(),
     ) -> None:
         self.source = source
-        self.entries = sorted(entries, key=lambda entry: (entry.identity, entry.shard))
+        self.entries = in_order(entries)
+        self.full = full
         self.unreadable = tuple(unreadable)
         self.gone = gone
-        self.full = full
         self._experiment = experiment
         settings: dict[int, list[Entry]] = {}
         for entry in self.entries:
@@ -138,91 +127,133 @@ def open_data(path: str | Path) -> Data:
         raise DataFileError(
             f"{path}: no data here", "give a shard, an experiment directory, data.json or data.h5"
         )
+    if path.suffix == ".h5" and not (h5py.is_hdf5(path) and _is_combined(path)):
+        shard = Shard(path)
+        return _columns_data(path, shard.experiment, shard.columns)
+    return open_combined(path)
+
+
+def open_combined(path: Path) -> Data:
+    """Open data.json or data.h5.
+
+    Raises:
+        DataFileError: it is another file, or damaged.
+    """
     if path.suffix == ".json":
         return _open_json(path)
     if path.suffix != ".h5":
         raise DataFileError(f"{path}: unknown file type, allowed: .json, .h5")
-    return _open_data_h5(path) if h5py.is_hdf5(path) and _is_combined(path) else _open_shard(path)
+    with _naming_damage(path):
+        file = h5py.File(path, "r", locking=False, rdcc_nbytes=CHUNK_CACHE_BYTES)
+        if file.attrs["schema"] != SCHEMA_VERSION:
+            raise DataFileError(f"{path}: schema {file.attrs['schema']}, not {SCHEMA_VERSION}")
+        gone = parse_replaced(read_json(file, "gone"))
+        return _columns_data(path, read_json(file, "experiment"), ColumnsReader(file), gone)
 
 
-def open_directory(experiment: Experiment) -> Data:
-    """The data of an experiment directory's shards."""
-    inventory = experiment.inventory()
+def open_directory(
+    experiment: Experiment, gone: Collection[RecordPlace] = (), trust_cache: bool = True
+) -> Data:
+    """The data of an experiment directory's shards.
+
+    Args:
+        experiment: whose.
+        gone: records that no longer count, besides those that the directory says.
+        trust_cache: as `take_inventory`.
+    """
+    inventory = experiment.inventory(trust_cache)
     shards = _ShardCache()
-    num_settings = experiment.manifest.num_settings
     entries = []
     for (stage, index), found in inventory.entries.items():
-        run_number, setting_number = divmod(index, num_settings)
+        run_number, setting_number = divmod(index, experiment.manifest.num_settings)
         identity = Identity(setting_number, stage, run_number)
-        good = [entry for entry in found if entry.status != "failed"] or found[:1]
-        for entry in good:
-            entries.append(Entry(identity, entry.shard, shards.loader(entry.path, index)))
-    return Data(experiment.root, experiment.specs, entries, inventory.unreadable, inventory.gone)
+        entries += [
+            Entry(identity, shard, status, shards.loader(path, index))
+            for shard, path, status in found
+            if (shard, index) not in gone
+        ]
+    kept, _ = without_repeats(entries)
+    return Data(
+        experiment.root,
+        experiment.specs,
+        kept,
+        unreadable=inventory.unreadable,
+        gone=inventory.gone,
+    )
 
 
 class _ShardCache:
-    """Shards kept open, the least recently used closed first."""
+    """Shards kept open, the least recently used closed first; each is verified once."""
 
     def __init__(self) -> None:
         self._open: OrderedDict[Path, tuple[Shard, dict[int, int]]] = OrderedDict()
-        self._num_bytes = 0
+        self._verified: set[Path] = set()
 
     def loader(self, path: Path, index: int) -> Callable[[Collection[str]], Run]:
         def load(omit: Collection[str]) -> Run:
-            shard, positions = self._shard(path)
-            return shard.columns.run(positions[index], omit)
+            with _naming_damage(path):
+                shard, positions = self._shard(path)
+                return shard.columns.run(positions[index], omit)
 
         return load
 
     def _shard(self, path: Path) -> tuple[Shard, dict[int, int]]:
         if path not in self._open:
-            shard = Shard(path)
+            shard = Shard(path, verified=path in self._verified)
+            self._verified.add(path)
             self._open[path] = (shard, shard.positions())
-            self._num_bytes += shard.num_bytes
         self._open.move_to_end(path)
-        while self._num_bytes > OPEN_SHARDS_BYTES and len(self._open) > 1:
-            _, (closed, _) = self._open.popitem(last=False)
-            self._num_bytes -= closed.num_bytes
+        if len(self._open) > OPEN_SHARDS:
+            self._open.popitem(last=False)  # closes with its last reference
         return self._open[path]
 
 
-def _open_shard(path: Path) -> Data:
-    shard = Shard(path)
-    return _columns_data(path, shard.experiment, shard.columns)
-
-
-def _open_data_h5(path: Path) -> Data:
-    file = h5py.File(path, "r")
-    return _columns_data(path, json.loads(file.attrs["experiment"]), ColumnsReader(file))
-
-
-def _columns_data(path: Path, experiment: Mapping[str, Any], columns: ColumnsReader) -> Data:
+def _columns_data(
+    path: Path,
+    experiment: Mapping[str, Any],
+    columns: ColumnsReader,
+    gone: frozenset[RecordPlace] = frozenset(),
+) -> Data:
     def loader(position: int) -> Callable[[Collection[str]], Run]:
-        return lambda omit: columns.run(position, omit)
+        def load(omit: Collection[str]) -> Run:
+            with _naming_damage(path):
+                return columns.run(position, omit)
+
+        return load
 
     entries = []
     for position, row in enumerate(columns.numbers):
         identity = Identity(*(int(row[name]) for name in Identity._fields))
         shard = json.loads(columns.text("provenance", position)).get("shard", "")
-        entries.append(Entry(identity, shard, loader(position)))
-    return Data(path, experiment, entries)
+        status = columns.text("status", position)
+        entries.append(Entry(identity, shard, status, loader(position)))
+    return Data(path, experiment, entries, gone=gone)
 
 
 def _is_combined(path: Path) -> bool:
+    with _naming_damage(path), h5py.File(path, "r", locking=False) as file:
+        return bool(file.attrs.get("kind") == "data")
+
+
+@contextlib.contextmanager
+def _naming_damage(path: Path) -> Iterator[None]:
+    """Whatever a damaged HDF5 file without a checksum of its own makes its reader raise."""
     try:
-        with h5py.File(path, "r") as file:
-            return bool(file.attrs.get("kind") == "data")
-    except OSError as error:
-        raise DataFileError(f"{path}: damaged or cut short") from error
+        yield
+    except DataFileError:
+        raise
+    except (OSError, RuntimeError, LookupError, TypeError, ValueError, EOFError, zlib.error) as e:
+        raise DataFileError(f"{path}: damaged or cut short") from e
 
 
 def _open_json(path: Path) -> Data:
-    content = read_json(path)
+    content = read_json_file(path)
 
     def loader(run: Run) -> Callable[[Collection[str]], Run]:
         return lambda omit: Run({key: value for key, value in run.items() if key not in omit})
 
     entries = [
-        Entry(run.identity, run["provenance"].get("shard", ""), loader(run)) for run in content.runs
+        Entry(run.identity, run["provenance"].get("shard", ""), run["status"], loader(run))
+        for run in content.runs
     ]
-    return Data(path, content.experiment, entries, full=not content.omitted)
+    return Data(path, content.experiment, entries, full=not content.omitted, gone=content.gone)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,15 @@ from nthrun.records.inventory import Inventory, take_inventory
 from nthrun.records.schema import SCHEMA_VERSION, Run
 from nthrun.records.sealed import written_aside
 from nthrun.records.shard import (
+    RecordPlace,
     Replaced,
     ShardHeader,
+    format_replaced,
     new_shard_id,
     write_forget,
     write_shard,
 )
 from nthrun.specs.fingerprint import differing_keys, fingerprint
-from nthrun.specs.indices import format_indices
 
 MANIFEST = "manifest.json"
 
@@ -69,9 +70,9 @@ class Experiment:
         self.checkpoints = root / "checkpoints"
         self.snapshots = root / "snapshots"
 
-    def inventory(self) -> Inventory:
-        """What is recorded now."""
-        return take_inventory(self.runs, self.manifest.fingerprint)
+    def inventory(self, trust_cache: bool = True) -> Inventory:
+        """What is recorded now; see `take_inventory`."""
+        return take_inventory(self.runs, self.manifest.fingerprint, trust_cache)
 
     def write(self, stage: int, runs: Sequence[Run], replace: bool = False) -> Path:
         """Record runs of one stage in one new shard.
@@ -98,38 +99,48 @@ class Experiment:
             self._drop_empty()
         return path
 
-    def forget(self, stage: int, indices: Sequence[int]) -> list[int]:
-        """Remove the records of some indices; returns those that had any."""
-        entries = self.inventory().entries
-        found = [index for index in indices if (stage, index) in entries]
+    def forget(
+        self, stage: int, indices: Collection[int], combined: Collection[RecordPlace] = ()
+    ) -> list[int]:
+        """Remove the records of some indices; returns those that had any.
+
+        Args:
+            stage, indices: which runs.
+            combined: records of these runs that a combined file holds.
+        """
+        inventory = self.inventory()
+        found = {index for index in indices if (stage, index) in inventory.entries}
+        found |= {index for _, index in set(combined) - inventory.gone}
         if found:
-            replaced = self._replaced(stage, found, lambda _index, _status: True)
+            replaced = self._replaced(stage, found, lambda _index, _status: True, combined)
             header = ShardHeader(
                 new_shard_id(), self.manifest.fingerprint, stage, replaces=replaced
             )
             write_forget(self.runs, header)
             self._drop_empty()
-        return found
+        return sorted(found)
 
     def _replaced(
-        self, stage: int, indices: Sequence[int], ends: Callable[[int, str], bool]
+        self,
+        stage: int,
+        indices: Collection[int],
+        ends: Callable[[int, str], bool],
+        others: Collection[RecordPlace] = (),
     ) -> Replaced:
-        """The records of some indices that stop counting, those with `ends(index, status)`.
+        """The records of some indices that stop counting: those with `ends(index, status)`.
 
         Tombstones of these indices are inherited, for the shard that holds them may now be
         dropped while what it replaced still lies in the shard of a larger pack.
         """
         inventory = self.inventory()
-        wanted = set(indices)
-        by_shard: dict[str, list[int]] = {}
-        for index in wanted:
+        ended = set(others)
+        for index in indices:
             for entry in inventory.entries.get((stage, index), ()):
                 if ends(index, entry.status):
-                    by_shard.setdefault(entry.shard, []).append(index)
-        for shard, index in inventory.gone:
-            if by_shard and index in wanted:
-                by_shard.setdefault(shard, []).append(index)
-        return tuple((shard, format_indices(by_shard[shard])) for shard in sorted(by_shard))
+                    ended.add((entry.shard, index))
+        indices_ended = {index for _, index in ended}
+        inherited = {place for place in inventory.gone if place[1] in indices_ended}
+        return format_replaced(ended | inherited)
 
     def _drop_empty(self) -> None:
         """Delete shards none of whose records count any more."""

@@ -7,6 +7,7 @@ It is read from the headers of runs/, each file's checksum being verified once; 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,12 @@ from nthrun.records.sealed import read_sealed, write_sealed
 from nthrun.records.shard import (
     FORGET_SUFFIX,
     SHARD_SUFFIX,
+    RecordPlace,
     ShardHeader,
     header_indices,
     parse_header,
+    parse_replaced,
 )
-from nthrun.specs.indices import parse_indices
 
 CACHE_NAME = ".inventory"
 
@@ -47,7 +49,7 @@ class Inventory:
 
     entries: dict[tuple[int, int], list[Entry]]
     unreadable: tuple[tuple[Path, str], ...]
-    gone: frozenset[tuple[str, int]]
+    gone: frozenset[RecordPlace]
     empty: tuple[Path, ...]
 
     def statuses(self, stage: int) -> dict[int, str]:
@@ -89,10 +91,9 @@ def take_inventory(runs: Path, fingerprint: str, trust_cache: bool = True) -> In
     for path in sorted(runs.glob("[!.]*")):
         try:
             headers[path] = _own_header(path, cache.header(path), fingerprint)
-        except FileNotFoundError:
-            continue  # replaced by another process a moment ago
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            unreadable.append((path, str(error).removeprefix(f"{path}: ")))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            if os.path.lexists(path):  # else another process dropped it a moment ago
+                unreadable.append((path, str(error).removeprefix(f"{path}: ")))
     cache.save()
     return _count(headers, tuple(unreadable))
 
@@ -101,18 +102,13 @@ def _own_header(path: Path, content: dict[str, Any], fingerprint: str) -> ShardH
     header = parse_header(path, content)
     if header.fingerprint != fingerprint or path.suffix not in (SHARD_SUFFIX, FORGET_SUFFIX):
         raise DataFileError(f"{path}: belongs to another experiment")
-    for _, text in header.replaces:
-        parse_indices(text)
-    header_indices(header)
+    parse_replaced(header.replaces), header_indices(header)  # readable, or raising
     return header
 
 
 def _count(headers: dict[Path, ShardHeader], unreadable: tuple[tuple[Path, str], ...]) -> Inventory:
     gone = frozenset(
-        (shard, index)
-        for header in headers.values()
-        for shard, text in header.replaces
-        for index in parse_indices(text)
+        place for header in headers.values() for place in parse_replaced(header.replaces)
     )
     entries: dict[tuple[int, int], list[Entry]] = {}
     empty: list[Path] = []
@@ -142,7 +138,10 @@ class _Cache:
 
     def header(self, path: Path) -> dict[str, Any]:
         """A file's header, its checksum verified now or when it was cached."""
-        stat = path.stat()
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise DataFileError(f"{path}: cannot be read: {error.strerror}") from error
         stamp = [stat.st_size, stat.st_mtime_ns]
         known = self._stale.get(path.name)
         if known is None or known[0] != stamp:

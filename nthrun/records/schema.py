@@ -95,8 +95,8 @@ def flat_arrays(run: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 def first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
     """The first key, outside timing and provenance, in which two runs differ; None if equal.
 
-    Arrays are equal when shape, dtype and every bit are (so NaN equals itself). A series that
-    only one of them has was asked for by only one of them, and is not compared.
+    Arrays are equal when shape, dtype and every bit are, any NaN being equal to any other. A
+    series that only one of them has was asked for by only one of them, and is not compared.
     """
     for key in (*INTEGERS, *TEXTS, "agent_params"):
         if one[key] != other[key]:
@@ -109,7 +109,14 @@ def first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | 
 
 
 def same_bits(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two arrays agree in shape, dtype and every bit."""
+    """Whether two arrays agree in shape, dtype and every bit but those that tell NaNs apart."""
     if one.shape != other.shape or one.dtype != other.dtype:
         return False
-    return np.ascontiguousarray(one).tobytes() == np.ascontiguousarray(other).tobytes()
+    if one.tobytes() == other.tobytes():
+        return True
+    if one.dtype.kind != "f":
+        return False
+    numbers = ~np.isnan(one)
+    if not np.array_equal(numbers, ~np.isnan(other)):
+        return False
+    return bool(one[numbers].tobytes() == other[numbers].tobytes())

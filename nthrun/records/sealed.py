@@ -65,7 +65,7 @@ def write_durably(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 @contextlib.contextmanager
 def written_aside(path: Path, put: Callable[[Path, Path], None] = os.replace) -> Iterator[Path]:
-    """A temporary path to write to; then it is fsynced, renamed to `path` and the directory fsynced.
+    """A path to write to, which is then fsynced and renamed, and its directory fsynced.
 
     Args:
         path: where; its directory is created.
@@ -107,6 +107,15 @@ def storage_error(path: Path, error: OSError) -> StorageError:
         "nothing recorded is lost; free space or choose another --save-dir, "
         "then give the same command again to continue",
     )
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether a file begins as a sealed one."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
 
 
 def read_header(path: Path) -> dict[str, Any]:

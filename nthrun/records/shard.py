@@ -9,9 +9,8 @@ A `forget` file is a header alone: its `replaces` are tombstones.
 from __future__ import annotations
 
 import io
-import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,9 @@ from typing import Any
 import h5py
 
 from nthrun.errors import DataFileError
-from nthrun.records.columns import ColumnsReader, ColumnsWriter
+from nthrun.records.columns import ColumnsReader, ColumnsWriter, read_json, write_json
 from nthrun.records.schema import SCHEMA_VERSION, STATUSES, Run
-from nthrun.records.sealed import block_size, read_sealed, write_sealed
+from nthrun.records.sealed import read_header, read_sealed, write_sealed
 from nthrun.specs.indices import format_indices, parse_indices
 
 SHARD_SUFFIX = ".h5"
@@ -29,6 +28,9 @@ FORGET_SUFFIX = ".forget"
 
 Replaced = tuple[tuple[str, str], ...]
 """((shard id, indices text), ...): records that stop counting once this file exists."""
+
+RecordPlace = tuple[str, int]
+"""(shard id, index) of one record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,19 @@ def parse_header(path: Path, header: Mapping[str, Any]) -> ShardHeader:
     )
 
 
+def format_replaced(places: Iterable[RecordPlace]) -> Replaced:
+    """Records as a header lists them."""
+    by_shard: dict[str, list[int]] = {}
+    for shard, index in places:
+        by_shard.setdefault(shard, []).append(index)
+    return tuple((shard, format_indices(by_shard[shard])) for shard in sorted(by_shard))
+
+
+def parse_replaced(replaced: Iterable[Sequence[str]]) -> frozenset[RecordPlace]:
+    """The records that `format_replaced` listed."""
+    return frozenset((shard, index) for shard, text in replaced for index in parse_indices(text))
+
+
 def new_shard_id() -> str:
     """A name no other shard has."""
     return secrets.token_hex(6)
@@ -112,7 +127,7 @@ def write_shard(
     def payload(user_block: int) -> memoryview:
         buffer = io.BytesIO()
         with h5py.File(buffer, "w", userblock_size=user_block, libver="latest") as file:
-            file.attrs["experiment"] = json.dumps(experiment)
+            write_json(file, "experiment", experiment)
             writer = ColumnsWriter(file)
             writer.write(runs)
             writer.close()
@@ -128,21 +143,30 @@ def write_forget(directory: Path, header: ShardHeader) -> None:
 
 
 class Shard:
-    """An opened, verified shard.
+    """An opened shard.
+
+    Args:
+        path: the file.
+        verified: whether its checksum has been verified before.
 
     Raises:
         DataFileError: it is not a shard, or damaged.
     """
 
-    def __init__(self, path: Path) -> None:
-        header, content = read_sealed(path)
-        self.path = path
+    def __init__(self, path: Path, verified: bool = False) -> None:
+        header = read_header(path) if verified else read_sealed(path)[0]
         self.header = parse_header(path, header)
-        self.num_bytes = len(content)
-        file = h5py.File(io.BytesIO(content), "r")
-        assert file.userblock_size == block_size(content)
-        self.experiment: dict[str, Any] = json.loads(file.attrs["experiment"])
-        self.columns = ColumnsReader(file)
+        try:
+            self._file = h5py.File(path, "r", locking=False, rdcc_nbytes=0)
+            self.columns = ColumnsReader(self._file)
+        except (OSError, KeyError) as error:
+            raise DataFileError(f"{path}: a sealed file that holds no records") from error
+
+    @property
+    def experiment(self) -> dict[str, Any]:
+        """{"environment": ..., "agent": ...}, the two specs whole."""
+        experiment: dict[str, Any] = read_json(self._file, "experiment")
+        return experiment
 
     def positions(self) -> dict[int, int]:
         """Index -> position of its record within the shard."""

@@ -43,8 +43,11 @@ def step_weighted_return(returns: np.ndarray, steps: np.ndarray) -> float:
 
 
 def _column(values: list[Any]) -> np.ndarray:
-    if any(isinstance(value, (list, dict)) or value is None for value in values):
+    """An array of plain values of one kind, else of objects."""
+    kinds = {str if isinstance(value, str) else type(value) for value in values}
+    if kinds & {list, dict, type(None)} or (str in kinds and len(kinds) > 1):
         column = np.empty(len(values), dtype=object)
-        column[:] = values
+        for place, value in enumerate(values):
+            column[place] = value
         return column
     return np.array(values)
