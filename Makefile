@@ -29,8 +29,11 @@ check: $(VENV)/.dev
 bench: $(VENV)/.bench
 	$(RUN) benchmarks/training_speed.py
 	$(RUN) benchmarks/command_speed.py
+	$(RUN) benchmarks/combine_speed.py
 
 $(VENV)/.run: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "nthrun needs Python 3.11 or newer: make PYTHON=python3.11 ..." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@

@@ -104,7 +104,7 @@ class RunFailedError(NthrunError, RuntimeError):
 
 
 class InterruptedRunError(NthrunError, RuntimeError):
-    """Training was stopped by a signal after a checkpoint was written."""
+    """Training was stopped by a signal."""
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)

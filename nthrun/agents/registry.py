@@ -2,9 +2,8 @@
 
 from nthrun.agents.sac.hyperparameters import SAC
 from nthrun.errors import Fault, SpecError
-from nthrun.specs.agent_spec import agent_name_of
 from nthrun.specs.declaration import AgentDeclaration, did_you_mean
-from nthrun.specs.documents import Document
+from nthrun.specs.documents import Document, name_of
 
 AGENTS: dict[str, AgentDeclaration] = {SAC.name: SAC}
 
@@ -15,7 +14,7 @@ def agent_declaration(document: Document) -> AgentDeclaration:
     Raises:
         SpecError: it names none, or one that does not exist.
     """
-    name = agent_name_of(document)
+    name = name_of(document, "agent_name")
     if name not in AGENTS:
         problem = f"got {name!r}, allowed: {', '.join(AGENTS)}"
         hint = did_you_mean(name, AGENTS)

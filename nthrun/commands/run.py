@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
@@ -98,7 +99,9 @@ class Request:
     metavar="auto|N",
     help="Runs trained together at most; the bits do not depend on it.",
 )
-@click.option("--overwrite", is_flag=True, help="Run recorded indices again and replace them.")
+@click.option(
+    "--overwrite", is_flag=True, help="Run every index named again and replace its record."
+)
 @click.option("--retry-failed", is_flag=True, help="Run failed indices again.")
 @click.option(
     "--describe",
@@ -174,6 +177,12 @@ def _request(options: Options, spec: ExperimentSpec) -> Request:
         raise click.UsageError(
             f"--rerun is --stage 1, got --stage {options.stage}: give one of them"
         )
+    if options.verify and (options.overwrite or options.retry_failed):
+        raise click.UsageError(
+            "--verify records nothing: give it without --overwrite, --retry-failed"
+        )
+    if options.after >= 0 and not options.monitor:
+        raise click.UsageError("--after says when --monitor begins: give --monitor too")
     indices = parse_indices(options.index) if options.index is not None else ()
     for index in indices[:1] + indices[-1:]:
         spec.sweep.locate(index)
@@ -192,7 +201,7 @@ def _request(options: Options, spec: ExperimentSpec) -> Request:
 def _pack_width(text: str) -> int:
     if text == "auto":
         return 0
-    if not text.isdecimal() or len(text) > 5 or not 0 < int(text) <= MAX_PACK:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 5 or not 0 < int(text) <= MAX_PACK:
         raise click.UsageError(f"--pack {text[:40]}: allowed: auto, or 1 to {MAX_PACK}")
     return int(text)
 
@@ -210,4 +219,6 @@ def _other_directory(request: Request) -> str:
             break
     else:
         arguments += ["--save-dir", "new"]
-    return f"python main.py {shlex.join(arguments)}"
+    entry = Path(sys.argv[0])
+    program = "-m nthrun" if entry.name == "__main__.py" else entry.name
+    return f"python {program} {shlex.join(arguments)}"

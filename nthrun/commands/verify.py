@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
-from nthrun.commands.train import surroundings
-from nthrun.errors import IndexSpecError
+from nthrun.commands.train import require_device, surroundings
+from nthrun.errors import DeviceError, IndexSpecError
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.packs import DEFAULT_WIDTH, plan_packs, plan_run
+from nthrun.planning.packs import DEFAULT_WIDTH, Pack, plan_groups, plan_packs, plan_run
 from nthrun.records.data import open_directory
-from nthrun.records.experiment import open_experiment, require_fingerprint
-from nthrun.records.schema import Run, first_difference
+from nthrun.records.entries import Entry
+from nthrun.records.experiment import Experiment, open_experiment, require_fingerprint
+from nthrun.records.schema import OMITTED_FROM_JSON, Run, first_difference
 from nthrun.specs.indices import format_indices
 from nthrun.training.loop import Training
 from nthrun.training.progress import TrainingProgress
 from nthrun.training.provenance import comparable
+from nthrun.training.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from nthrun.commands.run import Request
@@ -36,28 +39,19 @@ def verify(spec: ExperimentSpec, request: Request) -> int:
     """
     experiment = open_experiment(spec.directory(request.save_dir))
     require_fingerprint(experiment, spec.agent.as_document(), spec.environment.as_document())
-    recorded: dict[int, list[Run]] = {}
-    data = open_directory(experiment)
-    for entry in data.entries:
-        index = spec.sweep.index(entry.identity.setting_number, entry.identity.run_number)
-        if entry.identity.stage == request.stage and index in set(request.indices):
-            run = entry.load(())
-            if run["status"] != "failed":
-                recorded.setdefault(index, []).append(run)
-    if absent := set(request.indices).difference(recorded):
-        raise IndexSpecError(
-            f"index {format_indices(absent)}: not recorded in {experiment.root}, nothing to verify"
-        )
+    recorded = _recorded(experiment, spec, request)
+    try:
+        require_device(experiment, request.device)
+    except DeviceError as error:
+        click.echo(f"index {format_indices(recorded)}: not comparable, {error.message}")
+        return NOT_COMPARABLE
     around = surroundings(spec, experiment, keep=False)
-    here = comparable(around.device, around.backend, around.threads)
     codes = {EQUAL}
-    fit = [i for i in request.indices if _is_comparable(i, recorded[i], here, codes)]
-    runs = [plan_run(spec, index, request.stage) for index in fit]
-    names = spec.agent.declaration.static_names()
-    with TrainingProgress(len(runs) * spec.environment.total_timesteps) as progress:
+    fit = [index for index in request.indices if _is_comparable(index, recorded, around, codes)]
+    with TrainingProgress(len(fit) * spec.environment.total_timesteps) as progress:
         around.on_block = progress.advance
         around.stop.install()
-        for pack in plan_packs(runs, names, request.pack or DEFAULT_WIDTH):
+        for pack in _packs(spec, request, fit):
             for again in Training(pack, around).run():
                 key = _difference(again, recorded[again["index"]])
                 codes.add(DIFFERS if key else EQUAL)
@@ -66,8 +60,40 @@ def verify(spec: ExperimentSpec, request: Request) -> int:
     return DIFFERS if DIFFERS in codes else max(codes)
 
 
-def _is_comparable(index: int, runs: list[Run], here: dict[str, object], codes: set[int]) -> bool:
-    made = runs[0]["provenance"]
+def _recorded(
+    experiment: Experiment, spec: ExperimentSpec, request: Request
+) -> dict[int, list[Entry]]:
+    """The records of every index asked for, unread.
+
+    Raises:
+        IndexSpecError: an index has none.
+    """
+    wanted = set(request.indices)
+    recorded: dict[int, list[Entry]] = {}
+    for entry in open_directory(experiment).entries:
+        setting_number, stage, run_number = entry.identity
+        index = spec.sweep.index(setting_number, run_number)
+        if stage == request.stage and index in wanted and _read(entry)["status"] != "failed":
+            recorded.setdefault(index, []).append(entry)
+    if absent := wanted.difference(recorded):
+        raise IndexSpecError(
+            f"index {format_indices(absent)}: not recorded in {experiment.root}, nothing to verify"
+        )
+    return recorded
+
+
+def _packs(spec: ExperimentSpec, request: Request, indices: list[int]) -> Iterator[Pack]:
+    width = request.pack or DEFAULT_WIDTH
+    for group in plan_groups(spec, indices, width):
+        runs = [plan_run(spec, index, request.stage) for index in group]
+        yield from plan_packs(runs, spec.agent.declaration.static_names(), width)
+
+
+def _is_comparable(
+    index: int, recorded: dict[int, list[Entry]], around: Surroundings, codes: set[int]
+) -> bool:
+    made = _read(recorded[index][0])["provenance"]
+    here = comparable(around.device, around.backend, around.threads)
     different = [name for name, value in here.items() if made.get(name) != value]
     if different:
         codes.add(NOT_COMPARABLE)
@@ -75,7 +101,12 @@ def _is_comparable(index: int, runs: list[Run], here: dict[str, object], codes: 
     return not different
 
 
-def _difference(again: Run, recorded: list[Run]) -> str | None:
+def _read(entry: Entry) -> Run:
+    """A record without its large arrays."""
+    return entry.load(OMITTED_FROM_JSON)
+
+
+def _difference(again: Run, recorded: list[Entry]) -> str | None:
     """The first key in which any record of a run differs from running it again."""
-    keys = (first_difference(run, again) for run in recorded)
+    keys = (first_difference(entry.load(()), again) for entry in recorded)
     return next((key for key in keys if key is not None), None)

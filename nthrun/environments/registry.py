@@ -2,9 +2,8 @@
 
 from nthrun.environments.pendulum.declaration import PENDULUM
 from nthrun.errors import Fault, SpecError
-from nthrun.specs.agent_spec import environment_name_of
 from nthrun.specs.declaration import EnvironmentDeclaration, did_you_mean
-from nthrun.specs.documents import Document
+from nthrun.specs.documents import Document, name_of
 
 ENVIRONMENTS: dict[str, EnvironmentDeclaration] = {PENDULUM.name: PENDULUM}
 
@@ -15,7 +14,7 @@ def environment_declaration(document: Document) -> EnvironmentDeclaration:
     Raises:
         SpecError: it names none, or one that does not exist.
     """
-    name = environment_name_of(document)
+    name = name_of(document, "env_name")
     if name not in ENVIRONMENTS:
         problem = f"got {name!r}, allowed: {', '.join(ENVIRONMENTS)}"
         hint = did_you_mean(name, ENVIRONMENTS)

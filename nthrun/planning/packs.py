@@ -70,6 +70,18 @@ def plan_run(spec: ExperimentSpec, index: int, stage: int, start_step: int = 0) 
     )
 
 
+def plan_groups(spec: ExperimentSpec, indices: Iterable[int], width: int) -> Iterator[list[int]]:
+    """Indices of equal static hyperparameters, at most `width` together, in ascending order."""
+    names = spec.agent.declaration.static_names()
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for index in indices:
+        setting = spec.sweep.setting(spec.sweep.locate(index)[0])
+        groups.setdefault(tuple(setting[name] for name in names), []).append(index)
+    for group in groups.values():
+        for first in range(0, len(group), width):
+            yield group[first : first + width]
+
+
 def plan_packs(
     runs: Iterable[PlannedRun], static_names: Iterable[str], width: int
 ) -> Iterator[Pack]:

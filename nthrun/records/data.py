@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import zlib
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -24,9 +23,8 @@ from nthrun.records.entries import in_order, without_repeats
 from nthrun.records.experiment import Experiment, is_experiment, open_experiment
 from nthrun.records.json_file import read_json_file
 from nthrun.records.schema import OMITTED_FROM_JSON, SCHEMA_VERSION, Identity, Run
-from nthrun.records.shard import RecordPlace, Shard, parse_replaced
+from nthrun.records.shard import OpenShards, RecordPlace, Shard, parse_replaced
 
-OPEN_SHARDS = 128
 CHUNK_CACHE_BYTES = 2**20
 
 
@@ -162,13 +160,21 @@ def open_directory(
         trust_cache: as `take_inventory`.
     """
     inventory = experiment.inventory(trust_cache)
-    shards = _ShardCache()
+    shards = OpenShards()
+
+    def loader(path: Path, index: int) -> Callable[[Collection[str]], Run]:
+        def load(omit: Collection[str]) -> Run:
+            with _naming_damage(path):
+                return shards.run(path, index, omit)
+
+        return load
+
     entries = []
     for (stage, index), found in inventory.entries.items():
         run_number, setting_number = divmod(index, experiment.manifest.num_settings)
         identity = Identity(setting_number, stage, run_number)
         entries += [
-            Entry(identity, shard, status, shards.loader(path, index))
+            Entry(identity, shard, status, loader(path, index))
             for shard, path, status in found
             if (shard, index) not in gone
         ]
@@ -180,32 +186,6 @@ def open_directory(
         unreadable=inventory.unreadable,
         gone=inventory.gone,
     )
-
-
-class _ShardCache:
-    """Shards kept open, the least recently used closed first; each is verified once."""
-
-    def __init__(self) -> None:
-        self._open: OrderedDict[Path, tuple[Shard, dict[int, int]]] = OrderedDict()
-        self._verified: set[Path] = set()
-
-    def loader(self, path: Path, index: int) -> Callable[[Collection[str]], Run]:
-        def load(omit: Collection[str]) -> Run:
-            with _naming_damage(path):
-                shard, positions = self._shard(path)
-                return shard.columns.run(positions[index], omit)
-
-        return load
-
-    def _shard(self, path: Path) -> tuple[Shard, dict[int, int]]:
-        if path not in self._open:
-            shard = Shard(path, verified=path in self._verified)
-            self._verified.add(path)
-            self._open[path] = (shard, shard.positions())
-        self._open.move_to_end(path)
-        if len(self._open) > OPEN_SHARDS:
-            self._open.popitem(last=False)  # closes with its last reference
-        return self._open[path]
 
 
 def _columns_data(

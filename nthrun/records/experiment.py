@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -162,7 +163,7 @@ def open_experiment(root: Path) -> Experiment:
     except FileNotFoundError:
         raise DataFileError(f"{root}: not an experiment directory (no {MANIFEST})") from None
     except (OSError, ValueError, TypeError) as error:
-        raise DataFileError(f"{path}: cannot be read: {error}") from error
+        raise DataFileError(f"{path}: damaged, or not a manifest of nthrun") from error
 
 
 def create_experiment(root: Path, manifest: Manifest) -> Experiment:
@@ -201,9 +202,19 @@ def require_fingerprint(
 
 
 def _link(temporary: Path, path: Path) -> None:
-    """Name a whole file; an existing one stays as it is."""
-    with contextlib.suppress(FileExistsError):
+    """Name a whole file; an existing one stays as it is.
+
+    Where the file system has no hard links, of two writers at the same moment the last one wins.
+    """
+    try:
         os.link(temporary, path)
+    except FileExistsError:
+        return
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        if not path.exists():
+            os.replace(temporary, path)
 
 
 def is_experiment(path: Path) -> bool:

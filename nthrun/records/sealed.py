@@ -10,6 +10,7 @@ What a file holds can be told from its first bytes, and any damage from its chec
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -76,7 +77,7 @@ def written_aside(path: Path, put: Callable[[Path, Path], None] = os.replace) ->
     """
     temporary = path.with_name(f"{_TEMPORARY_PREFIX}{secrets.token_hex(4)}-{path.name}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        ensure_directory(path.parent)
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
@@ -91,6 +92,14 @@ def written_aside(path: Path, put: Callable[[Path, Path], None] = os.replace) ->
             temporary.unlink()
 
 
+def ensure_directory(directory: Path) -> None:
+    """Create a directory and its parents, durably."""
+    if not directory.is_dir():
+        ensure_directory(directory.parent)
+        directory.mkdir(exist_ok=True)
+        sync_directory(directory.parent)
+
+
 def sync_directory(directory: Path) -> None:
     """Make renames in a directory durable."""
     descriptor = os.open(directory, os.O_RDONLY)
@@ -102,9 +111,11 @@ def sync_directory(directory: Path) -> None:
 
 def storage_error(path: Path, error: OSError) -> StorageError:
     """The error of a failed write, saying what to do."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = "free space" if full else "check the path and its permissions"
     return StorageError(
         f"cannot write {path}: {os.strerror(error.errno) if error.errno else error}",
-        "nothing recorded is lost; free space or choose another --save-dir, "
+        f"nothing recorded is lost; {remedy} or choose another --save-dir, "
         "then give the same command again to continue",
     )
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import io
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from nthrun.specs.indices import format_indices, parse_indices
 
 SHARD_SUFFIX = ".h5"
 FORGET_SUFFIX = ".forget"
+OPEN_SHARDS = 128
 
 Replaced = tuple[tuple[str, str], ...]
 """((shard id, indices text), ...): records that stop counting once this file exists."""
@@ -171,6 +173,26 @@ class Shard:
     def positions(self) -> dict[int, int]:
         """Index -> position of its record within the shard."""
         return {int(index): n for n, index in enumerate(self.columns.numbers["index"])}
+
+
+class OpenShards:
+    """Shards kept open, the least recently used closed first; each is verified once."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[Path, tuple[Shard, dict[int, int]]] = OrderedDict()
+        self._verified: set[Path] = set()
+
+    def run(self, path: Path, index: int, omit: Collection[str]) -> Run:
+        """One run of a shard; arrays under the top-level keys in `omit` are left out."""
+        if path not in self._open:
+            shard = Shard(path, verified=path in self._verified)
+            self._verified.add(path)
+            self._open[path] = (shard, shard.positions())
+        self._open.move_to_end(path)
+        if len(self._open) > OPEN_SHARDS:
+            self._open.popitem(last=False)  # closes with its last reference
+        shard, positions = self._open[path]
+        return shard.columns.run(positions[index], omit)
 
 
 def header_indices(header: ShardHeader) -> list[tuple[int, str]]:

@@ -67,24 +67,6 @@ class AgentSpec:
         return {"agent_name": self.agent_name, "parameters": parameters}
 
 
-def agent_name_of(document: Document) -> str:
-    """The `agent_name` of a document not validated yet.
-
-    Raises:
-        SpecError: the key is absent or not a string.
-    """
-    return _name_of(document, "agent_name")
-
-
-def environment_name_of(document: Document) -> str:
-    """The `env_name` of a document not validated yet.
-
-    Raises:
-        SpecError: the key is absent or not a string.
-    """
-    return _name_of(document, "env_name")
-
-
 def read_agent_spec(document: Document, declaration: AgentDeclaration) -> AgentSpec:
     """Check a document against its agent's declaration.
 
@@ -229,12 +211,3 @@ def _entry(value: Value, place: int) -> Value:
     assert isinstance(value, tuple)
     entry: Value = value[place]
     return entry
-
-
-def _name_of(document: Document, key: str) -> str:
-    name = document.values.get(key)
-    if isinstance(name, str) and name:
-        return name
-    problem = f"got {shown(name)}, allowed: a name" if key in document.values else "missing"
-    hint = "" if key in document.values else f"is this the {key.partition('_')[0]} file?"
-    raise SpecError([Fault(document.origin(key), key, problem, hint)])

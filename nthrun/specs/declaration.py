@@ -1,6 +1,6 @@
 """Declarations: what an agent or an environment lets a spec say, without importing its program.
 
-An agent's or environment's folder declares its fields here-style (names, types, ranges, defaults);
+An agent's or environment's folder declares its fields (names, types, ranges, defaults);
 reading, checking, describing and planning use the declaration alone, so they need no torch.
 """
 

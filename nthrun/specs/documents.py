@@ -67,6 +67,23 @@ def read_document(paths: Sequence[str | Path]) -> Document:
     return document
 
 
+def name_of(document: Document, key: str) -> str:
+    """The name under a key of a document not validated yet: `agent_name` or `env_name`.
+
+    Raises:
+        SpecError: the key is absent or not a string.
+    """
+    name = document.values.get(key)
+    if isinstance(name, str) and name:
+        return name
+    if key not in document.values:
+        hint = f"is this the {key.partition('_')[0]} file?"
+        fault = Fault(document.files[-1], key, "missing", hint)
+    else:
+        fault = Fault(document.origin(key), key, f"got {json.dumps(name)}, allowed: a name")
+    raise SpecError([fault])
+
+
 def flatten(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Leaves of a nested mapping, depth first, keys joined by dots."""
     for key, value in mapping.items():

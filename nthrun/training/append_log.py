@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from nthrun.errors import DataFileError
-from nthrun.records.sealed import storage_error
+from nthrun.errors import DataFileError, StorageError
+from nthrun.records.sealed import ensure_directory, storage_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,18 @@ class AppendLog:
         np.savez(buffer, **arrays)  # type: ignore[arg-type]
         frame = buffer.tell().to_bytes(8, "big") + buffer.getvalue()
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with open(self._path, "ab") as file:
+            if not self._end:
+                ensure_directory(self._path.parent)
+            with open(self._path, "r+b" if self._end else "wb") as file:
                 file.truncate(self._end)
+                file.seek(self._end)
                 file.write(frame)
+        except FileNotFoundError as error:
+            raise StorageError(
+                f"{self._path}: removed while in use",
+                "another process has recorded or taken over these runs; "
+                "the same command trains what is still missing",
+            ) from error
         except OSError as error:
             raise storage_error(self._path, error) from error
         self._digest.update(frame)

@@ -10,6 +10,7 @@ Two generations of the state are kept. An attempt writes into a directory of its
 
 from __future__ import annotations
 
+import contextlib
 import io
 import secrets
 import shutil
@@ -28,7 +29,7 @@ from nthrun.records.sealed import write_sealed
 from nthrun.training.append_log import AppendLog
 from nthrun.training.recorder import Event, joined
 
-STATE_SUFFIX = ".ckpt"
+STATE_FILES = "state-*.ckpt"
 GENERATIONS = 2
 MAX_COST = 0.02
 REPLAY = "replay"
@@ -50,6 +51,11 @@ class LaneProgress:
     attempts: Sequence[Mapping[str, Any]]
     train_time: float
     eval_time: float
+
+
+def pack_name(stage: int, indices: Sequence[int]) -> str:
+    """A new name for the directory of an attempt at a pack: stage, least and greatest index."""
+    return f"stage{stage}-{min(indices)}-{max(indices)}-{secrets.token_hex(4)}"
 
 
 class CheckpointWriter:
@@ -76,8 +82,7 @@ class CheckpointWriter:
         interval_seconds: float,
     ) -> None:
         indices = [run.index for run in pack.runs]
-        name = f"stage{pack.stage}-{min(indices)}-{max(indices)}-{secrets.token_hex(4)}"
-        self.directory = directory / name
+        self.directory = directory / pack_name(pack.stage, indices)
         self.superseded: list[Path] = []
         self._pack = pack
         self._facts = facts
@@ -121,7 +126,7 @@ class CheckpointWriter:
             "replay": [log.position().as_json() for _, log in self._replay],
         }
         arrays = {k: v.numpy(force=True) for k, v in state.items() if k != REPLAY}
-        path = self.directory / f"state-{step:015d}{STATE_SUFFIX}"
+        path = self.directory / f"state-{step:015d}.ckpt"
         write_sealed(path, header, lambda _: _npz(arrays))
         self._drop_old_files()
         while self.superseded:
@@ -146,12 +151,14 @@ class CheckpointWriter:
 
     def _drop_old_files(self) -> None:
         """Delete state files but the newest, and replay logs that none of those refers to."""
-        for old in sorted(self.directory.glob(f"*{STATE_SUFFIX}"))[:-GENERATIONS]:
-            old.unlink(missing_ok=True)
+        for old in sorted(self.directory.glob(STATE_FILES))[:-GENERATIONS]:
+            with contextlib.suppress(OSError):
+                old.unlink()
         self._referred = [*self._referred, {log.name for _, log in self._replay}][-GENERATIONS:]
         for log in self.directory.glob("replay-*.log"):
             if not any(log.name in names for names in self._referred):
-                log.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    log.unlink()
 
 
 def _npz(arrays: Mapping[str, np.ndarray]) -> memoryview:

@@ -85,8 +85,13 @@ class Training:
             self.around.on_block((self.step - first) * len(self.recorders), self._last_return())
             self._checkpoint_or_stop()
         if "final" in self.spec.items("snapshots"):
-            self._snapshot("final", self.step, range(len(self.recorders)))
+            for lane, recorder in enumerate(self.recorders):
+                self._snapshot("final", recorder.num_steps, [lane])
         return self._records()
+
+    def failed(self, reason: str) -> list[Run]:
+        """The records of a pack that an exception ended, with all data up to then."""
+        return self._records(reason)
 
     def _block_end(self) -> int:
         """The next multiple of the block length or the evaluation interval, or the end."""
@@ -120,8 +125,8 @@ class Training:
             self.around.on_step(self.state, step)
         interval = self.spec.integer("snapshot_interval_timesteps")
         if interval and step % interval == 0:
-            lanes = [lane for lane in range(len(self.recorders)) if lane not in self.frozen]
-            self._snapshot(f"step{step}", step, lanes)
+            healthy = [lane for lane, params in enumerate(self._params()) if _finite(params)]
+            self._snapshot(f"step{step}", step, healthy)
 
     def _evaluate(self) -> None:
         """Evaluate where one is due; there and at the end, find non-finite parameters."""
@@ -180,17 +185,21 @@ class Training:
             for lane, run in enumerate(self.pack.runs)
         ]
 
-    def _records(self) -> list[Run]:
+    def _records(self, failure: str = "") -> list[Run]:
         around = self.around
         width = len(self.recorders)
         shared = provenance(around.device, around.backend, around.threads, width)
-        params = self._params()
+        params = [{} for _ in self.recorders] if failure else self._params()
         records = []
         for lane, (run, recorder) in enumerate(zip(self.pack.runs, self.recorders, strict=True)):
-            step = recorder.num_steps
+            status, reason = "completed", ""
+            if failure:
+                status, reason = "failed", failure
+            elif recorder.diverged:
+                status, reason = "diverged", f"non-finite numbers at step {recorder.num_steps}"
             extra = {
-                "status": "diverged" if recorder.diverged else "completed",
-                "reason": f"non-finite numbers at step {step}" if recorder.diverged else "",
+                "status": status,
+                "reason": reason,
                 "learned_params": params[lane],
                 "train_time": float(self.times[lane, 0]),
                 "eval_time": float(self.times[lane, 1]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from types import TracebackType
 from typing import Self
@@ -59,12 +60,20 @@ class TrainingProgress:
         """Say what is being trained."""
         self._bar.update(self._task, description=text)
 
+    def skip(self, run_steps: int) -> None:
+        """Leave out steps that an earlier attempt has done."""
+        total = self._bar.tasks[0].total or 0
+        self._bar.update(self._task, total=total - run_steps)
+
     def say(self, line: str) -> None:
         """Print a line on stdout; where that is the bar's terminal, above the bar."""
         if self._above_bar:
             self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        else:
+            return
+        try:
             print(line, flush=True)
+        except BrokenPipeError:  # whoever read stdout has gone; training goes on
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - open until the process ends
 
     def advance(self, run_steps: int, last_return: float) -> None:
         """Count steps done and show the last finished episode's return (NaN is none)."""

@@ -18,6 +18,7 @@ import torch
 
 PACKAGE = Path(__file__).resolve().parents[1]
 CODE = ("agents", "environments", "planning", "specs", "training")
+UNKNOWN = "unknown"
 PACKAGES = ("torch", "numpy", "h5py", "gymnasium")
 SLURM_VARIABLES = (
     "SLURM_JOB_ID",
@@ -62,11 +63,20 @@ def cpu_model() -> str:
 
 
 @cache
-def git_state() -> tuple[str, str]:
-    """The commit nthrun runs from and the uncommitted difference to it; "" outside a checkout."""
+def git_state() -> dict[str, str]:
+    """Commit, uncommitted difference and untracked files of the checkout nthrun runs from.
+
+    Each is "" outside a checkout, and UNKNOWN where git cannot tell. The first call decides, so
+    it is made before training starts: files edited later are not what runs.
+    """
+    asked = {
+        "git_commit": ("rev-parse", "HEAD"),
+        "git_diff": ("diff", "HEAD"),
+        "git_untracked": ("ls-files", "--others", "--exclude-standard"),
+    }
     if not (PACKAGE.parent / ".git").exists():
-        return "", ""
-    return _git("rev-parse", "HEAD").strip(), _git("diff", "HEAD")
+        return dict.fromkeys(asked, "")
+    return {name: _git(*arguments).strip() for name, arguments in asked.items()}
 
 
 def attempt(step: int) -> dict[str, Any]:
@@ -91,11 +101,9 @@ def comparable(device: str, backend: str, threads: int) -> dict[str, Any]:
 
 def provenance(device: str, backend: str, threads: int, pack_width: int) -> dict[str, Any]:
     """Everything but the attempts."""
-    commit, diff = git_state()
     return comparable(device, backend, threads) | {
+        **git_state(),
         "versions": versions(),
-        "git_commit": commit,
-        "git_diff": diff,
         "code": code_hash(),
         "host": platform.node(),
         "cpu": cpu_model(),
@@ -118,5 +126,5 @@ def _git(*arguments: str) -> str:
     try:
         done = subprocess.run(command, capture_output=True, timeout=30, check=False)
     except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.decode(errors="replace") if done.returncode == 0 else ""
+        return UNKNOWN
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else UNKNOWN

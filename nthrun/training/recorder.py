@@ -13,6 +13,7 @@ import numpy as np
 
 from nthrun.planning.packs import PlannedRun
 from nthrun.records.schema import Run
+from nthrun.specs.declaration import plain
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 Event = dict[str, np.ndarray]
@@ -97,7 +98,7 @@ class LaneRecorder:
             eval_interval_timesteps=spec.integer("eval_interval_timesteps"),
             episodes_per_eval=episodes,
             total_train_episodes=len(self._returns),
-            agent_params=_plain_setting(run),
+            agent_params={name: plain(value) for name, value in run.setting.items()},
             eval_episode_rewards=np.array(returns, np.float64).reshape(shape),
             eval_episode_steps=np.array(lengths, np.int64).reshape(shape),
             timesteps_at_eval=np.array(steps, np.int64),
@@ -190,10 +191,3 @@ def _padded(arrays: list[np.ndarray]) -> list[np.ndarray]:
     longest = max(array.shape[1] for array in arrays)
     tail = [(0, 0)] * (arrays[0].ndim - 2)
     return [np.pad(a, [(0, 0), (0, longest - a.shape[1]), *tail]) for a in arrays]
-
-
-def _plain_setting(run: PlannedRun) -> dict[str, Any]:
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in run.setting.items()
-    }

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,10 @@ import numpy as np
 from nthrun.errors import DataFileError
 from nthrun.records.sealed import block_size, read_header, read_sealed
 from nthrun.training.append_log import LogPosition, read_log
-from nthrun.training.checkpoint import REPLAY, STATE_SUFFIX, LaneProgress
+from nthrun.training.checkpoint import REPLAY, STATE_FILES, LaneProgress
+
+ABANDONED_SECONDS = 86_400
+"""Age from which a directory without any checkpoint is what a killed process left behind."""
 
 
 @dataclass
@@ -58,7 +63,7 @@ def find_checkpoints(
     wanted = set(indices)
     newest: dict[int, CheckpointFile] = {}
     refused: list[str] = []
-    for path in sorted(directory.glob(f"stage{stage}-*/*{STATE_SUFFIX}")):
+    for path in _states(directory, stage, wanted):
         try:
             header = read_header(path)
             relevant = wanted.intersection(lane["index"] for lane in header["lanes"])
@@ -103,15 +108,34 @@ def load_lanes(
     return loaded
 
 
-def drop_checkpoints(directory: Path, stage: int, finished: set[int]) -> None:
-    """Delete the directories all of whose indices no longer need them."""
+def drop_checkpoints(directory: Path, stage: int, recorded: Mapping[int, float]) -> None:
+    """Delete the checkpoints that nothing needs any more.
+
+    Args:
+        directory: the experiment's checkpoints/.
+        stage: of the indices.
+        recorded: index -> when its record was written (modification time of its shard). A
+            checkpoint newer than the record belongs to a run that is to replace it, and stays.
+    """
     for pack in directory.glob(f"stage{stage}-*"):
         with contextlib.suppress(DataFileError, KeyError, OSError):
-            indices: set[int] = set()
-            for path in pack.glob(f"*{STATE_SUFFIX}"):
-                indices.update(lane["index"] for lane in read_header(path)["lanes"])
-            if indices and indices <= finished:
+            states = list(pack.glob(STATE_FILES))
+            newest = max((path.stat().st_mtime for path in states), default=0.0)
+            indices = {lane["index"] for path in states for lane in read_header(path)["lanes"]}
+            if all(recorded.get(index, -1.0) >= newest for index in indices) and (
+                indices or pack.stat().st_mtime < time.time() - ABANDONED_SECONDS
+            ):
                 shutil.rmtree(pack, ignore_errors=True)
+
+
+def _states(directory: Path, stage: int, wanted: set[int]) -> Iterator[Path]:
+    """State files of the packs whose range of indices, told by their names, has a wanted one."""
+    ordered = sorted(wanted)
+    for pack in sorted(directory.glob(f"stage{stage}-*-*-*")):
+        first, last = pack.name.split("-")[1:3]
+        place = bisect_left(ordered, int(first))
+        if place < len(ordered) and ordered[place] <= int(last):
+            yield from sorted(pack.glob(STATE_FILES))
 
 
 def _load_replay(

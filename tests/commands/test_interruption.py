@@ -37,7 +37,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def newest_step(experiment: Path) -> int:
     """The step of the newest checkpoint; 0 without one."""
-    states = experiment.glob("checkpoints/*/*.ckpt")
+    states = experiment.glob("checkpoints/*/state-*.ckpt")
     return max((int(path.stem.removeprefix("state-")) for path in states), default=0)
 
 
@@ -261,7 +261,7 @@ def test_checkpoints_say_whose_they_are(tmp_path: Path) -> None:
     wait_for_step(process, experiment, 1)
     process.kill()
     process.communicate()
-    header = read_header(sorted(experiment.glob("checkpoints/*/*.ckpt"))[-1])
+    header = read_header(sorted(experiment.glob("checkpoints/*/state-*.ckpt"))[-1])
     assert header["stage"] == 0
     assert [lane["index"] for lane in header["lanes"]] == [1]
     assert {"code", "torch", "numpy", "processor", "backend", "fingerprint"} <= header[

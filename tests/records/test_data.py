@@ -12,7 +12,7 @@ import pytest
 from builders import make_experiment, make_run
 
 from nthrun.errors import DataFileError
-from nthrun.records import Data, data, open_data, table
+from nthrun.records import Data, open_data, shard, table
 from nthrun.records.combine import combine
 from nthrun.records.experiment import Experiment
 from nthrun.records.schema import OMITTED_FROM_JSON, Run, flat_arrays, same_bits
@@ -209,12 +209,12 @@ class TestLaziness:
             experiment.write(0, [make_run(i, 0, i) for i in (first, first + 1)])
         shards: list[Path] = []
 
-        class CountedShard(data.Shard):
+        class CountedShard(shard.Shard):
             def __init__(self, path: Path, verified: bool = False) -> None:
                 shards.append(path)
                 super().__init__(path, verified)
 
-        monkeypatch.setattr(data, "Shard", CountedShard)
+        monkeypatch.setattr(shard, "Shard", CountedShard)
         runs = open_data(experiment.root)["experiment_data"][0]["runs"]
         assert len(runs) == 20
         assert len(runs[3:]) == 17
@@ -226,18 +226,18 @@ class TestLaziness:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Few files stay open at once, and one that is opened again is not verified again."""
-        monkeypatch.setattr(data, "OPEN_SHARDS", 2)
+        monkeypatch.setattr(shard, "OPEN_SHARDS", 2)
         experiment = make_experiment(tmp_path / "experiment")
         for index in range(6):
             experiment.write(0, [make_run(index, 0, index)])
         verified: list[bool] = []
 
-        class CountedShard(data.Shard):
+        class CountedShard(shard.Shard):
             def __init__(self, path: Path, verified_before: bool = False, **known: bool) -> None:
                 verified.append(known["verified"])
                 super().__init__(path, **known)
 
-        monkeypatch.setattr(data, "Shard", CountedShard)
+        monkeypatch.setattr(shard, "Shard", CountedShard)
         runs = open_data(experiment.root)["experiment_data"][0]["runs"]
         for _ in range(2):
             assert [run["index"] for run in runs] == list(range(6))

@@ -14,12 +14,10 @@ from nthrun.agents.sac.hyperparameters import SAC
 from nthrun.errors import Fault, SpecError
 from nthrun.specs.agent_spec import (
     AgentSpec,
-    agent_name_of,
-    environment_name_of,
     read_agent_spec,
 )
 from nthrun.specs.declaration import AgentDeclaration, AtMost, Field
-from nthrun.specs.documents import read_document
+from nthrun.specs.documents import name_of, read_document
 
 TOY = AgentDeclaration(
     name="Toy",
@@ -435,14 +433,14 @@ class TestFaults:
         path = folder / "named.json"
         path.write_text(json.dumps({"agent_name": name, "env_name": name}))
         document = read_document([path])
-        for reader, key in ((agent_name_of, "agent_name"), (environment_name_of, "env_name")):
+        for key in ("agent_name", "env_name"):
             with pytest.raises(SpecError) as caught:
-                reader(document)
+                name_of(document, key)
             [fault] = caught.value.faults
             assert (fault.file, fault.key) == (str(path), key)
         path.write_text("{}")
         with pytest.raises(SpecError, match="hint: is this the agent file"):
-            agent_name_of(read_document([path]))
+            name_of(read_document([path]), "agent_name")
 
 
 def test_merged_files(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -196,14 +197,17 @@ def test_any_lane_can_be_read_alone(tmp_path: Path) -> None:
 
 
 def test_checkpoints_go_when_their_runs_are_recorded(tmp_path: Path) -> None:
-    """A checkpoint is deleted once all its indices are recorded, not before."""
+    """A checkpoint is deleted once all its indices have later records, not before."""
+    later = time.time() + 1
     spec = small_spec(PROTOCOL)
     experiment = experiment_in(tmp_path, spec)
     with pytest.raises(InterruptedRunError):
         attempt(spec, experiment, [0, 1], 200)
-    drop_checkpoints(experiment.checkpoints, 0, {0})
+    drop_checkpoints(experiment.checkpoints, 0, {0: later})
     assert list(experiment.checkpoints.iterdir())
-    drop_checkpoints(experiment.checkpoints, 0, {0, 1})
+    drop_checkpoints(experiment.checkpoints, 0, {0: later, 1: later - 1e6})
+    assert list(experiment.checkpoints.iterdir())
+    drop_checkpoints(experiment.checkpoints, 0, {0: later, 1: later})
     assert not list(experiment.checkpoints.iterdir())
 
 
