@@ -1,6 +1,6 @@
 """Combining speed: wall seconds and peak memory of simple_combine.py on many shards.
 
-Shards are synthetic: one run of a small SAC each, 250 episodes, about 14,000 learned numbers. Every
+Shards are synthetic: one run of a small SAC each, 250 episodes, about 23,000 learned numbers. Every
 measurement is the real command in a process of its own, start included.
 
     python benchmarks/combine_speed.py
@@ -34,20 +34,13 @@ NUM_SETTINGS = 100
 NUM_EPISODES = 250
 STEPS_PER_EPISODE = 200
 EVAL_INTERVAL = 5000
-HIDDEN = 50
-LEARNED_PARAMS = {
-    "actor.hidden.0.weight": (3, HIDDEN),
-    "actor.hidden.0.bias": (HIDDEN,),
-    "actor.hidden.1.weight": (HIDDEN, HIDDEN),
-    "actor.hidden.1.bias": (HIDDEN,),
-    "actor.heads.weight": (HIDDEN, 2),
-    "actor.heads.bias": (2,),
-    "critic.hidden.0.weight": (4, 4, HIDDEN),
-    "critic.hidden.0.bias": (4, HIDDEN),
-    "critic.hidden.1.weight": (4, HIDDEN, HIDDEN),
-    "critic.hidden.1.bias": (4, HIDDEN),
-    "critic.heads.weight": (4, HIDDEN, 1),
-    "critic.heads.bias": (4, 1),
+ACTOR = {"weight1": (3, 64), "bias1": (64,), "weight2": (64, 64), "bias2": (64,)}
+ACTOR |= {"weight3": (64, 2), "bias3": (2,)}
+CRITIC = ACTOR | {"weight1": (4, 64), "weight3": (64, 1), "bias3": (1,)}
+LEARNED_PARAMS: dict[str, tuple[int, ...]] = {
+    **{f"actor.{name}": shape for name, shape in ACTOR.items()},
+    **{f"critic.{name}": (2, *shape) for name, shape in CRITIC.items()},
+    **{f"target_critic.{name}": (2, *shape) for name, shape in CRITIC.items()},
     "log_alpha": (1,),
 }
 
@@ -70,7 +63,7 @@ def synthetic_run(index: int, generator: np.random.Generator) -> Run:
         total_train_episodes=NUM_EPISODES,
         train_time=float(generator.uniform(10, 20)),
         eval_time=float(generator.uniform(1, 2)),
-        agent_params={"critic_lr": 1e-4 * (setting_number + 1), "hidden_dim": HIDDEN},
+        agent_params={"critic_lr": 1e-4 * (setting_number + 1), "hidden_dim": 64},
         eval_episode_rewards=generator.normal(-200, 50, (num_evals, 10)),
         eval_episode_steps=np.full((num_evals, 10), STEPS_PER_EPISODE, np.int64),
         timesteps_at_eval=np.arange(num_evals, dtype=np.int64) * EVAL_INTERVAL,
@@ -88,7 +81,7 @@ def make_shards(root: Path, num_shards: int, width: int) -> Experiment:
     """An experiment of `num_shards` shards of `width` runs each."""
     parameters = {
         "critic_lr": [1e-4 * (n + 1) for n in range(NUM_SETTINGS)],
-        "hidden_dim": [HIDDEN],
+        "hidden_dim": [64],
     }
     agent = {"agent_name": "SAC", "parameters": parameters}
     environment = {"env_name": "Pendulum-v1", "total_timesteps": NUM_EPISODES * STEPS_PER_EPISODE}

@@ -10,28 +10,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nthrun.errors import DeviceError, NthrunError, RunFailedError
+from nthrun.commands.opening import open_for, surroundings
+from nthrun.errors import NthrunError, RunFailedError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import DEFAULT_WIDTH, Pack, plan_groups, plan_packs, plan_run
-from nthrun.records.experiment import Experiment, Manifest, create_experiment
+from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run
 from nthrun.records.sealed import storage_error
-from nthrun.specs.fingerprint import fingerprint
 from nthrun.specs.indices import format_indices
-from nthrun.training.device import prepare_torch, resolve_device
 from nthrun.training.loop import Training
 from nthrun.training.monitor import Monitor
 from nthrun.training.progress import TrainingProgress
-from nthrun.training.provenance import attempt, code_hash, git_state, provenance
+from nthrun.training.provenance import attempt, provenance
 from nthrun.training.recorder import LaneRecorder
 from nthrun.training.resuming import CheckpointFile, drop_checkpoints, find_checkpoints
-from nthrun.training.surroundings import StopRequest, Surroundings
+from nthrun.training.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from nthrun.commands.run import Request
-
-BACKEND = "eager"
-THREADS = 1
 
 
 def train(spec: ExperimentSpec, request: Request) -> int:
@@ -58,63 +54,6 @@ def train(spec: ExperimentSpec, request: Request) -> int:
             "their records hold the reason; --retry-failed runs them again",
         )
     return 0
-
-
-def open_for(spec: ExperimentSpec, request: Request) -> Experiment:
-    """The experiment directory of a request, created if need be.
-
-    Raises:
-        FingerprintError: it belongs to other specs.
-        DeviceError: this machine cannot provide what the manifest says.
-    """
-    agent, environment = spec.agent.as_document(), spec.environment.as_document()
-    manifest = Manifest(
-        fingerprint=fingerprint(agent, environment),
-        num_settings=spec.sweep.num_settings,
-        agent=agent,
-        environment=environment,
-        device=resolve_device(request.device),
-        backend=BACKEND,
-        threads=THREADS,
-    )
-    experiment = create_experiment(spec.directory(request.save_dir), manifest)
-    require_device(experiment, request.device)
-    return experiment
-
-
-def require_device(experiment: Experiment, asked: str) -> None:
-    """Check that the runs of an experiment can be made here, as asked.
-
-    Raises:
-        DeviceError: they are made on another device, or this machine lacks it.
-    """
-    fixed = experiment.manifest.device
-    if asked not in ("auto", fixed):
-        raise DeviceError(
-            f"--device {asked}: the runs of {experiment.root} are made on {fixed}, "
-            "and one experiment keeps to one device",
-            "give another --save-dir, or leave --device out on a machine that has one",
-        )
-    if fixed == "cuda" and resolve_device("auto") != "cuda":
-        raise DeviceError(
-            f"the runs of {experiment.root} are made on cuda, and this machine has no GPU",
-            "run on a machine with a GPU, or give another --save-dir",
-        )
-
-
-def surroundings(spec: ExperimentSpec, experiment: Experiment, keep: bool = True) -> Surroundings:
-    """Where packs of an experiment are trained; `keep` False leaves no files."""
-    manifest = experiment.manifest
-    prepare_torch(manifest.threads)
-    git_state(), code_hash()  # both remember what they find before training starts
-    return Surroundings(
-        spec,
-        experiment if keep else None,
-        manifest.device,
-        manifest.backend,
-        manifest.threads,
-        StopRequest(),
-    )
 
 
 def _missing(experiment: Experiment, request: Request) -> tuple[list[int], list[int]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nthrun.commands.train import require_device, surroundings
+from nthrun.commands.opening import require_device, surroundings
 from nthrun.errors import DeviceError, IndexSpecError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import DEFAULT_WIDTH, Pack, plan_groups, plan_packs, plan_run

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from nthrun.agents.base import State
 from nthrun.specs.seeds import Purpose
@@ -32,19 +33,10 @@ def evaluate(
     Returns:
         an evaluation event; returns are sums of rewards in float64.
     """
-    spec = program.spec
-    episodes, environment = spec.eval_episodes, program.environment
+    spec, environment = program.spec, program.environment
     number = step // spec.integer("eval_interval_timesteps")
-    draws = np.stack(
-        [
-            generator(seed, Purpose.EVALUATION, number).random(
-                (episodes, environment.num_reset_draws), dtype=np.float32
-            )
-            for seed in seeds
-        ]
-    )
-    world = environment.reset(torch.from_numpy(draws).to(state["environment.state"].device))
-    running = np.ones((len(seeds), episodes), bool)
+    world = _start_states(program, seeds, number).to(state["environment.state"].device)
+    running = np.ones((len(seeds), spec.eval_episodes), bool)
     returns = np.zeros(running.shape)
     lengths = np.zeros(running.shape, np.int64)
     states: list[np.ndarray] = []
@@ -65,3 +57,11 @@ def evaluate(
         "eval_steps": lengths,
     }
     return event | ({"eval_states": np.stack(states, 1)} if keep_states else {})
+
+
+def _start_states(program: Program, seeds: Sequence[int], number: int) -> Tensor:
+    """Where the episodes of evaluation `number` begin, `(lanes, episodes, state_dim)`."""
+    shape = (program.spec.eval_episodes, program.environment.num_reset_draws)
+    streams = [generator(seed, Purpose.EVALUATION, number) for seed in seeds]
+    draws = np.stack([stream.random(shape, dtype=np.float32) for stream in streams])
+    return program.environment.reset(torch.from_numpy(draws))
