@@ -4,7 +4,8 @@
 
 so seeds of different stages are disjoint, and settings of the same run number share their seed
 (common random numbers). Each purpose has its own stream, numpy's
-`SeedSequence(random_seed, spawn_key=(purpose,))`; evaluation number k uses `(EVALUATION, k)`.
+`SeedSequence(random_seed, spawn_key=(purpose,))`; evaluation number k uses `(EVALUATION, k)`,
+and the first reset `(ENVIRONMENT, 0)`.
 """
 
 from __future__ import annotations
