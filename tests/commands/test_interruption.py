@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from disks import small_disk
 from processes import EXPERIMENT, ROOT, call, command, recorded, write_specs
 
 from nthrun.records.experiment import open_experiment
@@ -178,23 +179,10 @@ def test_a_kill_while_writing_leaves_nothing_half_done(
     assert not open_experiment(experiment).inventory().unreadable
 
 
-def mounted(directory: Path, size: str) -> bool:
-    """Mount a small tmpfs; False where that is not permitted."""
-    directory.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(directory)]
-    try:
-        return subprocess.run(mount, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        return False
-
-
 def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     """On a full disk training stops with one clear line; what was recorded stays, and when there
     is room again the same command continues from the last checkpoint."""
-    disk = tmp_path / "disk"
-    if not mounted(disk, "600k"):
-        pytest.skip("mounting a small tmpfs is not permitted here")
-    try:
+    with small_disk("600k") as disk:
         environment = {"checkpoint_interval_seconds": 1e-6, "total_timesteps": 2000}
         parameters = {"hidden_dim": [32], "replay_capacity": [20_000]}
         specs = [*write_specs(tmp_path, environment, parameters), "--save-dir", str(disk / "out")]
@@ -219,8 +207,6 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
         runs = recorded(disk / "out")
         assert runs.keys() == {(0, 0), (0, 1)}
         assert runs[0, 1]["provenance"]["attempts"][-1]["step"] == step > 0
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 FULL_AT_FSYNC = """

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import disks
 import h5py
 import numpy as np
 import pytest
@@ -37,16 +37,8 @@ both = pytest.mark.parametrize("name", NAMES)
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
     """A real file system of 256 KiB."""
-    with tempfile.TemporaryDirectory() as directory:
-        command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", directory]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-        except OSError as error:
-            pytest.skip(f"no mount command: {error}")
-        if done.returncode:
-            pytest.skip(f"mounting is not permitted: {done.stderr.strip()}")
-        yield Path(directory)
-        subprocess.run(["umount", "--lazy", directory], check=True)
+    with disks.small_disk("256k") as directory:
+        yield directory
 
 
 def run(index: int, value: float = 0.0, **changes: Any) -> Run:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import io
 import os
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import disks
 import h5py
 import pytest
 from hypothesis import given, settings
@@ -37,16 +37,8 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
     """A real file system of 64 KiB."""
-    with tempfile.TemporaryDirectory() as directory:
-        command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", directory]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-        except OSError as error:
-            pytest.skip(f"no mount command: {error}")
-        if done.returncode:
-            pytest.skip(f"mounting is not permitted: {done.stderr.strip()}")
-        yield Path(directory)
-        subprocess.run(["umount", "--lazy", directory], check=True)
+    with disks.small_disk("64k") as directory:
+        yield directory
 
 
 def put(path: Path, header: dict[str, Any], payload: bytes) -> bytes:
