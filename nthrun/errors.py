@@ -4,6 +4,7 @@
     ├── SpecError               ValueError    a spec file, or several faults of one
     ├── IndexSpecError          ValueError    an --index text, or an index out of range
     ├── FingerprintError        ValueError    the directory's runs belong to another spec
+    ├── PlanError               ValueError    runs that this machine has no room for
     ├── DataFileError           ValueError    a file that is not what it should be
     ├── StorageError            OSError       a file that could not be written or read
     ├── DeviceError             RuntimeError  a device or backend this machine lacks
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 
 class NthrunError(Exception):
@@ -38,6 +40,19 @@ class NthrunError(Exception):
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How an error crosses processes: whatever its own constructor takes."""
+        return _rebuilt, (type(self), self.args, vars(self))
+
+
+def _rebuilt(
+    kind: type[NthrunError], args: tuple[Any, ...], attributes: dict[str, Any]
+) -> NthrunError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    vars(error).update(attributes)
+    return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +86,10 @@ class IndexSpecError(NthrunError, ValueError):
 
 class FingerprintError(NthrunError, ValueError):
     """The experiment directory holds runs of another spec."""
+
+
+class PlanError(NthrunError, ValueError):
+    """Runs that do not fit the memory of this machine."""
 
 
 class DataFileError(NthrunError, ValueError):
@@ -109,3 +128,11 @@ class InterruptedRunError(NthrunError, RuntimeError):
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+
+class CompileError(NthrunError, RuntimeError):
+    """Native code that this machine cannot build or keep."""
+
+
+class UnsupportedOperationError(CompileError, NotImplementedError):
+    """A step uses an operation that cannot be compiled."""

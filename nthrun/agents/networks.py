@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nthrun.agents.shapes import MLPShape
+
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh}
-HIDDEN_MULTIPLE = 16
-HEAD_MULTIPLE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class MLP:
+class MLP(MLPShape):
     """A perceptron with two hidden layers; its parameters are one row of a `(nets, P)` block.
 
     Attributes:
@@ -30,21 +30,7 @@ class MLP:
         activation: a key of `ACTIVATIONS`; both give 0 at 0, which padding relies on.
     """
 
-    in_dim: int
-    hidden_dim: int
-    out_dim: int
     activation: str
-
-    def widths(self) -> tuple[int, int, int, int]:
-        """Layer widths with padding."""
-        hidden = _padded(self.hidden_dim, HIDDEN_MULTIPLE)
-        head = 1 if self.out_dim == 1 else _padded(self.out_dim, HEAD_MULTIPLE)
-        return self.in_dim, hidden, hidden, head
-
-    def sizes(self) -> list[int]:
-        """Entries of weight 1, bias 1, weight 2, ... in a row; the last is padded."""
-        sizes = [size for a, b in pairwise(self.widths()) for size in (a * b, b)]
-        return [*sizes[:-1], _padded(sizes[-1], HIDDEN_MULTIPLE)]
 
     def __call__(self, parameters: Tensor, inputs: Tensor) -> Tensor:
         """Outputs `(nets, batch, out_dim)`.
@@ -73,7 +59,7 @@ class MLP:
         `kaiming_uniform` has bound sqrt(1 / fan_in), which is PyTorch's default for a layer.
         """
         parts = []
-        layers = zip(pairwise(self._true_widths()), pairwise(self.widths()), strict=True)
+        layers = zip(pairwise(self.true_widths()), pairwise(self.widths()), strict=True)
         for (fan_in, fan_out), (rows, columns) in layers:
             square = 6 / (fan_in + fan_out) if weight_init == "xavier_uniform" else 1 / fan_in
             weight = np.zeros((rows, columns), np.float32)
@@ -81,22 +67,15 @@ class MLP:
             weight[:fan_in, :fan_out] = generator.uniform(-bound, bound, (fan_in, fan_out))
             parts += [weight.ravel(), np.zeros(columns, np.float32)]
         row = np.concatenate(parts)
-        return np.pad(row, (0, sum(self.sizes()) - len(row)))
+        return np.pad(row, (0, self.num_params() - len(row)))
 
     def named(self, parameters: Tensor, prefix: str) -> dict[str, Tensor]:
         """Weights `(nets, fan_in, fan_out)` and biases `(nets, fan_out)` by name, unpadded."""
         parts = iter(parameters.split(self.sizes(), 1))
         named = {}
-        layers = zip(pairwise(self._true_widths()), pairwise(self.widths()), strict=True)
+        layers = zip(pairwise(self.true_widths()), pairwise(self.widths()), strict=True)
         for number, ((fan_in, fan_out), (rows, columns)) in enumerate(layers, 1):
             weight = next(parts).reshape(-1, rows, columns)
             named[f"{prefix}weight{number}"] = weight[:, :fan_in, :fan_out]
             named[f"{prefix}bias{number}"] = next(parts)[:, :fan_out]
         return named
-
-    def _true_widths(self) -> tuple[int, int, int, int]:
-        return self.in_dim, self.hidden_dim, self.hidden_dim, self.out_dim
-
-
-def _padded(width: int, multiple: int) -> int:
-    return -(-width // multiple) * multiple

@@ -6,13 +6,7 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import Experience
-from nthrun.specs.declaration import EnvironmentDeclaration
-
-
-def row_widths(environment: EnvironmentDeclaration) -> list[int]:
-    """Widths of the parts of a row, in the order of `Experience`."""
-    observation = environment.observation_dim
-    return [observation, environment.action_dim, 1, observation, 1]
+from nthrun.agents.shapes import row_widths as row_widths
 
 
 def store(buffer: Tensor, experience: Experience, step: Tensor) -> None:

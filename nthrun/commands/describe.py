@@ -1,29 +1,56 @@
-"""`--describe`: the sweep in words, without torch."""
+"""`--describe`: the sweep and its packs in words, without torch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
+from nthrun.planning.costs import (
+    Asked,
+    GroupCost,
+    assumed_workers,
+    disk_cost,
+    free_disk_bytes,
+    group_costs,
+)
 from nthrun.planning.experiment_spec import ExperimentSpec
+from nthrun.planning.memory import readable
 from nthrun.planning.packs import plan_run
+from nthrun.planning.width import Workers
 from nthrun.specs.declaration import shown
 from nthrun.specs.sweep import COUPLER
 
 SHOWN_INDICES = 20
+SHOWN_GROUPS = 20
+NOTHING_ASKED = Asked()
+COLUMNS = ("runs", "packs", "memory", "replay", "state", "series", "work", "records", "checkpoints")
 
 
-def describe(spec: ExperimentSpec, indices: Sequence[int], stage: int, save_dir: str) -> str:
-    """Number of settings, digit order, and what each index means."""
-    return "\n".join(_lines(spec, indices, stage, save_dir))
+def describe(
+    spec: ExperimentSpec,
+    indices: Sequence[int],
+    stage: int,
+    save_dir: str,
+    *,
+    asked: Asked = NOTHING_ASKED,
+) -> str:
+    """Number of settings, digit order, what each index means, and the packs they would form."""
+    lines = [*_sweep_lines(spec, save_dir), *_index_lines(spec, indices, stage)]
+    if indices:
+        root = spec.directory(save_dir)
+        asked = replace(asked, workers=min(asked.workers, len(indices)))
+        workers = assumed_workers(root, asked)
+        costs = group_costs(spec, indices, workers, asked.width)
+        lines += [*_pack_lines(spec, costs, workers), *_file_lines(costs, workers.num, root)]
+    return "\n".join(lines)
 
 
 def _settings(number: int) -> str:
     return f"{number} setting{'s' * (number != 1)}"
 
 
-def _lines(
-    spec: ExperimentSpec, indices: Sequence[int], stage: int, save_dir: str
-) -> Iterator[str]:
+def _sweep_lines(spec: ExperimentSpec, save_dir: str) -> Iterator[str]:
     sweep = spec.sweep
     yield f"{spec.agent.agent_name} on {spec.environment.env_name}: {_settings(sweep.num_settings)}"
     yield f"records go to {spec.directory(save_dir) / 'runs'}"
@@ -33,7 +60,10 @@ def _lines(
         yield f"  {key:<{width}}  every {stride}: {', '.join(map(shown, values))}"
     for name, value in sweep.defaults.items():
         yield f"  {name:<{width}}  (default) {shown(value)}"
-    swept = [key for key, values, _ in sweep.digits() if len(values) > 1]
+
+
+def _index_lines(spec: ExperimentSpec, indices: Sequence[int], stage: int) -> Iterator[str]:
+    swept = [key for key, values, _ in spec.sweep.digits() if len(values) > 1]
     varying = [name for key in swept for name in key.split(COUPLER)]
     for index in indices[:SHOWN_INDICES]:
         run = plan_run(spec, index, stage)
@@ -44,3 +74,56 @@ def _lines(
         )
     if len(indices) > SHOWN_INDICES:
         yield f"... and {len(indices) - SHOWN_INDICES} more indices"
+
+
+def _pack_lines(
+    spec: ExperimentSpec, costs: Sequence[GroupCost], workers: Workers
+) -> Iterator[str]:
+    """A table of the groups: memory of one pack, files of all."""
+    share, several = workers.host_share(), workers.num != 1
+    free = "" if share is None else f" with {readable(share)} of memory{' each' * several}"
+    yield (
+        f"packs on {workers.device}, backend {workers.backend}, "
+        f"{workers.num} worker{'s' * several}{free}:"
+    )
+    names = [
+        name
+        for name in spec.agent.declaration.static_names()
+        if len({cost.setting[name] for cost in costs}) > 1
+    ]
+    rows = [COLUMNS, *(_cells(cost, workers.num) for cost in costs[:SHOWN_GROUPS])]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    statics = ["", *(", ".join(f"{n} {shown(c.setting[n])}" for n in names) for c in costs)]
+    for row, text in zip(rows, statics, strict=False):
+        cells = (f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
+        yield f"  {'  '.join(cells)}  {text}".rstrip()
+    if len(costs) > SHOWN_GROUPS:
+        yield f"... and {len(costs) - SHOWN_GROUPS} more groups of static hyperparameters"
+    for problem in dict.fromkeys(cost.problem for cost in costs if cost.problem):
+        yield f"note: {problem}"
+
+
+def _cells(cost: GroupCost, num_workers: int) -> tuple[str, ...]:
+    """A row of the table; memory is that of one pack."""
+    lane, lanes = cost.lane, max(cost.width, 1)
+    packs = f"{cost.num_packs} of {cost.width}" if cost.width else "none fits"
+    sizes = (lane.host, lane.replay, lane.state, lane.series, lane.steps + lane.saving)
+    files = (cost.record_bytes, cost.checkpoint_bytes(num_workers))
+    return (
+        str(cost.num_runs),
+        packs,
+        *(readable(lanes * size) for size in sizes),
+        *map(readable, files),
+    )
+
+
+def _file_lines(costs: Sequence[GroupCost], num_workers: int, root: Path) -> Iterator[str]:
+    disk, free = disk_cost(costs, num_workers), free_disk_bytes(root)
+    snapshots = f", snapshots {readable(disk.snapshots)}" if disk.snapshots else ""
+    room = "" if free is None else f"; {readable(free)} are free there"
+    yield (
+        f"files: records {readable(disk.records)}{snapshots}, "
+        f"checkpoints up to {readable(disk.checkpoints)}{room}"
+    )
+    if free is not None and disk.total > free:
+        yield f"note: they may take {readable(disk.total)}, more than is free"

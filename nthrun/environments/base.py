@@ -35,7 +35,7 @@ class Environment(Protocol):
 
     declaration: EnvironmentDeclaration
     num_reset_draws: int
-    """Uniform numbers on [0, 1) that one reset consumes."""
+    """As declared."""
 
     def __init__(self, spec: EnvironmentSpec) -> None: ...
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.specs.declaration import Setting
 from nthrun.specs.seeds import random_seed
-
-DEFAULT_WIDTH = 8
-"""Lanes of an eager pack: more gain little on a CPU core and leave its cache."""
+from nthrun.specs.sweep import COUPLER
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +68,52 @@ def plan_run(spec: ExperimentSpec, index: int, stage: int, start_step: int = 0) 
     )
 
 
-def plan_groups(spec: ExperimentSpec, indices: Iterable[int], width: int) -> Iterator[list[int]]:
-    """Indices of equal static hyperparameters, at most `width` together, in ascending order."""
+def plan_groups(
+    spec: ExperimentSpec, indices: Iterable[int], width: int | Callable[[Setting], int]
+) -> Iterator[list[int]]:
+    """Indices of equal static hyperparameters, at most `width` together, in ascending order.
+
+    Args:
+        spec: of the experiment.
+        indices: ascending.
+        width: of every group, or what tells it from a setting of the group; all groups are
+            asked for before the first is given.
+    """
+    groups = static_groups(spec, indices)
+    widths = [
+        width if isinstance(width, int) else width(spec.sweep.setting(spec.sweep.locate(g[0])[0]))
+        for g in groups
+    ]
+    for group, at_most in zip(groups, widths, strict=True):
+        for first in range(0, len(group), at_most):
+            yield group[first : first + at_most]
+
+
+def static_groups(spec: ExperimentSpec, indices: Iterable[int]) -> list[list[int]]:
+    """Indices by their static hyperparameters, groups in order of their first index.
+
+    A setting is looked up once for each combination of digits that static hyperparameters have,
+    so that millions of indices take about a second.
+
+    Raises:
+        IndexSpecError: an index is out of range.
+    """
     names = spec.agent.declaration.static_names()
-    groups: dict[tuple[Any, ...], list[int]] = {}
+    digits = [
+        (stride, len(values))
+        for key, values, stride in spec.sweep.digits()
+        if len(values) > 1 and not set(names).isdisjoint(key.split(COUPLER))
+    ]
+    by_digits: dict[tuple[int, ...], list[int]] = {}
     for index in indices:
-        setting = spec.sweep.setting(spec.sweep.locate(index)[0])
-        groups.setdefault(tuple(setting[name] for name in names), []).append(index)
-    for group in groups.values():
-        for first in range(0, len(group), width):
-            yield group[first : first + width]
+        key = tuple([index // stride % length for stride, length in digits])
+        by_digits.setdefault(key, []).append(index)
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for group in by_digits.values():
+        for index in (group[0], group[-1]):
+            setting = spec.sweep.setting(spec.sweep.locate(index)[0])
+        groups.setdefault(tuple(setting[name] for name in names), []).extend(group)
+    return [sorted(group) for group in groups.values()]
 
 
 def plan_packs(

@@ -11,9 +11,11 @@ import importlib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from nthrun.specs.footprint import AgentFootprint
 
 Value = bool | int | float | str | tuple[Any, ...]
 Setting = Mapping[str, Any]
@@ -170,11 +172,13 @@ class AgentDeclaration:
         hyperparameters: its fields, in the order documentation lists them.
         rules: relations that every setting must satisfy.
         program: "package.module:Class" of the algorithm, imported when training starts.
+        footprint: what one lane costs, from its static hyperparameters and the environment.
     """
 
     name: str
     hyperparameters: tuple[Field, ...]
     program: str
+    footprint: Callable[[Setting, EnvironmentDeclaration], AgentFootprint]
     rules: tuple[AtMost, ...] = ()
 
     def static_names(self) -> tuple[str, ...]:
@@ -190,6 +194,8 @@ class EnvironmentDeclaration:
         name: the `env_name`.
         observation_dim, action_dim, state_dim: sizes of the last axis.
         action_low, action_high: bounds of every action component.
+        num_reset_draws: uniform numbers on [0, 1) that one reset consumes.
+        terminates: whether any state is terminal; else only `steps_per_episode` ends an episode.
         fields: fields of its own beside those every environment has.
         continuous: the allowed values of the field `continuous`.
         program: "package.module:Class" of the environment, imported when training starts.
@@ -202,6 +208,8 @@ class EnvironmentDeclaration:
     state_dim: int
     action_low: float
     action_high: float
+    num_reset_draws: int
+    terminates: bool
     program: str
     viewer: str
     fields: tuple[Field, ...] = ()

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from nthrun.errors import Fault, SpecError
+from nthrun.specs.declaration import shown
 
 YAML_SUFFIXES = (".yaml", ".yml")
 MAX_NESTING = 32
@@ -80,7 +81,7 @@ def name_of(document: Document, key: str) -> str:
         hint = f"is this the {key.partition('_')[0]} file?"
         fault = Fault(document.files[-1], key, "missing", hint)
     else:
-        fault = Fault(document.origin(key), key, f"got {json.dumps(name)}, allowed: a name")
+        fault = Fault(document.origin(key), key, f"got {shown(name)}, allowed: a name")
     raise SpecError([fault])
 
 

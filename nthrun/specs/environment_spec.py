@@ -30,6 +30,12 @@ SERIES = (
     "update_next_states",
     "metrics",
 )
+REQUIRED_SERIES = {
+    "update_states": ("train_states", "update_indices"),
+    "update_actions": ("train_actions", "update_indices"),
+    "update_rewards": ("train_rewards", "update_indices"),
+    "update_next_states": ("train_next_states", "update_indices"),
+}
 MAX_STEPS = 10**12
 
 FIELDS = (
@@ -153,6 +159,11 @@ class EnvironmentSpec:
                 target = target.setdefault(parent, {})
             target[leaf] = plain(value)
         return document
+
+
+def requested_series(record: tuple[str, ...]) -> frozenset[str]:
+    """The series to keep for a spec's `record` list; an update's view needs what it looks into."""
+    return frozenset(name for entry in record for name in REQUIRED_SERIES.get(entry, (entry,)))
 
 
 def read_environment_spec(

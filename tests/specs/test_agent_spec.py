@@ -22,6 +22,7 @@ from nthrun.specs.documents import name_of, read_document
 TOY = AgentDeclaration(
     name="Toy",
     program="toy:Toy",
+    footprint=SAC.footprint,
     rules=(AtMost("small", "large"),),
     hyperparameters=(
         Field("small", "int", 5, "", minimum=1, maximum=1000),
@@ -130,7 +131,8 @@ class TestValues:
     @given(text=st.text(st.characters(codec="utf-8"), min_size=1))
     def test_a_string_is_never_swept_by_character(self, folder: Path, text: str) -> None:
         """Whatever the string, it is one value, refused as a whole where it is not allowed."""
-        free = AgentDeclaration("Free", (Field("word", "str", "x", ""),), "free:Free")
+        fields = (Field("word", "str", "x", ""),)
+        free = AgentDeclaration("Free", fields, "free:Free", SAC.footprint)
         assert spec(folder, free, word=text).parameters == {"word": (text,)}
         [fault] = faults(folder, SAC, batch_size=text)
         assert fault.key == "parameters.batch_size"

@@ -24,6 +24,8 @@ DISCRETE = EnvironmentDeclaration(
     state_dim=3,
     action_low=0.0,
     action_high=1.0,
+    num_reset_draws=3,
+    terminates=True,
     program="discrete:Discrete",
     viewer="discrete:Viewer",
     fields=(Field("shock_stddev", "float", None, "", minimum=0),),

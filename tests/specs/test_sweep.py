@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nthrun.agents.sac.hyperparameters import SAC
 from nthrun.errors import IndexSpecError
 from nthrun.specs.agent_spec import AgentSpec, read_agent_spec
 from nthrun.specs.declaration import AgentDeclaration, Field, Value
@@ -23,6 +24,7 @@ GOLDEN = Path(__file__).parents[2] / "docs" / "golden_index.json"
 LINEAR_AC = AgentDeclaration(
     name="linearAC",
     program="linear_ac:LinearAC",
+    footprint=SAC.footprint,
     hyperparameters=(
         Field("decay", "float", 0.5, ""),
         Field("critic_lr", "float", 0.1, ""),

@@ -24,9 +24,8 @@ from nthrun.agents.base import Experience, Noise, State, gradient, lane_column
 from nthrun.agents.networks import MLP
 from nthrun.agents.policies import SquashedGaussian
 from nthrun.agents.replay import recall, row_widths, store
+from nthrun.agents.sac.footprint import NUM_CRITICS
 from nthrun.specs.declaration import EnvironmentDeclaration, Setting
-
-NUM_CRITICS = 2
 
 
 class SoftActorCritic:

@@ -1,10 +1,12 @@
 """What a spec may say of SAC."""
 
+from nthrun.agents.sac.footprint import sac_footprint
 from nthrun.specs.declaration import AgentDeclaration, AtMost, Field
 
 SAC = AgentDeclaration(
     name="SAC",
     program="nthrun.agents.sac.algorithm:SoftActorCritic",
+    footprint=sac_footprint,
     rules=(AtMost("batch_size", "replay_capacity"),),
     hyperparameters=(
         Field(

@@ -9,6 +9,8 @@ PENDULUM = EnvironmentDeclaration(
     state_dim=2,
     action_low=-2.0,
     action_high=2.0,
+    num_reset_draws=2,
+    terminates=False,
     program="nthrun.environments.pendulum.program:Pendulum",
     viewer="nthrun.environments.pendulum.viewer:PendulumViewer",
 )

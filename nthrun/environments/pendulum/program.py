@@ -30,7 +30,7 @@ class Pendulum:
     """State (θ in radians from upright, θ̇ in radians per second); observation (cos θ, sin θ, θ̇)."""
 
     declaration = PENDULUM
-    num_reset_draws = 2
+    num_reset_draws = PENDULUM.num_reset_draws
 
     def __init__(self, spec: EnvironmentSpec) -> None:
         self.start_state = spec.items("start_state")

@@ -1,0 +1,185 @@
+"""The footprint of a lane: what one run costs in memory while it trains, and on disk.
+
+All of it is counted from the declarations before anything is allocated, and as bounds: what a run
+may or may not reach (episodes of one step, a full replay) is counted as reached.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nthrun.planning.experiment_spec import ExperimentSpec
+from nthrun.specs.declaration import EnvironmentDeclaration, Setting
+from nthrun.specs.environment_spec import EnvironmentSpec, requested_series
+from nthrun.specs.footprint import AgentFootprint
+
+BLOCK_STEPS = 128
+"""The longest block of training steps, drawn ahead and recorded together, and so the steps between
+looks at the outside world; part of what a diverged record means."""
+EVALUATION_STEPS = 32
+"""Evaluation steps between looks at whether an episode is still running."""
+FLOAT, DOUBLE = 4, 8
+SAVING_COPIES = 4
+"""Copies that writing or reading a checkpoint holds of what it is about [measured: 3 to 4]."""
+CHECKPOINT_FILES = 3
+"""State files at once: two generations, and one being written."""
+LANE_OBJECTS = 16_384
+"""Python's objects beside the arrays of one lane: streams, recorder, setting."""
+EPISODE_OBJECTS = 100
+EVALUATION_OBJECTS = 500
+ARRAY_OBJECTS = 160
+EVENT = 2 * FLOAT + 2
+"""Bytes of a step in the log of events: reward, health, and two flags."""
+REPLAY_DRAW_TEMPORARIES = 4 * DOUBLE
+RECORD_TEXTS = 8_192
+CHECKPOINT_HEADER = 8_192
+EVENT_HEADER = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class LaneFootprint:
+    """What one lane of a pack costs, in bytes.
+
+    Attributes:
+        agent: what the agent alone costs; its replay is allocated at full capacity, at once.
+        state: tensors of agent and environment, the replay apart.
+        steps: numbers drawn and outputs kept of a block, and what an update or an evaluation
+            holds for a moment.
+        series: what the recorder holds when the run ends.
+        saving: copies made of state, replay and series when they are saved or read back.
+        filled: the part of the replay that a run fills.
+        record: the record on disk, before compression.
+        snapshots: all snapshots on disk.
+        checkpoint: its part of the checkpoint files at worst.
+    """
+
+    agent: AgentFootprint
+    state: int
+    steps: int
+    series: int
+    saving: int
+    filled: int
+    record: int
+    snapshots: int
+    checkpoint: int
+
+    @property
+    def replay(self) -> int:
+        """At its full capacity."""
+        return self.agent.replay_bytes
+
+    @property
+    def host(self) -> int:
+        """Memory of the host, where device and host are one or where it feeds a device."""
+        return self.state + self.replay + self.steps + self.series + self.saving
+
+    @property
+    def device(self) -> int:
+        """Memory of a device of its own: the host keeps the series and makes the copies."""
+        return self.state + self.replay + self.steps + self.filled
+
+
+def lane_footprint(spec: ExperimentSpec, setting: Setting) -> LaneFootprint:
+    """What a run of a setting costs; it depends on the static hyperparameters alone."""
+    environment = spec.environment
+    agent = spec.agent.declaration.footprint(setting, environment.declaration)
+    total = environment.integer("total_timesteps")
+    state = agent.state_bytes + _environment_bytes(environment.declaration)
+    filled = min(total, agent.replay_capacity) * agent.replay_row_bytes
+    series, num_arrays = _series(environment, agent)
+    evaluations = _num_evaluations(environment) * environment.eval_episodes * 2 * DOUBLE
+    events = total * EVENT + series + evaluations
+    episodes = _num_episodes(environment)
+    objects = episodes * EPISODE_OBJECTS + _num_evaluations(environment) * EVALUATION_OBJECTS
+    objects += num_arrays * ARRAY_OBJECTS + LANE_OBJECTS
+    record = series + evaluations + episodes * 2 * DOUBLE + agent.learned_bytes + RECORD_TEXTS
+    return LaneFootprint(
+        agent=agent,
+        state=state,
+        steps=_block_bytes(environment.declaration, agent) + _working_bytes(environment, agent),
+        series=series + evaluations + objects + agent.learned_bytes,
+        saving=SAVING_COPIES * (state + filled + events),
+        filled=filled,
+        record=record,
+        snapshots=_num_snapshots(environment) * (agent.learned_bytes + RECORD_TEXTS),
+        checkpoint=_checkpoint_bytes(environment, agent, state, events),
+    )
+
+
+def _environment_bytes(environment: EnvironmentDeclaration) -> int:
+    """Its state, the observation of it, and the step of the episode."""
+    return FLOAT * (environment.state_dim + environment.observation_dim) + DOUBLE
+
+
+def _block_bytes(environment: EnvironmentDeclaration, agent: AgentFootprint) -> int:
+    """The noise of a block, and its outputs as tensors and once more as arrays."""
+    start = environment.num_reset_draws + environment.state_dim + environment.observation_dim
+    noise = FLOAT * (agent.num_agent_draws + start)
+    noise += REPLAY_DRAW_TEMPORARIES * agent.num_replay_draws
+    experience = 2 * environment.observation_dim + environment.action_dim + 2
+    outputs = 2 * FLOAT * (experience + agent.num_metrics + 2)
+    return BLOCK_STEPS * (noise + outputs)
+
+
+def _working_bytes(spec: EnvironmentSpec, agent: AgentFootprint) -> int:
+    """The larger of an update and an evaluation, with the states it keeps on request."""
+    shown = 2 * FLOAT * EVALUATION_STEPS * (spec.declaration.observation_dim + 2)
+    acting = spec.eval_episodes * (agent.acting_bytes + shown)
+    if "eval_states" in requested_series(spec.items("record")):
+        acting += 2 * _eval_state_bytes(spec)
+    return max(agent.update_bytes, acting)
+
+
+def _series(spec: EnvironmentSpec, agent: AgentFootprint) -> tuple[int, int]:
+    """Bytes of the requested series of a whole run, and the number of arrays they come in."""
+    observation = FLOAT * spec.declaration.observation_dim
+    per_step = {
+        "train_states": observation,
+        "train_actions": FLOAT * spec.declaration.action_dim,
+        "train_rewards": FLOAT,
+        "train_next_states": observation,
+        "update_indices": DOUBLE * agent.num_replay_draws,
+        "metrics": FLOAT * agent.num_metrics,
+    }
+    wanted = requested_series(spec.items("record"))
+    kept = [size for name, size in per_step.items() if name in wanted]
+    total = spec.integer("total_timesteps")
+    num_blocks = total // BLOCK_STEPS + total // spec.integer("eval_interval_timesteps") + 1
+    num_arrays = num_blocks * (len(kept) + agent.num_metrics * ("metrics" in wanted))
+    eval_states = _num_evaluations(spec) * _eval_state_bytes(spec) * ("eval_states" in wanted)
+    return total * sum(kept) + eval_states, num_arrays
+
+
+def _checkpoint_bytes(spec: EnvironmentSpec, agent: AgentFootprint, state: int, events: int) -> int:
+    """Files of one attempt, replay logs holding up to twice the capacity, and beside them the first
+    checkpoint of the attempt that takes over."""
+    total = spec.integer("total_timesteps")
+    events += 2 * (total // spec.integer("eval_interval_timesteps") + 1) * EVENT_HEADER
+    states = (CHECKPOINT_FILES + 1) * (state + CHECKPOINT_HEADER)
+    rows = min(total, 2 * agent.replay_capacity) + min(total, agent.replay_capacity)
+    return states + 2 * events + rows * agent.replay_row_bytes
+
+
+def _eval_state_bytes(spec: EnvironmentSpec) -> int:
+    """Observations of one evaluation whose episodes are as long as they may be."""
+    steps = spec.eval_episodes * spec.integer("steps_per_episode")
+    return FLOAT * steps * spec.declaration.observation_dim
+
+
+def _num_evaluations(spec: EnvironmentSpec) -> int:
+    interval = spec.integer("eval_interval_timesteps")
+    return spec.integer("total_timesteps") // interval + 1 if spec.eval_episodes else 0
+
+
+def _num_episodes(spec: EnvironmentSpec) -> int:
+    """Training episodes that may end: every step may, where states can be terminal."""
+    total, length = spec.integer("total_timesteps"), spec.integer("steps_per_episode")
+    if spec.declaration.terminates:
+        return total
+    return total // length if length else 0
+
+
+def _num_snapshots(spec: EnvironmentSpec) -> int:
+    interval = spec.integer("snapshot_interval_timesteps")
+    regular = spec.integer("total_timesteps") // interval if interval else 0
+    return regular + len(spec.items("snapshots"))

@@ -1,0 +1,36 @@
+"""Footprints: what one lane of an agent costs, said without making a tensor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFootprint:
+    """What one lane of an agent costs; a contract test compares it with the real tensors.
+
+    Attributes:
+        state_bytes: the tensors of its state, but for `replay`.
+        learned_bytes: the arrays of `learned_params`.
+        replay_capacity: rows of `replay`; 0 for an agent without one.
+        replay_row_bytes: of one of them.
+        num_agent_draws, num_replay_draws: numbers drawn for one step.
+        num_metrics: numbers that one update reports.
+        update_bytes: bound on what one update holds beside the state, gradients included.
+        acting_bytes: bound on what choosing one action holds.
+    """
+
+    state_bytes: int
+    learned_bytes: int
+    replay_capacity: int
+    replay_row_bytes: int
+    num_agent_draws: int
+    num_replay_draws: int
+    num_metrics: int
+    update_bytes: int
+    acting_bytes: int
+
+    @property
+    def replay_bytes(self) -> int:
+        """The whole replay."""
+        return self.replay_capacity * self.replay_row_bytes
