@@ -4,43 +4,16 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from nthrun.commands.describe import describe
-from nthrun.errors import FingerprintError, IndexSpecError
-from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
-from nthrun.specs.indices import parse_indices
+from nthrun.commands.request import MAX_WORKERS, Options, Request, make_request
+from nthrun.errors import FingerprintError
+from nthrun.planning.costs import Asked
+from nthrun.planning.experiment_spec import read_experiment_spec
 from nthrun.specs.seeds import MAX_STAGE
-
-MAX_PACK = 65_536
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the command line asks for.
-
-    Attributes:
-        indices: ascending.
-        save_dir: see `experiment_directory`.
-        stage: of all indices.
-        device: "auto", "cpu" or "cuda".
-        pack: lanes of a pack at most; 0 leaves it to the planner.
-        overwrite: whether recorded indices are run again and replaced.
-        retry_failed: whether failed ones are run again.
-        monitor_after: steps before rendering starts; None never renders.
-    """
-
-    indices: tuple[int, ...]
-    save_dir: str
-    stage: int
-    device: str
-    pack: int
-    overwrite: bool
-    retry_failed: bool
-    monitor_after: int | None
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -93,6 +66,21 @@ class Request:
     help="Where to train.",
 )
 @click.option(
+    "--backend",
+    type=click.Choice(["auto", "compile", "eager"]),
+    default="auto",
+    show_default=True,
+    help="How a step is executed: compiled for this machine, or operation by operation.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, MAX_WORKERS),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Processes to spread the packs over; the bits do not depend on it.",
+)
+@click.option(
     "--pack",
     default="auto",
     show_default=True,
@@ -126,32 +114,12 @@ def run(**options: object) -> int:
     return _run(Options(**options))  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The options as click parses them."""
-
-    env_json: tuple[str, ...]
-    agent_json: tuple[str, ...]
-    index: str | None
-    save_dir: str
-    monitor: bool
-    after: int
-    rerun: bool
-    stage: int
-    device: str
-    pack: str
-    overwrite: bool
-    retry_failed: bool
-    only_describe: bool
-    verify: bool
-    debug: bool
-
-
 def _run(options: Options) -> int:
     spec = read_experiment_spec(options.env_json, options.agent_json)
-    request = _request(options, spec)
+    request = make_request(options, spec)
     if options.only_describe:
-        click.echo(describe(spec, request.indices, request.stage, request.save_dir))
+        asked = Asked(request.device, request.backend, request.pack, request.workers)
+        click.echo(describe(spec, request.indices, request.stage, request.save_dir, asked=asked))
         return 0
     # Training imports torch, which takes seconds that --help and --describe do not owe.
     from nthrun.commands import train, verify  # noqa: PLC0415
@@ -162,48 +130,6 @@ def _run(options: Options) -> int:
         return train.train(spec, request)
     except FingerprintError as error:
         raise FingerprintError(error.message, error.hint or _other_directory(request)) from error
-
-
-def _request(options: Options, spec: ExperimentSpec) -> Request:
-    if options.index is None and not options.only_describe:
-        num_settings = spec.sweep.num_settings
-        raise IndexSpecError(
-            f"--index is missing: which runs to train, counting from 0; this spec has "
-            f"{num_settings} setting{'s' * (num_settings != 1)}, so 0-{num_settings - 1} is one "
-            f"run of each and {num_settings}-{2 * num_settings - 1} the second",
-            "add for example --index 0, or --describe to see the sweep",
-        )
-    if options.rerun and options.stage > 1:
-        raise click.UsageError(
-            f"--rerun is --stage 1, got --stage {options.stage}: give one of them"
-        )
-    if options.verify and (options.overwrite or options.retry_failed):
-        raise click.UsageError(
-            "--verify records nothing: give it without --overwrite, --retry-failed"
-        )
-    if options.after >= 0 and not options.monitor:
-        raise click.UsageError("--after says when --monitor begins: give --monitor too")
-    indices = parse_indices(options.index) if options.index is not None else ()
-    for index in indices[:1] + indices[-1:]:
-        spec.sweep.locate(index)
-    return Request(
-        indices,
-        options.save_dir,
-        1 if options.rerun else options.stage,
-        options.device,
-        _pack_width(options.pack),
-        options.overwrite,
-        options.retry_failed,
-        max(options.after, 0) if options.monitor else None,
-    )
-
-
-def _pack_width(text: str) -> int:
-    if text == "auto":
-        return 0
-    if not (text.isascii() and text.isdecimal()) or len(text) > 5 or not 0 < int(text) <= MAX_PACK:
-        raise click.UsageError(f"--pack {text[:40]}: allowed: auto, or 1 to {MAX_PACK}")
-    return int(text)
 
 
 def _other_directory(request: Request) -> str:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nthrun.commands.opening import require_device, surroundings
+from nthrun.commands.opening import require_fixed, surroundings
+from nthrun.commands.train import plan
 from nthrun.errors import DeviceError, IndexSpecError
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.packs import DEFAULT_WIDTH, Pack, plan_groups, plan_packs, plan_run
+from nthrun.planning.packs import Pack, plan_packs, plan_run
 from nthrun.records.data import open_directory
 from nthrun.records.entries import Entry
 from nthrun.records.experiment import Experiment, open_experiment, require_fingerprint
@@ -22,7 +23,7 @@ from nthrun.training.provenance import comparable
 from nthrun.training.surroundings import Surroundings
 
 if TYPE_CHECKING:
-    from nthrun.commands.run import Request
+    from nthrun.commands.request import Request
 
 EQUAL, DIFFERS, NOT_COMPARABLE = 0, 1, 3
 
@@ -41,7 +42,7 @@ def verify(spec: ExperimentSpec, request: Request) -> int:
     require_fingerprint(experiment, spec.agent.as_document(), spec.environment.as_document())
     recorded = _recorded(experiment, spec, request)
     try:
-        require_device(experiment, request.device)
+        require_fixed(experiment, request)
     except DeviceError as error:
         click.echo(f"index {format_indices(recorded)}: not comparable, {error.message}")
         return NOT_COMPARABLE
@@ -51,7 +52,7 @@ def verify(spec: ExperimentSpec, request: Request) -> int:
     with TrainingProgress(len(fit) * spec.environment.total_timesteps) as progress:
         around.on_block = progress.advance
         around.stop.install()
-        for pack in _packs(spec, request, fit):
+        for pack in _packs(spec, experiment, request, fit):
             for again in Training(pack, around).run():
                 key = _difference(again, recorded[again["index"]])
                 codes.add(DIFFERS if key else EQUAL)
@@ -82,11 +83,12 @@ def _recorded(
     return recorded
 
 
-def _packs(spec: ExperimentSpec, request: Request, indices: list[int]) -> Iterator[Pack]:
-    width = request.pack or DEFAULT_WIDTH
-    for group in plan_groups(spec, indices, width):
+def _packs(
+    spec: ExperimentSpec, experiment: Experiment, request: Request, indices: list[int]
+) -> Iterator[Pack]:
+    for group in plan(spec, experiment, request, indices):
         runs = [plan_run(spec, index, request.stage) for index in group]
-        yield from plan_packs(runs, spec.agent.declaration.static_names(), width)
+        yield from plan_packs(runs, spec.agent.declaration.static_names(), len(group))
 
 
 def _is_comparable(

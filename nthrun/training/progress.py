@@ -1,10 +1,16 @@
-"""Progress of training, on stderr: a live bar on a terminal, silence elsewhere."""
+"""Progress of training: the news of it, and the bar that shows them.
+
+The bar is on stderr: live on a terminal, silence elsewhere. News are plain data, so that they
+reach the bar from the process that trains, whichever that is.
+"""
 
 from __future__ import annotations
 
 import math
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +23,63 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+
+from nthrun.specs.indices import format_indices
+
+SHOWN_PACKS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A pack is being trained, of whose run-steps earlier attempts have done some."""
+
+    indices: tuple[int, ...]
+    done_run_steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """Run-steps were done; the return of the last finished episode (NaN is none)."""
+
+    run_steps: int
+    last_return: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A run of the pack is recorded; the summary is a line for whoever waits."""
+
+    index: int
+    failed: bool
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something to know that stops nothing."""
+
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The process that trained the pack is gone, and its steps since the last checkpoint."""
+
+
+News = Began | Advanced | Recorded | Noted | Lost
+Report = Callable[[News], None]
+
+
+def note(line: str) -> None:
+    """Print a note on stderr."""
+    print(f"note: {line}", file=sys.stderr)
+
+
+@dataclass(slots=True)
+class _PackInTraining:
+    indices: str
+    done_before: int
+    done_now: int = 0
 
 
 class TrainingProgress:
@@ -43,6 +106,7 @@ class TrainingProgress:
             redirect_stdout=False,
         )
         self._task = self._bar.add_task("training", total=total_steps, speed="", last_return="")
+        self._packs: dict[int, _PackInTraining] = {}
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -56,14 +120,26 @@ class TrainingProgress:
     ) -> None:
         self._bar.stop()
 
-    def describe(self, text: str) -> None:
-        """Say what is being trained."""
-        self._bar.update(self._task, description=text)
-
-    def skip(self, run_steps: int) -> None:
-        """Leave out steps that an earlier attempt has done."""
-        total = self._bar.tasks[0].total or 0
-        self._bar.update(self._task, total=total - run_steps)
+    def show(self, news: News, worker: int = 0) -> None:
+        """Show what a worker tells."""
+        match news:
+            case Began(indices, done_run_steps):
+                self._packs[worker] = _PackInTraining(format_indices(indices), done_run_steps)
+                self._describe()
+                self._leave_out(done_run_steps)
+            case Advanced(run_steps, last_return):
+                self._packs[worker].done_now += run_steps
+                self.advance(run_steps, last_return)
+            case Recorded(summary=line):
+                self._packs.pop(worker, None)
+                self._describe()
+                self.say(line)
+            case Noted(line):
+                note(line)
+            case Lost():
+                if pack := self._packs.pop(worker, None):
+                    self._bar.advance(self._task, -pack.done_now)
+                    self._leave_out(-pack.done_before)
 
     def say(self, line: str) -> None:
         """Print a line on stdout; where that is the bar's terminal, above the bar."""
@@ -84,3 +160,19 @@ class TrainingProgress:
             speed=f"{speed:,.0f}/s" if speed else "",
             last_return="" if math.isnan(last_return) else f"return {last_return:.1f}",
         )
+
+    def _describe(self) -> None:
+        """Say what is being trained, or was last."""
+        if not self._packs:
+            return
+        packs = [self._packs[worker].indices for worker in sorted(self._packs)]
+        more = " | ..." if len(packs) > SHOWN_PACKS else ""
+        text = f"index {' | '.join(packs[:SHOWN_PACKS])}{more}"
+        if len(packs) > 1:
+            text = f"{len(packs)} workers: {text}"
+        self._bar.update(self._task, description=text)
+
+    def _leave_out(self, run_steps: int) -> None:
+        """Take steps that an earlier attempt has done off those to be done."""
+        total = self._bar.tasks[0].total or 0
+        self._bar.update(self._task, total=total - run_steps)

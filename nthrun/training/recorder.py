@@ -15,6 +15,7 @@ from nthrun.planning.packs import PlannedRun
 from nthrun.records.schema import Run
 from nthrun.specs.declaration import plain
 from nthrun.specs.environment_spec import EnvironmentSpec
+from nthrun.specs.environment_spec import requested_series as requested_series
 
 Event = dict[str, np.ndarray]
 """A block of steps or an evaluation, every array `(lanes, ...)`.
@@ -25,18 +26,6 @@ Where evaluation is due, and at the end, an event says in `finite` `(lanes,)` wh
 are; with `eval_step` `(lanes,)`, `eval_returns`, `eval_steps` `(lanes, episodes)` if there were
 episodes; and on request `eval_states` `(lanes, longest, episodes, dim)`.
 """
-
-REQUIRED_SERIES = {
-    "update_states": ("train_states", "update_indices"),
-    "update_actions": ("train_actions", "update_indices"),
-    "update_rewards": ("train_rewards", "update_indices"),
-    "update_next_states": ("train_next_states", "update_indices"),
-}
-
-
-def requested_series(record: tuple[str, ...]) -> frozenset[str]:
-    """The series to keep for a spec's `record` list; an update's view needs what it looks into."""
-    return frozenset(name for entry in record for name in REQUIRED_SERIES.get(entry, (entry,)))
 
 
 class LaneRecorder:
@@ -74,6 +63,15 @@ class LaneRecorder:
         """Whether the last evaluation has the highest mean return, the first of equals winning."""
         means = [float(returns.mean()) for _, returns, _ in self._evaluations]
         return not self.diverged and all(means[-1] > mean for mean in means[:-1])
+
+    def outcome(self, failure: str = "") -> dict[str, str]:
+        """Status and reason of the run as it stands, or of one that an exception ended."""
+        if failure:
+            return {"status": "failed", "reason": failure}
+        if self.diverged:
+            reason = f"non-finite numbers at step {self.num_steps}"
+            return {"status": "diverged", "reason": reason}
+        return {"status": "completed", "reason": ""}
 
     def record(self, run: PlannedRun, spec: EnvironmentSpec, extra: Mapping[str, Any]) -> Run:
         """The record of this lane.

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from nthrun.agents.base import State
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.experiment import Experiment
+from nthrun.specs.declaration import Setting
+from nthrun.training.backends import make_stepper
+from nthrun.training.program import Program
 from nthrun.training.provenance import code_hash, comparable
 from nthrun.training.recorder import requested_series
+from nthrun.training.stepping import Stepper
 
 
 class StopRequest:
@@ -20,9 +24,9 @@ class StopRequest:
     def __init__(self) -> None:
         self.signal_number = 0
 
-    def install(self) -> None:
-        """Catch SIGINT and SIGTERM; a second one takes its ordinary course."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+    def install(self, signals: Iterable[int] = (signal.SIGINT, signal.SIGTERM)) -> None:
+        """Catch these signals; a second one takes its ordinary course."""
+        for number in signals:
             signal.signal(number, self._catch)
 
     def _catch(self, number: int, frame: object) -> None:
@@ -53,6 +57,14 @@ class Surroundings:
     stop: StopRequest = field(default_factory=StopRequest)
     on_block: Callable[[int, float], None] = lambda steps, last_return: None
     on_step: Callable[[State, int], None] | None = None
+    _steppers: dict[tuple[object, ...], Stepper] = field(default_factory=dict)
+
+    def stepper(self, statics: Setting, program: Program) -> Stepper:
+        """The stepper of a program, made once for all packs of its static hyperparameters."""
+        key = tuple(statics.items())
+        if key not in self._steppers:
+            self._steppers[key] = make_stepper(program, self.backend, self.device)
+        return self._steppers[key]
 
     def facts(self) -> dict[str, Any]:
         """What a process that continues a checkpoint must share."""

@@ -1,0 +1,151 @@
+"""Training one group of indices: looked up, packed, trained, recorded. Any process may do it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nthrun.errors import NthrunError
+from nthrun.planning.packs import Pack, plan_packs, plan_run
+from nthrun.records.schema import Run
+from nthrun.records.sealed import storage_error
+from nthrun.training.loop import Training
+from nthrun.training.progress import Advanced, Began, Noted, Recorded, Report
+from nthrun.training.provenance import attempt, provenance
+from nthrun.training.recorder import LaneRecorder
+from nthrun.training.resuming import CheckpointFile, drop_checkpoints, find_checkpoints
+from nthrun.training.surroundings import Surroundings
+
+if TYPE_CHECKING:
+    from nthrun.commands.request import Request
+
+
+def train_group(group: list[int], around: Surroundings, request: Request, report: Report) -> None:
+    """Train and record the indices of a group that are still missing.
+
+    It is looked up anew what other processes have recorded meanwhile and where checkpoints stand.
+
+    Args:
+        group: indices of equal static hyperparameters, as many as a pack may have.
+        around: where; told of each block here.
+        request: stage, and which records count.
+        report: told what happens.
+
+    Raises:
+        NthrunError: a full disk, or an interruption.
+    """
+    around.on_block = lambda steps, last_return: report(Advanced(steps, last_return))
+    resume = _still_missing(group, around, request, report)
+    names = around.spec.agent.declaration.static_names()
+    runs = (plan_run(around.spec, i, request.stage, _step(resume[i])) for i in resume)
+    for pack in plan_packs(runs, names, len(group)):
+        indices = tuple(run.index for run in pack.runs)
+        report(Began(indices, pack.start_step * len(indices)))
+        for run in _train_and_record(pack, around, resume, request):
+            report(Recorded(run["index"], run["status"] == "failed", _summary(run)))
+
+
+def _still_missing(
+    group: list[int], around: Surroundings, request: Request, report: Report
+) -> dict[int, CheckpointFile | None]:
+    """Index -> its newest checkpoint, for those of a group that are not recorded by now."""
+    experiment = around.experiment
+    assert experiment is not None
+    if not request.overwrite:
+        group = experiment.inventory().missing(group, request.stage, request.retry_failed)
+    found, refused = find_checkpoints(experiment.checkpoints, request.stage, group, around.facts())
+    for line in refused:
+        report(Noted(line))
+    return {index: found.get(index) for index in group}
+
+
+def _step(checkpoint: CheckpointFile | None) -> int:
+    """The step a checkpoint stands at; 0 without one."""
+    return 0 if checkpoint is None else checkpoint.step
+
+
+def _train_and_record(
+    pack: Pack,
+    around: Surroundings,
+    resume: dict[int, CheckpointFile | None],
+    request: Request,
+) -> list[Run]:
+    experiment = around.experiment
+    assert experiment is not None
+    runs = list(_train(pack, around, resume))
+    experiment.write(request.stage, runs, replace=request.overwrite)
+    written = {
+        index: max(_modified(entry.path) for entry in entries)
+        for (stage, index), entries in experiment.inventory().entries.items()
+        if stage == request.stage
+    }
+    drop_checkpoints(experiment.checkpoints, request.stage, written)
+    return runs
+
+
+def _train(
+    pack: Pack, around: Surroundings, resume: dict[int, CheckpointFile | None]
+) -> Iterator[Run]:
+    """The records of a pack. If an exception ends it, each run is tried alone, so that a run
+    fails only by itself.
+
+    Raises:
+        StorageError: the file system failed.
+    """
+    training: Training | None = None
+    try:
+        training = Training(pack, around, {i: file for i, file in resume.items() if file})
+        yield from training.run()
+    except (NthrunError, KeyboardInterrupt):
+        raise
+    except OSError as error:
+        place = around.experiment.root if around.experiment else Path()
+        raise storage_error(place, error) from error
+    except Exception as error:
+        if len(pack.runs) > 1:
+            for run in pack.runs:
+                yield from _train(Pack((run,), pack.statics), around, resume)
+        elif training is None:
+            yield _not_started(pack, around, _reason(error))
+        else:
+            yield from training.failed(_reason(error))
+
+
+def _not_started(pack: Pack, around: Surroundings, reason: str) -> Run:
+    """The record of a pack of one whose training could not even begin."""
+    made = provenance(around.device, around.backend, around.threads, pack_width=1)
+    recorder = LaneRecorder()
+    extra = recorder.outcome(reason) | {
+        "learned_params": {},
+        "train_time": 0.0,
+        "eval_time": 0.0,
+        "provenance": made | {"attempts": [attempt(pack.start_step)]},
+    }
+    return recorder.record(pack.runs[0], around.spec.environment, extra)
+
+
+def _reason(error: Exception) -> str:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{text} ({place.name}, line {place.lineno} of {Path(place.filename).name})"
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _summary(run: Run) -> str:
+    text = f"index {run['index']}: {run['status']}, {run['total_timesteps']} steps"
+    if run["reason"]:
+        return f"{text}, {run['reason']}"
+    last = run["train_episode_rewards"][-10:]
+    if last.size:
+        text += f", mean return of the last {last.size} episodes {np.mean(last):.1f}"
+    return text

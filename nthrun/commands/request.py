@@ -1,0 +1,130 @@
+"""What a command line of `main.py` asks for: its options, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import click
+
+from nthrun.errors import IndexSpecError
+from nthrun.planning.experiment_spec import ExperimentSpec
+from nthrun.specs.indices import parse_indices
+
+MAX_PACK = 65_536
+MAX_WORKERS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options as click parses them."""
+
+    env_json: tuple[str, ...]
+    agent_json: tuple[str, ...]
+    index: str | None
+    save_dir: str
+    monitor: bool
+    after: int
+    rerun: bool
+    stage: int
+    device: str
+    backend: str
+    workers: int
+    pack: str
+    overwrite: bool
+    retry_failed: bool
+    only_describe: bool
+    verify: bool
+    debug: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line asks for.
+
+    Attributes:
+        indices: ascending.
+        save_dir: see `experiment_directory`.
+        stage: of all indices.
+        device: "auto", "cpu" or "cuda".
+        backend: "auto", "compile" or "eager".
+        workers: processes that train, at most.
+        pack: lanes of a pack at most; 0 leaves it to the planner.
+        overwrite: whether recorded indices are run again and replaced.
+        retry_failed: whether failed ones are run again.
+        monitor_after: steps before rendering starts; None never renders.
+    """
+
+    indices: tuple[int, ...]
+    save_dir: str
+    stage: int
+    device: str
+    backend: str
+    workers: int
+    pack: int
+    overwrite: bool
+    retry_failed: bool
+    monitor_after: int | None
+
+
+def make_request(options: Options, spec: ExperimentSpec) -> Request:
+    """What the options ask for.
+
+    Raises:
+        IndexSpecError: --index is missing where it is needed, unreadable or out of range.
+        UsageError: an option's value is not allowed, or takes back another option.
+    """
+    if options.index is None and not options.only_describe:
+        num_settings = spec.sweep.num_settings
+        raise IndexSpecError(
+            f"--index is missing: which runs to train, counting from 0; this spec has "
+            f"{num_settings} setting{'s' * (num_settings != 1)}, so 0-{num_settings - 1} is one "
+            f"run of each and {num_settings}-{2 * num_settings - 1} the second",
+            "add for example --index 0, or --describe to see the sweep",
+        )
+    _refuse_contradictions(options)
+    indices = parse_indices(options.index) if options.index is not None else ()
+    for index in indices[:1] + indices[-1:]:
+        spec.sweep.locate(index)
+    return Request(
+        indices,
+        options.save_dir,
+        1 if options.rerun else options.stage,
+        options.device,
+        options.backend,
+        options.workers,
+        _pack_width(options.pack),
+        options.overwrite,
+        options.retry_failed,
+        max(options.after, 0) if options.monitor else None,
+    )
+
+
+def _refuse_contradictions(options: Options) -> None:
+    several = options.workers > 1
+    contradictions = (
+        (
+            options.rerun and options.stage > 1,
+            f"--rerun is --stage 1, got --stage {options.stage}: give one of them",
+        ),
+        (
+            options.verify and (options.overwrite or options.retry_failed),
+            "--verify records nothing: give it without --overwrite, --retry-failed",
+        ),
+        (
+            options.after >= 0 and not options.monitor,
+            "--after says when --monitor begins: give --monitor too",
+        ),
+        (options.verify and several, "--verify takes one process: give it without --workers"),
+        (options.monitor and several, "--monitor shows one process: give it without --workers"),
+    )
+    for found, message in contradictions:
+        if found:
+            raise click.UsageError(message)
+
+
+def _pack_width(text: str) -> int:
+    if text == "auto":
+        return 0
+    if not (text.isascii() and text.isdecimal()) or len(text) > 5 or not 0 < int(text) <= MAX_PACK:
+        raise click.UsageError(f"--pack {text[:40]}: allowed: auto, or 1 to {MAX_PACK}")
+    return int(text)

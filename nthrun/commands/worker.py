@@ -1,0 +1,191 @@
+"""A worker process: trains the groups of indices that its parent hands it, one at a time.
+
+    parent → worker    Job, then Group, one at a time; None when there is no more; Stop at any time
+    worker → parent    News while a group is trained, then Finished; or what ended it
+
+A worker whose parent is gone saves its pack's state at the end of the block and ends.
+This module imports no torch, so that a worker is given its GPU before it does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+from nthrun.errors import InterruptedRunError, NthrunError
+from nthrun.training.progress import Advanced, News
+
+if TYPE_CHECKING:
+    from nthrun.commands.request import Request
+    from nthrun.planning.experiment_spec import ExperimentSpec
+    from nthrun.records.experiment import Experiment
+    from nthrun.training.surroundings import StopRequest
+
+STOPPING = frozenset({signal.SIGINT, signal.SIGTERM})
+NEWS_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every group of a command belongs to."""
+
+    spec: ExperimentSpec
+    experiment: Experiment
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Indices to train next."""
+
+    indices: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Save and end, as after this signal."""
+
+    signal_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Every index of the group is recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broke:
+    """The worker ends by an error that concerns the whole command."""
+
+    error: NthrunError
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """The worker ends by an exception that nobody foresaw."""
+
+    reason: str
+
+
+Message = News | Finished | Broke | Crashed
+
+
+def serve(connection: Connection, gpu: str | None) -> None:
+    """Train what comes through a pipe until there is no more.
+
+    Args:
+        connection: to the parent.
+        gpu: the one GPU to use, as CUDA_VISIBLE_DEVICES names it; None leaves that variable.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which passes it on
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    try:
+        _work(connection)
+    except InterruptedRunError as error:
+        sys.exit(error.exit_code)
+    except NthrunError as error:
+        _send(connection, Broke(error))
+    except Exception as error:
+        if "--debug" in sys.argv:
+            traceback.print_exc()
+        _send(connection, Crashed(" ".join(f"{type(error).__name__}: {error}".split())))
+
+
+def _work(connection: Connection) -> None:
+    job = _receive(connection)
+    if job is None:
+        return
+    from nthrun.commands.group import train_group  # noqa: PLC0415 - imports torch
+    from nthrun.commands.opening import surroundings  # noqa: PLC0415 - imports torch
+
+    around = surroundings(job.spec, job.experiment)
+    around.stop.install([signal.SIGTERM])
+    parent = Parent(connection, around.stop)
+    while group := parent.next_group():
+        train_group(group, around, job.request, parent.report)
+        parent.finished()
+
+
+class Parent:
+    """The worker's view of its parent.
+
+    Args:
+        connection: to it.
+        stop: set when the parent wants that, or is gone.
+    """
+
+    def __init__(self, connection: Connection, stop: StopRequest) -> None:
+        self._connection = connection
+        self._stop = stop
+        self._untold = Advanced(0, 0.0)
+        self._due = 0.0
+
+    def next_group(self) -> list[int]:
+        """Wait for the next group; empty where there is no more, or no parent.
+
+        Raises:
+            InterruptedRunError: the worker is to stop instead.
+        """
+        message = _receive(self._connection)
+        self._obey(message)
+        if message is not None:
+            self._listen()
+        if number := self._stop.signal_number:
+            raise InterruptedRunError(f"stopped by signal {number}", number)
+        return message.indices if isinstance(message, Group) else []
+
+    def report(self, news: News) -> None:
+        """Tell news, steps a few times a second at most, and hear whether to stop."""
+        if isinstance(news, Advanced):
+            run_steps = self._untold.run_steps + news.run_steps
+            self._untold = Advanced(run_steps, news.last_return)
+            if time.monotonic() >= self._due:
+                self._tell_steps()
+        else:
+            self._tell_steps()
+            _send(self._connection, news)
+        self._listen()
+
+    def finished(self) -> None:
+        """Tell that the group is done."""
+        _send(self._connection, Finished())
+
+    def _tell_steps(self) -> None:
+        if self._untold.run_steps:
+            _send(self._connection, self._untold)
+        self._untold = Advanced(0, self._untold.last_return)
+        self._due = time.monotonic() + NEWS_SECONDS
+
+    def _listen(self) -> None:
+        try:
+            while self._connection.poll():
+                self._obey(self._connection.recv())
+        except (EOFError, OSError):
+            self._stop.signal_number = signal.SIGHUP
+
+    def _obey(self, message: object) -> None:
+        if isinstance(message, Stop):
+            self._stop.signal_number = message.signal_number
+
+
+def _receive(connection: Connection) -> Any:
+    """The next message; None where there is no more, or no parent."""
+    try:
+        return connection.recv()
+    except (EOFError, OSError):
+        return None
+
+
+def _send(connection: Connection, message: Message) -> None:
+    """Tell the parent; that it is gone is found by listening."""
+    with contextlib.suppress(OSError):
+        connection.send(message)
