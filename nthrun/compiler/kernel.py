@@ -1,0 +1,128 @@
+"""A kernel: compiled functions applied to tensors of a pack."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nthrun.compiler.library import load
+from nthrun.compiler.program_text import write_program
+from nthrun.compiler.statements import Buffer
+from nthrun.compiler.tracing import Function
+
+FAULTS: dict[int, tuple[type[Exception], str]] = {
+    1: (IndexError, "an index tensor of a compiled step names an element that is not there"),
+    2: (ZeroDivisionError, "a compiled step divided an integer by zero"),
+}
+"""What a library's `run` returns when it failed."""
+
+
+class Kernel:
+    """Steps of functions that share a state, run lane after lane in native code.
+
+    Args:
+        variants: functions of named tensors with a lane axis of 1; see `tracing.Function`.
+        examples: an input each, `(1, ...)`.
+        state: names of the inputs that are changed in place, step after step.
+
+    Raises:
+        UnsupportedOperationError: a function uses an operation that cannot be compiled.
+        CompileError: there is no compiler, or it failed.
+    """
+
+    def __init__(
+        self, variants: Sequence[Function], examples: Mapping[str, Tensor], state: frozenset[str]
+    ) -> None:
+        text = write_program(variants, examples, state)
+        self._num_variants = len(variants)
+        self._buffers = text.buffers
+        self._arena = torch.empty(text.arena_bytes + 64, dtype=torch.uint8)
+        self._run = load(text.source).run
+
+    def __call__(
+        self,
+        state: Mapping[str, Tensor],
+        inputs: Mapping[str, Tensor],
+        variants: np.ndarray,
+        lanes: Sequence[int],
+    ) -> dict[str, Tensor]:
+        """Run `len(variants)` steps of some lanes.
+
+        Args:
+            state: contiguous, `(lanes, ...)` each; changed in place.
+            inputs: `(lanes, num_steps, ...)` each.
+            variants: which function each step is, `(num_steps,)`.
+            lanes: which lanes; the others' state stays and their outputs are zero.
+
+        Returns:
+            outputs, `(lanes, num_steps, ...)` each.
+
+        Raises:
+            ValueError: a tensor, lane or variant is not one the kernel was compiled for.
+            IndexError: an index tensor had a value out of range; the state is then of no use.
+            ZeroDivisionError: an integer was divided by zero; likewise.
+        """
+        num_lanes = len(next(iter(state.values())))
+        order = np.array(lanes, np.int64)
+        which = np.ascontiguousarray(variants, np.uint8)
+        _check_numbers("lanes", order, num_lanes)
+        _check_numbers("variants", np.asarray(variants), self._num_variants)
+        outputs: dict[str, Tensor] = {}
+        pointers = []
+        held = []
+        for name, buffer in self._buffers.items():
+            if buffer.place == "state":
+                tensor = state[name]
+                _check_tensor(name, tensor, buffer, (num_lanes,))
+                if not tensor.is_contiguous():
+                    raise ValueError(f"{name} is not contiguous")
+            elif buffer.place == "input":
+                tensor = inputs[name].contiguous()
+                _check_tensor(name, tensor, buffer, (num_lanes, len(which)))
+            else:
+                shape = (num_lanes, len(which), *buffer.shape[1:])
+                tensor = outputs[name] = torch.zeros(shape, dtype=buffer.dtype)
+            held.append(tensor)
+            pointers.append(tensor.data_ptr())
+        self._check_apart(state)
+        arena = -(-self._arena.data_ptr() // 64) * 64
+        fault = self._run(
+            order.ctypes.data_as(ctypes.c_void_p),
+            ctypes.c_int64(len(order)),
+            which.ctypes.data_as(ctypes.c_void_p),
+            ctypes.c_int64(len(which)),
+            (ctypes.c_void_p * len(pointers))(*pointers),
+            ctypes.c_void_p(arena),
+        )
+        if fault:
+            kind, message = FAULTS[fault]
+            raise kind(message)
+        return outputs
+
+    def _check_apart(self, state: Mapping[str, Tensor]) -> None:
+        """State is changed in place, so that no two tensors may share memory."""
+        spans = sorted(
+            (state[name].data_ptr(), state[name].data_ptr() + state[name].nbytes, name)
+            for name, buffer in self._buffers.items()
+            if buffer.place == "state" and state[name].nbytes
+        )
+        for (_, end, name), (begin, _, other) in pairwise(spans):
+            if begin < end:
+                raise ValueError(f"{name} and {other} share memory")
+
+
+def _check_tensor(name: str, tensor: Tensor, buffer: Buffer, leading: tuple[int, ...]) -> None:
+    found = (tuple(tensor.shape), tensor.dtype, tensor.device.type)
+    expected = ((*leading, *buffer.shape[1:]), buffer.dtype, "cpu")
+    if found != expected:
+        raise ValueError(f"{name} is {found}, where the kernel takes {expected}")
+
+
+def _check_numbers(name: str, numbers: np.ndarray, bound: int) -> None:
+    if numbers.ndim != 1 or (numbers.size and not 0 <= numbers.min() <= numbers.max() < bound):
+        raise ValueError(f"{name} are {numbers.tolist()}, where each is to be within [0, {bound})")

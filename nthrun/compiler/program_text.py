@@ -1,0 +1,134 @@
+"""The whole C++ text of a library: one function a variant of the step, and the loop over lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from torch import Tensor
+
+from nthrun.compiler.emission import emit_group, product_scratch_bytes
+from nthrun.compiler.fusion import Group, fuse, inline_comparisons, needed_outside
+from nthrun.compiler.lowering import Lowering
+from nthrun.compiler.memory import Memory, emit_constants
+from nthrun.compiler.rules import RULES
+from nthrun.compiler.statements import C_TYPES, Buffer, Place, Product
+from nthrun.compiler.storage import assign_arena, place
+from nthrun.compiler.tracing import Function, trace
+
+HEADERS = ("elements.hpp", "reductions.hpp", "products.hpp")
+
+
+@dataclass(frozen=True)
+class ProgramText:
+    """A library's source and what its memory looks like.
+
+    Attributes:
+        source: C++.
+        buffers: state, inputs and outputs, in the order of the call's pointers.
+        arena_bytes: scratch memory.
+    """
+
+    source: str
+    buffers: Mapping[str, Buffer]
+    arena_bytes: int
+
+
+def write_program(
+    variants: Sequence[Function], examples: Mapping[str, Tensor], state: frozenset[str]
+) -> ProgramText:
+    """Trace, lower and write functions that share state, inputs and outputs.
+
+    Args:
+        variants: the functions; each step says which to run.
+        examples: inputs of one lane by name, the state's among them.
+        state: names of the inputs that live between steps.
+
+    Raises:
+        UnsupportedOperationError: a function uses an operation that cannot be compiled.
+    """
+    shared: dict[str, Buffer] = {}
+    for name, tensor in examples.items():
+        kind: Place = "state" if name in state else "input"
+        shared[name] = Buffer(name, tensor.dtype, tuple(tensor.shape), kind)
+    bodies: list[str] = []
+    arena_bytes = 0
+    for number, function in enumerate(variants):
+        traced = trace(function, examples)
+        lowering = Lowering(traced, shared, state, RULES, f"v{number}_")
+        results = lowering.outputs
+        statements = inline_comparisons(lowering.statements, results.values())
+        statements = place(statements, results, shared)
+        text, needed = _variant(number, fuse(statements), shared)
+        bodies += text
+        arena_bytes = max(arena_bytes, needed)
+    source = "\n".join([*_included(), *bodies, *_entry(shared, len(variants))])
+    return ProgramText(source, shared, arena_bytes)
+
+
+def _variant(
+    number: int, groups: list[Group], shared: Mapping[str, Buffer]
+) -> tuple[list[str], int]:
+    arena, arena_bytes = assign_arena(groups)
+    pointers = {buffer: _pointer(n, buffer) for n, buffer in enumerate(shared.values())}
+    memory = Memory(pointers, arena, needed_outside(groups), arena_bytes)
+    statements = [statement for group in groups for statement in group]
+    views = [view for s in statements for view in (s.out, *s.reads)]
+    constants = {v.buffer: None for v in views if v.buffer.place == "constant"}
+    text = [*emit_constants(list(constants))]
+    for part, group in enumerate(groups):
+        text.append("__attribute__((noinline))")
+        text.append(f"static void part_{number}_{part}(char* const* at, char* arena)")
+        text += emit_group(group, memory)
+    text.append(f"static void step_{number}(char* const* at, char* arena) {{")
+    text += [f"part_{number}_{part}(at, arena);" for part in range(len(groups))]
+    text.append("}")
+    products = [product_scratch_bytes(s) for s in statements if isinstance(s, Product)]
+    return text, arena_bytes + max(products, default=0)
+
+
+def _pointer(place: int, buffer: Buffer) -> str:
+    return f"reinterpret_cast<{C_TYPES[buffer.dtype]}*>(at[{place}])"
+
+
+def _entry(shared: Mapping[str, Buffer], num_variants: int) -> Iterator[str]:
+    """The function that is called: for each lane, for each step, the step's variant.
+
+    `base[b]` is where buffer b of lane 0 begins. A lane's state lies one after another, its inputs
+    and outputs `num_steps` rows behind each other.
+    """
+    sizes = [buffer.size * buffer.dtype.itemsize for buffer in shared.values()]
+    moves = [int(buffer.place != "state") for buffer in shared.values()]
+    yield f"constexpr int num_buffers = {len(sizes)};"
+    yield f"static const int64_t row_bytes[] = {{{', '.join(map(str, sizes))}}};"
+    yield f"static const int64_t moves[] = {{{', '.join(map(str, moves))}}};"
+    yield "using Step = void (*)(char* const*, char*);"
+    steps = ", ".join(f"step_{number}" for number in range(num_variants))
+    yield f"static const Step steps[] = {{{steps}}};"
+    yield _CALLED
+
+
+_CALLED = """
+extern "C" int run(const int64_t* lanes, int64_t num_lanes, const uint8_t* variants,
+                   int64_t num_steps, char* const* base, char* arena) {
+  fault = NONE;
+  for (int64_t n = 0; n < num_lanes; ++n) {
+    char* at[num_buffers];
+    for (int b = 0; b < num_buffers; ++b)
+      at[b] = base[b] + lanes[n] * row_bytes[b] * (moves[b] ? num_steps : 1);
+    for (int64_t t = 0; t < num_steps; ++t) {
+      steps[variants[t]](at, arena);
+      for (int b = 0; b < num_buffers; ++b) at[b] += moves[b] * row_bytes[b];
+    }
+  }
+  return fault;
+}
+"""
+
+
+@cache
+def _included() -> tuple[str, ...]:
+    folder = resources.files("nthrun.compiler") / "native"
+    return tuple((folder / name).read_text() for name in HEADERS)

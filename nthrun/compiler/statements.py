@@ -1,0 +1,223 @@
+"""What a traced function becomes: statements over views of buffers, all shapes known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+
+from nthrun.errors import UnsupportedOperationError
+
+C_TYPES = {
+    torch.float32: "float",
+    torch.float64: "double",
+    torch.int64: "int64_t",
+    torch.int32: "int32_t",
+    torch.bool: "bool",
+}
+
+Place = Literal["state", "input", "output", "constant", "scratch"]
+Number = bool | int | float
+
+
+@dataclass(eq=False)
+class Buffer:
+    """Memory for one tensor of one lane.
+
+    Attributes:
+        name: unique, a C++ identifier.
+        dtype: of an element.
+        shape: of the tensor, its lane axis of 1 first.
+        place: state lives between steps; inputs and outputs have one row a step; constants hold
+            `values`; scratch lives within a step.
+        values: of a constant, flattened.
+        host: the buffer and the offset at which this one lies, where it has been placed in another.
+    """
+
+    name: str
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    place: Place
+    values: tuple[Number, ...] = ()
+    host: tuple[Buffer, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.dtype not in C_TYPES:
+            raise UnsupportedOperationError(f"tensors of {self.dtype} cannot be compiled")
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return torch.Size(self.shape).numel()
+
+    def storage(self) -> Buffer:
+        """The buffer whose memory this one uses."""
+        return self if self.host is None else self.host[0].storage()
+
+    def offset(self) -> int:
+        """Where in its storage it begins, in elements."""
+        return 0 if self.host is None else self.host[0].offset() + self.host[1]
+
+
+@dataclass(frozen=True)
+class View:
+    """Elements of a buffer by index: `offset + Σ index[d] strides[d]`."""
+
+    buffer: Buffer
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int = 0
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of an element."""
+        return self.buffer.dtype
+
+    @property
+    def size(self) -> int:
+        """Number of indices."""
+        return torch.Size(self.shape).numel()
+
+    def squeezed(self) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+        """(shape, strides, offset) without axes of length 1, within the buffer's storage."""
+        axes = [d for d, length in enumerate(self.shape) if length != 1]
+        shape = tuple(self.shape[d] for d in axes)
+        return shape, tuple(self.strides[d] for d in axes), self.offset + self.buffer.offset()
+
+    def is_whole(self) -> bool:
+        """Whether it is all of its buffer, in order."""
+        contiguous = contiguous_strides(self.shape)
+        same = all(
+            length == 1 or a == b
+            for length, a, b in zip(self.shape, self.strides, contiguous, strict=True)
+        )
+        return same and self.offset == 0 and self.size == self.buffer.size
+
+
+def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
+    """Strides of a row-major tensor."""
+    strides, step = [], 1
+    for length in reversed(shape):
+        strides.append(step)
+        step *= length
+    return tuple(reversed(strides))
+
+
+def whole(buffer: Buffer) -> View:
+    """All of a buffer, in order."""
+    return View(buffer, buffer.shape, contiguous_strides(buffer.shape))
+
+
+@dataclass(eq=False)
+class Statement:
+    """One thing to do. It writes `out` and reads `reads`.
+
+    Attributes:
+        out: what it writes; no element twice.
+        reads: what it reads.
+    """
+
+    out: View
+    reads: tuple[View, ...] = field(default=(), kw_only=True)
+
+
+@dataclass(eq=False)
+class Pointwise(Statement):
+    """out[i] = operation(arguments[i]).
+
+    Attributes:
+        operation: a key of `pointwise.EXPRESSIONS`.
+        arguments: views of out's shape, numbers, or statements of that shape to be computed here
+            and not stored.
+        compute: the type the arguments are converted to first.
+    """
+
+    operation: str
+    arguments: tuple[View | Number | Pointwise, ...]
+    compute: torch.dtype
+
+    def __post_init__(self) -> None:
+        self.reads = tuple(_views(self.arguments))
+
+
+def _views(arguments: Iterable[View | Number | Pointwise]) -> Iterator[View]:
+    for argument in arguments:
+        if isinstance(argument, View):
+            yield argument
+        elif isinstance(argument, Pointwise):
+            yield from argument.reads
+
+
+@dataclass(eq=False)
+class Reduction(Statement):
+    """out = kind of source over its last `axes` axes (sum, prod, amax, amin, argmax, argmin)."""
+
+    kind: str
+    source: View
+    axes: int
+
+    def __post_init__(self) -> None:
+        self.reads = (self.source,)
+
+
+@dataclass(eq=False)
+class Product(Statement):
+    """out (batch, m, n) = left (batch, m, k) times right (batch, k, n)."""
+
+    left: View
+    right: View
+
+    def __post_init__(self) -> None:
+        self.reads = (self.left, self.right)
+
+
+@dataclass(eq=False)
+class Take(Statement):
+    """out[i] = source[i but for axis `axis`, where it is index[i]]."""
+
+    source: View
+    axis: int
+    index: View
+
+    def __post_init__(self) -> None:
+        self.reads = (self.source, self.index)
+
+
+@dataclass(eq=False)
+class Put(Statement):
+    """base[i but for axis `axis`, where it is index[i]] = source[i], or += it, in order of i.
+
+    `out` is all of base, which is changed in place.
+    """
+
+    source: View
+    axis: int
+    index: View
+    accumulate: bool
+
+    def __post_init__(self) -> None:
+        self.reads = (self.source, self.index, self.out)
+
+
+@dataclass(eq=False)
+class Scan(Statement):
+    """out = running kind ("sum" or "prod") of source along its last axis."""
+
+    kind: str
+    source: View
+
+    def __post_init__(self) -> None:
+        self.reads = (self.source,)
+
+
+@dataclass(eq=False)
+class Sort(Statement):
+    """out = positions that sort source along its last axis, equal elements in order."""
+
+    source: View
+    descending: bool
+
+    def __post_init__(self) -> None:
+        self.reads = (self.source,)
