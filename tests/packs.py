@@ -17,6 +17,7 @@ from nthrun.training.device import prepare_torch
 from nthrun.training.loop import Training
 from nthrun.training.surroundings import Surroundings
 
+BACKENDS = ("eager", "compile")
 ENVIRONMENT = {
     "env_name": "Pendulum-v1",
     "total_timesteps": 300,
@@ -54,13 +55,18 @@ def pack_of(spec: ExperimentSpec, indices: Sequence[int], stage: int = 0) -> Pac
     return pack
 
 
-def surroundings(spec: ExperimentSpec) -> Surroundings:
-    """A process that trains on one CPU thread and leaves no files."""
+def surroundings(spec: ExperimentSpec, backend: str = "eager", device: str = "cpu") -> Surroundings:
+    """A process that trains with one thread and leaves no files but compiled code."""
     prepare_torch(1)
-    return Surroundings(spec, None, "cpu", "eager", 1)
+    return Surroundings(spec, None, device, backend, 1)
 
 
-def train(spec: ExperimentSpec, indices: Sequence[int], stage: int = 0) -> dict[int, Run]:
-    """Index -> record of one pack trained from step 0."""
-    runs = Training(pack_of(spec, indices, stage), surroundings(spec)).run()
+def train(
+    spec: ExperimentSpec,
+    indices: Sequence[int],
+    stage: int = 0,
+    around: Surroundings | None = None,
+) -> dict[int, Run]:
+    """Index -> record of one pack trained from step 0, by default operation by operation."""
+    runs = Training(pack_of(spec, indices, stage), around or surroundings(spec)).run()
     return {run["index"]: run for run in runs}

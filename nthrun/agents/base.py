@@ -35,6 +35,14 @@ class Noise(NamedTuple):
     agent: Tensor
     replay: Tensor
 
+    def steps(self, begin: int, end: int) -> Noise:
+        """Some steps of a block's noise, whose tensors are `(lanes, num_steps, ...)`."""
+        return Noise(*(part[:, begin:end] for part in self))
+
+    def step(self, place: int) -> Noise:
+        """One step of a block's noise."""
+        return Noise(*(part[:, place] for part in self))
+
 
 class Experience(NamedTuple):
     """Steps of every lane, `(lanes, batch, dim)` each; batch is 1 for the step just taken.

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nthrun.errors import DeviceError
+from nthrun.errors import CompileError, DeviceError
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.records.experiment import Experiment, Manifest, create_experiment
+from nthrun.records.experiment import Experiment, Manifest, create_experiment, is_experiment
 from nthrun.specs.fingerprint import fingerprint
+from nthrun.training.backends import try_compiled
 from nthrun.training.device import prepare_torch, resolve_device
+from nthrun.training.progress import note
 from nthrun.training.provenance import code_hash, git_state
 from nthrun.training.surroundings import StopRequest, Surroundings
 
 if TYPE_CHECKING:
-    from nthrun.commands.run import Request
+    from nthrun.commands.request import Request
 
-BACKEND = "eager"
 THREADS = 1
 
 
@@ -27,38 +28,65 @@ def open_for(spec: ExperimentSpec, request: Request) -> Experiment:
         DeviceError: this machine cannot provide what the manifest says.
     """
     agent, environment = spec.agent.as_document(), spec.environment.as_document()
+    root = spec.directory(request.save_dir)
+    device = resolve_device(request.device)
     manifest = Manifest(
         fingerprint=fingerprint(agent, environment),
         num_settings=spec.sweep.num_settings,
         agent=agent,
         environment=environment,
-        device=resolve_device(request.device),
-        backend=BACKEND,
+        device=device,
+        backend="" if is_experiment(root) else _new_backend(spec, request.backend, device),
         threads=THREADS,
     )
-    experiment = create_experiment(spec.directory(request.save_dir), manifest)
-    require_device(experiment, request.device)
+    experiment = create_experiment(root, manifest)
+    require_fixed(experiment, request)
     return experiment
 
 
-def require_device(experiment: Experiment, asked: str) -> None:
-    """Check that the runs of an experiment can be made here, as asked.
+def require_fixed(experiment: Experiment, request: Request) -> None:
+    """Check that the runs of an experiment are made, and can be made here, as asked.
 
     Raises:
-        DeviceError: they are made on another device, or this machine lacks it.
+        DeviceError: they are made on another device or with another backend, or this machine
+            lacks the device.
     """
-    fixed = experiment.manifest.device
-    if asked not in ("auto", fixed):
-        raise DeviceError(
-            f"--device {asked}: the runs of {experiment.root} are made on {fixed}, "
-            "and one experiment keeps to one device",
-            "give another --save-dir, or leave --device out on a machine that has one",
-        )
-    if fixed == "cuda" and resolve_device("auto") != "cuda":
+    manifest = experiment.manifest
+    pairs = (
+        ("device", request.device, manifest.device),
+        ("backend", request.backend, manifest.backend),
+    )
+    for option, asked, fixed in pairs:
+        if asked not in ("auto", fixed):
+            raise DeviceError(
+                f"--{option} {asked}: the runs of {experiment.root} are made with {fixed}, "
+                f"and one experiment keeps to one {option}",
+                f"give another --save-dir, or leave --{option} out",
+            )
+    if manifest.device == "cuda" and resolve_device("auto") != "cuda":
         raise DeviceError(
             f"the runs of {experiment.root} are made on cuda, and this machine has no GPU",
             "run on a machine with a GPU, or give another --save-dir",
         )
+
+
+def _new_backend(spec: ExperimentSpec, asked: str, device: str) -> str:
+    """The backend of a new experiment; `auto` compiles where that works here, and says if not.
+
+    Raises:
+        CompileError: `compile` is asked for and does not work.
+    """
+    prepare_torch(THREADS)
+    if asked == "eager":
+        return asked
+    try:
+        try_compiled(spec, device)
+    except CompileError as error:
+        if asked == "compile":
+            raise
+        note(f"steps are not compiled but run operation by operation (eager): {error.message}")
+        return "eager"
+    return "compile"
 
 
 def surroundings(spec: ExperimentSpec, experiment: Experiment, keep: bool = True) -> Surroundings:

@@ -38,7 +38,7 @@ class Manifest:
         num_settings: settings of the sweep.
         agent, environment: the specs as documents.
         device: "cpu" or "cuda", for every run.
-        backend: how a step is executed.
+        backend: how a step is executed, "eager" or "compile".
         threads: of each process.
         schema: version of the files.
     """

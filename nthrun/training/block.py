@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from nthrun.training.program import StepOutput
 from nthrun.training.recorder import Event
+from nthrun.training.stepping import METRICS, Block
 
 EXPERIENCE_SERIES = {
     "train_states": "observation",
@@ -19,45 +18,44 @@ EXPERIENCE_SERIES = {
 }
 
 
-def block_event(
-    outputs: Sequence[StepOutput], learned: np.ndarray, series: frozenset[str]
-) -> Event:
+def block_event(block: Block, learned: np.ndarray, series: frozenset[str]) -> Event:
     """A block's steps as a recorder event.
 
     Args:
-        outputs: one a step.
+        block: as a stepper gives it.
         learned: whether the agent updated, `(steps,)`.
         series: names of the series to keep.
     """
-    rewards = _joined([output.experience.reward for output in outputs])[..., 0]
-    metrics = [output.metrics for output in outputs if output.metrics]
-    names = metrics[0] if metrics else ()
-    updates = {name: _stacked([values[name] for values in metrics]) for name in names}
-    health = rewards.copy()
-    for values in updates.values():
-        health[:, learned] += values
+    shown = {name: part.numpy(force=True) for name, part in block.items()}
+    rewards = shown["reward"][..., 0]
+    updates = {name: part for name, part in shown.items() if name.startswith(METRICS)}
     event = {
         "reward": rewards,
-        "ended": _joined([output.ended for output in outputs])[..., 0],
+        "ended": shown["ended"][..., 0],
         "learned": np.tile(learned, (len(rewards), 1)),
-        "health": health,
+        "health": _health(rewards, updates, learned),
     }
     for name, part in EXPERIENCE_SERIES.items():
         if name in series:
-            values = _joined([getattr(output.experience, part) for output in outputs])
-            event[f"series/{name}"] = values[..., 0] if name == "train_rewards" else values
+            event[f"series/{name}"] = rewards if name == "train_rewards" else shown[part]
     if "metrics" in series:
-        event |= {f"updates/metrics/{name}": values for name, values in updates.items()}
+        event |= {f"updates/{name}": values for name, values in updates.items()}
     return event
 
 
-def _joined(steps: Sequence[Tensor]) -> np.ndarray:
-    """`(lanes, steps, dim)` on the host, from one `(lanes, 1, dim)` tensor a step."""
-    joined: np.ndarray = torch.cat(tuple(steps), 1).numpy(force=True)
-    return joined
+def joined(blocks: Sequence[Block]) -> Block:
+    """Blocks of steps one after the other as one; metrics may begin in a later one."""
+    if len(blocks) == 1:
+        return blocks[0]
+    names = {name: None for block in blocks for name in block}
+    return {name: torch.cat([b[name] for b in blocks if name in b], 1) for name in names}
 
 
-def _stacked(steps: Sequence[Tensor]) -> np.ndarray:
-    """`(lanes, steps, ...)` on the host, from one `(lanes, ...)` tensor a step."""
-    stacked: np.ndarray = torch.stack(tuple(steps), 1).numpy(force=True)
-    return stacked
+def _health(
+    rewards: np.ndarray, updates: Mapping[str, np.ndarray], learned: np.ndarray
+) -> np.ndarray:
+    """Non-finite where a step's reward or one of its metrics is, `(lanes, steps)`."""
+    health = rewards.copy()
+    for values in updates.values():
+        health[:, learned] += values
+    return health

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from nthrun.errors import DeviceError
@@ -21,7 +23,12 @@ def resolve_device(name: str) -> str:
 
 
 def prepare_torch(threads: int) -> None:
-    """Fix what would change bits from run to run: threads, TF32, non-deterministic kernels."""
+    """Fix what would change bits from run to run: threads, TF32, non-deterministic kernels.
+
+    cuBLAS is given so little working memory that it never splits a sum over blocks; it looks at
+    that setting when it is first used.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":16:8")
     torch.set_num_threads(threads)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False

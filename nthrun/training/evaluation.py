@@ -9,15 +9,21 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import State
+from nthrun.planning.footprint import EVALUATION_STEPS
 from nthrun.specs.seeds import Purpose
 from nthrun.training.noise import generator
 from nthrun.training.program import Program
 from nthrun.training.recorder import Event
+from nthrun.training.stepping import Stepper
 
 
-@torch.no_grad()
 def evaluate(
-    program: Program, state: State, seeds: Sequence[int], step: int, keep_states: bool
+    program: Program,
+    stepper: Stepper,
+    state: State,
+    seeds: Sequence[int],
+    step: int,
+    keep_states: bool,
 ) -> Event:
     """Play `eval_episodes` episodes on every lane, side by side.
 
@@ -25,6 +31,7 @@ def evaluate(
     seed, so it neither disturbs training nor depends on whether others took place.
 
     Args:
+        stepper: of the program.
         state: the pack's; it is read only.
         seeds: of each lane.
         step: training steps taken so far.
@@ -33,30 +40,35 @@ def evaluate(
     Returns:
         an evaluation event; returns are sums of rewards in float64.
     """
-    spec, environment = program.spec, program.environment
+    spec = program.spec
     number = step // spec.integer("eval_interval_timesteps")
     world = _start_states(program, seeds, number).to(state["environment.state"].device)
     running = np.ones((len(seeds), spec.eval_episodes), bool)
     returns = np.zeros(running.shape)
     lengths = np.zeros(running.shape, np.int64)
     states: list[np.ndarray] = []
-    for _ in range(spec.integer("steps_per_episode")):
-        observation = environment.observe(world)
-        outcome = program.transition(world, program.agent.act_greedily(state, observation))
-        world = outcome.state
+    left = spec.integer("steps_per_episode")
+    while left and running.any():
+        world, shown = stepper.evaluate(state, world, min(EVALUATION_STEPS, left))
+        left -= shown["reward"].shape[1]
+        rewards, ends = (
+            shown[name].numpy(force=True).squeeze(3).swapaxes(0, 1)
+            for name in ("reward", "terminated")
+        )
+        for reward, end in zip(rewards, ends, strict=True):
+            returns += np.where(running, reward, 0.0)
+            lengths += running
+            running &= ~(end > 0.5)
         if keep_states:
-            states.append(observation.numpy(force=True))
-        returns += np.where(running, outcome.reward.squeeze(2).numpy(force=True), 0.0)
-        lengths += running
-        running &= ~(outcome.terminated.squeeze(2) > 0.5).numpy(force=True)
-        if not running.any():
-            break
+            states.append(shown["observation"].numpy(force=True))
     event = {
         "eval_step": np.full(len(seeds), step),
         "eval_returns": returns,
         "eval_steps": lengths,
     }
-    return event | ({"eval_states": np.stack(states, 1)} if keep_states else {})
+    if keep_states:
+        event["eval_states"] = np.concatenate(states, 1)[:, : lengths.max()]
+    return event
 
 
 def _start_states(program: Program, seeds: Sequence[int], number: int) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,15 +10,15 @@ import torch
 
 from nthrun.agents.base import State
 from nthrun.errors import InterruptedRunError
+from nthrun.planning.footprint import BLOCK_STEPS
 from nthrun.planning.packs import Pack
 from nthrun.records.schema import Run
-from nthrun.records.snapshot import write_snapshot
 from nthrun.specs.seeds import Purpose
-from nthrun.training.block import block_event
+from nthrun.training.block import block_event, joined
 from nthrun.training.checkpoint import REPLAY, CheckpointWriter, LaneProgress
 from nthrun.training.evaluation import evaluate
 from nthrun.training.noise import Streams, sampled_steps
-from nthrun.training.program import Program, StepOutput
+from nthrun.training.program import Program
 from nthrun.training.provenance import attempt, provenance
 from nthrun.training.recorder import (
     Event,
@@ -28,11 +27,10 @@ from nthrun.training.recorder import (
     requested_series,
     stacked_events,
 )
-from nthrun.training.resuming import CheckpointFile, LaneCheckpoint, load_lanes
+from nthrun.training.resuming import CheckpointFile, load_pack
+from nthrun.training.snapshots import Snapshots
+from nthrun.training.stepping import Block
 from nthrun.training.surroundings import Surroundings
-
-BLOCK_STEPS = 128
-"""Steps between looks at the outside world; part of what a diverged record means."""
 
 
 class Training:
@@ -51,6 +49,7 @@ class Training:
         self.around = around
         self.spec = around.spec.environment
         self.program = Program(pack, self.spec, around.spec.agent.declaration.program)
+        self.stepper = around.stepper(pack.statics, self.program)
         self.seeds = [run.random_seed for run in pack.runs]
         self.streams = Streams(self.seeds, self.program.noise_sizes())
         self.recorders = [LaneRecorder() for _ in pack.runs]
@@ -59,6 +58,7 @@ class Training:
         self.series = requested_series(self.spec.items("record"))
         self.step = pack.start_step
         self.writer = self._writer()
+        self.snapshots = Snapshots(around.experiment, pack)
         self.frozen: dict[int, State] = {}
         self.state = self._initial_state(resume or {})
         self._freeze_diverged()
@@ -86,7 +86,7 @@ class Training:
             self._checkpoint_or_stop()
         if "final" in self.spec.items("snapshots"):
             for lane, recorder in enumerate(self.recorders):
-                self._snapshot("final", recorder.num_steps, [lane])
+                self.snapshots.keep("final", recorder.num_steps, [lane], self._params())
         return self._records()
 
     def failed(self, reason: str) -> list[Run]:
@@ -102,17 +102,20 @@ class Training:
     def train_block(self, end: int) -> None:
         """Train up to step `end` and record it."""
         started = time.perf_counter()
-        first, agent, device = self.step, self.program.agent, self.around.device
-        outputs: list[StepOutput] = []
+        first, agent = self.step, self.program.agent
         draws = self.streams.draw(end - first)
-        clock = torch.arange(first, end, device=device)
-        noises = self.program.noises(draws, first, device)
-        for step, tick, noise in zip(range(first, end), clock, noises, strict=True):
-            outputs.append(self.program.step(self.state, noise, tick, agent.learns_at(step)))
-            self._after_step(step + 1)
-        self.step = end
+        noise = self.program.noise(draws, first, self.around.device)
         learned = np.array([agent.learns_at(step) for step in range(first, end)])
-        event = block_event(outputs, learned, self.series)
+        lanes = [lane for lane in range(len(self.recorders)) if lane not in self.frozen]
+        blocks: list[Block] = []
+        while self.step < end:
+            here, there = self.step - first, self._pause(end) - first
+            part = noise.steps(here, there)
+            part_learned = learned[here:there]
+            blocks.append(self.stepper.train(self.state, part, self.step, part_learned, lanes))
+            self.step = first + there
+            self._after_step(self.step)
+        event = block_event(joined(blocks), learned, self.series)
         if "update_indices" in self.series:
             capacity = agent.replay_capacity
             steps = sampled_steps(draws[Purpose.REPLAY], first, capacity)
@@ -120,13 +123,21 @@ class Training:
         self._take(event)
         self.times[:, 0] += (time.perf_counter() - started) / len(self.recorders)
 
+    def _pause(self, end: int) -> int:
+        """The next step, up to `end`, after which something is to be done within a block."""
+        if self.around.on_step is not None:
+            return self.step + 1
+        interval = self.spec.integer("snapshot_interval_timesteps")
+        return min(end, (self.step // interval + 1) * interval) if interval else end
+
     def _after_step(self, step: int) -> None:
         if self.around.on_step is not None:
             self.around.on_step(self.state, step)
         interval = self.spec.integer("snapshot_interval_timesteps")
         if interval and step % interval == 0:
-            healthy = [lane for lane, params in enumerate(self._params()) if _finite(params)]
-            self._snapshot(f"step{step}", step, healthy)
+            params = self._params()
+            healthy = [lane for lane, learned in enumerate(params) if _finite(learned)]
+            self.snapshots.keep(f"step{step}", step, healthy, params)
 
     def _evaluate(self) -> None:
         """Evaluate where one is due; there and at the end, find non-finite parameters."""
@@ -137,12 +148,12 @@ class Training:
         event = {"finite": np.array([_finite(params) for params in self._params()])}
         if due and self.spec.eval_episodes:
             keep = "eval_states" in self.series
-            event |= evaluate(self.program, self.state, self.seeds, self.step, keep)
+            event |= evaluate(self.program, self.stepper, self.state, self.seeds, self.step, keep)
         self._take(event)
         self.times[:, 1] += (time.perf_counter() - started) / len(self.recorders)
         if "eval_returns" in event and "best" in self.spec.items("snapshots"):
             best = [n for n, r in enumerate(self.recorders) if r.is_best_evaluation()]
-            self._snapshot("best", self.step, best)
+            self.snapshots.keep("best", self.step, best, self._params())
 
     def _take(self, event: Event) -> None:
         for lane, recorder in enumerate(self.recorders):
@@ -187,42 +198,23 @@ class Training:
 
     def _records(self, failure: str = "") -> list[Run]:
         around = self.around
-        width = len(self.recorders)
-        shared = provenance(around.device, around.backend, around.threads, width)
+        made = provenance(around.device, around.backend, around.threads, len(self.recorders))
         params = [{} for _ in self.recorders] if failure else self._params()
-        records = []
-        for lane, (run, recorder) in enumerate(zip(self.pack.runs, self.recorders, strict=True)):
-            status, reason = "completed", ""
-            if failure:
-                status, reason = "failed", failure
-            elif recorder.diverged:
-                status, reason = "diverged", f"non-finite numbers at step {recorder.num_steps}"
-            extra = {
-                "status": status,
-                "reason": reason,
-                "learned_params": params[lane],
-                "train_time": float(self.times[lane, 0]),
-                "eval_time": float(self.times[lane, 1]),
-                "provenance": shared | {"attempts": self.attempts[lane]},
-            }
-            records.append(recorder.record(run, self.spec, extra))
-        return records
-
-    def _snapshot(self, moment: str, step: int, lanes: Sequence[int]) -> None:
-        experiment = self.around.experiment
-        if experiment is None or not lanes:
-            return
-        params = self._params()
-        for lane in lanes:
-            run = self.pack.runs[lane]
-            about = {
-                "index": run.index,
-                "stage": run.stage,
-                "step": step,
-                "agent_params": dict(run.setting),
-                "fingerprint": experiment.manifest.fingerprint,
-            }
-            write_snapshot(experiment.snapshots, moment, about, params[lane])
+        lanes = zip(self.pack.runs, self.recorders, self.times, self.attempts, params, strict=True)
+        return [
+            recorder.record(
+                run,
+                self.spec,
+                recorder.outcome(failure)
+                | {
+                    "learned_params": learned,
+                    "train_time": float(train_time),
+                    "eval_time": float(eval_time),
+                    "provenance": made | {"attempts": attempts},
+                },
+            )
+            for run, recorder, (train_time, eval_time), attempts, learned in lanes
+        ]
 
     def _params(self) -> list[dict[str, np.ndarray]]:
         """The learned parameters of each lane."""
@@ -256,14 +248,10 @@ class Training:
 
     def _restore(self, state: State, resume: dict[int, CheckpointFile]) -> None:
         """Continue every lane from its checkpoint."""
-        by_file: dict[CheckpointFile, list[int]] = {}
-        for run in self.pack.runs:
-            by_file.setdefault(resume[run.index], []).append(run.index)
-        loaded: dict[int, LaneCheckpoint] = {}
-        for file, indices in by_file.items():
-            if self.writer is not None and set(file.indices) <= set(indices):
-                self.writer.superseded.append(file.path.parent)
-            loaded |= load_lanes(file, indices, self.program.agent.replay_capacity)
+        files = {run.index: resume[run.index] for run in self.pack.runs}
+        loaded, used_up = load_pack(files, self.program.agent.replay_capacity)
+        if self.writer is not None:
+            self.writer.superseded += used_up
         for lane, run in enumerate(self.pack.runs):
             kept = loaded[run.index]
             for name, array in kept.tensors.items():

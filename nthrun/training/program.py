@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +30,10 @@ class StepOutput(NamedTuple):
     experience: Experience
     ended: Tensor
     metrics: dict[str, Tensor]
+
+    def shown(self) -> dict[str, Tensor]:
+        """Experience and end by name, `(lanes, 1, dim)` each."""
+        return self.experience._asdict() | {"ended": self.ended}
 
 
 class Program:
@@ -63,8 +67,8 @@ class Program:
         state = self.agent.initial_state(settings, self.spec.number("gamma"), generators)
         return state | self._first_reset(seeds)
 
-    def noises(self, draws: Draws, first: int, device: str) -> Iterator[Noise]:
-        """Drawn numbers as the noise of single steps.
+    def noise(self, draws: Draws, first: int, device: str) -> Noise:
+        """Drawn numbers as the noise of a block of steps, `(lanes, num_steps, ...)` each.
 
         Args:
             draws: `(lanes, num_steps, size)` a purpose.
@@ -74,14 +78,9 @@ class Program:
         capacity = self.agent.replay_capacity
         draws[Purpose.REPLAY] = sampled_steps(draws[Purpose.REPLAY], first, capacity)
         tensors = {p: torch.from_numpy(array).to(device) for p, array in draws.items()}
-        start = self.environment.reset(tensors[Purpose.ENVIRONMENT])
-        parts = (
-            start.split(1, 1),
-            self.environment.observe(start).split(1, 1),
-            tensors[Purpose.AGENT].unbind(1),
-            tensors[Purpose.REPLAY].unbind(1),
-        )
-        return (Noise(*step) for step in zip(*parts, strict=True))
+        start = self.environment.reset(tensors[Purpose.ENVIRONMENT]).unsqueeze(2)
+        observation = self.environment.observe(start)
+        return Noise(start, observation, tensors[Purpose.AGENT], tensors[Purpose.REPLAY])
 
     @torch.no_grad()
     def step(self, state: State, noise: Noise, step: Tensor, learn: bool) -> StepOutput:
@@ -103,6 +102,12 @@ class Program:
         self.agent.observe(state, experience, step)
         metrics = self.agent.update(state, noise, step) if learn else {}
         return StepOutput(experience, ended, metrics)
+
+    @torch.no_grad()
+    def evaluation_step(self, state: State, world: Tensor) -> tuple[Tensor, Transition]:
+        """One step of evaluation episodes, `(lanes, episodes, ...)`: observation and outcome."""
+        observation = self.environment.observe(world)
+        return observation, self.transition(world, self.agent.act_greedily(state, observation))
 
     def transition(self, state: Tensor, action: Tensor) -> Transition:
         """The environment's step, with the spec's rewards where it overwrites them."""

@@ -16,8 +16,11 @@ from typing import Any
 
 import torch
 
+from nthrun.compiler.library import compiler_version
+from nthrun.planning.machine import cpu_model
+
 PACKAGE = Path(__file__).resolve().parents[1]
-CODE = ("agents", "environments", "planning", "specs", "training")
+CODE = ("agents", "compiler", "environments", "planning", "specs", "training")
 UNKNOWN = "unknown"
 PACKAGES = ("torch", "numpy", "h5py", "gymnasium")
 SLURM_VARIABLES = (
@@ -40,26 +43,11 @@ def versions() -> dict[str, str]:
 def code_hash() -> str:
     """SHA-256 over the source files that decide a run's numbers; a checkpoint keeps to it."""
     digest = hashlib.sha256()
-    for path in sorted(path for part in CODE for path in (PACKAGE / part).rglob("*.py")):
+    files = (path for part in CODE for path in (PACKAGE / part).rglob("*.[ph]*"))
+    for path in sorted(path for path in files if path.suffix in (".py", ".hpp")):
         digest.update(f"{path.relative_to(PACKAGE)}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-@cache
-def cpu_model() -> str:
-    """The processor's name, with its vector extensions where the system tells them."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    found: dict[str, str] = {}
-    for line in lines:
-        name, _, value = line.partition(":")
-        found.setdefault(name.strip(), value.strip())
-    flags = found.get("flags", "").split()
-    vectors = [name for name in ("avx2", "fma", "avx512f") if name in flags]
-    return " ".join([found.get("model name", platform.machine()), *_family(found), *vectors])
 
 
 @cache
@@ -89,8 +77,10 @@ def attempt(step: int) -> dict[str, Any]:
 def comparable(device: str, backend: str, threads: int) -> dict[str, Any]:
     """What two attempts must share for their bits to be equal."""
     processor = cpu_model() if device == "cpu" else _gpu_model()
+    native = device == "cpu" and backend == "compile"
     return {
         "backend": backend,
+        "compiler": compiler_version() if native else "",
         "device": device,
         "threads": threads,
         "processor": processor,
@@ -115,10 +105,6 @@ def provenance(device: str, backend: str, threads: int, pack_width: int) -> dict
 
 def _gpu_model() -> str:
     return str(torch.cuda.get_device_name())
-
-
-def _family(found: dict[str, str]) -> list[str]:
-    return [f"family {found['cpu family']} model {found['model']}"] if "cpu family" in found else []
 
 
 def _git(*arguments: str) -> str:

@@ -108,6 +108,32 @@ def load_lanes(
     return loaded
 
 
+def load_pack(
+    files: Mapping[int, CheckpointFile], capacity: int
+) -> tuple[dict[int, LaneCheckpoint], list[Path]]:
+    """Read the lanes of a pack, whatever packs they were in when they were saved.
+
+    Args:
+        files: index -> its checkpoint.
+        capacity: of the replay.
+
+    Returns:
+        index -> its lane, and the directories of which nothing is left to be read.
+
+    Raises:
+        DataFileError: a checkpoint is damaged.
+    """
+    by_file: dict[CheckpointFile, list[int]] = {}
+    for index, file in files.items():
+        by_file.setdefault(file, []).append(index)
+    loaded: dict[int, LaneCheckpoint] = {}
+    for file, indices in by_file.items():
+        loaded |= load_lanes(file, indices, capacity)
+    return loaded, [
+        f.path.parent for f, indices in by_file.items() if set(f.indices) <= set(indices)
+    ]
+
+
 def drop_checkpoints(directory: Path, stage: int, recorded: Mapping[int, float]) -> None:
     """Delete the checkpoints that nothing needs any more.
 

@@ -53,7 +53,7 @@ def step() -> dict[str, object]:
     training = ready({"alpha_lr": [0.02], "actor_lr_scale": [2.0], "critic_lr": [0.001]})
     program, state = training.program, training.state
     state["replay"][0, ::2, -1] = 1.0  # as if every other step had reached a terminal state
-    (noise,) = program.noises(training.streams.draw(1), 40, "cpu")
+    noise = program.noise(training.streams.draw(1), 40, "cpu").step(0)
     before: State = copy.deepcopy(state)
     output = program.step(state, noise, torch.tensor(40), True)
     params = {k: v.double() for k, v in program.agent.learned_params(before).items()}

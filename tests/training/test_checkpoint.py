@@ -67,10 +67,14 @@ def stopped_at(step: int) -> Callable[[Surroundings], None]:
 
 
 def attempt(
-    spec: ExperimentSpec, experiment: Experiment, indices: list[int], stop_after: int | None
+    spec: ExperimentSpec,
+    experiment: Experiment,
+    indices: list[int],
+    stop_after: int | None,
+    backend: str = "eager",
 ) -> list[Run]:
     """One process's attempt at some indices, packed anew from what checkpoints there are."""
-    around = surroundings(spec)
+    around = surroundings(spec, backend)
     around.experiment = experiment
     found, refused = find_checkpoints(experiment.checkpoints, 0, indices, around.facts())
     assert not refused
@@ -83,9 +87,12 @@ def attempt(
     return records
 
 
-@pytest.mark.parametrize("replay_capacity", [100, 300, 5000])
+@pytest.mark.parametrize(
+    ("replay_capacity", "backend"),
+    [(100, "eager"), (300, "eager"), (5000, "eager"), (100, "compile"), (5000, "compile")],
+)
 def test_interrupted_and_repacked_runs_have_the_same_bits(
-    tmp_path: Path, replay_capacity: int
+    tmp_path: Path, replay_capacity: int, backend: str
 ) -> None:
     """Runs interrupted several times, each time packed otherwise, end as undisturbed ones:
     every array equal, every attempt begun where the last checkpoint stood."""
@@ -93,9 +100,10 @@ def test_interrupted_and_repacked_runs_have_the_same_bits(
     experiment = experiment_in(tmp_path, spec)
     for indices, steps in (([0, 1, 2], 300), ([1, 8], 100), ([0, 1, 2, 8], 200), ([1], 150)):
         with pytest.raises(InterruptedRunError):
-            attempt(spec, experiment, indices, steps)
-    runs = {run["index"]: run for run in attempt(spec, experiment, [0, 1, 2, 8], None)}
-    undisturbed = train(spec, [0, 1, 2, 8])
+            attempt(spec, experiment, indices, steps, backend)
+    final = attempt(spec, experiment, [0, 1, 2, 8], None, backend)
+    runs = {run["index"]: run for run in final}
+    undisturbed = train(spec, [0, 1, 2, 8], around=surroundings(spec, backend))
     for index, run in runs.items():
         assert first_difference(run, undisturbed[index]) is None, index
         assert run.keys() == undisturbed[index].keys()

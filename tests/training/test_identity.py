@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from packs import small_spec, train
+from packs import BACKENDS, small_spec, surroundings, train
 
 from nthrun.records.schema import first_difference
 
@@ -21,30 +23,66 @@ LONG_SHAPES = [
 ]
 
 
-def assert_same_bits(parameters: dict[str, Any], steps: int, widths: tuple[int, ...]) -> None:
+def assert_same_bits(
+    backend: str, parameters: dict[str, Any], steps: int, widths: tuple[int, ...]
+) -> None:
     """Index 7 alone equals index 7 in packs of these widths, on the first and the last lane."""
     spec = small_spec({"total_timesteps": steps, "record": ALL_SERIES}, parameters)
-    alone = train(spec, [7])[7]
+    around = surroundings(spec, backend)
+    alone = train(spec, [7], around=around)[7]
     for width in widths:
         neighbours = [100 + 5 * lane for lane in range(width - 1)]
         for indices in ([7, *neighbours], [*neighbours, 7]):
-            assert first_difference(alone, train(spec, indices)[7]) is None, (width, indices)
+            again = train(spec, indices, around=around)[7]
+            assert first_difference(alone, again) is None, (width, indices)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("parameters", SHAPES)
-def test_an_index_has_the_same_bits_alone_and_in_a_pack(parameters: dict[str, Any]) -> None:
+def test_an_index_has_the_same_bits_alone_and_in_a_pack(
+    parameters: dict[str, Any], backend: str
+) -> None:
     """Whatever shares its pack, whichever lane it is on, every bit of a record is the same."""
-    assert_same_bits(parameters, 120, (2, 3, 8))
+    assert_same_bits(backend, parameters, 120, (2, 3, 8, 33))
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(("parameters", "steps"), LONG_SHAPES)
-def test_identity_holds_over_thousands_of_steps(parameters: dict[str, Any], steps: int) -> None:
-    """The same over a long training, and in a pack of 33."""
-    assert_same_bits(parameters, steps, (2, 3, 8, 33))
+def test_identity_holds_over_thousands_of_steps(
+    parameters: dict[str, Any], steps: int, backend: str
+) -> None:
+    """The same over a long training."""
+    assert_same_bits(backend, parameters, steps, (2, 3, 8, 33))
 
 
-def test_fixed_and_tuned_options_keep_identity() -> None:
+@pytest.mark.parametrize("parameters", SHAPES)
+def test_compiled_training_follows_eager_training(parameters: dict[str, Any]) -> None:
+    """Both backends compute the same training; they differ by rounding alone."""
+    spec = small_spec({"total_timesteps": 60, "record": ALL_SERIES}, parameters)
+    eager = train(spec, [7])[7]
+    compiled = train(spec, [7], around=surroundings(spec, "compile"))[7]
+    for name, series in eager["metrics"].items():
+        np.testing.assert_allclose(compiled["metrics"][name], series, rtol=1e-3, atol=1e-4)
+    for name, array in eager["learned_params"].items():
+        np.testing.assert_allclose(compiled["learned_params"][name], array, atol=1e-4)
+    returns = compiled["eval_episode_rewards"]
+    np.testing.assert_allclose(returns, eager["eval_episode_rewards"], rtol=1e-3)
+
+
+def test_one_program_serves_packs_of_every_width(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Training and evaluation are compiled once each, whatever packs come; nothing else is."""
+    monkeypatch.setenv("NTHRUN_CACHE", str(tmp_path))
+    spec = small_spec({"total_timesteps": 130})
+    for width in (1, 2, 5):
+        train(spec, range(width), around=surroundings(spec, "compile"))
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_fixed_and_tuned_options_keep_identity(backend: str) -> None:
     """Options that change the program's structure leave identity alone."""
     options = {
         "automatic_entropy_tuning": [False],
@@ -53,7 +91,7 @@ def test_fixed_and_tuned_options_keep_identity() -> None:
         "steps_before_learning": [30],
         "replay_capacity": [40],
     }
-    assert_same_bits(options, 120, (2, 5))
+    assert_same_bits(backend, options, 120, (2, 5))
 
 
 def test_runs_of_one_pack_differ() -> None:
@@ -73,10 +111,14 @@ def test_settings_of_a_run_number_share_their_start() -> None:
     assert states[0] != states[6]
 
 
-def test_evaluation_and_snapshots_do_not_disturb_training() -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_evaluation_and_snapshots_do_not_disturb_training(backend: str) -> None:
     """What is kept or evaluated has no effect on what is learnt."""
-    quiet = train(small_spec({"eval_episodes": 0}), [2])[2]
-    loud = train(small_spec({"record": ALL_SERIES, "snapshot_interval_timesteps": 7}), [2])[2]
+    kept = {"record": ALL_SERIES, "snapshot_interval_timesteps": 7}
+    quiet, loud = (
+        train(spec, [2], around=surroundings(spec, backend))[2]
+        for spec in (small_spec({"eval_episodes": 0}), small_spec(kept))
+    )
     for key in ("train_episode_rewards", "train_episode_steps"):
         assert quiet[key].tolist() == loud[key].tolist()
     assert all(

@@ -1,0 +1,90 @@
+"""Steppers: the ways to run a program's steps, one a backend; here the eager one.
+
+A stepper is made once per program and serves every pack of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nthrun.agents.base import Noise, State
+from nthrun.training.program import Program, StepOutput
+
+Block = dict[str, Tensor]
+"""What a block of steps shows, `(lanes, num_steps, ...)` each: `observation`, `action`, `reward`,
+`next_observation`, `terminated` and `ended`; and `metrics/<name>` `(lanes, num_updates)`."""
+
+METRICS = "metrics/"
+
+
+class Stepper(Protocol):
+    """Runs steps of a program's packs."""
+
+    def train(
+        self, state: State, noise: Noise, first: int, learned: np.ndarray, lanes: Sequence[int]
+    ) -> Block:
+        """Run a block of training steps, changing `state` in place.
+
+        Args:
+            state: of the pack.
+            noise: `(lanes, num_steps, ...)` each.
+            first: number of the first step.
+            learned: whether the agent updates after each step, `(num_steps,)`.
+            lanes: whose steps count; what the others do is ignored.
+        """
+
+    def evaluate(self, state: State, world: Tensor, num_steps: int) -> tuple[Tensor, Block]:
+        """Run evaluation steps of every lane.
+
+        Args:
+            state: of the pack; read only.
+            world: the environment's state, `(lanes, episodes, state_dim)`.
+
+        Returns:
+            the environment's state after them, and `observation`, `reward` and `terminated`,
+            `(lanes, num_steps, episodes, ...)` each.
+        """
+
+
+class EagerStepper:
+    """One operation after the other, step after step; the reference."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+
+    def train(
+        self, state: State, noise: Noise, first: int, learned: np.ndarray, lanes: Sequence[int]
+    ) -> Block:
+        """See `Stepper`; all lanes take the steps."""
+        clock = torch.arange(first, first + len(learned), device=noise.agent.device)
+        outputs = [
+            self._program.step(state, noise.step(place), clock[place], bool(learns))
+            for place, learns in enumerate(learned)
+        ]
+        return stacked(outputs)
+
+    def evaluate(self, state: State, world: Tensor, num_steps: int) -> tuple[Tensor, Block]:
+        """See `Stepper`."""
+        shown: list[tuple[Tensor, ...]] = []
+        for _ in range(num_steps):
+            observation, outcome = self._program.evaluation_step(state, world)
+            world = outcome.state
+            shown.append((observation, outcome.reward, outcome.terminated))
+        names = ("observation", "reward", "terminated")
+        parts = (torch.stack(part, 1) for part in zip(*shown, strict=True))
+        return world, dict(zip(names, parts, strict=True))
+
+
+def stacked(outputs: Sequence[StepOutput]) -> Block:
+    """Outputs of single steps as a block."""
+    shown = [output.shown() for output in outputs]
+    block = {name: torch.cat([step[name] for step in shown], 1) for name in shown[0]}
+    metrics = [output.metrics for output in outputs if output.metrics]
+    for name in metrics[0] if metrics else ():
+        block[METRICS + name] = torch.stack([values[name] for values in metrics], 1)
+    return block

@@ -1,0 +1,67 @@
+"""The compiled step of a GPU: its parts on any machine, and the whole where there is one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from packs import BACKENDS, pack_of, small_spec, surroundings, train
+
+from nthrun.records.schema import Run, first_difference
+from nthrun.training.graphed import GraphedStepper, called
+from nthrun.training.loop import Training
+
+PROTOCOL = {"total_timesteps": 300, "record": ["metrics", "train_states"]}
+needs_gpu = pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="this machine shows no CUDA GPU"
+)
+
+
+def assert_close(run: Run, reference: Run) -> None:
+    """Two runs of one index differ by rounding alone."""
+    np.testing.assert_allclose(
+        run["train_episode_rewards"], reference["train_episode_rewards"], rtol=1e-3
+    )
+    for name, series in reference["metrics"].items():
+        assert run["metrics"][name].shape == series.shape
+        np.testing.assert_allclose(run["metrics"][name][:60], series[:60], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_blocks_of_replayed_steps_follow_eager_steps() -> None:
+    """Noise, clock, state and outputs move in fixed memory as they do from hand to hand; without
+    a GPU the step is launched anew where a graph would be replayed."""
+    spec = small_spec(PROTOCOL, {"steps_before_learning": [30]})
+    training = Training(pack_of(spec, [0, 1, 2]), surroundings(spec))
+    training.stepper = GraphedStepper(training.program, 128, called)
+    reference = train(spec, [0, 1, 2])
+    for run in training.run():
+        assert_close(run, reference[run["index"]])
+
+
+@needs_gpu
+@pytest.mark.gpu
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_gpu_follows_the_cpu(backend: str) -> None:
+    """The same program on a GPU computes the same training, to rounding."""
+    spec = small_spec(PROTOCOL, {"steps_before_learning": [30]})
+    reference = train(spec, [0, 1, 2])
+    runs = train(spec, [0, 1, 2], around=surroundings(spec, backend, "cuda"))
+    for index, run in runs.items():
+        assert_close(run, reference[index])
+
+
+@needs_gpu
+@pytest.mark.gpu
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("hidden_dim", [64, 256])
+def test_an_index_has_the_same_bits_in_every_pack_on_a_gpu(backend: str, hidden_dim: int) -> None:
+    """Alone, and on the first and the last lane of packs of 2, 3, 8 and 33."""
+    spec = small_spec(PROTOCOL, {"hidden_dim": [hidden_dim], "batch_size": [32]})
+    around = surroundings(spec, backend, "cuda")
+    alone = train(spec, [7], around=around)[7]
+    for width in (2, 3, 8, 33):
+        neighbours = [100 + 5 * lane for lane in range(width - 1)]
+        for indices in ([7, *neighbours], [*neighbours, 7]):
+            again = train(spec, indices, around=around)[7]
+            assert first_difference(alone, again) is None, (width, indices)
