@@ -1,6 +1,6 @@
 # demo   train one run, combine it and plot it        test      every test but the long ones
 # check  format, lint, types, layers                  test-all  the long proofs too
-# bench  the benchmarks, against stable-baselines3
+# bench  the benchmarks, against stable-baselines3 and JAX
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
@@ -28,6 +28,10 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.bench
 	$(RUN) benchmarks/training_speed.py
+	$(RUN) benchmarks/workers_speed.py
+	$(RUN) benchmarks/end_to_end.py
+	$(RUN) benchmarks/compile_time.py
+	$(RUN) benchmarks/gpu_throughput.py
 	$(RUN) benchmarks/command_speed.py
 	$(RUN) benchmarks/combine_speed.py
 
