@@ -8,6 +8,9 @@
     ├── DataFileError           ValueError    a file that is not what it should be
     ├── StorageError            OSError       a file that could not be written or read
     ├── DeviceError             RuntimeError  a device or backend this machine lacks
+    ├── CompileError            RuntimeError  native code that cannot be built or kept
+    │   ├── MissingCompilerError               no C++ compiler
+    │   └── UnsupportedOperationError  NotImplementedError  a step that cannot be compiled
     ├── MissingExtraError       ImportError   an optional package that is not installed
     ├── ConflictError           ValueError    records of one identity that differ (exit code 1)
     ├── RunFailedError          RuntimeError  a run that failed (exit code 1)
@@ -132,6 +135,10 @@ class InterruptedRunError(NthrunError, RuntimeError):
 
 class CompileError(NthrunError, RuntimeError):
     """Native code that this machine cannot build or keep."""
+
+
+class MissingCompilerError(CompileError):
+    """No C++ compiler was found."""
 
 
 class UnsupportedOperationError(CompileError, NotImplementedError):

@@ -7,136 +7,18 @@ rounding error cannot turn into another answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
 import torch
+from program_lines import BOOLS, FAMILIES, FLOATS, NUMBERS, SHIFTED
 from torch import Tensor
 
 Tensors = dict[str, Tensor]
 
 SIZES = (1, 2, 3, 4, 5, 8, 16, 17, 33)
 EXACT_STATES = ("e", "e2", "n", "t", "b")
-FLOATS, NUMBERS, BOOLS = "f", "n", "b"
-
-
-@dataclass(frozen=True)
-class Family:
-    """Lines of one kind.
-
-    Attributes:
-        kinds: of the operands: f floats, n integers, b booleans.
-        discrete: whether operands must be exact.
-        exact: whether exact operands give an exact result.
-        templates: expressions, or statements that change {0} in place.
-    """
-
-    kinds: str
-    discrete: bool
-    exact: bool
-    templates: Sequence[str]
-    in_place: bool = False
-
-
-SMOOTH = (
-    *("{0}.tanh()", "{0}.sigmoid()", "{0}.sin()", "(-{0}.abs()).exp()", "{0}.abs().log1p()"),
-    *("({0}.abs() + 1).sqrt()", "{0}.softmax({axis})", "{0}.logsumexp({axis})", "{0}.square()"),
-    *("{0}.mean({axis}, keepdim=True)", "{0}.log_softmax({axis})", "{0}.tanh().cumprod({axis})"),
-    *("{0}.prod({axis})", "{0} * {1}", "{0} / ({1}.abs() + 1)", "torch.add({0}, {1}, alpha=0.3)"),
-    *("torch.lerp({0}, {1}, 0.3)", "torch.atan2({0}, {1}.abs() + 1)", "torch.bmm({0}, {1})"),
-    *("torch.bmm({0}, {1}.transpose(1, 2))", "torch.bmm({0}.transpose(1, 2), {1})"),
-    *("torch.addcmul({0}, {1}, {1}, value=-0.5)", "{0} * {1}.mean()", "{0} - {1}.amax({axes})"),
-    *("{0} * 0.3", "{0}.abs() ** 1.5", "1 / ({0}.abs() + 0.5)"),
-)
-PIECEWISE = (
-    *("-{0}", "{0}.abs()", "{0}.relu()", "{0}.clamp(-1, 0.5)", "{0}.sum({axes})", "{0} + {1}"),
-    *("{0} - {1}", "torch.maximum({0}, {1})", "torch.minimum({0}, {1})", "{0}.cumsum({axis})"),
-    *("{0}.amax({axes})", "{0}.amin({axes}, keepdim=True)", "{0}.max({axis}).values"),
-    *("torch.sub({0}, {1}, alpha=2)", "{0}.sort({axis}, descending=True).values", "{0}.double()"),
-    *("{0}.topk(1, {axis}).values", "{0}.sort(dim={axis}, stable=True).values", "{0}.float()"),
-    *("{0} + {1}.sum()", "{0}.clamp(max={1})", "{0}.min({axis}, keepdim=True).values"),
-    *("{0} + {1}.transpose(-1, -2)", "{0} - {1}.roll(1, {axis})", "torch.where({cond}, {0}, {1})"),
-    *("{0}[:, 1:] - {1}[:, :-1]", "{0} + {1}.transpose(-1, -2)", "torch.where({cond}, {0}, -{1})"),
-)
-STEPPED = (
-    *("{0}.floor()", "{0}.sign()", "{0}.round()", "{0}.trunc()", "{0} // 0.5", "{0} % 0.75"),
-    *("torch.fmod({0}, 0.5)", "torch.div({0}, 0.5, rounding_mode='trunc')", "{0}.ceil()"),
-)
-RANKS = (
-    *("{0}.argmax({axis})", "{0}.argmin({axis}, keepdim=True)", "{0}.max({axis}).indices"),
-    *("{0}.argsort({axis}, stable=True)", "{0}.long()", "{0}.sort({axis}, stable=True).indices"),
-    *("{0}.argsort({axis}, descending=True, stable=True)", "{0}.int()", "{0}.min({axis})[1]"),
-)
-WHOLE = (
-    *("{0} + {1}", "{0} * 3 - {1}", "{0} % 5", "{0} // 3", "{0} // ({1}.abs() + 1)", "~{0}"),
-    *("{0} % ({1}.abs() + 2)", "{0}.clamp(-3, 4)", "{0}.sum({axes})", "{0}.amax({axes})"),
-    *("{0} & 6", "{0}.cumsum({axis})", "torch.maximum({0}, {1})", "{0}.int()", "{0}.float() / 4"),
-    *("torch.fmod({0}, 3)", "{0} ** 2", "torch.div({0}, 2, rounding_mode='trunc')", "{0} ^ {1}"),
-)
-COMPARED = (
-    *("{0} > {1}", "{0} <= {1}", "{0} == 0", "{0} != {1}", "{0} < 0.3", "{0} >= -1"),
-    *("torch.logical_and({0}, {1})", "torch.logical_not({0})", "{0}.bool()"),
-)
-LOGICAL = (
-    *("{0} & {1}", "{0} | {1}", "{0} ^ {1}", "~{0}", "{0}.any({axis})", "{0}.all({axis})"),
-    *("{0} == {1}", "{0}.sum({axes})", "{0}.float()", "{0}.cumsum({axis})", "{0}.long() * 2"),
-)
-MOVED = (
-    *("{0}.transpose({axis}, {axis2})", "{0}.flatten(1)", "{0}.unsqueeze({axis2})", "{0}[:, :{k}]"),
-    *("{0}[:, {k}:]", "{0}[..., ::2]", "{0}.select({axis}, -1)", "{0}.split(1, {axis})[0]"),
-    *("{0}.reshape(1, -1)", "{0}.reshape(1, 2, -1)", "{0}.squeeze()", "{0}[:, 0]", "{0}[:, None]"),
-    *("{0}.unsqueeze(1).expand(-1, 3, *{0}.shape[1:])", "{0}[..., -1:]", "{0}.diagonal(0, -2, -1)"),
-    *(
-        "{0}.unbind({axis})[-1]",
-        "{0}.narrow({axis}, 0, {k})",
-        "{0}.clone()",
-        "{0}.permute(0, 2, 1)",
-    ),
-    *("torch.cat(({0}, {1}), {axis})", "torch.stack(({0}, {1}), {axis})", "{0}.roll(1, {axis})"),
-    *("torch.cat(({0} + 1, {1}, {0}), {axis})", "torch.cat(({0}.flatten(1), {1}.flatten(1)), 1)"),
-    *("torch.where({cond}, {0}, {1})", "{0}.masked_fill({cond}, 1)", "{0}.gather({axis}, {index})"),
-    *("{0}.index_select({axis}, {index}.flatten())", "{0}[:, {at}]", "{cond} * {0}"),
-    *("{0}.scatter_add({axis}, {index}, {1})", "{0}.index_copy(1, {at}, {1})", "{0}.contiguous()"),
-    *("{0}.scatter({axis}, {order}, {1})", "{0}.take_along_dim({order}, {axis})", "{0}.tril()"),
-)
-WRITTEN = (
-    *("{0}.add_({1})", "{0}.copy_({1})", "{0}[:, {k}] = {1}", "{0}[:, :{k}] -= {1}", "{0}.zero_()"),
-    *("{0}[..., ::2] = {1}", "{0}[:] = {1}", "{0}.clamp_(-1, 2)", "{0}.index_copy_(1, {at}, {1})"),
-    *("{0}.masked_fill_({cond}, 1)", "{0}[:, {at}] = {1}", "{0}.index_add_(1, {at}, {1})"),
-    *("{0}.copy_(torch.where({cond}, {0}, {1}))", "{0}.copy_({0}.roll(1, {axis}))"),
-    *("{0}.add_(1)", "{0}.neg_()", "{0}[:, {k}:] += 1", "{0}.scatter_({axis}, {order}, {1})"),
-)
-BLENDED = (
-    "{0}.lerp_({1}, 0.25)",
-    "{0}.mul_(0.7)",
-    "{0}.mul_({1})",
-    "{0}.tanh_()",
-    "{0}[:, {k}] *= {1}",
-)
-
-SHIFTED = (
-    *("{0}.roll(1, {axis}) + {1}", "{0}.transpose(-1, -2) - {1}", "{0}.cumsum({axis})", "-{0}"),
-    *("{1}.transpose(-1, -2) + 0", "{0}.sort({axis}).values", "torch.where({cond}, {0}, {1})"),
-    *("{1} * 1", "{0} + {1}.sum()", "{0}.gather({axis}, {order})", "{0}[:, [-1]] - {0}"),
-)
-"""Next values of a state {0}, which read it at another place than they are written to."""
-
-FAMILIES = (
-    Family(FLOATS, False, False, SMOOTH),
-    Family(FLOATS, False, True, PIECEWISE),
-    Family(FLOATS, True, True, STEPPED),
-    Family(FLOATS + NUMBERS, True, True, RANKS),
-    Family(NUMBERS, True, True, WHOLE),
-    Family(FLOATS + NUMBERS, True, True, COMPARED),
-    Family(BOOLS, True, True, LOGICAL),
-    Family(FLOATS + NUMBERS + BOOLS, False, True, MOVED),
-    Family(FLOATS + NUMBERS + BOOLS, False, True, MOVED),
-    Family(FLOATS + NUMBERS, False, True, WRITTEN, in_place=True),
-    Family(FLOATS + NUMBERS, False, True, WRITTEN, in_place=True),
-    Family(FLOATS, False, False, BLENDED, in_place=True),
-)
 
 
 class Scribe:
@@ -174,30 +56,35 @@ class Scribe:
 
     def results(self, prefix: str) -> list[str]:
         """Entries of the returned mapping: each state's next value, and a few outputs."""
-        for name in self._random.sample(("f", "f2", "g", "d", "e", "e2", "n"), 3):
-            self._propose_next(name)
+        shifted = {name: self._shifted(name) for name in self._random.sample(self._state, 4)}
         entries = []
         for name in self._state:
-            found = self._values[name]
-            fitting = [
-                other
-                for other, value in self._values.items()
-                if (value.shape, value.dtype) == (found.shape, found.dtype)
-                and (other in self._exact) >= (name in self._exact)
-                and _largest(value) <= 9
-            ]
-            entries.append(f"'{name}': {self._picked([name, *fitting])}")
+            fitting = [other for other in self._values if self._fits(other, name)]
+            chosen = shifted.get(name) or self._picked([name, *fitting])
+            entries.append(f"'{name}': {chosen}")
         shown = [name for name, value in self._values.items() if value.shape[0] == 1]
         chosen = shown[-5:] + self._random.choices(shown, k=3)
         return entries + [f"'{prefix}{n}': {name}" for n, name in enumerate(chosen)]
 
-    def _propose_next(self, name: str) -> None:
+    def _shifted(self, name: str) -> str | None:
+        """A new value for a state, if one can be made of the first try."""
         exact = name in self._exact
-        other = self._picked(self._names(_kind(self._values[name]), exact))
-        line = self._filled(self._random.choice(SHIFTED), name, other)
+        alike = [other for other in self._values if self._fits(other, name)]
+        line = self._filled(self._random.choice(SHIFTED), name, self._picked([name, *alike]))
         target = f"v{len(self.lines)}"
-        if self._run(f"{target} = {line}", target) and exact:
-            self._exact.add(target)
+        if not self._run(f"{target} = {line}", target):
+            return None
+        self._exact |= {target} if exact else set()
+        return target if self._fits(target, name) else None
+
+    def _fits(self, other: str, name: str) -> bool:
+        """Whether a value can be the next one of a state."""
+        value, found = self._values[other], self._values[name]
+        return (
+            (value.shape, value.dtype) == (found.shape, found.dtype)
+            and (other in self._exact) >= (name in self._exact)
+            and _largest(value) <= 9
+        )
 
     def _names(self, kinds: str, exact: bool) -> list[str]:
         return [

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nthrun.errors import NthrunError
-from nthrun.planning.packs import Pack, plan_packs, plan_run
+from nthrun.planning.packs import Pack, PlannedRun, plan_packs, plan_run
 from nthrun.records.schema import Run
 from nthrun.records.sealed import storage_error
 from nthrun.training.loop import Training
@@ -108,11 +109,22 @@ def _train(
     except Exception as error:
         if len(pack.runs) > 1:
             for run in pack.runs:
-                yield from _train(Pack((run,), pack.statics), around, resume)
+                yield from _train_alone(run, pack.statics, around)
         elif training is None:
             yield _not_started(pack, around, _reason(error))
         else:
             yield from training.failed(_reason(error))
+
+
+def _train_alone(
+    run: PlannedRun, statics: Mapping[str, Any], around: Surroundings
+) -> Iterator[Run]:
+    """The record of one run, from where its newest checkpoint stands by now."""
+    experiment = around.experiment
+    assert experiment is not None
+    found, _ = find_checkpoints(experiment.checkpoints, run.stage, [run.index], around.facts())
+    step = _step(found.get(run.index))
+    yield from _train(Pack((replace(run, start_step=step),), statics), around, dict(found))
 
 
 def _not_started(pack: Pack, around: Surroundings, reason: str) -> Run:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
-from nthrun.errors import CompileError, DeviceError
+from nthrun.errors import DeviceError, MissingCompilerError, UnsupportedOperationError
 from nthrun.planning.experiment_spec import ExperimentSpec
+from nthrun.planning.machine import compiler
+from nthrun.planning.packs import static_groups
+from nthrun.planning.width import planned_width, workers_here
 from nthrun.records.experiment import Experiment, Manifest, create_experiment, is_experiment
 from nthrun.specs.fingerprint import fingerprint
 from nthrun.training.backends import try_compiled
@@ -30,13 +34,14 @@ def open_for(spec: ExperimentSpec, request: Request) -> Experiment:
     agent, environment = spec.agent.as_document(), spec.environment.as_document()
     root = spec.directory(request.save_dir)
     device = resolve_device(request.device)
+    backend = "" if is_experiment(root) else _new_backend(spec, request, device)
     manifest = Manifest(
         fingerprint=fingerprint(agent, environment),
         num_settings=spec.sweep.num_settings,
         agent=agent,
         environment=environment,
         device=device,
-        backend="" if is_experiment(root) else _new_backend(spec, request.backend, device),
+        backend=backend,
         threads=THREADS,
     )
     experiment = create_experiment(root, manifest)
@@ -63,6 +68,12 @@ def require_fixed(experiment: Experiment, request: Request) -> None:
                 f"and one experiment keeps to one {option}",
                 f"give another --save-dir, or leave --{option} out",
             )
+    if manifest.device == "cpu" and manifest.backend == "compile" and compiler() is None:
+        raise DeviceError(
+            f"the runs of {experiment.root} are made with compiled steps, and no C++ compiler was "
+            "found (looked for $CXX, g++, c++, clang++)",
+            "load one, for example `module load gcc`, or give another --save-dir",
+        )
     if manifest.device == "cuda" and resolve_device("auto") != "cuda":
         raise DeviceError(
             f"the runs of {experiment.root} are made on cuda, and this machine has no GPU",
@@ -70,19 +81,27 @@ def require_fixed(experiment: Experiment, request: Request) -> None:
         )
 
 
-def _new_backend(spec: ExperimentSpec, asked: str, device: str) -> str:
-    """The backend of a new experiment; `auto` compiles where that works here, and says if not.
+def _new_backend(spec: ExperimentSpec, request: Request, device: str) -> str:
+    """The backend of a new experiment; `auto` compiles where that is possible, and says if not.
 
     Raises:
-        CompileError: `compile` is asked for and does not work.
+        PlanError: not even one run fits in memory.
+        CompileError: `compile` is asked for and not possible, or the compiler failed.
     """
+    asked = "compile" if request.backend == "auto" else request.backend
+    workers = workers_here(device, asked, request.workers)
+    width = planned_width(spec, workers, len(request.indices), request.pack)
+    for group in static_groups(spec, request.indices):
+        width(spec.sweep.setting(spec.sweep.locate(group[0])[0]))
     prepare_torch(THREADS)
     if asked == "eager":
         return asked
+    if sys.stderr.isatty():
+        note("compiling the step for this processor")
     try:
         try_compiled(spec, device)
-    except CompileError as error:
-        if asked == "compile":
+    except (MissingCompilerError, UnsupportedOperationError) as error:
+        if request.backend == "compile":
             raise
         note(f"steps are not compiled but run operation by operation (eager): {error.message}")
         return "eager"

@@ -70,7 +70,7 @@ from nthrun.specs.seeds import MAX_STAGE
     type=click.Choice(["auto", "compile", "eager"]),
     default="auto",
     show_default=True,
-    help="How a step is executed: compiled for this machine, or operation by operation.",
+    help="How a step is executed: compiled, or operation by operation; an experiment keeps to it.",
 )
 @click.option(
     "--workers",
@@ -95,7 +95,7 @@ from nthrun.specs.seeds import MAX_STAGE
     "--describe",
     "only_describe",
     is_flag=True,
-    help="Print the sweep and what the indices mean, and train nothing.",
+    help="Print the sweep, what the indices mean and the packs they form, and train nothing.",
 )
 @click.option(
     "--verify",

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import fcntl
 import hashlib
 import os
+import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from nthrun.errors import CompileError
-from nthrun.planning.machine import compiler, cpu_model
+from nthrun.errors import CompileError, MissingCompilerError
+from nthrun.planning.machine import compiler, cpu_flags, cpu_model
 
 FLAGS = (
     "-std=c++17",
@@ -35,18 +39,20 @@ def load(source: str) -> ctypes.CDLL:
     """The library of a source, from the cache or built now.
 
     The file's name is a hash of the source, the compiler and its options, and the processor, so
-    that machines which share a home directory do not share code. Processes that build one
-    library at the same time do not disturb each other. A damaged file is built anew.
+    that machines which share a home directory do not share code. Of processes that need one library
+    at the same time one builds it. A damaged file is built anew.
 
     Raises:
-        CompileError: there is no compiler, or it failed.
+        MissingCompilerError: there is none.
+        CompileError: it failed, or the library could not be kept.
     """
     for folder in _folders():
         path = folder / f"{_key(source)}.so"
         try:
             _make_own(folder)
-            if not _is_whole(path):
-                _build(source, path)
+            with _locked(folder):
+                if not _is_whole(path):
+                    _build(source, path)
             return ctypes.CDLL(str(path))
         except OSError as error:
             problem = error
@@ -75,21 +81,22 @@ def _flags() -> tuple[str, ...]:
 def _folders() -> list[Path]:
     """Where libraries may lie, best first: the user's choice, the cache, the temporary folder."""
     if chosen := os.environ.get(CACHE_VARIABLE):
-        return [Path(chosen)]
-    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        return [Path(os.path.expanduser(chosen)).absolute()]
+    home = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
     private = Path(tempfile.gettempdir()) / f"nthrun-{os.getuid()}"
-    return [Path(home).expanduser() / "nthrun", private]
+    known = not home.startswith("~")  # a container's user may have no home
+    return [*([Path(home).absolute() / "nthrun"] if known else []), private.absolute()]
 
 
 def _key(source: str) -> str:
-    facts = (source, " ".join(_flags()), compiler_version(), cpu_model())
+    facts = (source, " ".join(_flags()), compiler_version(), cpu_model(), cpu_flags())
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:32]
 
 
 def _build(source: str, path: Path) -> None:
     command = compiler()
     if command is None:
-        raise CompileError(
+        raise MissingCompilerError(
             "no C++ compiler was found (looked for $CXX, g++, c++, clang++)",
             "load one, for example `module load gcc`, or use --backend eager",
         )
@@ -106,22 +113,40 @@ def _build(source: str, path: Path) -> None:
 def _compile(command: str, text: Path, library: Path) -> None:
     words = [command, *_flags(), "-o", str(library), str(text)]
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             words,
-            capture_output=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
             start_new_session=True,  # Ctrl-C is for the training to notice
         )
     except OSError as error:
         raise CompileError(f"{command} failed: {error}", "use --backend eager") from error
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if "error" in line]
-        problem = lines[0] if lines else " ".join(done.stderr.split())[:200]
+    with process:
+        try:
+            _, said = process.communicate()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if process.returncode:
+        lines = [line for line in said.splitlines() if "error" in line]
+        problem = lines[0] if lines else " ".join(said.split())[:200]
         raise CompileError(
-            f"{command} failed: {problem or f'exit status {done.returncode}'}",
+            f"{command} failed: {problem or f'exit status {process.returncode}'}",
             "use --backend eager",
         )
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Have other processes wait here; on a file system without locks nobody waits."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _make_own(folder: Path) -> None:

@@ -142,7 +142,9 @@ class Lowering:
             return _elementwise(self, node, NAMES.get(name, name), arguments, options)
 
         if name not in self._rules:
-            raise UnsupportedOperationError(f"the operation aten::{name} cannot be compiled")
+            raise UnsupportedOperationError(
+                f"the operation aten::{name} cannot be compiled", "use --backend eager"
+            )
         try:
             return self._rules[name](self, node, *arguments, **options)
         except (TypeError, IndexError, ZeroDivisionError) as error:

@@ -17,6 +17,7 @@ from nthrun.compiler.rules import RULES
 from nthrun.compiler.statements import C_TYPES, Buffer, Place, Product
 from nthrun.compiler.storage import assign_arena, place
 from nthrun.compiler.tracing import Function, trace
+from nthrun.errors import CompileError, UnsupportedOperationError
 
 HEADERS = ("elements.hpp", "reductions.hpp", "products.hpp")
 
@@ -56,8 +57,7 @@ def write_program(
     bodies: list[str] = []
     arena_bytes = 0
     for number, function in enumerate(variants):
-        traced = trace(function, examples)
-        lowering = Lowering(traced, shared, state, RULES, f"v{number}_")
+        lowering = _lowered(function, examples, shared, state, f"v{number}_")
         results = lowering.outputs
         statements = inline_comparisons(lowering.statements, results.values())
         statements = place(statements, results, shared)
@@ -66,6 +66,25 @@ def write_program(
         arena_bytes = max(arena_bytes, needed)
     source = "\n".join([*_included(), *bodies, *_entry(shared, len(variants))])
     return ProgramText(source, shared, arena_bytes)
+
+
+def _lowered(
+    function: Function,
+    examples: Mapping[str, Tensor],
+    shared: dict[str, Buffer],
+    state: frozenset[str],
+    prefix: str,
+) -> Lowering:
+    """A function's statements; whatever it does that cannot be traced is an error of one kind."""
+    try:
+        return Lowering(trace(function, examples), shared, state, RULES, prefix)
+    except CompileError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise UnsupportedOperationError(
+            f"the step cannot be traced ({reason})", "use --backend eager"
+        ) from error
 
 
 def _variant(
@@ -79,7 +98,7 @@ def _variant(
     constants = {v.buffer: None for v in views if v.buffer.place == "constant"}
     text = [*emit_constants(list(constants))]
     for part, group in enumerate(groups):
-        text.append("__attribute__((noinline))")
+        text.append("__attribute__((noinline, noipa))")  # gcc 12 may drop calls it looks into
         text.append(f"static void part_{number}_{part}(char* const* at, char* arena)")
         text += emit_group(group, memory)
     text.append(f"static void step_{number}(char* const* at, char* arena) {{")

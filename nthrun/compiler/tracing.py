@@ -56,7 +56,8 @@ def record(function: Function, inputs: Mapping[str, Tensor]) -> tuple[fx.GraphMo
         return list(outputs.values())
 
     try:
-        return make_fx(positional, tracing_mode="fake")(*inputs.values()), results
+        traced = make_fx(positional, tracing_mode="fake", _allow_non_fake_inputs=True)
+        return traced(*inputs.values()), results
     except GuardOnDataDependentSymNode as error:
         raise UnsupportedOperationError(
             "a step that branches or slices by the values of tensors cannot be compiled"
@@ -67,7 +68,12 @@ def trace(function: Function, inputs: Mapping[str, Tensor]) -> Trace:
     """Trace a function for inputs of these shapes, with mutation turned into values."""
     recorded, results = record(function, inputs)
     functional: Any = functionalize(recorded, remove="mutations_and_views")
-    decomposed = make_fx(functional, dict(core_aten_decompositions()), tracing_mode="fake")
+    decomposed = make_fx(
+        functional,
+        dict(core_aten_decompositions()),
+        tracing_mode="fake",
+        _allow_non_fake_inputs=True,
+    )
     module = decomposed(*inputs.values())
     for node in module.graph.nodes:
         if node.target is torch.ops.aten.copy_.default:

@@ -19,6 +19,7 @@ looks at the outside world; part of what a diverged record means."""
 EVALUATION_STEPS = 32
 """Evaluation steps between looks at whether an episode is still running."""
 FLOAT, DOUBLE = 4, 8
+GRAPH_COPIES = 4
 SAVING_COPIES = 4
 """Copies that writing or reading a checkpoint holds of what it is about [measured: 3 to 4]."""
 CHECKPOINT_FILES = 3
@@ -75,8 +76,12 @@ class LaneFootprint:
 
     @property
     def device(self) -> int:
-        """Memory of a device of its own: the host keeps the series and makes the copies."""
-        return self.state + self.replay + self.steps + self.filled
+        """Memory of a device of its own: the host keeps the series and makes the copies.
+
+        Two graphs, with and without an update, have a copy of state and replay each, and capturing
+        needs one more.
+        """
+        return GRAPH_COPIES * (self.state + self.replay) + self.steps + self.filled
 
 
 def lane_footprint(spec: ExperimentSpec, setting: Setting) -> LaneFootprint:

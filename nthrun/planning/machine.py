@@ -16,9 +16,13 @@ MIB = 2**20
 
 
 def compiler(environment: Mapping[str, str] = os.environ) -> str | None:
-    """Path of the C++ compiler: $CXX, or the first of `COMPILERS` on $PATH; None without one."""
-    names = (environment.get("CXX", ""), *COMPILERS)
-    paths = (shutil.which(name, path=environment.get("PATH")) for name in names if name)
+    """Path of the C++ compiler: $CXX, or the first of `COMPILERS` on $PATH; None without one.
+
+    A $CXX that is not there is not replaced by another compiler, which would give other bits.
+    """
+    chosen = environment.get("CXX", "")
+    names = (chosen,) if chosen else COMPILERS
+    paths = (shutil.which(name, path=environment.get("PATH")) for name in names)
     return next((path for path in paths if path), None)
 
 
@@ -54,17 +58,30 @@ def free_gpu_bytes(environment: Mapping[str, str] = os.environ) -> list[int]:
 @cache
 def cpu_model() -> str:
     """The processor's name, with its vector extensions where the system tells them."""
+    found = _cpu_facts()
+    flags = found.get("flags", "").split()
+    vectors = [name for name in ("avx2", "fma", "avx512f") if name in flags]
+    name = found.get("model name", platform.processor() or platform.machine())
+    return " ".join([name, *_family(found), *vectors])
+
+
+def cpu_flags() -> str:
+    """Everything the processor says it can do; "" where the system does not tell."""
+    return _cpu_facts().get("flags", "")
+
+
+@cache
+def _cpu_facts() -> dict[str, str]:
+    """What the system says of its first processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return platform.processor() or platform.machine()
+        return {}
     found: dict[str, str] = {}
     for line in lines:
         name, _, value = line.partition(":")
         found.setdefault(name.strip(), value.strip())
-    flags = found.get("flags", "").split()
-    vectors = [name for name in ("avx2", "fma", "avx512f") if name in flags]
-    return " ".join([found.get("model name", platform.machine()), *_family(found), *vectors])
+    return found
 
 
 def _family(found: dict[str, str]) -> list[str]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from nthrun.agents.base import Noise, State
 from nthrun.compiler.kernel import Kernel
 from nthrun.compiler.tracing import Tensors
+from nthrun.training.noise import draw_dtype
 from nthrun.training.program import Program
 from nthrun.training.stepping import METRICS, Block
 
@@ -20,7 +21,7 @@ WORLD = "evaluation.state"
 
 
 class CompiledStepper:
-    """Native code for training steps and for evaluation steps, built when first needed.
+    """Native code for training steps and for evaluation steps.
 
     Args:
         program: whose steps; traced for one lane.
@@ -31,24 +32,21 @@ class CompiledStepper:
         self._train: Kernel | None = None
         self._evaluate: Kernel | None = None
 
+    def prepare(self, state: State) -> None:
+        """See `Stepper`."""
+        if self._train is None:
+            lane = {name: tensor[:1] for name, tensor in state.items()}
+            self._train = self._training_kernel(lane)
+            self._evaluate = self._evaluation_kernel(lane)
+
     def train(
         self, state: State, noise: Noise, first: int, learned: np.ndarray, lanes: Sequence[int]
     ) -> Block:
-        """See `Stepper`; lanes that are left out are not touched.
-
-        Raises:
-            CompileError: the code cannot be built.
-        """
-        num_lanes = len(noise.agent)
+        """See `Stepper`; lanes that are left out are not touched."""
+        self.prepare(state)
+        assert self._train is not None
         inputs = {NOISE + name: part for name, part in noise._asdict().items()}
-        inputs[STEP] = torch.arange(first, first + len(learned)).expand(num_lanes, -1)
-        if self._train is None:
-            examples = {name: tensor[:1] for name, tensor in state.items()}
-            examples |= {name: part[:1, 0] for name, part in inputs.items()}
-            variants = [
-                training_step(self._program, frozenset(state), learn) for learn in (False, True)
-            ]
-            self._train = Kernel(variants, examples, frozenset(state))
+        inputs[STEP] = torch.arange(first, first + len(learned)).expand(len(noise.agent), -1)
         shown = self._train(state, inputs, learned, lanes)
         which = torch.from_numpy(learned)
         return {
@@ -58,18 +56,33 @@ class CompiledStepper:
         }
 
     def evaluate(self, state: State, world: Tensor, num_steps: int) -> tuple[Tensor, Block]:
-        """See `Stepper`.
-
-        Raises:
-            CompileError: the code cannot be built.
-        """
-        moving = {**state, WORLD: world.clone()}
-        if self._evaluate is None:
-            examples = {name: tensor[:1] for name, tensor in moving.items()}
-            self._evaluate = Kernel([self._evaluation_step], examples, frozenset(moving))
+        """See `Stepper`."""
+        self.prepare(state)
+        assert self._evaluate is not None
+        moving = {**state, WORLD: world.clone(memory_format=torch.contiguous_format)}
         variants = np.zeros(num_steps, np.uint8)
         shown = self._evaluate(moving, {}, variants, range(len(world)))
         return moving[WORLD], shown
+
+    def _training_kernel(self, lane: State) -> Kernel:
+        """Both variants of a training step, without and with an update."""
+        program = self._program
+        draws = {
+            purpose: np.zeros((1, 1, size), draw_dtype(purpose))
+            for purpose, size in program.noise_sizes().items()
+        }
+        noise = program.noise(draws, 0, "cpu").step(0)
+        examples = lane | {NOISE + name: part for name, part in noise._asdict().items()}
+        examples[STEP] = torch.zeros(1, dtype=torch.int64)
+        names = frozenset(lane)
+        variants = [training_step(program, names, learn) for learn in (False, True)]
+        return Kernel(variants, examples, names)
+
+    def _evaluation_kernel(self, lane: State) -> Kernel:
+        environment, episodes = self._program.environment, self._program.spec.eval_episodes
+        draws = torch.zeros(1, max(1, episodes), environment.num_reset_draws)
+        examples = lane | {WORLD: environment.reset(draws).contiguous()}
+        return Kernel([self._evaluation_step], examples, frozenset(examples))
 
     def _evaluation_step(self, inputs: Tensors) -> Tensors:
         observation, outcome = self._program.evaluation_step(inputs, inputs[WORLD])

@@ -11,6 +11,7 @@ from torch import Tensor
 from nthrun.agents.base import Noise, State
 from nthrun.compiler.tracing import record
 from nthrun.errors import CompileError
+from nthrun.training.block import joined
 from nthrun.training.compiled import NOISE, STEP, training_step
 from nthrun.training.program import Program
 from nthrun.training.stepping import METRICS, Block, EagerStepper
@@ -61,15 +62,17 @@ class GraphedStepper(EagerStepper):
             part = noise.steps(begin, end)
             graph = self._graph(state, part, bool(learned[begin]))
             blocks.append(graph.run(state, part, first + begin))
-        names = {name: None for block in blocks for name in block}
-        return {name: torch.cat([b[name] for b in blocks if name in b], 1) for name in names}
+        return joined(blocks)
 
     def _graph(self, state: State, noise: Noise, learn: bool) -> _Graph:
         key = (len(noise.agent), learn)
         if key not in self._graphs:
             step = training_step(self._program, frozenset(state), learn)
+            self._graphs = {k: graph for k, graph in self._graphs.items() if k[0] == key[0]}
             try:
                 self._graphs[key] = _Graph(step, state, noise, self._block_steps, self._capture)
+            except torch.OutOfMemoryError:
+                raise
             except Exception as error:  # torch's compiler and CUDA raise what they like
                 reason = f"{type(error).__name__}: {error}".partition("\n")[0]
                 raise CompileError(
@@ -166,8 +169,3 @@ def captured(rehearse: Replay, launch: Replay) -> Replay:
     with torch.cuda.graph(graph):
         launch()
     return graph.replay
-
-
-def called(rehearse: Replay, launch: Replay) -> Replay:
-    """The launches themselves, one after the other, for a device that has no graphs."""
-    return launch

@@ -75,6 +75,7 @@ class Training:
             InterruptedRunError: a signal came; a checkpoint has been written.
             StorageError: a checkpoint or snapshot could not be written.
         """
+        self.stepper.prepare(self.state)
         if self.step == 0:
             self._evaluate()
         while self.step < self.spec.total_timesteps and len(self.frozen) < len(self.recorders):
@@ -244,7 +245,8 @@ class Training:
         state = self.program.initial_state(self.pack)
         if self.step:
             self._restore(state, resume)
-        return {name: tensor.to(self.around.device) for name, tensor in state.items()}
+        device = self.around.device
+        return {name: tensor.to(device).contiguous() for name, tensor in state.items()}
 
     def _restore(self, state: State, resume: dict[int, CheckpointFile]) -> None:
         """Continue every lane from its checkpoint."""

@@ -43,7 +43,7 @@ class Streams:
         """
         draws: Draws = {}
         for purpose in STEP_PURPOSES:
-            dtype = np.float64 if purpose is Purpose.REPLAY else np.float32
+            dtype = draw_dtype(purpose)
             drawn = np.empty((len(self._lanes), num_steps, self._sizes[purpose]), dtype)
             for lane, streams in enumerate(self._lanes):
                 if purpose is Purpose.AGENT:
@@ -61,6 +61,11 @@ class Streams:
         """Put one lane's streams where `lane_state` said."""
         for purpose, stream in self._lanes[lane].items():
             stream.bit_generator.state = state[purpose.name]
+
+
+def draw_dtype(purpose: Purpose) -> type[np.floating[Any]]:
+    """Type of a purpose's numbers: replay steps are told apart by the last of a double's bits."""
+    return np.float64 if purpose is Purpose.REPLAY else np.float32
 
 
 def sampled_steps(uniform: np.ndarray, first: int, capacity: int) -> np.ndarray:

@@ -25,6 +25,13 @@ METRICS = "metrics/"
 class Stepper(Protocol):
     """Runs steps of a program's packs."""
 
+    def prepare(self, state: State) -> None:
+        """Make ready what packs of such a state need, so that no step waits for it.
+
+        Raises:
+            CompileError: the steps cannot be compiled.
+        """
+
     def train(
         self, state: State, noise: Noise, first: int, learned: np.ndarray, lanes: Sequence[int]
     ) -> Block:
@@ -56,6 +63,9 @@ class EagerStepper:
 
     def __init__(self, program: Program) -> None:
         self._program = program
+
+    def prepare(self, state: State) -> None:
+        """See `Stepper`; nothing is needed."""
 
     def train(
         self, state: State, noise: Noise, first: int, learned: np.ndarray, lanes: Sequence[int]

@@ -82,12 +82,18 @@ def test_an_experiment_keeps_to_its_backend(
 
 def test_workers_compile_once_and_keep_the_bits(tmp_path: Path, arguments: list[str]) -> None:
     """Two workers with compiled steps give the records that one process gives."""
-    cache = tmp_path / "cache"
-    options = [*arguments[:-1], "0-3", "--pack", "1"]
-    assert call("main.py", *options, "--workers", "2", NTHRUN_CACHE=str(cache)).returncode == 0
-    assert len(list(cache.iterdir())) == 2
+    log, wrapper = tmp_path / "log", tmp_path / "compiler"
+    wrapper.write_text(
+        f'#!/bin/sh\ncase "$*" in *step.cpp) echo 1 >> {log};; esac\nexec g++ "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    fresh = {"NTHRUN_CACHE": str(tmp_path / "cache"), "CXX": str(wrapper)}
+    options = [*arguments[:-1], "0-3", "--pack", "1", "--backend", "compile"]
+    assert call("main.py", *options, "--workers", "2", **fresh).returncode == 0
+    assert log.read_text().count("1") == 2
     together = recorded(tmp_path / "out")
     options[options.index("--save-dir") + 1] = str(tmp_path / "alone")
     assert call("main.py", *options).returncode == 0
-    for index, run in recorded(tmp_path / "alone").items():
+    alone = recorded(tmp_path / "alone")
+    for index, run in alone.items():
         assert first_difference(run, together[index]) is None, index

@@ -16,11 +16,11 @@ from nthrun.records.experiment import open_experiment
 from nthrun.records.schema import Run, first_difference
 from nthrun.records.sealed import read_header
 
-TOTAL = 12_000
-KILLS = 30
+TOTAL = 120_000
+NETWORK = {"hidden_dim": [64], "batch_size": [32]}
 LONG = {
     "total_timesteps": TOTAL,
-    "eval_interval_timesteps": 3000,
+    "eval_interval_timesteps": 30_000,
     "checkpoint_interval_seconds": 0.1,
     "record": ["train_rewards", "metrics"],
 }
@@ -30,7 +30,7 @@ LONG = {
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The record of index 1 trained without interruption."""
     directory = tmp_path_factory.mktemp("undisturbed")
-    options = [*write_specs(directory, LONG), "--save-dir", str(directory / "out")]
+    options = [*write_specs(directory, LONG, NETWORK), "--save-dir", str(directory / "out")]
     done = call("main.py", *options, "--index", "1")
     assert done.returncode == 0, done.stderr
     return recorded(directory / "out")[0, 1]
@@ -62,19 +62,20 @@ def wait_for_step(process: subprocess.Popen[str], experiment: Path, step: int) -
         time.sleep(0.02)
 
 
-def test_thirty_kills_leave_the_undisturbed_record(tmp_path: Path, undisturbed: Run) -> None:
-    """Killed 30 times at random moments, a run ends with the bits of an undisturbed one; each
+@pytest.mark.parametrize("kills", [8, pytest.param(30, marks=pytest.mark.slow)])
+def test_kills_leave_the_undisturbed_record(tmp_path: Path, undisturbed: Run, kills: int) -> None:
+    """Killed many times at random moments, a run ends with the bits of an undisturbed one; each
     attempt began at the newest checkpoint the kill before had left, and at no moment did
     anything unfinished count as recorded."""
-    options = [*write_specs(tmp_path, LONG), "--save-dir", str(tmp_path / "out")]
+    options = [*write_specs(tmp_path, LONG, NETWORK), "--save-dir", str(tmp_path / "out")]
     experiment = tmp_path / "out" / EXPERIMENT
     moments = random.Random(0)
     began = []
-    for _ in range(KILLS):
+    for _ in range(kills):
         step = newest_step(experiment)
         process = start(options)
         if moments.random() < 0.7 and step < TOTAL * 0.9:
-            wait_for_step(process, experiment, step + moments.randrange(1, TOTAL // 30))
+            wait_for_step(process, experiment, step + moments.randrange(1, TOTAL // kills))
         else:
             time.sleep(moments.uniform(0.2, 2.0))
         process.kill()
@@ -91,13 +92,13 @@ def test_thirty_kills_leave_the_undisturbed_record(tmp_path: Path, undisturbed: 
     run = recorded(tmp_path / "out")[0, 1]
     assert first_difference(run, undisturbed) is None
     assert [attempt["step"] for attempt in run["provenance"]["attempts"]] == began
-    assert len(began) > KILLS // 3
+    assert len(began) > kills // 3
     assert not list(experiment.glob("checkpoints/*"))
 
 
 def test_a_kill_at_four_fifths_starts_again_above_three(tmp_path: Path, undisturbed: Run) -> None:
     """A run killed at 80 % does not begin its next attempt below 60 %."""
-    options = [*write_specs(tmp_path, LONG), "--save-dir", str(tmp_path / "out")]
+    options = [*write_specs(tmp_path, LONG, NETWORK), "--save-dir", str(tmp_path / "out")]
     process = start(options)
     wait_for_step(process, tmp_path / "out" / EXPERIMENT, int(TOTAL * 0.8))
     process.kill()
@@ -186,6 +187,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
         environment = {"checkpoint_interval_seconds": 1e-6, "total_timesteps": 2000}
         parameters = {"hidden_dim": [32], "replay_capacity": [20_000]}
         specs = [*write_specs(tmp_path, environment, parameters), "--save-dir", str(disk / "out")]
+        specs += ["--backend", "eager"]  # slow enough for checkpoints to fill the disk
         first = call("main.py", *specs, "--index", "0")
         assert first.returncode == 0, first.stderr
         ballast = disk / "ballast"
@@ -238,7 +240,7 @@ def test_a_disk_that_fills_while_recording(tmp_path: Path) -> None:
 
 def test_checkpoints_say_whose_they_are(tmp_path: Path) -> None:
     """A checkpoint's header tells stage, step, indices and what a continuing process must share."""
-    options = [*write_specs(tmp_path, LONG), "--save-dir", str(tmp_path / "out")]
+    options = [*write_specs(tmp_path, LONG, NETWORK), "--save-dir", str(tmp_path / "out")]
     process = start(options)
     experiment = tmp_path / "out" / EXPERIMENT
     wait_for_step(process, experiment, 1)

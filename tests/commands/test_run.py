@@ -236,6 +236,6 @@ def test_manifest_names_what_was_resolved(tmp_path: Path, specs: list[str]) -> N
     """The manifest holds the resolved device, backend and threads, and the specs."""
     call("main.py", *specs, "--index", "0", "--device", "cpu")
     manifest = json.loads((tmp_path / "out" / EXPERIMENT / "manifest.json").read_text())
-    assert (manifest["device"], manifest["backend"], manifest["threads"]) == ("cpu", "eager", 1)
+    assert (manifest["device"], manifest["backend"], manifest["threads"]) == ("cpu", "compile", 1)
     assert manifest["num_settings"] == 6
     assert manifest["environment"]["env_name"] == "Pendulum-v1"
