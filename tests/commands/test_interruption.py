@@ -119,7 +119,7 @@ def test_a_signal_checkpoints_and_says_how_to_go_on(
     """Ctrl-C and SIGTERM save at once, whatever the checkpoint interval, in one line, with exit
     code 128 + signal; the same command ends with the undisturbed record."""
     rare = LONG | {"checkpoint_interval_seconds": 100_000, "snapshot_interval_timesteps": 2500}
-    options = [*write_specs(tmp_path, rare), "--save-dir", str(tmp_path / "out")]
+    options = [*write_specs(tmp_path, rare, NETWORK), "--save-dir", str(tmp_path / "out")]
     process = start(options)
     experiment = tmp_path / "out" / EXPERIMENT
     deadline = time.monotonic() + 120

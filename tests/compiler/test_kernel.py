@@ -248,7 +248,7 @@ def test_a_step_can_be_one_of_several_functions() -> None:
 
 def test_what_has_no_lane_axis_is_refused() -> None:
     """An output of another shape than one lane's would be written beyond its memory."""
-    with pytest.raises(ValueError, match="root has no lane axis"):
+    with pytest.raises(UnsupportedOperationError, match="root has no lane axis"):
         one_step({"root": lambda t: t["x"].sum()}, inputs(2, 2))
 
 
