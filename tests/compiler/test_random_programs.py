@@ -46,13 +46,17 @@ def clones(tensors: Tensors, lanes: list[int]) -> Tensors:
 def by_torch(
     sources: list[str], state: Tensors, inputs: Tensors, variants: np.ndarray
 ) -> tuple[Tensors, list[Tensors]]:
-    """One lane's state after all steps, and what each step shows."""
+    """One lane's state after all steps, and what each step shows.
+
+    A kernel's state is always contiguous; were it not here, `reshape` would copy instead of view.
+    """
     functions = [function_of(source) for source in sources]
     shown = []
     for step, variant in enumerate(variants):
         before = clones(state, [0])
         now = {name: part[:, step].clone() for name, part in inputs.items()}
-        outputs = {n: v.clone() for n, v in functions[variant](before | now).items()}
+        results = functions[variant](before | now)
+        outputs = {n: v.clone(memory_format=torch.contiguous_format) for n, v in results.items()}
         state = {name: outputs.pop(name) for name in state}
         shown.append(outputs)
     return state, shown
