@@ -151,7 +151,9 @@ def test_a_run_that_does_not_fit_is_refused_with_its_sizes() -> None:
 def test_the_gpu_may_be_what_is_too_small() -> None:
     """A refusal says which memory it is; captured graphs hold copies of the replay there."""
     workers = Workers("cuda", "eager", 1, 500 * GB, 16 * GB)
-    with pytest.raises(PlanError, match=r"needs 144 GB of GPU memory: replay .* = 36 GB.*available: 15 GB"):
+    with pytest.raises(
+        PlanError, match=r"needs 144 GB of GPU memory: replay .* = 36 GB.*available: 15 GB"
+    ):
         pack_width(lane_of(replay_capacity=10**9), workers, 10)
 
 
