@@ -117,7 +117,7 @@ def _read_file(path: str) -> tuple[dict[str, Any], list[Fault]]:
         text = Path(path).read_text(encoding="utf-8")
         content = _parse(path, text, faults)
     except FileNotFoundError:
-        hint = "check the path; specs ship under config/"
+        hint = "check the path; specs ship under config/ and clusters/"
         return {}, [Fault(path or '""', "", "no such file", hint)]
     except (OSError, UnicodeDecodeError, ValueError) as error:
         return {}, [Fault(path, "", f"cannot be read: {_one_line(error)}")]

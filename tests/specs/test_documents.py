@@ -257,7 +257,7 @@ class TestRefusing:
         with pytest.raises(SpecError) as caught:
             read_document([missing, directory, ""])
         first, second, third = caught.value.faults
-        hint = "check the path; specs ship under config/"
+        hint = "check the path; specs ship under config/ and clusters/"
         assert first == Fault(missing, "", "no such file", hint)
         assert second.file == directory
         assert second.problem.startswith("cannot be read")

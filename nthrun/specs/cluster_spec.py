@@ -1,0 +1,211 @@
+"""The cluster spec: where tasks run, how big and how long a task is, and what Slurm is told."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nthrun.errors import Fault, SpecError
+from nthrun.specs.cluster_fields import FIELDS as FIELDS
+from nthrun.specs.cluster_rules import broken_rules
+from nthrun.specs.declaration import Field, RejectedError, Value, plain, shown, unknown_keys
+from nthrun.specs.documents import YAML_SUFFIXES, Document, read_document
+from nthrun.specs.slurm_time import (
+    MEMORY_FORMS,
+    TIME_FORMS,
+    UNLIMITED,
+    parse_memory,
+    parse_time,
+)
+
+NAMES = ("account", "partition", "qos", "gpuType", "email")
+OLD_KEYS = {"error": "output holds both stdout and stderr"}
+NAME_TEXT = re.compile(r"[^\s:]+")
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSpec:
+    """A validated cluster spec.
+
+    Attributes:
+        name: the file's name without its suffix.
+        values: field -> value, for every field, defaults included; `time` and `memPerCpu` as
+            text, and `cores` never 0.
+    """
+
+    name: str
+    values: Mapping[str, Value]
+
+    def text(self, key: str) -> str:
+        """The value of a string field; "" is not given."""
+        value = self.values[key]
+        assert isinstance(value, str)
+        return value
+
+    def integer(self, key: str) -> int:
+        """The value of an integer field."""
+        value = self.values[key]
+        assert isinstance(value, int)
+        return value
+
+    def flag(self, key: str) -> bool:
+        """The value of a field that is true or false."""
+        return self.values[key] is True
+
+    def items(self, key: str) -> tuple[str, ...]:
+        """The value of a list field."""
+        value = self.values[key]
+        assert isinstance(value, tuple)
+        return value
+
+    @property
+    def is_local(self) -> bool:
+        """Whether tasks run on this machine, without Slurm."""
+        return self.text("scheduler") == "local"
+
+    @property
+    def time_seconds(self) -> int | None:
+        """Longest run time of a task; None is unlimited."""
+        return parse_time(self.text("time"))
+
+    @property
+    def memory_per_core_bytes(self) -> int | None:
+        """Memory of one core; None is what the cluster gives by default."""
+        text = self.text("memPerCpu")
+        return parse_memory(text) if text else None
+
+    @property
+    def cores_per_task(self) -> int:
+        """Cores of a task, >= 1: those of one node, as a task never spans nodes."""
+        return self.integer("cores") // self.integer("nodes")
+
+    @property
+    def num_workers(self) -> int:
+        """Worker processes of a task: as many as its GPUs are shared by, else one a core."""
+        return self.integer("gpus") * self.integer("packsPerGpu") or self.cores_per_task
+
+    @property
+    def device(self) -> str:
+        """What packs run on: "cuda" or "cpu"."""
+        return "cuda" if self.integer("gpus") else "cpu"
+
+    def as_document(self) -> dict[str, Any]:
+        """The spec as plain data, every field written out; reads back as the same values."""
+        return {key: plain(value) for key, value in self.values.items()}
+
+
+def read_cluster_spec(path: str, overrides: Mapping[str, object] = {}) -> ClusterSpec:
+    """Read and check a cluster file, some fields overridden by options of the command line.
+
+    Args:
+        path: a JSON or YAML file.
+        overrides: field -> value that counts instead of the file's. A text is read as the
+            field's kind (`"4"`, `"true"`), one text makes a list of one, "" is not given, and
+            None leaves the file's value.
+
+    Raises:
+        SpecError: every fault; one of an option names it, such as `--cores`, in the file's place.
+    """
+    options = {key: value for key, value in overrides.items() if value is not None}
+    source = _Source(read_document([path]), options)
+    raw = {**source.document.values, **options}
+    names = [field.name for field in FIELDS]
+    faults = [
+        source.fault([key], problem, OLD_KEYS.get(key, hint))
+        for key, problem, hint in unknown_keys(raw, names, "see clusters/README.md")
+    ]
+    values: dict[str, Value] = {}
+    for field in FIELDS:
+        try:
+            values[field.name] = _value(field, raw, source)
+        except RejectedError as rejected:
+            faults.append(source.fault([field.name], rejected.problem, rejected.hint))
+    faults += [source.fault(*broken) for broken in broken_rules(values)]
+    if faults:
+        raise SpecError(faults)
+    spec = ClusterSpec(Path(path).stem, values)
+    if spec.integer("cores"):
+        return spec
+    nodes = spec.integer("nodes")
+    cores = max(nodes, usable_cores() // nodes * nodes)
+    return ClusterSpec(spec.name, {**values, "cores": cores})
+
+
+def usable_cores() -> int:
+    """Cores of this machine that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where values come from, to say where a fault stands."""
+
+    document: Document
+    options: Mapping[str, object]
+
+    def fault(self, keys: Sequence[str], problem: str, hint: str = "") -> Fault:
+        """A fault of the first of some fields that an option gave, else of the first."""
+        for key in keys:
+            if key in self.options:
+                return Fault(f"--{key}", "", problem, hint)
+        return Fault(self.document.origin(keys[0]), keys[0], problem, hint)
+
+    def is_yaml(self, key: str) -> bool:
+        """Whether a field was read from a YAML file."""
+        return key not in self.options and self.document.origin(key).endswith(YAML_SUFFIXES)
+
+
+def _value(field: Field, raw: Mapping[str, object], source: _Source) -> Value:
+    name = field.name
+    if name not in raw:
+        if field.default is not None:
+            return field.default
+        if raw.get("scheduler") == "local":
+            return UNLIMITED
+        raise RejectedError(f"missing, allowed: {TIME_FORMS}", f"write it, or give --{name}")
+    given = raw[name]
+    if given == "" and field.default in ("", ()):
+        return field.default
+    if name in ("time", "memPerCpu"):
+        return _quantity(name, given, source.is_yaml(name))
+    from_option = name in source.options
+    if isinstance(given, str) and field.is_list:
+        given = given.split(",") if field.choices else [given]
+    elif isinstance(given, str) and field.kind == "bool" and from_option:
+        given = {"true": True, "false": False}.get(given.lower(), given)
+    value = field.normalise(given, yaml_text=from_option or source.is_yaml(name))
+    if isinstance(value, str):
+        _check_line(name, value)
+    return value
+
+
+def _check_line(name: str, text: str) -> None:
+    """Refuse a text that would break the line of a job script."""
+    if name in NAMES and not NAME_TEXT.fullmatch(text):
+        hint = "gpus holds how many" if name == "gpuType" else ""
+        raise RejectedError(f"got {shown(text)}, allowed: a name without spaces or colons", hint)
+    if not text.isprintable():
+        raise RejectedError(f"got {shown(text)}, allowed: one line of text")
+
+
+def _quantity(name: str, given: object, is_yaml: bool) -> str:
+    """A time or a memory size as text, checked; a bare number is minutes or megabytes."""
+    is_number = isinstance(given, int) and not isinstance(given, bool)
+    if is_number and is_yaml and name == "time":
+        problem = f"got the number {shown(given)}, allowed in YAML: a time in quotes"
+        raise RejectedError(problem, 'write "3:00:00"; without quotes YAML makes it 10800')
+    text = shown(given) if is_number else given
+    if not isinstance(text, str):
+        forms = TIME_FORMS if name == "time" else MEMORY_FORMS
+        raise RejectedError(f"got {shown(given)}, allowed: {forms}")
+    if name == "time":
+        parse_time(text)
+    else:
+        parse_memory(text)
+    return text
