@@ -8,6 +8,8 @@
     ├── DataFileError           ValueError    a file that is not what it should be
     ├── StorageError            OSError       a file that could not be written or read
     ├── DeviceError             RuntimeError  a device or backend this machine lacks
+    ├── SlurmError              RuntimeError  Slurm is not here, does not answer or refuses
+    ├── SupersededError         RuntimeError  another attempt at the same task has taken over
     ├── CompileError            RuntimeError  native code that cannot be built or kept
     │   ├── MissingCompilerError               no C++ compiler
     │   └── UnsupportedOperationError  NotImplementedError  a step that cannot be compiled
@@ -100,13 +102,28 @@ class DataFileError(NthrunError, ValueError):
 
 
 class StorageError(NthrunError, OSError):
-    """A file that could not be written or read (disk full, permissions)."""
+    """A file that could not be written or read.
+
+    Attributes:
+        is_full: whether for want of space, which may come back.
+    """
 
     exit_code = 1
+    is_full = False
 
 
 class DeviceError(NthrunError, RuntimeError):
     """A device or backend that this machine cannot provide."""
+
+
+class SlurmError(NthrunError, RuntimeError):
+    """Slurm is not on this machine, does not answer, or refuses what it is asked."""
+
+
+class SupersededError(NthrunError, RuntimeError):
+    """Another attempt at the same task has taken over; this one writes nothing any more."""
+
+    exit_code = 1
 
 
 class MissingExtraError(NthrunError, ImportError):

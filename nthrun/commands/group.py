@@ -11,18 +11,38 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nthrun.errors import NthrunError
+from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import Pack, PlannedRun, plan_packs, plan_run
+from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run
 from nthrun.records.sealed import storage_error
+from nthrun.training.device import prepare_torch
 from nthrun.training.loop import Training
 from nthrun.training.progress import Advanced, Began, Noted, Recorded, Report
 from nthrun.training.provenance import attempt, provenance
 from nthrun.training.recorder import LaneRecorder
 from nthrun.training.resuming import CheckpointFile, drop_checkpoints, find_checkpoints
+from nthrun.training.source import code_hash, git_state
+from nthrun.training.stopping import StopRequest
 from nthrun.training.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from nthrun.commands.request import Request
+
+
+def surroundings(spec: ExperimentSpec, experiment: Experiment, keep: bool = True) -> Surroundings:
+    """Where packs of an experiment are trained; `keep` False leaves no files."""
+    manifest = experiment.manifest
+    prepare_torch(manifest.threads)
+    git_state(), code_hash()  # both remember what they find before training starts
+    return Surroundings(
+        spec,
+        experiment if keep else None,
+        manifest.device,
+        manifest.backend,
+        manifest.threads,
+        StopRequest(),
+    )
 
 
 def train_group(group: list[int], around: Surroundings, request: Request, report: Report) -> None:
@@ -78,6 +98,7 @@ def _train_and_record(
     experiment = around.experiment
     assert experiment is not None
     runs = list(_train(pack, around, resume))
+    around.before_writing()
     experiment.write(request.stage, runs, replace=request.overwrite)
     written = {
         index: max(_modified(entry.path) for entry in entries)

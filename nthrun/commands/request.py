@@ -92,7 +92,7 @@ def make_request(options: Options, spec: ExperimentSpec) -> Request:
         options.device,
         options.backend,
         options.workers,
-        _pack_width(options.pack),
+        pack_lanes(options.pack),
         options.overwrite,
         options.retry_failed,
         max(options.after, 0) if options.monitor else None,
@@ -122,7 +122,12 @@ def _refuse_contradictions(options: Options) -> None:
             raise click.UsageError(message)
 
 
-def _pack_width(text: str) -> int:
+def pack_lanes(text: str) -> int:
+    """Lanes of a pack at most, as `--pack` says it; 0 leaves it to the planner.
+
+    Raises:
+        UsageError: neither auto nor a number in range.
+    """
     if text == "auto":
         return 0
     if not (text.isascii() and text.isdecimal()) or len(text) > 5 or not 0 < int(text) <= MAX_PACK:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from nthrun.commands.group import train_group
-from nthrun.commands.opening import open_for, surroundings
+from nthrun.commands.group import surroundings, train_group
+from nthrun.commands.opening import open_for
 from nthrun.commands.worker import Job
-from nthrun.commands.worker_handle import visible_gpus
-from nthrun.commands.workers import WorkerPool
+from nthrun.commands.worker_handle import Places, visible_gpus
+from nthrun.commands.workers import Oversight, WorkerPool
 from nthrun.errors import RunFailedError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import plan_groups
@@ -22,7 +22,7 @@ from nthrun.records.experiment import Experiment
 from nthrun.specs.indices import format_indices
 from nthrun.training.monitor import Monitor
 from nthrun.training.progress import News, Recorded, Report, TrainingProgress, note
-from nthrun.training.surroundings import StopRequest
+from nthrun.training.stopping import StopRequest
 
 if TYPE_CHECKING:
     from nthrun.commands.request import Request
@@ -54,7 +54,7 @@ def train(spec: ExperimentSpec, request: Request) -> int:
             if min(request.workers, len(groups)) > 1:
                 stop = StopRequest()
                 stop.install()
-                workers = WorkerPool(job, _gpus(experiment), stop, report)
+                workers = WorkerPool(job, Places(gpus(experiment)), Oversight(stop, report))
                 lost = workers.train(groups, request.workers)
             else:
                 _train_here(groups, job, report)
@@ -105,7 +105,7 @@ def _train_here(groups: list[list[int]], job: Job, report: Report) -> None:
         train_group(group, around, job.request, report)
 
 
-def _gpus(experiment: Experiment) -> list[str]:
+def gpus(experiment: Experiment) -> list[str]:
     """The GPUs to share out among workers; none on the CPU."""
     if experiment.manifest.device != "cuda":
         return []

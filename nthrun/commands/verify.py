@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nthrun.commands.opening import require_fixed, surroundings
+from nthrun.commands.group import surroundings
+from nthrun.commands.opening import require_fixed
 from nthrun.commands.train import plan
 from nthrun.errors import DeviceError, IndexSpecError
 from nthrun.planning.experiment_spec import ExperimentSpec

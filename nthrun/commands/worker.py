@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from nthrun.commands.request import Request
     from nthrun.planning.experiment_spec import ExperimentSpec
     from nthrun.records.experiment import Experiment
-    from nthrun.training.surroundings import StopRequest
+    from nthrun.scheduling.claim import Fence
+    from nthrun.training.stopping import StopRequest
 
 STOPPING = frozenset({signal.SIGINT, signal.SIGTERM})
 NEWS_SECONDS = 0.1
@@ -34,11 +35,29 @@ NEWS_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What every group of a command belongs to."""
+    """What every group of a command belongs to.
+
+    Attributes:
+        fence: looked at before anything is recorded; None where no other attempt can take over.
+    """
 
     spec: ExperimentSpec
     experiment: Experiment
     request: Request
+    fence: Fence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a worker runs.
+
+    Attributes:
+        gpu: the one it sees, as CUDA_VISIBLE_DEVICES names it; None leaves that variable.
+        core: the one it is pinned to; None leaves it to the system.
+    """
+
+    gpu: str | None = None
+    core: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +96,20 @@ class Crashed:
 Message = News | Finished | Broke | Crashed
 
 
-def serve(connection: Connection, gpu: str | None) -> None:
+def serve(connection: Connection, place: Place) -> None:
     """Train what comes through a pipe until there is no more.
 
     Args:
         connection: to the parent.
-        gpu: the one GPU to use, as CUDA_VISIBLE_DEVICES names it; None leaves that variable.
+        place: the GPU and the core to use.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which passes it on
+    for number in (signal.SIGINT, signal.SIGUSR2):  # they reach the parent, which passes them on
+        signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
-    if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    if place.gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = place.gpu
+    if place.core is not None:
+        os.sched_setaffinity(0, {place.core})
     try:
         _work(connection)
     except InterruptedRunError as error:
@@ -104,11 +126,15 @@ def _work(connection: Connection) -> None:
     job = _receive(connection)
     if job is None:
         return
-    from nthrun.commands.group import train_group  # noqa: PLC0415 - imports torch
-    from nthrun.commands.opening import surroundings  # noqa: PLC0415 - imports torch
+    from nthrun.commands.group import (  # noqa: PLC0415 - imports torch
+        surroundings,
+        train_group,
+    )
 
     around = surroundings(job.spec, job.experiment)
-    around.stop.install([signal.SIGTERM])
+    around.stop.install_for_good([signal.SIGTERM])
+    if job.fence is not None:
+        around.before_writing = job.fence.require
     parent = Parent(connection, around.stop)
     while group := parent.next_group():
         train_group(group, around, job.request, parent.report)

@@ -11,7 +11,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
-from nthrun.commands.worker import STOPPING, Message, serve
+from nthrun.commands.worker import STOPPING, Message, Place, serve
 
 SPAWN = multiprocessing.get_context("spawn")
 END_SECONDS = 20
@@ -31,9 +31,23 @@ def visible_gpus(environment: Mapping[str, str], count: int) -> list[str]:
     return [name.strip() for name in names.split(",")][:count]
 
 
-def gpu_of(worker: int, gpus: Sequence[str]) -> str | None:
-    """The GPU of a worker: they go round; None without any."""
-    return gpus[worker % len(gpus)] if gpus else None
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What there is to share out among workers; they go round.
+
+    Attributes:
+        gpus: as `visible_gpus` names them.
+        cores: to pin workers to.
+    """
+
+    gpus: Sequence[str] = ()
+    cores: Sequence[int] = ()
+
+    def of(self, worker: int) -> Place:
+        """The place of a worker."""
+        gpu = self.gpus[worker % len(self.gpus)] if self.gpus else None
+        core = self.cores[worker % len(self.cores)] if self.cores else None
+        return Place(gpu, core)
 
 
 @dataclass(slots=True, eq=False)
@@ -88,14 +102,14 @@ class Worker:
         return f"ended with exit code {code}"
 
 
-def start_worker(number: int, gpu: str | None) -> Worker:
+def start_worker(number: int, place: Place) -> Worker:
     """Start a worker process, which waits for its job.
 
     Raises:
         OSError: the system does not let it start.
     """
     ours, theirs = SPAWN.Pipe()
-    process = SPAWN.Process(target=serve, args=(theirs, gpu))
+    process = SPAWN.Process(target=serve, args=(theirs, place))
     with theirs, _signals_held_back():
         process.start()
     return Worker(number, process, ours)

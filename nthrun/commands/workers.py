@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import signal
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Protocol
 
 from nthrun.commands.worker import Broke, Crashed, Finished, Group, Job, Message, Stop
-from nthrun.commands.worker_handle import Worker, gpu_of, start_worker
+from nthrun.commands.worker_handle import Places, Worker, start_worker
 from nthrun.errors import DeviceError, InterruptedRunError, NthrunError
 from nthrun.specs.indices import format_indices
 from nthrun.training.progress import Lost, News, Noted, Recorded
-from nthrun.training.surroundings import StopRequest
+from nthrun.training.stopping import StopRequest
 
 LOOK_SECONDS = 0.2
 """Between looks whether a signal came."""
@@ -29,23 +30,38 @@ class ReportOfWorker(Protocol):
     def __call__(self, news: News, worker: int) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Oversight:
+    """What watches a pool from outside.
+
+    Attributes:
+        stop: looked at all the time.
+        report: told what the workers tell.
+        look: called a few times a second; what it raises ends the pool at once.
+        may_begin: whether a worker may begin another group.
+    """
+
+    stop: StopRequest
+    report: ReportOfWorker
+    look: Callable[[], None] = lambda: None
+    may_begin: Callable[[], bool] = lambda: True
+
+
 class WorkerPool:
     """Workers that train the groups of a command, each one group at a time.
 
     Args:
         job: what the groups belong to.
-        gpus: to share out; see `visible_gpus`.
-        stop: looked at all the time.
-        report: told what the workers tell.
+        places: to share out among the workers.
+        oversight: what watches.
     """
 
-    def __init__(
-        self, job: Job, gpus: Sequence[str], stop: StopRequest, report: ReportOfWorker
-    ) -> None:
+    def __init__(self, job: Job, places: Places, oversight: Oversight) -> None:
         self._job = job
-        self._gpus = gpus
-        self._stop = stop
-        self._report = report
+        self._places = places
+        self._stop = oversight.stop
+        self._report = oversight.report
+        self._oversight = oversight
         self._queue: deque[list[int]] = deque()
         self._workers: list[Worker] = []
         self._stopping = False
@@ -69,6 +85,7 @@ class WorkerPool:
                 self._start_next(number)
             while self._workers:
                 speaking = self._speaking()
+                self._oversight.look()
                 if self._stop.signal_number:
                     self._stop_all(self._stop.signal_number)
                 for worker in speaking:
@@ -110,7 +127,7 @@ class WorkerPool:
 
     def _hand_next(self, worker: Worker) -> None:
         worker.left = []
-        if self._queue and not self._stopping:
+        if self._may_begin():
             self._hand(worker, self._queue.popleft())
         else:
             worker.send(None)
@@ -139,13 +156,16 @@ class WorkerPool:
     def _tell(self, worker: Worker, line: str) -> None:
         self._report(Noted(line), worker.number)
 
+    def _may_begin(self) -> bool:
+        return bool(self._queue) and not self._stopping and self._oversight.may_begin()
+
     def _start_next(self, number: int) -> None:
-        if self._queue and not self._stopping:
+        if self._may_begin():
             self._start(number, self._queue.popleft())
 
     def _start(self, number: int, group: list[int], retried: bool = False) -> None:
         try:
-            worker = start_worker(number, gpu_of(number, self._gpus))
+            worker = start_worker(number, self._places.of(number))
         except OSError as error:
             self._error = self._error or DeviceError(
                 f"cannot start worker {number + 1}: {error.strerror or error}",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nthrun.agents.registry import agent_declaration
 from nthrun.environments.registry import environment_declaration
@@ -58,6 +59,23 @@ def read_experiment_spec(
     if agent is None or environment is None:
         raise SpecError(faults)
     return ExperimentSpec(agent, environment)
+
+
+def experiment_spec_of(
+    environment: Mapping[str, Any], agent: Mapping[str, Any], source: str
+) -> ExperimentSpec:
+    """Specs from the documents that a manifest or a plan keeps.
+
+    Args:
+        environment, agent: as `as_document` gave them.
+        source: the file they are from, named in faults.
+
+    Raises:
+        SpecError: this version does not know them any more.
+    """
+    document = Document(dict(environment), {}, (source,))
+    found = read_environment_spec(document, environment_declaration(document))
+    return ExperimentSpec(_read_agent(Document(dict(agent), {}, (source,))), found)
 
 
 def _read_agent(document: Document) -> AgentSpec:

@@ -59,7 +59,10 @@ class Experiment:
     Attributes:
         specs: {"environment": ..., "agent": ...}, what its next records are made from: the
             manifest's, but for keys that say what to keep (`record`, snapshots, checkpoints).
+        keeps_cache: whether what an inventory finds is kept for the next one.
     """
+
+    keeps_cache = True
 
     def __init__(
         self, root: Path, manifest: Manifest, specs: Mapping[str, Any] | None = None
@@ -73,7 +76,9 @@ class Experiment:
 
     def inventory(self, trust_cache: bool = True) -> Inventory:
         """What is recorded now; see `take_inventory`."""
-        return take_inventory(self.runs, self.manifest.fingerprint, trust_cache)
+        return take_inventory(
+            self.runs, self.manifest.fingerprint, trust_cache, keep_cache=self.keeps_cache
+        )
 
     def write(self, stage: int, runs: Sequence[Run], replace: bool = False) -> Path:
         """Record runs of one stage in one new shard.
@@ -178,9 +183,21 @@ def create_experiment(root: Path, manifest: Manifest) -> Experiment:
     if not path.exists():
         with written_aside(path, put=_link) as temporary:
             temporary.write_text(json.dumps(asdict(manifest), indent=1))
+    return continue_experiment(root, manifest.agent, manifest.environment)
+
+
+def continue_experiment(
+    root: Path, agent: dict[str, Any], environment: dict[str, Any]
+) -> Experiment:
+    """Open an existing experiment directory for more runs of these specs.
+
+    Raises:
+        DataFileError: there is no readable manifest.
+        FingerprintError: it belongs to other specs.
+    """
     experiment = open_experiment(root)
-    require_fingerprint(experiment, manifest.agent, manifest.environment)
-    specs = {"environment": manifest.environment, "agent": manifest.agent}
+    require_fingerprint(experiment, agent, environment)
+    specs = {"environment": environment, "agent": agent}
     return Experiment(root, experiment.manifest, specs)
 
 

@@ -77,13 +77,16 @@ class Inventory:
         return sorted(set(expected) - done)
 
 
-def take_inventory(runs: Path, fingerprint: str, trust_cache: bool = True) -> Inventory:
+def take_inventory(
+    runs: Path, fingerprint: str, trust_cache: bool = True, *, keep_cache: bool = True
+) -> Inventory:
     """Read the headers of every file in a runs/ directory.
 
     Args:
         runs: the directory; it need not exist.
         fingerprint: of the experiment; files of another are named as foreign.
         trust_cache: whether a file is taken for whole that was so when it was last read.
+        keep_cache: whether what is found is written down for the next time.
     """
     headers: dict[Path, ShardHeader] = {}
     unreadable: list[tuple[Path, str]] = []
@@ -94,7 +97,8 @@ def take_inventory(runs: Path, fingerprint: str, trust_cache: bool = True) -> In
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             if os.path.lexists(path):  # else another process dropped it a moment ago
                 unreadable.append((path, str(error).removeprefix(f"{path}: ")))
-    cache.save()
+    if keep_cache:
+        cache.save()
     return _count(headers, tuple(unreadable))
 
 

@@ -113,11 +113,13 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     """The error of a failed write, saying what to do."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     remedy = "free space" if full else "check the path and its permissions"
-    return StorageError(
+    found = StorageError(
         f"cannot write {path}: {os.strerror(error.errno) if error.errno else error}",
         f"nothing recorded is lost; {remedy} or choose another --save-dir, "
         "then give the same command again to continue",
     )
+    found.is_full = full
+    return found
 
 
 def is_sealed(path: Path) -> bool:

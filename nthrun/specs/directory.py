@@ -15,7 +15,14 @@ def experiment_directory(
 
     A relative save dir lives under `results/`; a leading `results/` is not doubled.
     """
+    return save_directory(save_dir) / "_".join(
+        [env_name, agent_name, *(["-".join(policies)] if policies else [])]
+    )
+
+
+def save_directory(save_dir: str) -> Path:
+    """Where a save dir is: a relative one lies under `results/`, which is not doubled."""
     base = Path(save_dir)
     if not base.is_absolute() and base.parts[:1] != RESULTS.parts:
-        base = RESULTS / base
-    return base / "_".join([env_name, agent_name, *(["-".join(policies)] if policies else [])])
+        return RESULTS / base
+    return base

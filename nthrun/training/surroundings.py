@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,27 +12,11 @@ from nthrun.records.experiment import Experiment
 from nthrun.specs.declaration import Setting
 from nthrun.training.backends import make_stepper
 from nthrun.training.program import Program
-from nthrun.training.provenance import code_hash, comparable
+from nthrun.training.provenance import comparable
 from nthrun.training.recorder import requested_series
+from nthrun.training.source import code_hash
 from nthrun.training.stepping import Stepper
-
-
-class StopRequest:
-    """Set by a signal; the loop checkpoints and stops at the end of its block."""
-
-    def __init__(self) -> None:
-        self.signal_number = 0
-
-    def install(self, signals: Iterable[int] = (signal.SIGINT, signal.SIGTERM)) -> None:
-        """Catch these signals; a second one takes its ordinary course."""
-        for number in signals:
-            signal.signal(number, self._catch)
-
-    def _catch(self, number: int, frame: object) -> None:
-        self.signal_number = number
-        signal.signal(
-            number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
-        )
+from nthrun.training.stopping import StopRequest
 
 
 @dataclass
@@ -47,6 +30,7 @@ class Surroundings:
         stop: looked at between blocks.
         on_block: called with (run-steps done, last return) after each block.
         on_step: called with the state after each step (rendering).
+        before_writing: called before a record is written; raises where this process may not.
     """
 
     spec: ExperimentSpec
@@ -57,6 +41,7 @@ class Surroundings:
     stop: StopRequest = field(default_factory=StopRequest)
     on_block: Callable[[int, float], None] = lambda steps, last_return: None
     on_step: Callable[[State, int], None] | None = None
+    before_writing: Callable[[], None] = lambda: None
     _steppers: dict[tuple[object, ...], Stepper] = field(default_factory=dict)
 
     def stepper(self, statics: Setting, program: Program) -> Stepper:

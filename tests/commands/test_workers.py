@@ -16,7 +16,7 @@ import pytest
 from processes import EXPERIMENT, ROOT, call, command, recorded, write_specs
 
 from nthrun.commands.run import run
-from nthrun.commands.worker_handle import gpu_of, visible_gpus
+from nthrun.commands.worker_handle import Places, visible_gpus
 from nthrun.errors import (
     Fault,
     FingerprintError,
@@ -312,7 +312,7 @@ def test_gpus_go_round(environment: dict[str, str], count: int, gpus: list[str])
     """Each worker gets one of the GPUs that the parent sees, in turn, under the parent's name."""
     found = visible_gpus(environment, count)
     assert found == gpus
-    given = [gpu_of(worker, found) for worker in range(4)]
+    given = [Places(found).of(worker).gpu for worker in range(4)]
     assert given == ([gpus[worker % len(gpus)] for worker in range(4)] if gpus else [None] * 4)
 
 
