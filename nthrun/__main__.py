@@ -6,10 +6,11 @@ from nthrun.commands.combine import combine
 from nthrun.commands.entry import execute
 from nthrun.commands.forget import forget
 from nthrun.commands.run import run
+from nthrun.commands.schedule import schedule
 
 commands = click.Group(
     "nthrun",
-    commands={"run": run, "combine": combine, "forget": forget},
+    commands={"run": run, "schedule": schedule, "combine": combine, "forget": forget},
     help="Research experiments by number: one integer, one run, one record.",
 )
 

@@ -1,0 +1,206 @@
+"""An attempt at a task: its packs trained by workers, saved in time, and an ending judged."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+
+from nthrun.commands.opening import open_for
+from nthrun.commands.request import Request
+from nthrun.commands.tally import Tally
+from nthrun.commands.worker import Job
+from nthrun.commands.worker_handle import Places, visible_gpus
+from nthrun.commands.workers import Oversight, ReportOfWorker, WorkerPool
+from nthrun.errors import InterruptedRunError, NthrunError, StorageError, SupersededError
+from nthrun.planning.experiment_spec import experiment_spec_of
+from nthrun.records.experiment import Experiment
+from nthrun.scheduling.claim import FAILED, REQUEUED, STOPPED, Claim, take_claim
+from nthrun.scheduling.clock import Clock
+from nthrun.scheduling.plan import Plan
+from nthrun.scheduling.submission import WARNING, own_job, own_log
+from nthrun.specs.cluster_spec import usable_cores
+from nthrun.specs.indices import format_indices
+from nthrun.training.progress import News, TrainingProgress, note
+from nthrun.training.stopping import StopRequest
+
+TIME_IS_UP = signal.Signals[f"SIG{WARNING}"]
+STORAGE_SECONDS = 20.0
+"""Between attempts to go on where the disk is full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt ended.
+
+    Attributes:
+        state: as a claim has it; "" where all is recorded.
+        reason: in words.
+        exit_code: of the process.
+    """
+
+    state: str
+    reason: str
+    exit_code: int
+
+
+class TaskAttempt:
+    """One attempt at a task.
+
+    Args:
+        plan: the plan.
+        number: of the task.
+        stop: set by a signal that ends it for good.
+        clock: tells when to save and make room.
+    """
+
+    def __init__(self, plan: Plan, number: int, stop: StopRequest, clock: Clock) -> None:
+        self.plan = plan
+        self.number = number
+        self.task = plan.tasks[number]
+        self.spec = experiment_spec_of(plan.environment, plan.agent, str(plan.path))
+        self.total_run_steps = self.task.num_runs * self.spec.environment.total_timesteps
+        self.claim: Claim | None = None
+        self._stop = stop
+        self._clock = clock
+        self._pool_stop = StopRequest()
+        self._tally = Tally(self.spec.environment.total_timesteps)
+
+    def run(self, progress: TrainingProgress) -> Ending:
+        """Train what is missing of the task.
+
+        Where the file system takes nothing, it is tried again as long as there is time.
+
+        Raises:
+            SupersededError: another attempt has taken the task over.
+        """
+        while True:
+            try:
+                return self._end(*self._train(progress))
+            except StorageError as error:
+                if not (error.is_full and self._may_wait()):
+                    return self._end(STOPPED, error.message, error.exit_code)
+                note(f"{error.message}; trying again in {STORAGE_SECONDS:.0f} s")
+                self._stop.wait(STORAGE_SECONDS)
+            except InterruptedRunError as error:
+                return self._end(*self._interrupted(error))
+            except SupersededError:
+                raise
+            except NthrunError as error:
+                return self._end(FAILED, error.lines()[0], error.exit_code)
+
+    def _train(self, progress: TrainingProgress) -> tuple[str, str, int]:
+        """(state, reason, exit code) of training until nothing is left or nothing may begin."""
+        claim = self._own()
+        request = self._request()
+        experiment = open_for(self.spec, request, self.plan.root)
+        missing = self._missing(experiment)
+        self._tally.begin(self.task.num_runs - len(missing))
+        groups = [left for pack in self.task.packs if (left := sorted(missing & set(pack)))]
+        pool = WorkerPool(
+            Job(self.spec, experiment, request, claim.fence),
+            Places(visible_gpus(os.environ, self.plan.cluster.integer("gpus")), self._cores()),
+            Oversight(
+                self._pool_stop, self._reporter(progress), self._look, self._clock.has_time_for_pack
+            ),
+        )
+        self._look()
+        lost = pool.train(groups, self.task.workers) if groups else []
+        return self._judge(experiment, lost)
+
+    def _own(self) -> Claim:
+        """The claim on the task, taken once for all tries of this attempt."""
+        if self.claim is None:
+            restart = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
+            # a plan run here is no job of Slurm's, even where an interactive job holds this shell
+            job = "" if self.plan.cluster.is_local else own_job()
+            facts = {"job": job, "restart": restart, "log": own_log()}
+            path = self.plan.claim_path(self.number)
+            self.claim = take_claim(path, self.total_run_steps, facts)
+            os.environ["NTHRUN_PLAN"] = self.plan.name
+            os.environ["NTHRUN_TASK"] = str(self.number)
+            os.environ["NTHRUN_ATTEMPT"] = self.claim.attempt.token
+        return self.claim
+
+    def _request(self) -> Request:
+        plan = self.plan
+        return Request(
+            indices=tuple(self.task.indices),
+            save_dir=str(plan.root.parent),
+            stage=plan.stage,
+            device=plan.device,
+            backend=plan.backend,
+            workers=self.task.workers,
+            pack=max(map(len, self.task.packs)),
+            overwrite=False,
+            retry_failed=plan.retry_failed,
+            monitor_after=None,
+        )
+
+    def _missing(self, experiment: Experiment) -> set[int]:
+        plan = self.plan
+        inventory = experiment.inventory()
+        return set(inventory.missing(self.task.indices, plan.stage, plan.retry_failed))
+
+    def _cores(self) -> tuple[int, ...]:
+        """The cores to pin workers to: where Slurm confines this task to its own, and no other's
+        workers could be pinned to the same ones."""
+        if "SLURM_JOB_ID" not in os.environ or usable_cores() != self.task.workers:
+            return ()
+        return tuple(sorted(os.sched_getaffinity(0)))
+
+    def _reporter(self, progress: TrainingProgress) -> ReportOfWorker:
+        def report(news: News, worker: int) -> None:
+            self._tally.count(news, worker)
+            progress.show(news, worker)
+
+        return report
+
+    def _look(self) -> None:
+        """Give a sign of life; end the pool when a signal came or time is up."""
+        if self.claim is not None:
+            self.claim.beat(
+                done_run_steps=self._tally.done_run_steps, new_run_steps=self._tally.new_run_steps
+            )
+        if self._stop.signal_number:
+            self._pool_stop.signal_number = self._stop.signal_number
+        elif self._clock.is_up():
+            self._pool_stop.signal_number = TIME_IS_UP
+
+    def _judge(self, experiment: Experiment, lost: list[int]) -> tuple[str, str, int]:
+        """How an attempt ends whose workers have ended by themselves."""
+        inventory = experiment.inventory()
+        left = inventory.missing(self.task.indices, self.plan.stage)
+        statuses = inventory.statuses(self.plan.stage)
+        failed = [index for index in self.task.indices if statuses.get(index) == "failed"]
+        if lost:
+            return FAILED, f"index {format_indices(lost)}: the worker died twice", 1
+        if left:
+            return self._out_of_time()
+        if failed:
+            return FAILED, f"index {format_indices(failed)}: the run failed", 1
+        return "", "every run is recorded", 0
+
+    def _interrupted(self, error: InterruptedRunError) -> tuple[str, str, int]:
+        if self._stop.signal_number:
+            number = self._stop.signal_number
+            name = signal.Signals(number).name
+            return STOPPED, f"ended by {name}; its checkpoints continue", error.exit_code
+        return self._out_of_time()
+
+    def _out_of_time(self) -> tuple[str, str, int]:
+        """Time is up: whether going on later would help is told by what this attempt did."""
+        if self._tally.new_run_steps:
+            return REQUEUED, "time is up and work is left; queued again", 0
+        return STOPPED, "time was up before a single step; more --time is needed", 1
+
+    def _end(self, state: str, reason: str, exit_code: int) -> Ending:
+        if self.claim is not None and state:
+            done, new = self._tally.done_run_steps, self._tally.new_run_steps
+            self.claim.end(state, reason, done_run_steps=done, new_run_steps=new)
+        elif self.claim is not None:
+            self.claim.release()
+        return Ending(state, reason, exit_code)
+
+    def _may_wait(self) -> bool:
+        return not self._stop.signal_number and self._clock.has_time_for_pack()

@@ -1,0 +1,126 @@
+"""`schedule.py --status` and `--cancel`: what became of what was submitted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from nthrun.commands.schedule_tables import duration, place_of, show_table
+from nthrun.commands.submit import queue_if_known
+from nthrun.scheduling.slurm import cancel_jobs
+from nthrun.scheduling.status import StageStatus, age, experiment_status
+from nthrun.scheduling.survey import ActiveTask, active_tasks, experiments_under
+from nthrun.specs.directory import save_directory
+from nthrun.specs.indices import format_indices
+from nthrun.training.progress import note
+
+SHOWN_TASKS = 20
+HEADERS = (
+    *("experiment", "stage", "expected", "recorded", "diverged"),
+    *("running", "queued", "failed", "missing", "left"),
+)
+
+
+def status(save_dirs: Sequence[str]) -> int:
+    """Tell how experiments stand.
+
+    Returns:
+        0.
+
+    Raises:
+        DataFileError: there is no experiment, or a file cannot be read.
+    """
+    queue = queue_if_known()
+    found = [stage for root in _experiments(save_dirs) for stage in experiment_status(root, queue)]
+    show_table(HEADERS, [_row(stage) for stage in found])
+    for stage in found:
+        for line in _details(stage):
+            print(line)
+    return 0
+
+
+def cancel(save_dirs: Sequence[str], yes: bool) -> int:
+    """End what is queued or running; what it has done is kept.
+
+    Returns:
+        0.
+
+    Raises:
+        SlurmError: Slurm refuses.
+        Abort: the question was answered with no.
+    """
+    queue = queue_if_known()
+    tasks = [task for root in _experiments(save_dirs) for task in active_tasks(root, queue)]
+    if not tasks:
+        print("nothing is queued or running")
+        return 0
+    plural = "s" * (len(tasks) != 1)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("nobody to ask, as stdin is no terminal: add --yes")
+        click.confirm(f"cancel {len(tasks)} task{plural}?", abort=True, err=True)
+    cancel_jobs([task.job.id for task in tasks if task.job is not None])
+    for task in tasks:
+        _end_here(task)
+    print(f"cancelled {len(tasks)} task{plural}; running ones save their state before they end")
+    return 0
+
+
+def _end_here(task: ActiveTask) -> None:
+    """End an attempt that runs without Slurm."""
+    attempt = task.attempt
+    if task.job is not None or attempt is None:
+        return
+    if attempt.host != platform.node():
+        note(f"a task runs on {attempt.host} without Slurm: end its process {attempt.pid} there")
+    else:
+        with contextlib.suppress(ProcessLookupError):  # it has ended by now
+            os.kill(attempt.pid, signal.SIGTERM)
+
+
+def _experiments(save_dirs: Sequence[str]) -> Iterator[Path]:
+    for save_dir in save_dirs:
+        yield from experiments_under(save_directory(save_dir))
+
+
+def _row(stage: StageStatus) -> list[str]:
+    left = "" if stage.seconds_left is None else duration(stage.seconds_left)
+    numbers = (
+        stage.num_expected,
+        stage.num_recorded,
+        stage.num_diverged,
+        stage.num_running,
+        stage.num_queued,
+        stage.num_failed,
+        stage.num_missing,
+    )
+    return [place_of(stage.root), str(stage.stage), *(f"{n:,}" for n in numbers), left]
+
+
+def _details(stage: StageStatus) -> Iterator[str]:
+    place = place_of(stage.root)
+    for task in stage.running[:SHOWN_TASKS]:
+        yield f"{place}: {_running(task)}"
+    if len(stage.running) > SHOWN_TASKS:
+        yield f"{place}: and {len(stage.running) - SHOWN_TASKS} more running tasks"
+    for trouble in stage.troubles:
+        yield f"{place}: index {format_indices(trouble.indices)}: {trouble.reason}"
+        yield from (f"    | {line}" for line in trouble.log.splitlines())
+
+
+def _running(task: ActiveTask) -> str:
+    where = f"job {task.job.id} on {task.job.node}" if task.job else "here"
+    if task.attempt is None:
+        return f"task {task.number}, {where}: starting"
+    attempt = task.attempt
+    done = attempt.done_run_steps / max(attempt.total_run_steps, 1)
+    return (
+        f"task {task.number}, {where}: {done:.0%} done, last sign of life {age(attempt.seen)} ago"
+    )

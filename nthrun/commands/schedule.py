@@ -1,0 +1,132 @@
+"""`schedule.py`: submit what is missing, tell how it stands, cancel it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from nthrun.specs.cluster_spec import FIELDS
+from nthrun.specs.seeds import MAX_STAGE
+
+POSITIONS = "CLUSTER main.py ROOT ENV_JSON SAVE_DIR AGENT_JSON..."
+NUM_POSITIONS = 6
+
+
+def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """An option for every field of a cluster spec, of the same name."""
+    for field in reversed(FIELDS):
+        text = f"{field.doc}; instead of the cluster spec's."
+        option = click.option(
+            f"--{field.name}", f"field_{field.name}", multiple=field.is_list, help=text
+        )
+        command = option(command)
+    return command
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("arguments", nargs=-1, metavar=f"{POSITIONS} | SAVE_DIR...")
+@click.option(
+    "-r",
+    "--runs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Runs of each setting that are wanted: indices 0 to N times the settings.",
+)
+@click.option("-y", "--yes", is_flag=True, help="Submit without asking.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show the plan and the batch scripts, and touch nothing."
+)
+@click.option("--status", "told", is_flag=True, help="Tell how the experiments of SAVE_DIR stand.")
+@click.option("--cancel", is_flag=True, help="End what is queued or running of SAVE_DIR.")
+@click.option("--rerun", is_flag=True, help="Fresh seeds for confirmation: --stage 1.")
+@click.option(
+    "--stage",
+    type=click.IntRange(0, MAX_STAGE),
+    default=0,
+    metavar="S",
+    help="Seed range: 0 for the sweep, 1, 2, ... for confirmations.",
+)
+@click.option("--retry-failed", is_flag=True, help="Run failed indices again.")
+@click.option(
+    "--backend",
+    type=click.Choice(["auto", "compile", "eager"]),
+    default="auto",
+    show_default=True,
+    help="How a step is executed; an experiment keeps to its own.",
+)
+@click.option(
+    "--pack",
+    default="auto",
+    show_default=True,
+    metavar="auto|N",
+    help="Runs trained together at most; the bits do not depend on it.",
+)
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@cluster_options
+def schedule(arguments: tuple[str, ...], **options: Any) -> int:
+    """Submit the runs that are missing, as tasks that fit the cluster.
+
+    \b
+    python schedule.py --runs N CLUSTER main.py ROOT ENV_JSON SAVE_DIR AGENT_JSON...
+    python schedule.py --status SAVE_DIR...
+    python schedule.py --cancel SAVE_DIR...
+
+    The same command can be given again at any time: only what is neither recorded nor queued is
+    submitted. ROOT is the checkout that the tasks run a snapshot of.
+    """
+    if options["told"] or options["cancel"]:
+        return _look_after(arguments, options)
+    if len(arguments) < NUM_POSITIONS:
+        raise click.UsageError(f"got {len(arguments)} arguments, allowed: {POSITIONS}")
+    if options["runs"] is None:
+        raise click.UsageError("--runs is missing: how many runs of each setting, such as --runs 5")
+    if options["rerun"] and options["stage"] > 1:
+        raise click.UsageError(
+            f"--rerun is --stage 1, got --stage {options['stage']}: give one of them"
+        )
+    from nthrun.commands.submit import Submission, submit  # noqa: PLC0415 - --help need not wait
+
+    cluster, executable, root, environment, save_dir, *agents = arguments
+    return submit(
+        Submission(
+            cluster=cluster,
+            overrides=_overrides(options),
+            executable=executable,
+            root=root,
+            environment=environment,
+            save_dir=save_dir,
+            agents=tuple(agents),
+            num_runs=options["runs"],
+            stage=1 if options["rerun"] else options["stage"],
+            retry_failed=options["retry_failed"],
+            backend=options["backend"],
+            pack=options["pack"],
+            yes=options["yes"],
+            dry_run=options["dry_run"],
+        )
+    )
+
+
+def _look_after(save_dirs: tuple[str, ...], options: dict[str, Any]) -> int:
+    """`--status` and `--cancel`."""
+    from nthrun.commands.look_after import cancel, status  # noqa: PLC0415 - imports h5py
+
+    if options["told"] and options["cancel"]:
+        raise click.UsageError("give --status or --cancel, not both")
+    if not save_dirs:
+        raise click.UsageError("got no directory, allowed: SAVE_DIR...")
+    if options["cancel"]:
+        return cancel(save_dirs, options["yes"])
+    return status(save_dirs)
+
+
+def _overrides(options: dict[str, Any]) -> dict[str, object]:
+    """Field -> text, for the fields given on the command line."""
+    given = {field.name: options[f"field_{field.name}"] for field in FIELDS}
+    return {
+        name: value[0] if isinstance(value, tuple) and len(value) == 1 else value
+        for name, value in given.items()
+        if value not in (None, ())
+    }

@@ -1,0 +1,173 @@
+"""Drafting a plan: what is missing as packs, packs as tasks, tasks as arrays within the limits."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from nthrun.planning.experiment_spec import ExperimentSpec
+from nthrun.planning.packs import plan_groups
+from nthrun.planning.width import Workers, planned_width
+from nthrun.scheduling.limits import Limits
+from nthrun.scheduling.plan import Plan, Task, new_plan_name
+from nthrun.scheduling.run_time import (
+    RunTimes,
+    Statics,
+    estimate_run_times,
+    statics_of,
+    usable_seconds,
+)
+from nthrun.scheduling.survey import Asked, Survey
+from nthrun.scheduling.tasks import Shape, pack_width, plan_arrays, plan_tasks, task_cores
+from nthrun.specs.cluster_spec import ClusterSpec
+from nthrun.specs.declaration import Setting
+from nthrun.specs.fingerprint import fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a plan is drafted by beside specs and cluster.
+
+    Attributes:
+        backend: "auto", "compile" or "eager"; an experiment that exists keeps to its own.
+        pack: lanes of a pack at most; 0 leaves it to the planner.
+        limits: of the cluster.
+    """
+
+    backend: str
+    pack: int
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A plan not yet written, and what it is based on.
+
+    Attributes:
+        spec: of the experiment.
+        survey: what it is about.
+        plan: the plan; without tasks where nothing is missing or may be submitted.
+        run_times: what runs are taken to take.
+        num_left: missing runs that the cluster's limits leave for later.
+    """
+
+    spec: ExperimentSpec
+    survey: Survey
+    plan: Plan
+    run_times: RunTimes
+    num_left: int
+
+    @property
+    def wall_seconds(self) -> list[float]:
+        """Of each task; no more than its time limit, after which it is queued again."""
+        limit = self.plan.cluster.time_seconds or float("inf")
+        return [min(task.seconds, limit) for task in self.plan.tasks]
+
+    @property
+    def worker_seconds(self) -> float:
+        """Of all runs."""
+        packs = [pack for task in self.plan.tasks for pack in task.packs]
+        return sum(seconds for _, seconds in _timed(packs, self.run_times))
+
+    @property
+    def unit_hours(self) -> float:
+        """Core-hours of all tasks, or GPU-hours where they have GPUs."""
+        gpus = self.plan.cluster.integer("gpus")
+        return sum(task.seconds / 3600 * (gpus or self.cores_of(task)) for task in self.plan.tasks)
+
+    def cores_of(self, task: Task) -> int:
+        """Cores that a task asks for."""
+        return task_cores(self.plan.cluster, task)
+
+
+def draft_plan(
+    spec: ExperimentSpec,
+    survey: Survey,
+    asked: Asked,
+    cluster: ClusterSpec,
+    choices: Choices,
+) -> Draft:
+    """Plan what is missing.
+
+    Args:
+        spec: of the experiment.
+        survey: what is missing.
+        asked: which runs.
+        cluster: where they run.
+        choices: what else the command line and the cluster say.
+
+    Raises:
+        PlanError: not even one run fits the memory of a task.
+    """
+    manifest = survey.experiment.manifest if survey.experiment else None
+    device = manifest.device if manifest else cluster.device
+    backend = manifest.backend if manifest else choices.backend
+    run_times = estimate_run_times(spec, cluster, survey.experiment, backend)
+    shape = Shape(
+        cluster.num_workers,
+        usable_seconds(cluster),
+        cluster.integer("packsPerTask"),
+        cluster.flag("wholeNode") or device == "cuda",
+    )
+    width = _width(cluster, shape, run_times, (device, backend, choices.pack), survey)
+    packs = _timed(plan_groups(spec, survey.missing, width), run_times)
+    tasks = plan_tasks(packs, shape)
+    kept = tasks[: choices.limits.free_tasks]
+    plan = Plan(
+        name=new_plan_name(),
+        root=survey.root,
+        fingerprint=fingerprint(spec.agent.as_document(), spec.environment.as_document()),
+        num_settings=spec.sweep.num_settings,
+        agent=spec.agent.as_document(),
+        environment=spec.environment.as_document(),
+        stage=asked.stage,
+        num_runs=asked.num_runs,
+        retry_failed=asked.retry_failed,
+        cluster=cluster,
+        device=device,
+        backend=backend,
+        code="",
+        tasks=tuple(kept),
+        arrays=plan_arrays(kept, choices.limits.array_tasks),
+        command=tuple(sys.argv),
+    )
+    return Draft(spec, survey, plan, run_times, sum(t.num_runs for t in tasks[len(kept) :]))
+
+
+def _timed(
+    packs: Iterable[Sequence[int]], run_times: RunTimes
+) -> Iterator[tuple[Sequence[int], float]]:
+    """Packs with the seconds they take of a worker."""
+    sweep = run_times.spec.sweep
+    seconds: dict[Statics, float] = {}
+    for pack in packs:
+        setting = sweep.setting(sweep.locate(pack[0])[0])
+        statics = statics_of(run_times.spec, setting)
+        if statics not in seconds:
+            seconds[statics] = run_times.seconds(setting)
+        yield pack, len(pack) * seconds[statics]
+
+
+def _width(
+    cluster: ClusterSpec,
+    shape: Shape,
+    run_times: RunTimes,
+    made: tuple[str, str, int],
+    survey: Survey,
+) -> Callable[[Setting], int]:
+    """Lanes of a pack: by the memory of a task's cores, its speed, and its time."""
+    device, backend, pack = made
+    per_core = cluster.memory_per_core_bytes
+    memory = None if per_core is None else per_core * cluster.cores_per_task
+    compiled = "compile" if backend == "auto" else backend
+    workers = Workers(device, compiled, shape.workers, memory, None, cluster.integer("gpus") or 1)
+    num_runs = max(len(survey.missing), 1)
+    by_memory = planned_width(run_times.spec, workers, num_runs, pack)
+
+    def width(setting: Setting) -> int:
+        if device == "cuda":  # a narrower pack would not be that much faster
+            return by_memory(setting)
+        return pack_width(by_memory(setting), run_times.seconds(setting), shape, num_runs)
+
+    return width

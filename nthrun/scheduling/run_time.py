@@ -1,0 +1,138 @@
+"""How long a run takes: from earlier records, else as the cluster spec implies, else assumed."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from nthrun.errors import DataFileError
+from nthrun.planning.experiment_spec import ExperimentSpec
+from nthrun.planning.footprint import FLOAT
+from nthrun.records.experiment import Experiment
+from nthrun.records.shard import Shard
+from nthrun.specs.cluster_spec import ClusterSpec
+from nthrun.specs.declaration import Setting
+
+START_SECONDS = 60.0
+"""A task's start-up: Python, torch, compiling, the first look at what is recorded [assumed]."""
+MARGIN = 1.2
+"""Runs of the same spec differ: by hyperparameters, by processor, by what else the node does."""
+SAMPLED_SHARDS = 20
+PRODUCTS = 3
+"""Multiply-adds of an update per parameter and sample: forward, and backward twice."""
+ASSUMED_SPEEDS = {
+    "eager": (1e-3, 5e9),
+    "compile": (1e-4, 1e10),
+    "cuda": (5e-5, 1e11),
+}
+"""Seconds of a run-step beside its products, and multiply-adds a second, of one worker: half of
+what was measured on the CPU; assumed for the GPU."""
+
+Statics = tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class RunTimes:
+    """What a run takes of one worker, packed as the planner packs it.
+
+    Attributes:
+        spec: of the experiment.
+        known: static hyperparameters -> seconds, from records.
+        otherwise: seconds of a run that has no records; None counts its work.
+        speed: seconds of a run-step beside its products, multiply-adds a second.
+        source: where the seconds are from, in words.
+    """
+
+    spec: ExperimentSpec
+    known: Mapping[Statics, float]
+    otherwise: float | None
+    speed: tuple[float, float]
+    source: str
+
+    def seconds(self, setting: Setting) -> float:
+        """Of one run, a pack's time shared among its lanes."""
+        known = self.known.get(statics_of(self.spec, setting), self.otherwise)
+        return known if known is not None else self._counted(setting)
+
+    def _counted(self, setting: Setting) -> float:
+        declaration = self.spec.environment.declaration
+        agent = self.spec.agent.declaration.footprint(setting, declaration)
+        products = PRODUCTS * agent.learned_bytes / FLOAT * agent.num_replay_draws
+        beside, products_per_second = self.speed
+        step = beside + products / products_per_second
+        return self.spec.environment.total_timesteps * step
+
+
+def statics_of(spec: ExperimentSpec, setting: Setting) -> Statics:
+    """The values of a setting's static hyperparameters."""
+    return tuple(setting[name] for name in spec.agent.declaration.static_names())
+
+
+def usable_seconds(cluster: ClusterSpec) -> float:
+    """Of a task's time limit, what is left for training; infinite without a limit."""
+    limit = None if cluster.is_local else cluster.time_seconds
+    if limit is None:
+        return float("inf")
+    return max(limit - cluster.integer("signalSeconds") - START_SECONDS, 1.0)
+
+
+def estimate_run_times(
+    spec: ExperimentSpec, cluster: ClusterSpec, experiment: Experiment | None, backend: str
+) -> RunTimes:
+    """What runs are expected to take.
+
+    Args:
+        spec: of the experiment.
+        cluster: where it will run; its `sequential` says how many runs fit its time limit.
+        experiment: with earlier records; None where there is none yet.
+        backend: "auto", "compile" or "eager".
+    """
+    kind = "cuda" if cluster.device == "cuda" else "eager" if backend == "eager" else "compile"
+    speed = ASSUMED_SPEEDS[kind]
+    known = _recorded(spec, experiment) if experiment is not None else {}
+    if known:
+        means = {statics: statistics.mean(seconds) for statics, seconds in known.items()}
+        number = sum(map(len, known.values()))
+        source = f"{number} record{'s' * (number != 1)}"
+        times = {statics: MARGIN * mean for statics, mean in means.items()}
+        return RunTimes(spec, times, max(times.values()), speed, source)
+    sequential, usable = cluster.integer("sequential"), usable_seconds(cluster)
+    if sequential and usable != float("inf"):
+        return RunTimes(spec, {}, usable / sequential, speed, f"sequential {sequential}")
+    return RunTimes(spec, {}, None, speed, "assumed, as nothing is recorded yet")
+
+
+def _recorded(spec: ExperimentSpec, experiment: Experiment) -> dict[Statics, list[float]]:
+    """Training and evaluation time of some completed runs, from the newest shards."""
+    complete: dict[Path, list[int]] = {}
+    for (_, index), entries in experiment.inventory().entries.items():
+        for entry in entries:
+            if entry.status == "completed":
+                complete.setdefault(entry.path, []).append(index)
+    newest = sorted(complete, key=_modified, reverse=True)
+    found: dict[Statics, list[float]] = {}
+    for path in islice(newest, SAMPLED_SHARDS):
+        for index, seconds in _shard_seconds(path, complete[path]):
+            setting = spec.sweep.setting(spec.sweep.locate(index)[0])
+            found.setdefault(statics_of(spec, setting), []).append(seconds)
+    return found
+
+
+def _shard_seconds(path: Path, indices: list[int]) -> Iterator[tuple[int, float]]:
+    try:
+        shard = Shard(path, verified=True)
+    except DataFileError:
+        return
+    places, numbers = shard.positions(), shard.columns.numbers
+    seconds = numbers["train_time"] + numbers["eval_time"]
+    yield from ((index, float(seconds[places[index]])) for index in indices)
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

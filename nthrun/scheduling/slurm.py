@@ -1,0 +1,205 @@
+"""What Slurm says: the queue, the accounting, the limits. Its commands, called and read."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from nthrun.errors import SlurmError
+from nthrun.scheduling.plan import parse_job_name
+
+ANSWER_SECONDS = 60.0
+QUEUE_FIELDS = "%F|%K|%T|%r|%N|%j"
+"""The name last: it may hold anything."""
+OWN_SETTINGS = ("SQUEUE_", "SACCT_", "SINFO_")
+"""Variables by which a user filters or shapes what the commands print."""
+ELEMENTS = re.compile(r"(\d+)_\[([\d,-]+)(?:%\d+)?\]|(\d+)_(\d+)|(\d+)")
+
+Place = tuple[str, int, int]
+"""Plan name, array, element: how our jobs are told from others, whatever their ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One array element, or a job by itself.
+
+    Attributes:
+        id: as `scancel` takes it: `123_4` or `123`.
+        state: Slurm's word, such as "PENDING" or "NODE_FAIL".
+        reason: why it waits, or its exit code.
+        node: where it runs or ran.
+    """
+
+    id: str
+    state: str
+    reason: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What Slurm has in its queue of this user's.
+
+    Attributes:
+        ours: the jobs of our plans.
+        num_jobs: all jobs, array elements counted one by one.
+    """
+
+    ours: Mapping[Place, Job]
+    num_jobs: int
+
+
+def has_slurm() -> bool:
+    """Whether Slurm's commands are on this machine."""
+    return all(shutil.which(command) for command in ("sbatch", "squeue", "srun"))
+
+
+def read_queue() -> Queue:
+    """What is queued or running.
+
+    Raises:
+        SlurmError: Slurm is not here or does not answer; then nothing is known.
+    """
+    command = ["squeue", "--noheader", "--array", "--user", getpass.getuser()]
+    lines = ask([*command, "--format", QUEUE_FIELDS]).splitlines()
+    rows = [parts for line in lines if len(parts := line.split("|", 5)) == 6]
+    ours: dict[Place, Job] = {}
+    for row in rows:
+        array_id, element, state, reason, node, name = [part.strip() for part in row]
+        if place := _place(name, element if element.isdecimal() else "0"):
+            job_id = f"{array_id}_{element}" if element.isdecimal() else array_id
+            ours[place] = Job(job_id, state, reason, node)
+    return Queue(ours, len(rows))
+
+
+def read_accounting(names: Collection[str], since: str) -> dict[Place, Job]:
+    """How the jobs of some names ended, where the cluster keeps accounts; else nothing.
+
+    Args:
+        names: of jobs.
+        since: the first day, YYYY-MM-DD.
+    """
+    if not names:
+        return {}
+    fields = "JobID,JobName%80,State,ExitCode,NodeList"
+    command = ["sacct", "--noheader", "--parsable2", "--allocations", f"--name={','.join(names)}"]
+    try:
+        lines = ask([*command, f"--starttime={since}", f"--format={fields}"]).splitlines()
+    except SlurmError:
+        return {}
+    ranges: dict[Place, Job] = {}
+    single: dict[Place, Job] = {}
+    for line in lines:
+        job_id, name, state, exit_code, node = line.split("|")
+        elements = list(_elements(job_id))
+        # A cancelled remainder goes on naming elements that have since run: their own rows win.
+        rows = ranges if len(elements) > 1 or "[" in job_id else single
+        for own_id, element in elements:
+            if place := _place(name, element):
+                rows[place] = Job(own_id, state.split(" ")[0], f"exit code {exit_code}", node)
+    return ranges | single
+
+
+def cancel_jobs(job_ids: Sequence[str]) -> None:
+    """End jobs, queued or running.
+
+    Raises:
+        SlurmError: Slurm does not answer or refuses.
+    """
+    for first in range(0, len(job_ids), 500):
+        ask(["scancel", *job_ids[first : first + 500]])
+
+
+def requeue(job_id: str) -> None:
+    """Have a running job ended and queued again.
+
+    Raises:
+        SlurmError: Slurm does not answer or refuses.
+    """
+    ask(["scontrol", "requeue", job_id])
+
+
+def seconds_left(job_id: str) -> float | None:
+    """Until Slurm ends a running job; None where nobody tells.
+
+    Its end may be moved while it runs, by an administrator or a preemption, which only the end
+    itself shows and not what squeue calls the time left.
+    """
+    try:
+        text = ask(["squeue", "--noheader", "--jobs", job_id, "--format", "%e"]).strip()
+        return max(datetime.fromisoformat(text).timestamp() - time.time(), 0.0)
+    except (SlurmError, ValueError):
+        return None
+
+
+def job_state(job_id: str) -> str:
+    """Slurm's word for a job; "" where it does not know it or does not answer."""
+    try:
+        return ask(["squeue", "--noheader", "--jobs", job_id, "--format", "%T"]).strip()
+    except SlurmError:
+        return ""
+
+
+def ask(command: Sequence[str]) -> str:
+    """What a command of Slurm prints.
+
+    Raises:
+        SlurmError: it is not here, does not answer in time, or refuses.
+    """
+    settings = {k: v for k, v in os.environ.items() if not k.startswith(OWN_SETTINGS)}
+    settings |= {"SLURM_BITSTR_LEN": "0", "SLURM_TIME_FORMAT": "standard"}  # lists in full
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=ANSWER_SECONDS,
+            check=False,
+            env=settings,
+        )
+    except FileNotFoundError:
+        raise SlurmError(
+            f"no Slurm on this machine: {command[0]} was not found",
+            "log in to the cluster first, or give clusters/local.json to run here",
+        ) from None
+    except (OSError, subprocess.SubprocessError) as error:
+        raise SlurmError(f"Slurm does not answer: {command[0]}: {error}", TRY_LATER) from error
+    if done.returncode:
+        said = " ".join((done.stderr or done.stdout).split()) or f"exit code {done.returncode}"
+        raise SlurmError(f"Slurm does not answer: {said[:300]}", TRY_LATER)
+    return done.stdout
+
+
+TRY_LATER = "nothing was changed; the same command can be given again when the cluster is up"
+
+
+def _place(name: str, element: str) -> Place | None:
+    parsed = parse_job_name(name)
+    return (*parsed, int(element)) if parsed else None
+
+
+def _elements(job_id: str) -> Iterator[tuple[str, str]]:
+    """(own id, element) of each element an accounting row is about: `12_[3-5,9%2]`, `12_3`, `12`.
+
+    A job by itself is element 0.
+    """
+    match = ELEMENTS.fullmatch(job_id)
+    if match is None:
+        return
+    array_id, elements, one_id, one, lone = match.groups()
+    if lone:
+        yield lone, "0"
+    elif one:
+        yield f"{one_id}_{one}", one
+    else:
+        for part in elements.split(","):
+            first, _, last = part.partition("-")
+            for number in range(int(first), int(last or first) + 1):
+                yield f"{array_id}_{number}", str(number)

@@ -1,0 +1,141 @@
+"""The snapshot of the code: what a submission runs from, whatever is edited later.
+
+code/<hash>/              the files of the checkout, as git lists them
+code/<hash>/SNAPSHOT.json the git state it was taken from
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from nthrun.errors import DataFileError
+from nthrun.records.sealed import ensure_directory, storage_error
+from nthrun.training.source import SNAPSHOT_FILE, checkout_state
+
+CODE = "code"
+ENTRY = "main.py"
+MAX_BYTES = 200_000_000
+SKIPPED = {"results", "__pycache__", "node_modules"}
+"""Directories that hold no code, where git does not say what does."""
+
+
+def require_code_root(source: Path) -> None:
+    """Check that a directory is a checkout of nthrun.
+
+    Raises:
+        DataFileError: it is not.
+    """
+    for needed in (ENTRY, "nthrun"):
+        if not (source / needed).exists():
+            raise DataFileError(
+                f"{source}: {needed} is not there; allowed: the root of an nthrun checkout",
+                "give ./ where you are in it",
+            )
+
+
+def take_snapshot(source: Path, root: Path) -> str:
+    """Copy the code into an experiment, unless the same is there already.
+
+    Args:
+        source: root of the checkout.
+        root: the experiment's directory.
+
+    Returns:
+        the copy's directory, relative to the root.
+
+    Raises:
+        DataFileError: there is more in the checkout than code can be.
+        StorageError: the copy cannot be written.
+    """
+    files, name = _files_and_name(source)
+    target = root / name
+    if target.is_dir():
+        return name
+    new = target.with_name(f".new-{os.getpid()}-{target.name}")
+    try:
+        ensure_directory(target.parent)
+        for file in files:
+            (new / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source / file, new / file)
+        (new / SNAPSHOT_FILE).write_text(json.dumps(checkout_state(source), indent=1))
+        new.rename(target)
+    except OSError as error:
+        if not target.is_dir():  # else another submission was first
+            raise storage_error(target, error) from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return name
+
+
+def snapshot_name(source: Path) -> str:
+    """What `take_snapshot` would return; nothing is touched.
+
+    Raises:
+        DataFileError: there is more in the checkout than code can be.
+    """
+    return _files_and_name(source)[1]
+
+
+def _files_and_name(source: Path) -> tuple[list[Path], str]:
+    files = sorted(_files(source))
+    _require_small(source, files)
+    return files, f"{CODE}/{_digest(source, files)[:12]}"
+
+
+def _files(source: Path) -> Iterator[Path]:
+    """Files of a checkout relative to it: tracked or new, and not ignored by git."""
+    command = ["git", "-C", str(source), "ls-files", "-z", "--cached", "--others"]
+    try:
+        done = subprocess.run(
+            [*command, "--exclude-standard"], capture_output=True, check=True, timeout=120
+        )
+    except (OSError, subprocess.SubprocessError):
+        yield from _walk(source)
+        return
+    named = [Path(os.fsdecode(name)) for name in done.stdout.split(b"\0") if name]
+    if Path(ENTRY) not in named:  # a copy within a repository that ignores it
+        yield from _walk(source)
+        return
+    yield from (path for path in named if (source / path).is_file())
+
+
+def _walk(source: Path) -> Iterator[Path]:
+    """The same where there is no git: all but hidden files, results and virtual environments."""
+    for folder, folders, names in os.walk(source):
+        place = Path(folder)
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".")
+            and name not in SKIPPED
+            and not (place / name / "pyvenv.cfg").exists()
+        ]
+        for name in names:
+            if not name.startswith(".") and (place / name).is_file():
+                yield (place / name).relative_to(source)
+
+
+def _require_small(source: Path, files: list[Path]) -> None:
+    sizes = {file: (source / file).stat().st_size for file in files}
+    if sum(sizes.values()) > MAX_BYTES:
+        largest = max(sizes, key=lambda file: sizes[file])
+        raise DataFileError(
+            f"{source}: a snapshot of the code would take {sum(sizes.values()) / 1e6:.0f} MB, "
+            f"allowed: {MAX_BYTES / 1e6:.0f} MB; the largest file is {largest}",
+            "move data out of the checkout, or name it in .gitignore",
+        )
+
+
+def _digest(source: Path, files: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        content = (source / file).read_bytes()
+        digest.update(f"{file}\0{len(content)}\0".encode(errors="surrogateescape"))
+        digest.update(content)
+    return digest.hexdigest()

@@ -1,0 +1,213 @@
+"""Submitting a plan's arrays, through submitit.
+
+submitit writes the batch script, calls sbatch, and on the node starts our function with its two
+arguments, the plan's path and a task's number. Its result files are never written and its watcher
+is never asked: what a task did is in the records and in its claim.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from submitit.core.job_environment import JobEnvironment
+from submitit.core.utils import FailedJobError, FailedSubmissionError
+from submitit.slurm.slurm import SlurmExecutor
+
+from nthrun.errors import SlurmError
+from nthrun.scheduling.plan import Plan
+from nthrun.scheduling.tasks import task_cores
+from nthrun.specs.cluster_spec import ClusterSpec
+from nthrun.specs.slurm_time import format_time
+
+LOGS = "logs"
+PAUSE_SECONDS = 1.0
+"""Between two calls of sbatch, as clusters ask for."""
+WARNING = "USR2"
+ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+REFUSALS = (
+    ("Invalid job array specification", "the array is too large: give a smaller --arrayLimit"),
+    (
+        "MaxSubmit",
+        "too many jobs are queued: wait for some to end, or give a smaller --submitLimit",
+    ),
+    ("QOSMaxSubmitJob", "too many jobs are queued: wait for some to end, or give --submitLimit"),
+    ("Invalid account", "name an account you belong to with --account; `sshare -U` lists yours"),
+    ("invalid partition", "leave --partition out, or name one that `sinfo` lists"),
+    ("Invalid qos", "leave --qos out, or name one that `sacctmgr show qos` lists"),
+    ("time limit", "give a shorter --time"),
+    ("node configuration", "ask for fewer --cores, --gpus or less --memPerCpu"),
+    ("Unable to contact", "the cluster is down; the same command can be given again later"),
+)
+
+Run = Callable[[str, int], Any]
+"""What a task is: called with the plan's path and the task's number on the node."""
+
+
+class _Executor(SlurmExecutor):
+    """An executor that can also show a script where there is no Slurm."""
+
+    @classmethod
+    def affinity(cls) -> int:
+        return 2
+
+
+def submit_array(plan: Plan, array: int, run: Run) -> str:
+    """Submit one array of a plan.
+
+    Returns:
+        Slurm's id of the array.
+
+    Raises:
+        SlurmError: Slurm refuses; nothing of the array is left behind.
+    """
+    executor = _executor(plan, array)
+    folder = logs_folder(plan, array)
+    first, num_tasks = plan.arrays[array].first, plan.arrays[array].num_tasks
+    numbers = list(range(first, first + num_tasks))
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):  # where submitit repeats what it raises
+            jobs = executor.map_array(run, [str(plan.path)] * num_tasks, numbers)
+    except (FailedJobError, FailedSubmissionError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise _refusal(plan.cluster, error) from error
+    return str(jobs[0].job_id).partition("_")[0]
+
+
+def script_of(plan: Plan, array: int) -> str:
+    """The batch script that `submit_array` would submit; nothing is touched."""
+    executor = _executor(plan, array)
+    if plan.arrays[array].num_tasks > 1:
+        executor.parameters["map_count"] = plan.arrays[array].num_tasks
+    return str(executor._make_submission_file_text(executor._submitit_command_str, ""))
+
+
+def logs_folder(plan: Plan, array: int) -> Path:
+    """Where the script, the logs and submitit's files of an array are."""
+    return plan.root / LOGS / f"{plan.name}-{array}"
+
+
+def log_directory(plan: Plan, array: int) -> Path:
+    """Where the tasks of an array print: `output` of the cluster spec, or beside the script."""
+    output = os.path.expandvars(plan.cluster.text("output"))
+    if not output:
+        return logs_folder(plan, array)
+    path = Path(output).expanduser().absolute()
+    return path.parent if "%" in path.name or path.suffix else path
+
+
+def prune_own_files() -> None:
+    """Delete what submitit and Slurm keep of the running task, which is done; with the last task
+    goes the folder of its array."""
+    folder = Path(os.environ["SUBMITIT_FOLDER"])
+    JobEnvironment().paths.submitted_pickle.unlink(missing_ok=True)
+    if log := own_log():
+        Path(log).unlink(missing_ok=True)
+    if not any(path.suffix in (".pkl", ".log") for path in folder.glob("*")):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def own_log() -> str:
+    """The file this task's output goes to; "" for a terminal or a pipe."""
+    try:
+        path = os.readlink("/proc/self/fd/1")
+    except OSError:
+        return ""
+    return path if "SLURM_JOB_ID" in os.environ and Path(path).is_file() else ""
+
+
+def own_job() -> str:
+    """Slurm's id of the running task: `123_4` in an array; "" outside Slurm.
+
+    The last element of an array has the array's own id as its raw id, so that alone would name
+    the whole array.
+    """
+    array, element = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    return f"{array}_{element}" if array and element else os.environ.get("SLURM_JOB_ID", "")
+
+
+def pause() -> None:
+    """Wait between two submissions."""
+    time.sleep(PAUSE_SECONDS)
+
+
+def _executor(plan: Plan, array: int) -> _Executor:
+    # `exec`: the batch shell becomes Python, so that a signal to the batch shell reaches it.
+    executor = _Executor(logs_folder(plan, array), python=f"exec {shlex.quote(sys.executable)}")
+    executor.update_parameters(**_parameters(plan, array))
+    return executor
+
+
+def _parameters(plan: Plan, array: int) -> dict[str, Any]:
+    """submitit's parameters; what it does not know goes into `additional_parameters`."""
+    cluster = plan.cluster
+    gpus, task = cluster.integer("gpus"), plan.tasks[plan.arrays[array].first]
+    kind = f"{cluster.text('gpuType')}:" if cluster.text("gpuType") else ""
+    number = plan.arrays[array].num_tasks
+    chosen: dict[str, Any] = {
+        "job_name": plan.job_name(array),
+        "comment": str(plan.root),
+        "account": cluster.text("account") or None,
+        "partition": cluster.text("partition") or None,
+        "qos": cluster.text("qos") or None,
+        "nodes": 1,
+        "ntasks_per_node": 1,
+        "cpus_per_task": task_cores(cluster, task),
+        "gres": f"gpu:{kind}{gpus}" if gpus else None,
+        "mem_per_cpu": cluster.text("memPerCpu") or None,
+        "exclusive": True if cluster.flag("wholeNode") else None,
+        "mail_user": cluster.text("email") or None,
+        "mail_type": ",".join(cluster.items("emailType")) or None,
+        "array_parallelism": cluster.integer("parallel") or number,
+        "setup": _setup(cluster),
+        "stderr_to_stdout": True,
+        "use_srun": False,
+        "wckey": None,
+        "additional_parameters": _additional(plan, array),
+    }
+    return {name: value for name, value in chosen.items() if value is not None or name == "wckey"}
+
+
+def _additional(plan: Plan, array: int) -> dict[str, Any]:
+    cluster = plan.cluster
+    limit = cluster.time_seconds
+    pattern = "%A_%a" if plan.arrays[array].num_tasks > 1 else "%j"
+    options: dict[str, Any] = {
+        "time": "UNLIMITED" if limit is None else format_time(limit),
+        "signal": f"B:{WARNING}@{cluster.integer('signalSeconds')}",
+        "chdir": str(plan.root / plan.code),
+        "output": str(log_directory(plan, array) / f"{pattern}.log"),
+        "requeue": True,
+    }
+    for option in cluster.items("sbatch"):
+        name, _, value = option.removeprefix("--").partition("=")
+        options[name] = value or True
+    return options
+
+
+def _setup(cluster: ClusterSpec) -> list[str]:
+    """Shell lines before Python: the cluster's, one thread a process, no early death.
+
+    A warning that comes before Python has its handler would kill the task; its clock tells it the
+    time anyway.
+    """
+    threads = " ".join(f"{name}=1" for name in ONE_THREAD)
+    return [f"trap '' {WARNING}", *cluster.items("setup"), f"export {threads} PYTHONUNBUFFERED=1"]
+
+
+def _refusal(cluster: ClusterSpec, error: Exception) -> SlurmError:
+    said = " ".join(str(error).split())
+    hints = (hint for sign, hint in REFUSALS if sign.lower() in said.lower())
+    text = said.rpartition("sbatch: error: ")[2] or said
+    return SlurmError(
+        f"{cluster.name}: Slurm refuses the submission: {text[:300]}",
+        next(hints, "nothing of this array was submitted; `sbatch --test-only` tells more"),
+    )

@@ -1,0 +1,193 @@
+"""The survey: what of an experiment is recorded, under way, and still to be done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nthrun.errors import DataFileError, FingerprintError
+from nthrun.planning.experiment_spec import ExperimentSpec
+from nthrun.records.experiment import (
+    Experiment,
+    is_experiment,
+    open_experiment,
+    require_fingerprint,
+)
+from nthrun.scheduling.claim import Attempt, read_attempt
+from nthrun.scheduling.plan import PLANS, Plan, plan_paths, read_plan, read_plans
+from nthrun.scheduling.slurm import Job, Queue
+from nthrun.specs.fingerprint import differing_keys, fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which runs are wanted.
+
+    Attributes:
+        num_runs: of each setting.
+        stage: of all.
+        retry_failed: whether failed ones are to be run again.
+    """
+
+    num_runs: int
+    stage: int
+    retry_failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveTask:
+    """A task that is queued or running.
+
+    Attributes:
+        plan, number: which.
+        job: of Slurm; None for an attempt without Slurm.
+        attempt: the last sign of life of the present attempt or, while it waits, of an earlier
+            one; None before the first.
+    """
+
+    plan: Plan
+    number: int
+    job: Job | None
+    attempt: Attempt | None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it runs now."""
+        return self.job is None or self.job.state not in ("PENDING", "REQUEUED", "SUSPENDED")
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What of an experiment is done.
+
+    Attributes:
+        root: its directory, absolute.
+        experiment: opened; None before its first task has begun.
+        num_expected: runs asked for.
+        num_recorded: of them recorded, failed ones not counted.
+        failed: of them failed, and not to be run again.
+        num_active: of them queued or running.
+        missing: the others: to be run, ascending.
+    """
+
+    root: Path
+    experiment: Experiment | None
+    num_expected: int
+    num_recorded: int
+    failed: tuple[int, ...]
+    num_active: int
+    missing: tuple[int, ...]
+
+
+def take_survey(
+    spec: ExperimentSpec, root: Path, asked: Asked, queue: Queue | None, *, touch: bool = True
+) -> Survey:
+    """What is missing: one set difference, minus what earlier plans have under way.
+
+    Args:
+        spec: of the experiment.
+        root: its directory, absolute.
+        asked: which runs.
+        queue: of Slurm; None where there is none.
+        touch: whether the cache of what is recorded may be written.
+
+    Raises:
+        FingerprintError: the directory belongs to other specs.
+        DataFileError: a plan whose jobs are queued cannot be read.
+    """
+    experiment = _own_experiment(spec, root)
+    if experiment is not None:
+        experiment.keeps_cache = touch
+    expected = range(spec.sweep.num_settings * asked.num_runs)
+    statuses = experiment.inventory().statuses(asked.stage) if experiment else {}
+    kept = {i for i, s in statuses.items() if not (asked.retry_failed and s == "failed")}
+    missing = set(expected) - kept
+    active = {
+        index
+        for task in active_tasks(root, queue)
+        if task.plan.stage == asked.stage
+        for index in task.plan.tasks[task.number].indices
+    }
+    within = [(index, statuses[index]) for index in sorted(kept) if index < len(expected)]
+    return Survey(
+        root,
+        experiment,
+        len(expected),
+        sum(status != "failed" for _, status in within),
+        tuple(index for index, status in within if status == "failed"),
+        len(missing & active),
+        tuple(sorted(missing - active)),
+    )
+
+
+def active_tasks(root: Path, queue: Queue | None) -> Iterator[ActiveTask]:
+    """The tasks of an experiment that are queued or running, in Slurm or without it.
+
+    Raises:
+        DataFileError: a plan whose jobs are queued cannot be read.
+    """
+    queued: dict[str, dict[tuple[int, int], Job]] = {}
+    for (name, array, element), job in (queue.ours if queue else {}).items():
+        queued.setdefault(name, {})[array, element] = job
+    for path in plan_paths(root):
+        claims = _claims(root / PLANS / path.stem)
+        jobs = queued.get(path.stem, {})
+        alive = {n: a for n, a in claims.items() if not a.job and a.is_alive(time.time())}
+        if not jobs and not alive:
+            continue
+        plan = read_plan(path)
+        for place, job in jobs.items():
+            number = plan.task_number(*place)
+            yield ActiveTask(plan, number, job, claims.get(number))
+        for number, attempt in alive.items():
+            yield ActiveTask(plan, number, None, attempt)
+
+
+def experiments_under(save_dir: Path) -> list[Path]:
+    """The experiment directories that are, or lie directly in, a directory.
+
+    Raises:
+        DataFileError: there is none.
+    """
+    found = [
+        place.absolute()
+        for place in (save_dir, *sorted(save_dir.glob("*")))
+        if is_experiment(place) or plan_paths(place)
+    ]
+    if not found:
+        raise DataFileError(
+            f"{save_dir}: no experiment here",
+            "give a save dir, as main.py and schedule.py take it, or an experiment's directory",
+        )
+    return found
+
+
+def _claims(folder: Path) -> Mapping[int, Attempt]:
+    """Task number -> what its last attempt said, for the tasks of a plan that are not done."""
+    return dict(_read_claims(folder.glob("[0-9]*.json")))
+
+
+def _read_claims(paths: Iterable[Path]) -> Iterator[tuple[int, Attempt]]:
+    for path in paths:
+        attempt = read_attempt(path)
+        if attempt is not None and path.stem.isdecimal():
+            yield int(path.stem), attempt
+
+
+def _own_experiment(spec: ExperimentSpec, root: Path) -> Experiment | None:
+    """The experiment of a directory; until its first task has begun, only its plans know of it."""
+    agent, environment = spec.agent.as_document(), spec.environment.as_document()
+    if is_experiment(root):
+        experiment = open_experiment(root)
+        require_fingerprint(experiment, agent, environment)
+        return experiment
+    newest = next(read_plans(root), None)
+    if newest is not None and newest.fingerprint != fingerprint(agent, environment):
+        keys = differing_keys((newest.agent, newest.environment), (agent, environment))
+        raise FingerprintError(
+            f"{root}: planned for another spec, which differs in: {', '.join(keys)}",
+            "give another save dir",
+        )
+    return None

@@ -1,0 +1,423 @@
+"""`schedule.py` in front of a make-believe Slurm: what it refuses, shows and submits."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from plans import Commands, only_commands
+from processes import EXPERIMENT, ROOT, write_specs
+from schedule_commands import CEDAR, arguments, listing
+
+from nthrun.commands.entry import execute
+from nthrun.commands.schedule import schedule
+from nthrun.scheduling import submission
+from nthrun.scheduling.plan import plan_paths, read_plan
+from nthrun.specs.cluster_fields import FIELDS
+
+SHORT = {"total_timesteps": 100}
+ONE_SETTING = {"critic_lr": [0.001], "alpha": [0.1]}
+
+
+class Invoke:
+    """`schedule.py` in this process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> tuple[int, str, list[str]]:
+        """Exit code, stdout and the lines of stderr."""
+        self._monkeypatch.setattr(sys, "argv", ["schedule.py", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            execute(schedule)
+        output, errors = self._capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, output, errors.splitlines()
+
+
+@pytest.fixture
+def invoke(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoke:
+    """`schedule.py` in this process."""
+    return Invoke(monkeypatch, capsys)
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Commands]:
+    """No Slurm on this process's PATH, until a test makes one."""
+    made = only_commands(tmp_path, monkeypatch)
+    (made.folder / "git").symlink_to("/usr/bin/git")
+    monkeypatch.setattr(submission, "PAUSE_SECONDS", 0.0)
+    yield made
+
+
+def replaced(given: list[str], place: int, value: str) -> list[str]:
+    """Arguments with one of the six positions replaced."""
+    return [*given[: 4 + place], value, *given[5 + place :]]
+
+
+REFUSED = {
+    "executable": (1, "run.py", "the executable must be main.py"),
+    "root": (2, "/usr", "/usr: main.py is not there"),
+    "cluster": (0, "nosuch.json", "nosuch.json"),
+    "environment": (3, "nosuch.json", "nosuch.json"),
+    "agent": (5, "nosuch.json", "nosuch.json"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_positions_are_refused(
+    tmp_path: Path, commands: Commands, invoke: Invoke, case: str
+) -> None:
+    """A position that is not what it should be is refused in one line that names it, with exit
+    code 2, and nothing is written."""
+    write_specs(tmp_path)
+    place, value, said = REFUSED[case]
+    code, output, errors = invoke(*replaced(arguments(tmp_path), place, value), "--yes")
+    assert (code, output, len(errors)) == (2, "", 1)
+    assert said in errors[0]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--speed", "3"], "No such option"),
+        (["--time", "3h"], '--time: got "3h", allowed: MM, MM:SS'),
+        (["--cores", "many"], "--cores: got"),
+        (["--memPerCpu", "0"], "--memPerCpu: got"),
+        (["--wholeNode", "yes"], "--wholeNode: got"),
+        (["--emailType", "SOMETIMES"], "--emailType: got"),
+        (["--pack", "0"], "--pack 0: allowed"),
+        (["--backend", "native"], "--backend"),
+        (["--runs", "0"], "--runs"),
+        (["--stage", "-1"], "--stage"),
+        (["--rerun", "--stage", "2"], "--rerun is --stage 1"),
+        (["--status", "--cancel"], "not both"),
+    ],
+)
+def test_bad_options_are_refused(
+    tmp_path: Path, commands: Commands, invoke: Invoke, options: list[str], said: str
+) -> None:
+    """So is an option."""
+    write_specs(tmp_path)
+    code, output, errors = invoke(*arguments(tmp_path), "--yes", *options)
+    assert (code, output, len(errors)) == (2, "", 1)
+    assert said in errors[0]
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_arguments_are_named(tmp_path: Path, commands: Commands, invoke: Invoke) -> None:
+    """Too few positions, no --runs and no directory are refused, saying what is wanted."""
+    write_specs(tmp_path)
+    given = arguments(tmp_path)
+    for args, said in (
+        (given[:-1], "got 5 arguments, allowed: CLUSTER main.py ROOT"),
+        (given[2:], "--runs is missing"),
+        (["--status"], "allowed: SAVE_DIR"),
+        (["--cancel"], "allowed: SAVE_DIR"),
+        (["--status", str(tmp_path)], "no experiment here"),
+    ):
+        code, _, errors = invoke(*args)
+        assert (code, len(errors)) == (2, 1)
+        assert said in errors[0]
+
+
+def test_two_agents_of_one_directory_are_refused(
+    tmp_path: Path, commands: Commands, invoke: Invoke
+) -> None:
+    """Agent files that would share an experiment's directory are refused before anything runs."""
+    write_specs(tmp_path)
+    given = arguments(tmp_path)
+    code, _, errors = invoke(*given, given[-1], "--yes")
+    assert (code, len(errors)) == (2, 1)
+    assert "another agent file of this command" in errors[0]
+
+
+def test_a_cluster_without_slurm_is_told(
+    tmp_path: Path, commands: Commands, invoke: Invoke
+) -> None:
+    """Where Slurm is not on this machine, or down, nothing is submitted or written."""
+    write_specs(tmp_path)
+    given = [*arguments(tmp_path, CEDAR), "--yes"]
+    code, _, errors = invoke(*given)
+    assert (code, len(errors)) == (2, 1)
+    assert "no Slurm on this machine" in errors[0]
+    for name in ("sbatch", "squeue", "srun"):
+        commands.answer(name, "", 1, "Unable to contact slurm controller")
+    code, _, errors = invoke(*given)
+    assert (code, len(errors)) == (2, 1)
+    assert "Unable to contact slurm controller" in errors[0]
+    assert not commands.calls("sbatch")
+    assert not (tmp_path / "out").exists()
+
+
+def sbatch_lines(output: str) -> dict[str, str]:
+    """The options of the only batch script in an output."""
+    lines = [line for line in output.splitlines() if line.startswith("#SBATCH ")]
+    pairs = [line.removeprefix("#SBATCH --").partition("=") for line in lines]
+    assert len({name for name, _, _ in pairs}) == len(pairs)
+    return {name: value for name, _, value in pairs}
+
+
+def test_a_dry_run_touches_nothing(tmp_path: Path, commands: Commands, invoke: Invoke) -> None:
+    """Without any Slurm, --dry-run shows costs and the batch script, in which every option of the
+    command line counts, and leaves everything as it was."""
+    write_specs(tmp_path, parameters=ONE_SETTING)
+    before = listing(tmp_path)
+    options = {
+        "time": "5:00:00",
+        "cores": "3",
+        "memPerCpu": "3G",
+        "coresPerNode": "0",
+        "account": "def-other",
+        "partition": "long",
+        "qos": "high",
+        "email": "a@b.org",
+        "emailType": "END,FAIL",
+        "parallel": "1",
+        "signalSeconds": "90",
+        "packsPerTask": "3",
+        "sbatch": "--constraint=genoa",
+        "setup": "module load gcc",
+        "output": str(tmp_path / "logs"),
+    }
+    given = [x for name, value in options.items() for x in (f"--{name}", value)]
+    code, output, errors = invoke(
+        *arguments(tmp_path, CEDAR, 7), "--pack", "1", "--dry-run", *given
+    )
+    assert code == 0
+    assert len(errors) == 1
+    assert "no Slurm answers here" in errors[0]
+    header, row, *_ = output.splitlines()
+    assert header.split()[-1] == "core-hours"
+    assert row.split()[1:6] == ["0", "0", "7", "3", "1-3"]
+    # two tasks of three runs make an array, the third has a single run
+    scripts = output.split("#!/bin/bash")[1:]
+    assert len(scripts) == 2
+    found = sbatch_lines(scripts[0])
+    code_directory = found.pop("chdir")
+    assert re.fullmatch(rf"{tmp_path}/out/{EXPERIMENT}/code/[0-9a-f]{{12}}", code_directory)
+    name = found.pop("job-name")
+    assert re.fullmatch(r"nthrun-\d{8}-\d{6}-[0-9a-f]{6}-0", name)
+    assert found.pop("comment").strip('"') == str(tmp_path / "out" / EXPERIMENT)
+    found.pop("open-mode", None)
+    assert found == {
+        "account": "def-other",
+        "array": "0-1%1",
+        "constraint": "genoa",
+        "cpus-per-task": "3",
+        "mail-type": "END,FAIL",
+        "mail-user": "a@b.org",
+        "mem-per-cpu": "3G",
+        "nodes": "1",
+        "ntasks-per-node": "1",
+        "output": str(tmp_path / "logs" / "%A_%a.log"),
+        "partition": "long",
+        "qos": "high",
+        "requeue": "",
+        "signal": "B:USR2@90",
+        "time": "05:00:00",
+    }
+    assert "module load gcc" in scripts[0].splitlines()
+    assert f"exec {sys.executable}" in scripts[0]
+    single = sbatch_lines(scripts[1])
+    assert "array" not in single
+    assert (single["cpus-per-task"], single["output"]) == ("1", str(tmp_path / "logs" / "%j.log"))
+    assert listing(tmp_path) == before
+
+
+def test_gpus_reach_the_script(tmp_path: Path, commands: Commands, invoke: Invoke) -> None:
+    """GPUs of a kind are asked for, with the cores that go with them, and paid for by the hour."""
+    write_specs(tmp_path)
+    cluster = str(ROOT / "clusters" / "fir_gpu.json")
+    code, output, _ = invoke(
+        *arguments(tmp_path, cluster), "--dry-run", "--gpus", "2", "--gpuType", "h100"
+    )
+    assert code == 0
+    assert "GPU-hours" in output
+    assert sbatch_lines(output)["gres"] == "gpu:h100:2"
+
+
+def test_every_field_is_an_option(commands: Commands, invoke: Invoke) -> None:
+    """--help tells of every field of a cluster spec, without Slurm or torch."""
+    code, output, errors = invoke("--help")
+    assert (code, errors) == (0, []), errors
+    assert not [field.name for field in FIELDS if f"--{field.name} " not in output]
+
+
+def test_odd_directory_names_are_shown_as_they_are(
+    tmp_path: Path, commands: Commands, invoke: Invoke
+) -> None:
+    """A name that would be markup is shown, not obeyed."""
+    directory = tmp_path / "a[b] [red] :smile:"
+    directory.mkdir()
+    write_specs(directory)
+    code, output, _ = invoke(*arguments(directory, CEDAR), "--dry-run")
+    assert code == 0
+    assert output.splitlines()[1].startswith(str(directory))
+
+
+SLURM = {
+    "sinfo": "main*|64|256000|(null)|infinite\n",
+    "scontrol": "MaxArraySize = 1001\n",
+    "squeue": "",
+    "sacctmgr": "",
+    "srun": "",
+    "sbatch": "Submitted batch job 42\n",
+}
+
+
+@pytest.fixture
+def cluster(commands: Commands) -> Commands:
+    """A cluster that takes everything and has nothing queued."""
+    for name, text in SLURM.items():
+        commands.answer(name, text)
+    return commands
+
+
+def queue(commands: Commands, root: Path) -> None:
+    """Let the cluster have every task of every plan queued."""
+    plans = [read_plan(path) for path in plan_paths(root)]
+    commands.answer(
+        "squeue",
+        "".join(
+            f"42|{element}|PENDING|Priority||{plan.job_name(number)}\n"
+            for plan in plans
+            for number, array in enumerate(plan.arrays)
+            for element in range(array.num_tasks)
+        ),
+    )
+
+
+def test_what_is_queued_is_not_submitted_again(
+    tmp_path: Path, cluster: Commands, invoke: Invoke
+) -> None:
+    """A submission writes the plan and a snapshot of the code; while its tasks are queued the same
+    command submits nothing and more runs submit only the new ones; what left the queue without a
+    record is submitted again. `--cancel` ends the jobs by their ids."""
+    write_specs(tmp_path, parameters=ONE_SETTING)
+    root = tmp_path / "out" / EXPERIMENT
+    given = [*arguments(tmp_path, CEDAR, 4), "--yes", "--pack", "1", "--packsPerTask", "1"]
+    code, output, errors = invoke(*given)
+    assert (code, errors) == (0, []), errors
+    assert "submitted job 42: 4 tasks" in output
+    (path,) = plan_paths(root)
+    plan = read_plan(path)
+    assert (root / plan.code / "main.py").read_bytes() == (ROOT / "main.py").read_bytes()
+    assert [task.indices for task in plan.tasks] == [[0], [1], [2], [3]]
+    queue(cluster, root)
+    assert invoke(*given)[0] == 0
+    assert len(cluster.calls("sbatch")) == 1
+    more = [*arguments(tmp_path, CEDAR, 5), *given[-5:]]
+    code, output, _ = invoke(*more)
+    assert (code, len(cluster.calls("sbatch"))) == (0, 2)
+    assert "submitted job 42: 1 task\n" in output
+    planned = [read_plan(path) for path in plan_paths(root)]
+    indices = [[index for task in plan.tasks for index in task.indices] for plan in planned]
+    assert sorted(indices) == [[0, 1, 2, 3], [4]]
+    queue(cluster, root)
+    cluster.answer("scancel", "")
+    code, output, _ = invoke("--cancel", str(tmp_path / "out"), "--yes")
+    assert (code, output.startswith("cancelled 5 tasks")) == (0, True)
+    (call_of_scancel,) = cluster.calls("scancel")
+    assert sorted(call_of_scancel.split()) == ["42_0", "42_0", "42_1", "42_2", "42_3"]
+    cluster.answer("squeue", "")
+    invoke(*given)
+    assert len(cluster.calls("sbatch")) == 3
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        (
+            "sbatch: error: Batch job submission failed: Invalid job array specification",
+            "--arrayLimit",
+        ),
+        (
+            "sbatch: error: QOSMaxSubmitJobPerUserLimit\n"
+            "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy",
+            "--submitLimit",
+        ),
+        (
+            "sbatch: error: Batch job submission failed: "
+            "Invalid account or account/partition combination specified",
+            "--account",
+        ),
+        (
+            "sbatch: error: invalid partition specified: nosuch\n"
+            "sbatch: error: Batch job submission failed: Invalid partition name specified",
+            "--partition",
+        ),
+        ("sbatch: error: Batch job submission failed: Invalid qos specification", "--qos"),
+        (
+            "sbatch: error: Batch job submission failed: "
+            "Requested time limit is invalid (missing or exceeds some limit)",
+            "--time",
+        ),
+        (
+            "sbatch: error: Batch job submission failed: "
+            "Requested node configuration is not available",
+            "--cores",
+        ),
+    ],
+)
+def test_refusals_of_slurm_are_told(
+    tmp_path: Path, cluster: Commands, invoke: Invoke, said: str, hint: str
+) -> None:
+    """What sbatch refuses is told in one line with the option to change, and leaves neither plan
+    nor logs, so that the same command can be given again."""
+    write_specs(tmp_path, parameters=ONE_SETTING)
+    cluster.answer("sbatch", "", 1, said)
+    code, _, errors = invoke(*arguments(tmp_path, CEDAR), "--yes")
+    assert (code, len(errors)) == (2, 1), errors
+    assert said.rpartition(": ")[2] in errors[0]
+    assert hint in errors[0].partition("hint: ")[2]
+    root = tmp_path / "out" / EXPERIMENT
+    assert not plan_paths(root)
+    assert not list(root.glob("logs/*"))
+
+
+def test_limits_are_kept(tmp_path: Path, cluster: Commands, invoke: Invoke) -> None:
+    """Arrays are no larger than the limit, no more is submitted than may be queued, and the rest
+    is named; with nothing free nothing is submitted."""
+    write_specs(tmp_path, parameters=ONE_SETTING)
+    given = [*arguments(tmp_path, CEDAR, 9), "--yes", "--pack", "1", "--packsPerTask", "1"]
+    limits = ("--arrayLimit", "2", "--submitLimit")
+    code, output, _ = invoke(*given, *limits, "5")
+    assert code == 0
+    assert re.findall(r"submitted job 42: (\d)", output) == ["2", "2", "1"]
+    assert "4 of the missing runs stay unsubmitted" in output
+    queue(cluster, tmp_path / "out" / EXPERIMENT)
+    code, output, _ = invoke(*given, *limits, "5")
+    assert (code, len(cluster.calls("sbatch"))) == (0, 3)
+    assert "4 of the missing runs stay unsubmitted" in output
+
+
+def test_a_refusal_in_the_middle(tmp_path: Path, cluster: Commands, invoke: Invoke) -> None:
+    """When Slurm refuses a later array, what was submitted before stays planned and is not
+    submitted again."""
+    write_specs(tmp_path, parameters=ONE_SETTING)
+    script = cluster.folder / "sbatch"
+    script.write_text(
+        "#!/bin/sh\nPATH=/bin:/usr/bin\n"
+        f"echo x >> {cluster.folder}/number\n"
+        f"[ $(wc -l < {cluster.folder}/number) -lt 2 ] && echo Submitted batch job 42 && exit\n"
+        "echo 'sbatch: error: QOSMaxSubmitJobPerUserLimit' >&2\nexit 1\n"
+    )
+    given = [*arguments(tmp_path, CEDAR, 4), "--yes", "--pack", "1", "--packsPerTask", "1"]
+    code, output, errors = invoke(*given, "--arrayLimit", "3")
+    assert (code, len(errors)) == (2, 1)
+    assert "submitted job 42: 3 tasks" in output
+    assert "(3 of 4 tasks were submitted before)" in errors[0]
+    root = tmp_path / "out" / EXPERIMENT
+    (path,) = plan_paths(root)
+    name = read_plan(path).job_name(0)
+    cluster.answer("squeue", "".join(f"42|{n}|PENDING|x||{name}\n" for n in range(3)))
+    cluster.answer("sbatch", SLURM["sbatch"])
+    code, output, _ = invoke(*given)
+    assert code == 0
+    assert "submitted job 42: 1 task\n" in output

@@ -1,0 +1,147 @@
+"""Drafts: from what is missing to tasks within the limits, and what they cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from builders import make_run
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from packs import small_spec
+from plans import SPEC, make_cluster, make_plan, own_experiment
+
+from nthrun.errors import PlanError
+from nthrun.scheduling.drafting import Choices, Draft, draft_plan
+from nthrun.scheduling.limits import Limits
+from nthrun.scheduling.plan import read_plan, write_plan
+from nthrun.scheduling.survey import Asked, Survey, take_survey
+from nthrun.specs.cluster_spec import ClusterSpec
+
+ANY = Limits(1001, None)
+WIDTHS = small_spec(parameters={"hidden_dim": [16, 32]})
+NOWHERE = Path("/nowhere/at/all")
+
+
+def draft(
+    missing: list[int],
+    cluster: ClusterSpec,
+    limits: Limits = ANY,
+    pack: int = 0,
+    backend: str = "eager",
+) -> Draft:
+    """Draft a plan for some indices of a directory that does not exist."""
+    survey = Survey(NOWHERE, None, len(missing), 0, (), 0, tuple(missing))
+    choices = Choices(backend, pack, limits)
+    return draft_plan(WIDTHS, survey, Asked(50, 2, True), cluster, choices)
+
+
+@given(
+    st.sets(st.integers(0, 500), max_size=80),
+    st.integers(1, 5),
+    st.integers(0, 4),
+    st.integers(1, 5),
+    st.one_of(st.none(), st.integers(0, 6)),
+)
+@settings(max_examples=60, deadline=None)
+def test_nothing_missing_is_lost(
+    missing: set[int], cores: int, pack: int, array_tasks: int, free_tasks: int | None
+) -> None:
+    """Every missing index is in exactly one pack or counted as left for later; packs are of equal
+    static hyperparameters; there are no more tasks than are free, no larger arrays than allowed."""
+    made = draft(
+        sorted(missing),
+        make_cluster(cores=cores, sequential=3),
+        Limits(array_tasks, free_tasks),
+        pack,
+    )
+    packs = [pack for task in made.plan.tasks for pack in task.packs]
+    indices = [index for pack in packs for index in pack]
+    assert len(indices) == len(set(indices))
+    assert missing >= set(indices)
+    assert len(indices) + made.num_left == len(missing)
+    assert free_tasks is None or len(made.plan.tasks) <= free_tasks
+    assert made.num_left == 0 or len(made.plan.tasks) == free_tasks
+    assert sum(array.num_tasks for array in made.plan.arrays) == len(made.plan.tasks)
+    assert all(array.num_tasks <= array_tasks for array in made.plan.arrays)
+    for lanes in packs:
+        assert pack == 0 or len(lanes) <= pack
+        sweep = WIDTHS.sweep
+        widths = {sweep.setting(sweep.locate(i)[0])["hidden_dim"] for i in lanes}
+        assert len(widths) == 1
+
+
+def test_a_plan_holds_what_its_tasks_need() -> None:
+    """Specs, stage, cluster and choices are in the plan, which can be written and read."""
+    cluster = make_cluster(cores=2, partition="main")
+    plan = draft([3, 4, 5], cluster).plan
+    assert (plan.root, plan.stage, plan.num_runs, plan.retry_failed) == (NOWHERE, 2, 50, True)
+    assert (plan.device, plan.backend, plan.cluster) == ("cpu", "eager", cluster)
+    assert plan.agent == WIDTHS.agent.as_document()
+    assert plan.environment == WIDTHS.environment.as_document()
+    assert plan.num_settings == WIDTHS.sweep.num_settings
+
+
+def test_a_draft_can_be_written(tmp_path: Path) -> None:
+    """Reading a written plan gives the draft's own, run times but for a tenth of a second."""
+    survey = take_survey(WIDTHS, tmp_path, Asked(2, 0, False), None)
+    plan = draft_plan(
+        WIDTHS, survey, Asked(2, 0, False), make_cluster(cores=3), Choices("auto", 0, ANY)
+    ).plan
+    write_plan(plan)
+    read = read_plan(plan.path)
+    assert [t.packs for t in read.tasks] == [t.packs for t in plan.tasks]
+    assert (read.arrays, read.fingerprint) == (plan.arrays, plan.fingerprint)
+
+
+def test_an_experiment_keeps_to_its_own(tmp_path: Path) -> None:
+    """Device and backend of the manifest count, whatever is asked for."""
+    experiment = own_experiment(tmp_path)
+    survey = Survey(tmp_path, experiment, 1, 0, (), 0, (0,))
+    plan = draft_plan(
+        SPEC,
+        survey,
+        Asked(1, 0, False),
+        make_cluster(gpus=1),
+        Choices("compile", 0, ANY),
+    ).plan
+    assert (plan.device, plan.backend) == ("cpu", "eager")
+
+
+def test_costs(tmp_path: Path) -> None:
+    """Core-hours are each task's time on its cores, GPU-hours on its GPUs; no task is said to take
+    more than its limit at a time."""
+    experiment = own_experiment(tmp_path)
+    experiment.write(0, [make_run(5, 5, 0, train_time=2990.0, eval_time=10.0)])
+    survey = Survey(tmp_path, experiment, 4, 1, (), 0, (0, 1, 2, 3))
+    for fields, units in (({"cores": 2}, 2), ({"cores": 8, "gpus": 1, "packsPerGpu": 2}, 1)):
+        cluster = make_cluster(time="2:00:00", **fields)
+        made = draft_plan(SPEC, survey, Asked(1, 0, False), cluster, Choices("auto", 1, ANY))
+        assert made.worker_seconds == pytest.approx(4 * 3600)
+        assert [t.workers for t in made.plan.tasks] == [2, 2]
+        assert made.wall_seconds == pytest.approx([3660, 3660])
+        assert made.unit_hours == pytest.approx(units * 2 * 3660 / 3600)
+    short = make_cluster(time="0:30:00", cores=4)
+    made = draft_plan(SPEC, survey, Asked(1, 0, False), short, Choices("auto", 1, ANY))
+    assert made.wall_seconds == [1800.0]
+    assert made.unit_hours == pytest.approx(4 * 3660 / 3600)
+
+
+def test_memory_bounds_packs() -> None:
+    """Where not even one run fits a core's memory, that is said before anything is submitted."""
+    with pytest.raises(PlanError):
+        draft([0], make_cluster(memPerCpu="1M"))
+
+
+def test_nothing_missing_is_no_plan() -> None:
+    """Without anything to do there are neither tasks nor costs."""
+    made = draft([], make_cluster())
+    assert (made.plan.tasks, made.plan.arrays) == ((), ())
+    assert (made.unit_hours, made.num_left, made.worker_seconds) == (0, 0, 0)
+
+
+def test_a_plan_is_named_anew() -> None:
+    """Drafts of the same have different names."""
+    names = {draft([0], make_cluster()).plan.name for _ in range(3)}
+    assert len(names) == 3
+    assert make_plan(NOWHERE).name not in names

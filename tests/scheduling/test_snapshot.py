@@ -1,0 +1,173 @@
+"""Snapshots of the code: what is copied, under which name, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from nthrun.errors import DataFileError, StorageError
+from nthrun.scheduling import snapshot as snapshot_module
+from nthrun.scheduling.snapshot import require_code_root, snapshot_name, take_snapshot
+from nthrun.training.source import SNAPSHOT_FILE, UNKNOWN, checkout_state
+
+FILES = {
+    "main.py": "print(1)\n",
+    "nthrun/__init__.py": "",
+    "nthrun/part/code.py": "a = 1\n",
+    "data/table.csv": "1,2\n",
+}
+IGNORED = {"results/x/record.h5": "x", "nthrun/__pycache__/a.pyc": "y", ".venv/pyvenv.cfg": "z"}
+
+
+def git(source: Path, *arguments: str) -> str:
+    """Call git in a checkout."""
+    who = ("-c", "user.name=a", "-c", "user.email=a@b")
+    return subprocess.run(
+        ["git", "-C", str(source), *who, *arguments], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def write(source: Path, files: dict[str, str]) -> None:
+    """Write files below a directory."""
+    for name, text in files.items():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(text)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A checkout with tracked, new and ignored files."""
+    source = tmp_path / "source"
+    write(source, FILES | IGNORED | {".gitignore": "results/\n__pycache__/\n.venv/\n"})
+    git(source, "init", "--quiet")
+    git(source, "add", "main.py", "nthrun", ".gitignore")
+    git(source, "commit", "--quiet", "-m", "a")
+    return source
+
+
+def files_of(folder: Path) -> dict[str, str]:
+    """Every file below a directory, but for the state of git."""
+    return {
+        str(path.relative_to(folder)): path.read_text()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in (SNAPSHOT_FILE, ".gitignore")
+    }
+
+
+def test_a_snapshot_holds_the_code(source: Path, tmp_path: Path) -> None:
+    """Tracked and new files are copied as they are now, ignored and deleted ones are not; nothing
+    temporary is left, and the checkout is untouched."""
+    write(source, {"main.py": "print(2)\n", "nthrun/new.py": ""})
+    (source / "nthrun/part/code.py").unlink()
+    before = git(source, "status", "--porcelain")
+    name = take_snapshot(source, tmp_path / "root")
+    expected = FILES | {"main.py": "print(2)\n", "nthrun/new.py": ""}
+    del expected["nthrun/part/code.py"]
+    assert files_of(tmp_path / "root" / name) == expected
+    assert [p.name for p in (tmp_path / "root" / "code").iterdir()] == [Path(name).name]
+    assert git(source, "status", "--porcelain") == before
+
+
+def test_later_edits_do_not_reach_it(source: Path, tmp_path: Path) -> None:
+    """The copy shares nothing with the checkout."""
+    name = take_snapshot(source, tmp_path / "root")
+    write(source, {"main.py": "broken"})
+    assert files_of(tmp_path / "root" / name) == FILES
+
+
+def test_same_content_same_name(source: Path, tmp_path: Path) -> None:
+    """The name follows from names and contents of the files alone: touching and committing keep
+    it, every edit, new, renamed or deleted file gives another; asking for it touches nothing."""
+    root = tmp_path / "root"
+    name = snapshot_name(source)
+    assert not root.exists()
+    assert take_snapshot(source, root) == name
+    stamp = (root / name / "main.py").stat().st_mtime_ns
+    os.utime(source / "main.py", (1, 1))
+    git(source, "add", ".")
+    git(source, "commit", "--quiet", "-m", "b")
+    assert take_snapshot(source, root) == name
+    assert (root / name / "main.py").stat().st_mtime_ns == stamp
+    names = [name]
+    write(source, {"main.py": "print(2)\n"})
+    names.append(snapshot_name(source))
+    write(source, {"new.py": ""})
+    names.append(snapshot_name(source))
+    (source / "new.py").rename(source / "newer.py")
+    names.append(snapshot_name(source))
+    (source / "data/table.csv").unlink()
+    names.append(snapshot_name(source))
+    assert len(set(names)) == 5
+    assert take_snapshot(source, root) == names[-1]
+    assert len(list((root / "code").iterdir())) == 2
+
+
+def test_without_git(source: Path, tmp_path: Path) -> None:
+    """A copy that is no checkout is copied too, but for hidden files, results and environments;
+    so is one within a repository that ignores it."""
+    copy = source / "results" / "copy"
+    write(copy, FILES | IGNORED | {".hidden": "", "env/pyvenv.cfg": "", "env/lib/a.py": ""})
+    name = take_snapshot(copy, tmp_path / "root")
+    assert files_of(tmp_path / "root" / name) == FILES
+    elsewhere = tmp_path / "elsewhere"
+    copy.rename(elsewhere)
+    assert snapshot_name(elsewhere) == name
+
+
+def test_too_much_is_refused(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than code can be is refused, naming the largest file, before anything is copied;
+    ignored files do not count."""
+    monkeypatch.setattr(snapshot_module, "MAX_BYTES", 1000)
+    write(source, {"results/x/record.h5": "x" * 2000})
+    snapshot_name(source)
+    write(source, {"data/table.csv": "x" * 2000})
+    for call in (lambda: snapshot_name(source), lambda: take_snapshot(source, tmp_path / "root")):
+        with pytest.raises(DataFileError, match=r"largest file is data/table\.csv.*gitignore"):
+            call()
+    assert not (tmp_path / "root").exists()
+
+
+def test_a_root_that_cannot_be_written(source: Path, tmp_path: Path) -> None:
+    """A failed copy leaves nothing behind and is an error of storage."""
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "code").touch()
+    with pytest.raises(StorageError):
+        take_snapshot(source, tmp_path / "root")
+    (tmp_path / "root" / "code").unlink()
+    (source / "main.py").chmod(0)
+    if os.geteuid():
+        with pytest.raises(StorageError):
+            take_snapshot(source, tmp_path / "root")
+        assert not list((tmp_path / "root").rglob("*.py"))
+
+
+def test_a_snapshot_knows_where_it_is_from(source: Path, tmp_path: Path) -> None:
+    """The git state of a snapshot is that of the checkout it was taken from, also of its own
+    snapshots; a directory without any has none."""
+    write(source, {"main.py": "print(2)\n"})
+    state = checkout_state(source)
+    assert state["git_commit"] == git(source, "rev-parse", "HEAD")
+    assert "+print(2)" in state["git_diff"]
+    assert state["git_untracked"] == "data/table.csv"
+    name = take_snapshot(source, tmp_path / "root")
+    assert checkout_state(tmp_path / "root" / name) == state
+    assert set(checkout_state(tmp_path).values()) == {""}
+    (tmp_path / SNAPSHOT_FILE).write_text(json.dumps({"git_commit": "abc"}))
+    assert checkout_state(tmp_path) == {
+        "git_commit": "abc",
+        "git_diff": UNKNOWN,
+        "git_untracked": UNKNOWN,
+    }
+
+
+@pytest.mark.parametrize("missing", ["main.py", "nthrun"])
+def test_a_root_without_code_is_refused(source: Path, missing: str) -> None:
+    """What lacks the entry point or the package is no checkout, and what is missing is named."""
+    require_code_root(source)
+    (source / missing).rename(source / "other")
+    with pytest.raises(DataFileError, match=f"{missing} is not there"):
+        require_code_root(source)

@@ -1,0 +1,249 @@
+"""How an experiment stands, stage by stage, and why what is missing is missing."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from builders import make_run
+from plans import (
+    NAME,
+    Commands,
+    claim_task,
+    make_cluster,
+    make_plan,
+    only_commands,
+    own_experiment,
+    write_attempt,
+)
+
+from nthrun.records.experiment import Experiment
+from nthrun.scheduling.claim import FAILED, REQUEUED, STOPPED
+from nthrun.scheduling.plan import Plan, write_plan
+from nthrun.scheduling.slurm import Job, Queue
+from nthrun.scheduling.status import NEVER_SEEN, NOT_BEGUN, StageStatus, age, experiment_status
+
+LOCAL = make_cluster(scheduler="local")
+EMPTY = Queue({}, 0)
+
+
+@pytest.fixture(autouse=True)
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
+    """A machine without Slurm."""
+    return only_commands(tmp_path, monkeypatch)
+
+
+def record(experiment: Experiment, *indices: int, **changes: object) -> None:
+    """Record runs."""
+    stage = int(changes.get("stage", 0))  # type: ignore[call-overload]
+    experiment.write(stage, [make_run(i, i % 6, i // 6, **changes) for i in indices])
+
+
+def numbers(status: StageStatus) -> dict[str, int]:
+    """The counts of a stage that are not zero."""
+    names = ("expected", "recorded", "diverged", "running", "queued", "failed", "missing")
+    counts = {name: getattr(status, f"num_{name}") for name in names}
+    return {name: count for name, count in counts.items() if count}
+
+
+def one(root: Path, queue: Queue | None = EMPTY) -> StageStatus:
+    """The status of the only stage."""
+    (status,) = experiment_status(root, queue)
+    return status
+
+
+def running(plan: Plan, *tasks: int, state: str = "RUNNING") -> Queue:
+    """A queue with some tasks of a plan of one array."""
+    return Queue({(NAME, 0, n): Job(f"9_{n}", state, "", "n1") for n in tasks}, len(tasks))
+
+
+def test_every_run_is_counted_once(tmp_path: Path) -> None:
+    """Runs are recorded (completed, diverged, pruned), failed, running, queued or missing, and
+    these add up to what was ever asked for."""
+    root = tmp_path / "e"
+    experiment = own_experiment(root)
+    record(experiment, 0, 1)
+    record(experiment, 2, status="diverged")
+    record(experiment, 3, status="pruned")
+    record(experiment, 4, status="failed", reason="x")
+    plan = make_plan(root, [[[0, 5]], [[6, 7]], [[8]]], num_runs=2)
+    write_plan(plan)
+    queue = Queue(running(plan, 0).ours | running(plan, 1, state="PENDING").ours, 2)
+    status = one(root, queue)
+    assert numbers(status) == {
+        "expected": 12,
+        "recorded": 4,
+        "diverged": 1,
+        "failed": 1,
+        "running": 1,
+        "queued": 2,
+        "missing": 4,
+    }
+    assert [task.number for task in status.running] == [0]
+
+
+def test_stages_stand_apart(tmp_path: Path) -> None:
+    """Each stage that was planned or recorded has a status of its own."""
+    root = tmp_path / "e"
+    experiment = own_experiment(root)
+    record(experiment, 0, 1)
+    record(experiment, 0, stage=2)
+    write_plan(make_plan(root, [[[0]]], stage=1))
+    found = {status.stage: numbers(status) for status in experiment_status(root, EMPTY)}
+    assert found == {
+        0: {"expected": 2, "recorded": 2},
+        1: {"expected": 6, "missing": 6},
+        2: {"expected": 1, "recorded": 1},
+    }
+
+
+def test_before_the_first_task_has_begun(tmp_path: Path) -> None:
+    """A plan without a manifest has a status."""
+    plan = make_plan(tmp_path / "e", [[[0, 1]], [[2]]])
+    write_plan(plan)
+    status = one(plan.root, running(plan, 0, 1, state="PENDING"))
+    assert numbers(status) == {"expected": 6, "queued": 3, "missing": 3}
+
+
+def test_failed_runs_are_told_by_reason(tmp_path: Path) -> None:
+    """Runs that failed for one reason are told together; a later success ends the trouble."""
+    root = tmp_path / "e"
+    experiment = own_experiment(root)
+    record(experiment, 0, 2, status="failed", reason="ZeroDivisionError: a")
+    record(experiment, 1, status="failed", reason="OverflowError: b")
+    found = {t.indices: t.reason for t in one(root).troubles}
+    assert found == {
+        (0, 2): "the run failed: ZeroDivisionError: a",
+        (1,): "the run failed: OverflowError: b",
+    }
+    record(experiment, 1)
+    assert [trouble.indices for trouble in one(root).troubles] == [(0, 2)]
+
+
+def test_the_newest_plan_tells_what_became(tmp_path: Path) -> None:
+    """Of several plans for one index the newest says why it is missing; an older one is asked only
+    for what it alone planned."""
+    root = tmp_path / "e"
+    old = make_plan(root, [[[0, 1]]], LOCAL, name="20260101-000000-000000")
+    new = make_plan(root, [[[1]]], LOCAL)
+    for plan, reason in ((old, "old reason"), (new, "new reason")):
+        write_plan(plan)
+        claim_task(plan, 0).end(FAILED, reason)
+    found = {trouble.indices: trouble.reason for trouble in one(root).troubles}
+    assert found == {(0,): "old reason", (1,): "new reason"}
+
+
+def test_a_dead_process_is_gone(tmp_path: Path) -> None:
+    """A task without Slurm whose process died without a word is missing, and that is said, with
+    its last sign of life; one never begun is merely that, and no business of Slurm's."""
+    plan = make_plan(tmp_path / "e", [[[0]], [[1]]], LOCAL)
+    write_plan(plan)
+    attempt = claim_task(plan, 0).attempt
+    assert numbers(one(plan.root, None)) == {"expected": 6, "running": 1, "missing": 5}
+    write_attempt(plan, 0, replace(attempt, birth="other:1", seen=time.time() - 7200))
+    status = one(plan.root, None)
+    assert numbers(status) == {"expected": 6, "missing": 6}
+    gone, waiting = status.troubles
+    assert gone.reason == f"the process is gone, last seen 2 h ago on {attempt.host}"
+    assert (waiting.indices, waiting.reason) == ((1,), NOT_BEGUN)
+
+
+def test_accounting_explains(tmp_path: Path, commands: Commands) -> None:
+    """Slurm's word on how a task ended is told beside the task's own, and alone where it never
+    began; accounting is asked from the day before, for the plan is named in UTC."""
+    plan = make_plan(tmp_path / "e", [[[0]], [[1]], [[2]], [[3]]])
+    write_plan(plan)
+    claim = claim_task(plan, 0, job="9_0")
+    claim_task(plan, 1, job="9_1").end(STOPPED, "ended by SIGTERM")
+    job = plan.job_name(0)
+    commands.answer(
+        "sacct",
+        f"9_0|{job}|NODE_FAIL|0:0|n1\n9_1|{job}|PREEMPTED|0:15|n2\n"
+        f"9_[2]|{job}|CANCELLED by 0|0:0|\n",
+    )
+    reasons = {trouble.indices[0]: trouble.reason for trouble in one(plan.root).troubles}
+    host = claim.attempt.host
+    silent = f"the process is gone, last seen 0 s ago on {host}"
+    assert reasons == {
+        0: f"{silent}; Slurm says NODE_FAIL, exit code 0:0, on n1",
+        1: "ended by SIGTERM; Slurm says PREEMPTED, exit code 0:15, on n2",
+        2: "Slurm says CANCELLED, exit code 0:0, on no node",
+        3: NEVER_SEEN,
+    }
+    (call,) = commands.calls("sacct")
+    assert f"--name={job}" in call
+    assert "--starttime=2026-01-01" in call
+
+
+def test_without_accounting_the_task_explains(tmp_path: Path, commands: Commands) -> None:
+    """Where sacct fails, what the task said is told."""
+    commands.answer("sacct", "", 1, "Slurm accounting storage is disabled")
+    plan = make_plan(tmp_path / "e", [[[0]], [[1]]])
+    write_plan(plan)
+    claim_task(plan, 0, job="9_0").end(STOPPED, "more --time is needed")
+    assert [t.reason for t in one(plan.root).troubles] == ["more --time is needed", NEVER_SEEN]
+
+
+def test_nothing_is_asked_where_nothing_is_wrong(tmp_path: Path, commands: Commands) -> None:
+    """Accounting is asked only about what is missing."""
+    commands.answer("sacct", "")
+    plan = make_plan(tmp_path / "e", [[[0]]])
+    write_plan(plan)
+    one(plan.root, running(plan, 0))
+    assert not commands.calls("sacct")
+
+
+def test_the_log_of_a_failure_is_shown(tmp_path: Path) -> None:
+    """The last lines of what the task printed, however long and whatever bytes they are; a log
+    that is gone is none."""
+    plan = make_plan(tmp_path / "e", [[[0]]], LOCAL)
+    write_plan(plan)
+    log = tmp_path / "a.log"
+    claim_task(plan, 0, log=str(log)).end(FAILED, "x")
+    assert [trouble.log for trouble in one(plan.root).troubles] == [""]
+    log.write_bytes(b"\xff\n" + b"".join(b"line %d\n" % n for n in range(5000)) + b"\xe9nd\n\n")
+    (trouble,) = one(plan.root).troubles
+    assert trouble.log.splitlines() == [*(f"line {n}" for n in range(4996, 5000)), "\ufffdnd"]
+
+
+def test_the_time_left(tmp_path: Path) -> None:
+    """What is left of all tasks, queued ones included, at the pace of those that run; without
+    news of any it is unknown."""
+    plan = make_plan(tmp_path / "e", [[[0, 1]], [[2, 3]], [[4]]])
+    write_plan(plan)
+    queue = Queue(running(plan, 0, 1).ours | running(plan, 2, state="PENDING").ours, 3)
+    assert one(plan.root, queue).seconds_left is None
+    for number, steps in ((0, 100), (1, 50)):
+        attempt = claim_task(plan, number, job=f"9_{number}").attempt
+        write_attempt(
+            plan,
+            number,
+            replace(
+                attempt,
+                seen=attempt.started + 10,
+                new_run_steps=steps,
+                done_run_steps=steps + 200,
+            ),
+        )
+    # 15 run-steps a second; 300, 350 and, of the one queued run, 300 are left
+    assert one(plan.root, queue).seconds_left == pytest.approx((300 + 350 + 300) / 15)
+
+
+def test_a_requeued_task_is_queued(tmp_path: Path) -> None:
+    """A task that ended to be queued again waits, and is no trouble."""
+    plan = make_plan(tmp_path / "e", [[[0]]])
+    write_plan(plan)
+    claim_task(plan, 0, job="9_0").end(REQUEUED, "time is up")
+    status = one(plan.root, running(plan, 0, state="PENDING"))
+    assert (status.num_queued, status.num_missing) == (1, 5)
+    assert [trouble.indices for trouble in status.troubles] == []
+
+
+def test_ages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long ago something was is told in one unit."""
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+    spans = {5: "5 s", 119: "119 s", 140: "2 min", 7200: "2 h", 86400 * 3: "3 d", -10: "0 s"}
+    assert {span: age(now - span) for span in spans} == spans

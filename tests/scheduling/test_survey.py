@@ -1,0 +1,180 @@
+"""Surveys: missing = expected - recorded - under way."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from builders import make_run
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from packs import small_spec
+from plans import NAME, SPEC, claim_task, make_cluster, make_plan, own_experiment, write_attempt
+
+from nthrun.errors import DataFileError, FingerprintError
+from nthrun.records.experiment import Experiment
+from nthrun.scheduling.claim import SILENT_SECONDS
+from nthrun.scheduling.plan import Array, write_plan
+from nthrun.scheduling.slurm import Job, Queue
+from nthrun.scheduling.survey import Asked, active_tasks, experiments_under, take_survey
+
+SETTINGS = SPEC.sweep.num_settings
+LOCAL = make_cluster(scheduler="local")
+
+
+def record(experiment: Experiment, indices: set[int], stage: int = 0, **changes: object) -> None:
+    """Record runs of a stage in one shard."""
+    runs = [
+        make_run(index, index % SETTINGS, index // SETTINGS, stage=stage, **changes)
+        for index in sorted(indices)
+    ]
+    if runs:
+        experiment.write(stage, runs)
+
+
+def queue_of(*places: tuple[int, int], name: str = NAME, state: str = "PENDING") -> Queue:
+    """A queue with some (array, element) of a plan."""
+    jobs = {(name, *place): Job(f"{n}", state, "", "") for n, place in enumerate(places)}
+    return Queue(jobs, len(jobs))
+
+
+@given(
+    st.sets(st.integers(0, 40), max_size=15),
+    st.sets(st.integers(0, 40), max_size=10),
+    st.lists(st.sets(st.integers(0, 40), min_size=1, max_size=5), min_size=1, max_size=4),
+    st.data(),
+)
+@settings(max_examples=40, deadline=None)
+def test_missing_is_a_set_difference(
+    tmp_path_factory: pytest.TempPathFactory,
+    completed: set[int],
+    failed: set[int],
+    tasks: list[set[int]],
+    data: st.DataObject,
+) -> None:
+    """However sparse: what is neither recorded nor in a queued task is missing, and only that;
+    failed runs count as recorded unless they are to be run again; counts add up."""
+    root = tmp_path_factory.mktemp("experiment")
+    experiment = own_experiment(root)
+    record(experiment, completed)
+    record(experiment, failed - completed, status="failed", reason="x")
+    record(experiment, {0, 1}, stage=1)
+    write_plan(make_plan(root, [[sorted(task)] for task in tasks]))
+    queued = data.draw(st.sets(st.integers(0, len(tasks) - 1)))
+    queue = queue_of(*((0, number) for number in sorted(queued)))
+    active = set().union(*(tasks[number] for number in queued))
+    for num_runs in (1, 5):
+        expected = set(range(num_runs * SETTINGS))
+        for retry in (False, True):
+            found = take_survey(SPEC, root, Asked(num_runs, 0, retry), queue)
+            done = completed if retry else completed | failed
+            assert set(found.missing) == expected - done - active
+            assert list(found.missing) == sorted(found.missing)
+            assert found.num_recorded == len(expected & completed)
+            assert set(found.failed) == (set() if retry else expected & (failed - completed))
+            assert found.num_active == len((expected & active) - done)
+            total = found.num_recorded + len(found.failed) + found.num_active + len(found.missing)
+            assert total == found.num_expected == len(expected)
+
+
+def test_before_the_first_task_all_is_missing(tmp_path: Path) -> None:
+    """A directory that does not exist yet has nothing; surveying makes none."""
+    found = take_survey(SPEC, tmp_path / "new", Asked(2, 0, False), None)
+    assert found.missing == tuple(range(2 * SETTINGS))
+    assert found.experiment is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_stage_is_not_counted(tmp_path: Path) -> None:
+    """Neither records nor queued tasks of one stage have a part in another."""
+    record(own_experiment(tmp_path), {0, 1}, stage=1)
+    write_plan(make_plan(tmp_path, [[[2, 3]]], stage=1))
+    asked = [Asked(1, stage, False) for stage in (0, 1)]
+    sweep, rerun = (take_survey(SPEC, tmp_path, a, queue_of((0, 0))) for a in asked)
+    assert (sweep.missing, sweep.num_active) == (tuple(range(SETTINGS)), 0)
+    assert (rerun.missing, rerun.num_active, rerun.num_recorded) == ((4, 5), 2, 2)
+
+
+def test_jobs_of_other_plans_are_not_counted(tmp_path: Path) -> None:
+    """What is queued of another experiment, or of a plan that is gone, is not under way here."""
+    write_plan(make_plan(tmp_path))
+    other = queue_of((0, 0), name="20260102-030405-fedcba")
+    assert take_survey(SPEC, tmp_path, Asked(1, 0, False), other).num_active == 0
+
+
+def test_another_spec_is_refused(tmp_path: Path) -> None:
+    """Before the first task has begun the newest plan tells whose directory it is, after that its
+    manifest; the keys that differ are named."""
+    asked = Asked(1, 0, False)
+    other = small_spec(parameters={"alpha": [0.3]})
+    write_plan(make_plan(tmp_path))
+    with pytest.raises(FingerprintError, match=r"planned for another spec.*alpha"):
+        take_survey(other, tmp_path, asked, None)
+    own_experiment(tmp_path)
+    with pytest.raises(FingerprintError, match=r"another spec.*alpha"):
+        take_survey(other, tmp_path, asked, None)
+    assert take_survey(SPEC, tmp_path, asked, None).missing == tuple(range(SETTINGS))
+
+
+def test_tasks_of_slurm_are_active_while_queued(tmp_path: Path) -> None:
+    """Every job in the queue is a task, whatever its state and claim; what is not in the queue is
+    not active, even if its claim says that it runs."""
+    plan = make_plan(
+        tmp_path, [[[0]], [[1]], [[2]], [[3]]], arrays=(Array(0, 3), Array(3, 1)), num_runs=1
+    )
+    write_plan(plan)
+    claimed = claim_task(plan, 1, job="9_1")
+    claim_task(plan, 2, job="9_2")
+    states = {(0, 0): "PENDING", (0, 1): "RUNNING", (1, 0): "COMPLETING"}
+    queue = Queue({(NAME, *p): Job("9", state, "", "n1") for p, state in states.items()}, 3)
+    found = {task.number: task for task in active_tasks(tmp_path, queue)}
+    assert found.keys() == {0, 1, 3}
+    assert [found[number].is_running for number in (0, 1, 3)] == [False, True, True]
+    assert found[0].attempt is None
+    assert found[1].attempt == claimed.attempt
+
+
+def test_tasks_without_slurm_are_active_while_alive(tmp_path: Path) -> None:
+    """A task that runs here or gives signs of life elsewhere is under way, with or without a
+    Slurm beside it; when it has died it is missing again."""
+    plan = make_plan(tmp_path, [[[0]], [[1]], [[2]]], LOCAL)
+    write_plan(plan)
+    alive = claim_task(plan, 0).attempt
+    gone = replace(alive, birth="another boot:1")
+    write_attempt(plan, 1, gone)
+    write_attempt(plan, 2, replace(alive, host="elsewhere", seen=time.time() - 5))
+    for queue in (None, Queue({}, 0)):
+        found = list(active_tasks(tmp_path, queue))
+        assert sorted(task.number for task in found) == [0, 2]
+        assert all(task.is_running and task.job is None for task in found)
+    write_attempt(plan, 2, replace(alive, host="elsewhere", seen=time.time() - SILENT_SECONDS - 1))
+    assert take_survey(SPEC, tmp_path, Asked(1, 0, False), None).missing == (1, 2, 3, 4, 5)
+
+
+def test_a_damaged_plan_matters_while_it_is_queued(tmp_path: Path) -> None:
+    """What a queued job of an unreadable plan would do is not known, so nothing is submitted; once
+    it has left the queue the plan is passed over."""
+    plan = make_plan(tmp_path)
+    write_plan(plan)
+    plan.path.write_text("{")
+    with pytest.raises(DataFileError, match=plan.path.name):
+        take_survey(SPEC, tmp_path, Asked(1, 0, False), queue_of((0, 0)))
+    found = take_survey(SPEC, tmp_path, Asked(1, 0, False), Queue({}, 0))
+    assert len(found.missing) == SETTINGS
+
+
+def test_experiments_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A save dir gives the experiments in it, planned ones included; an experiment gives itself; a
+    directory without any is refused."""
+    own_experiment(tmp_path / "out" / "a")
+    write_plan(make_plan(tmp_path / "out" / "b"))
+    (tmp_path / "out" / "c").mkdir()
+    assert experiments_under(tmp_path / "out") == [tmp_path / "out" / n for n in "ab"]
+    assert experiments_under(tmp_path / "out" / "a") == [tmp_path / "out" / "a"]
+    monkeypatch.chdir(tmp_path)
+    assert experiments_under(Path("out")) == [tmp_path / "out" / n for n in "ab"]
+    for empty in ("out/c", "nowhere"):
+        with pytest.raises(DataFileError, match="no experiment here"):
+            experiments_under(tmp_path / empty)
