@@ -1,0 +1,202 @@
+"""Small sweeps, scheduled by the real command on a cluster of the tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from processes import EXPERIMENT, ROOT, call, recorded
+from slurm.cluster import SlurmCluster
+
+from nthrun.records.experiment import open_experiment
+from nthrun.records.schema import Run, first_difference
+from nthrun.scheduling.plan import Plan, read_plans
+
+ENVIRONMENT = {
+    "env_name": "Pendulum-v1",
+    "total_timesteps": 300,
+    "steps_per_episode": 50,
+    "eval_interval_timesteps": 150,
+    "eval_episodes": 1,
+    "checkpoint_interval_seconds": 0.5,
+}
+PARAMETERS = {
+    "policy_type": ["SquashedGaussian"],
+    "critic_lr": [0.001, 0.01],
+    "batch_size": 8,
+    "hidden_dim": 8,
+    "replay_capacity": 200,
+}
+CLUSTER = {"time": "10", "cores": 2, "memPerCpu": "900M", "signalSeconds": 20}
+LONG, VERY_LONG = 3_000, 40_000
+"""Steps of a run that is still going when a test wants to disturb it, some ten seconds or a minute
+and a half of a core."""
+PATIENCE_SECONDS = 240.0
+
+
+@dataclass
+class Sweep:
+    """A sweep in a directory of its own, scheduled on a cluster.
+
+    Attributes:
+        cluster: the Slurm it is scheduled on.
+        directory: of its specs and results.
+        environment, fields: what differs from the small specs above.
+        root: the checkout that tasks run a snapshot of.
+    """
+
+    cluster: SlurmCluster
+    directory: Path
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    root: Path = ROOT
+
+    def __post_init__(self) -> None:
+        write_sweep_specs(self.directory, self.environment)
+        self._file("cluster").write_text(json.dumps(CLUSTER | dict(self.fields)))
+
+    @property
+    def save_dir(self) -> Path:
+        """Where results go."""
+        return self.directory / "results"
+
+    @property
+    def experiment(self) -> Path:
+        """The experiment's directory."""
+        return self.save_dir / EXPERIMENT
+
+    def schedule(self, runs: int, *options: str) -> subprocess.CompletedProcess[str]:
+        """Give the schedule.py command."""
+        positions = [
+            *(str(self._file("cluster")), "main.py", str(self.root)),
+            *(str(self._file("environment")), str(self.save_dir), str(self._file("agent"))),
+        ]
+        arguments = ["--runs", str(runs), "--yes", "--backend", "eager", *options, *positions]
+        return self._call(*arguments)
+
+    def submit(self, runs: int, *options: str) -> str:
+        """The same, which must succeed; returns what it printed."""
+        done = self.schedule(runs, *options)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def look(self, option: str, *options: str) -> str:
+        """`schedule.py --status` or `--cancel`."""
+        done = self._call(option, *options, str(self.save_dir))
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def newest_plan(self) -> Plan:
+        """What was submitted last."""
+        return next(read_plans(self.experiment))
+
+    def jobs(self) -> dict[str, str]:
+        """Job or array element -> state, of what is queued or running."""
+        lines = self.cluster.run("squeue", "--noheader", "--array", "--format", "%i %T").split("\n")
+        return dict(line.split() for line in lines if line.strip())
+
+    def wait(self, until: Callable[[], bool], what: str) -> None:
+        """Wait for something to happen.
+
+        Raises:
+            AssertionError: it did not, in time; with how the sweep stands.
+        """
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        while not until():
+            assert time.monotonic() < give_up, f"waited for {what}:\n{self.look('--status')}"
+            time.sleep(0.2)
+
+    def wait_until_done(self) -> None:
+        """Wait until nothing is queued or running."""
+        self.wait(lambda: not self.jobs(), "the queue to be empty")
+
+    def wait_until_advanced(self, task: int = 0) -> None:
+        """Wait until a task has done steps and a checkpoint of them is on disk."""
+        self.wait(lambda: self.jobs() != {} and any(self._states()), f"task {task} to advance")
+
+    def num_records(self) -> int:
+        """Records in all shards, repeats counted."""
+        if not (self.experiment / "manifest.json").exists():
+            return 0
+        return sum(map(len, open_experiment(self.experiment).inventory().entries.values()))
+
+    def _states(self) -> Iterable[Path]:
+        return (self.experiment / "checkpoints").glob("*/state-*.ckpt")
+
+    def _file(self, name: str) -> Path:
+        return self.directory / f"{name}.json"
+
+    def _call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, str(ROOT / "schedule.py"), *arguments],
+            env=os.environ | self.cluster.environment,
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=300,
+            check=False,
+        )
+
+
+def write_sweep_specs(directory: Path, environment: Mapping[str, Any]) -> None:
+    """Write environment.json and agent.json of a small sweep."""
+    agent = {"agent_name": "SAC", "parameters": PARAMETERS}
+    (directory / "environment.json").write_text(json.dumps(ENVIRONMENT | dict(environment)))
+    (directory / "agent.json").write_text(json.dumps(agent))
+
+
+def require_recorded_once(sweep: Sweep, num_runs: int) -> None:
+    """Every index from 0 has exactly one record, and it is a completed one."""
+    found = open_experiment(sweep.experiment).inventory()
+    assert not found.unreadable
+    counts = Counter({index: len(entries) for (_, index), entries in found.entries.items()})
+    assert counts == Counter(range(num_runs)), sweep.look("--status")
+    assert set(found.statuses(0).values()) == {"completed"}
+
+
+def require_same_bits(sweep: Sweep, num_runs: int) -> None:
+    """Every record equals that of a run that nothing disturbed, made by main.py alone."""
+    expected = undisturbed(json.dumps(dict(sweep.environment)), num_runs)
+    found = recorded(sweep.save_dir)
+    assert found.keys() == expected.keys()
+    for key, run in found.items():
+        assert first_difference(run, expected[key]) is None, key
+
+
+@cache
+def undisturbed(environment: str, num_runs: int) -> dict[tuple[int, int], Run]:
+    """The records of indices from 0, by one command of main.py; made once for all tests."""
+    with tempfile.TemporaryDirectory() as temporary:
+        directory = Path(temporary)
+        write_sweep_specs(directory, json.loads(environment))
+        done = call(
+            "main.py",
+            *("--env-json", str(directory / "environment.json")),
+            *("--agent-json", str(directory / "agent.json")),
+            *("--index", f"0-{num_runs - 1}", "--save-dir", temporary),
+            *("--backend", "eager", "--workers", "2"),
+        )
+        assert done.returncode == 0, done.stderr
+        return recorded(directory)
+
+
+def worker_processes(pid: int) -> list[int]:
+    """The worker processes of a task."""
+    done = subprocess.run(
+        ["pgrep", "--parent", str(pid), "--full", "spawn_main"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return [int(line) for line in done.stdout.split()]
