@@ -18,7 +18,10 @@ from nthrun.records.schema import FLOATS, INTEGERS, JSON_TEXTS, OMITTED_FROM_JSO
 from nthrun.specs.fingerprint import fingerprint
 
 README = (ROOT / "README.md").read_text()
-COPIED = ("main.py", "simple_combine.py", "activate_environment.sh", "nthrun", "utils", "config")
+COPIED = (
+    *("main.py", "schedule.py", "simple_combine.py"),
+    *("nthrun", "utils", "config", "clusters"),
+)
 
 
 def blocks(language: str) -> list[str]:
@@ -63,24 +66,6 @@ def test_commands_and_code_run(checkout: Path) -> None:
         assert done.returncode == 0, (command, done.stderr)
     assert (checkout / "plots/png/Pendulum-v1.png").stat().st_size > 10_000
     assert (checkout / "results/classic_sweep/Pendulum-v1_SAC_SquashedGaussian/runs").is_dir()
-
-
-def test_the_job_script_runs(checkout: Path) -> None:
-    """README's Slurm script, given a task number, activates the environment and trains."""
-    (script,) = blocks("sh")
-    (checkout / "sweep.sh").write_text(script)
-    done = subprocess.run(
-        ["bash", "sweep.sh"],
-        cwd=checkout,
-        env=os.environ | {"SLURM_ARRAY_TASK_ID": "7", "NTHRUN_ENV": sys.prefix},
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "index 7: completed, 600 steps" in done.stdout
 
 
 def test_the_index_table_is_the_golden_one() -> None:
