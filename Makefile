@@ -36,6 +36,7 @@ bench: $(VENV)/.bench
 	$(RUN) benchmarks/gpu_throughput.py
 	$(RUN) benchmarks/command_speed.py
 	$(RUN) benchmarks/combine_speed.py
+	$(RUN) benchmarks/schedule_speed.py
 
 $(VENV)/.run: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

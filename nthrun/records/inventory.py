@@ -117,13 +117,19 @@ def _count(headers: dict[Path, ShardHeader], unreadable: tuple[tuple[Path, str],
     entries: dict[tuple[int, int], list[Entry]] = {}
     empty: list[Path] = []
     for path, header in headers.items():
-        live = [pair for pair in header_indices(header) if (header.shard, pair[0]) not in gone]
+        live = _live(header, gone)
         if header.indices and not live:
             empty.append(path)
+        of_status = {status: Entry(header.shard, path, status) for status in header.indices}
         for index, status in live:
-            entry = Entry(header.shard, path, status)
-            entries.setdefault((header.stage, index), []).append(entry)
+            entries.setdefault((header.stage, index), []).append(of_status[status])
     return Inventory(entries, unreadable, gone, tuple(empty))
+
+
+def _live(header: ShardHeader, gone: frozenset[RecordPlace]) -> list[tuple[int, str]]:
+    """(index, status) of a shard's records that count."""
+    pairs = header_indices(header)
+    return [pair for pair in pairs if (header.shard, pair[0]) not in gone] if gone else pairs
 
 
 class _Cache:

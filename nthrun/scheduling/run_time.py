@@ -5,14 +5,13 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from nthrun.errors import DataFileError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.footprint import FLOAT
 from nthrun.records.experiment import Experiment
-from nthrun.records.shard import Shard
+from nthrun.records.shard import SHARD_SUFFIX, Shard, header_indices
 from nthrun.specs.cluster_spec import ClusterSpec
 from nthrun.specs.declaration import Setting
 
@@ -106,29 +105,26 @@ def estimate_run_times(
 
 
 def _recorded(spec: ExperimentSpec, experiment: Experiment) -> dict[Statics, list[float]]:
-    """Training and evaluation time of some completed runs, from the newest shards."""
-    complete: dict[Path, list[int]] = {}
-    for (_, index), entries in experiment.inventory().entries.items():
-        for entry in entries:
-            if entry.status == "completed":
-                complete.setdefault(entry.path, []).append(index)
-    newest = sorted(complete, key=_modified, reverse=True)
+    """Training and evaluation time of the completed runs of the newest shards."""
+    shards = sorted(experiment.runs.glob(f"*{SHARD_SUFFIX}"), key=_modified, reverse=True)
     found: dict[Statics, list[float]] = {}
-    for path in islice(newest, SAMPLED_SHARDS):
-        for index, seconds in _shard_seconds(path, complete[path]):
+    for path in shards[:SAMPLED_SHARDS]:
+        for index, seconds in _shard_seconds(path):
             setting = spec.sweep.setting(spec.sweep.locate(index)[0])
             found.setdefault(statics_of(spec, setting), []).append(seconds)
     return found
 
 
-def _shard_seconds(path: Path, indices: list[int]) -> Iterator[tuple[int, float]]:
+def _shard_seconds(path: Path) -> Iterator[tuple[int, float]]:
     try:
         shard = Shard(path, verified=True)
     except DataFileError:
         return
     places, numbers = shard.positions(), shard.columns.numbers
     seconds = numbers["train_time"] + numbers["eval_time"]
-    yield from ((index, float(seconds[places[index]])) for index in indices)
+    for index, status in header_indices(shard.header):
+        if status == "completed":
+            yield index, float(seconds[places[index]])
 
 
 def _modified(path: Path) -> float:
