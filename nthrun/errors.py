@@ -105,11 +105,11 @@ class StorageError(NthrunError, OSError):
     """A file that could not be written or read.
 
     Attributes:
-        is_full: whether for want of space, which may come back.
+        may_pass: whether for want of space or of an answer, which may come back.
     """
 
     exit_code = 1
-    is_full = False
+    may_pass = False
 
 
 class DeviceError(NthrunError, RuntimeError):

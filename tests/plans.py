@@ -71,7 +71,7 @@ def make_plan(
     return Plan(**values | changes)
 
 
-def own_experiment(root: Path, spec: ExperimentSpec = SPEC) -> Experiment:
+def own_experiment(root: Path, spec: ExperimentSpec = SPEC, device: str = "cpu") -> Experiment:
     """An experiment directory of a spec."""
     agent, environment = spec.agent.as_document(), spec.environment.as_document()
     manifest = Manifest(
@@ -79,7 +79,7 @@ def own_experiment(root: Path, spec: ExperimentSpec = SPEC) -> Experiment:
         spec.sweep.num_settings,
         agent,
         environment,
-        "cpu",
+        device,
         "eager",
         1,
     )

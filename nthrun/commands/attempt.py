@@ -15,7 +15,14 @@ from nthrun.commands.workers import Oversight, ReportOfWorker, WorkerPool
 from nthrun.errors import InterruptedRunError, NthrunError, StorageError, SupersededError
 from nthrun.planning.experiment_spec import experiment_spec_of
 from nthrun.records.experiment import Experiment
-from nthrun.scheduling.claim import FAILED, REQUEUED, STOPPED, Claim, take_claim
+from nthrun.scheduling.claim import (
+    FAILED,
+    REQUEUED,
+    STOPPED,
+    Claim,
+    read_attempt,
+    take_claim,
+)
 from nthrun.scheduling.clock import Clock
 from nthrun.scheduling.plan import Plan
 from nthrun.scheduling.submission import WARNING, own_job, own_log
@@ -65,6 +72,7 @@ class TaskAttempt:
         self._clock = clock
         self._pool_stop = StopRequest()
         self._tally = Tally(self.spec.environment.total_timesteps)
+        self._done_before = 0
 
     def run(self, progress: TrainingProgress) -> Ending:
         """Train what is missing of the task.
@@ -78,7 +86,7 @@ class TaskAttempt:
             try:
                 return self._end(*self._train(progress))
             except StorageError as error:
-                if not (error.is_full and self._may_wait()):
+                if not (error.may_pass and self._may_wait()):
                     return self._end(STOPPED, error.message, error.exit_code)
                 note(f"{error.message}; trying again in {STORAGE_SECONDS:.0f} s")
                 self._stop.wait(STORAGE_SECONDS)
@@ -114,8 +122,15 @@ class TaskAttempt:
             restart = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
             # a plan run here is no job of Slurm's, even where an interactive job holds this shell
             job = "" if self.plan.cluster.is_local else own_job()
-            facts = {"job": job, "restart": restart, "log": own_log()}
             path = self.plan.claim_path(self.number)
+            before = read_attempt(path)
+            self._done_before = before.done_run_steps if before else 0
+            facts = {
+                "job": job,
+                "restart": restart,
+                "log": own_log(),
+                "done_run_steps": self._done_before,
+            }
             self.claim = take_claim(path, self.total_run_steps, facts)
             os.environ["NTHRUN_PLAN"] = self.plan.name
             os.environ["NTHRUN_TASK"] = str(self.number)
@@ -160,7 +175,8 @@ class TaskAttempt:
         """Give a sign of life; end the pool when a signal came or time is up."""
         if self.claim is not None:
             self.claim.beat(
-                done_run_steps=self._tally.done_run_steps, new_run_steps=self._tally.new_run_steps
+                done_run_steps=max(self._tally.done_run_steps, self._done_before),
+                new_run_steps=self._tally.new_run_steps,
             )
         if self._stop.signal_number:
             self._pool_stop.signal_number = self._stop.signal_number
@@ -190,9 +206,9 @@ class TaskAttempt:
 
     def _out_of_time(self) -> tuple[str, str, int]:
         """Time is up: whether going on later would help is told by what this attempt did."""
-        if self._tally.new_run_steps:
+        if self._tally.done_run_steps > self._done_before:
             return REQUEUED, "time is up and work is left; queued again", 0
-        return STOPPED, "time was up before a single step; more --time is needed", 1
+        return STOPPED, "time was up, and this attempt got no further; more --time is needed", 1
 
     def _end(self, state: str, reason: str, exit_code: int) -> Ending:
         if self.claim is not None and state:

@@ -15,7 +15,7 @@ from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import Pack, PlannedRun, plan_packs, plan_run
 from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run
-from nthrun.records.sealed import storage_error
+from nthrun.records.sealed import modified, storage_error
 from nthrun.training.device import prepare_torch
 from nthrun.training.loop import Training
 from nthrun.training.progress import Advanced, Began, Noted, Recorded, Report
@@ -99,12 +99,14 @@ def _train_and_record(
     assert experiment is not None
     runs = list(_train(pack, around, resume))
     around.before_writing()
-    experiment.write(request.stage, runs, replace=request.overwrite)
-    written = {
-        index: max(_modified(entry.path) for entry in entries)
-        for (stage, index), entries in experiment.inventory().entries.items()
-        if stage == request.stage
-    }
+    experiment.write(
+        request.stage, runs, replace=request.overwrite, before_naming=around.before_writing
+    )
+    entries = experiment.inventory().entries
+
+    def written(index: int) -> float:
+        return max((modified(e.path) for e in entries.get((request.stage, index), ())), default=-1)
+
     drop_checkpoints(experiment.checkpoints, request.stage, written)
     return runs
 
@@ -165,13 +167,6 @@ def _reason(error: Exception) -> str:
     place = traceback.extract_tb(error.__traceback__)[-1]
     text = " ".join(f"{type(error).__name__}: {error}".split())
     return f"{text} ({place.name}, line {place.lineno} of {Path(place.filename).name})"
-
-
-def _modified(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def _summary(run: Run) -> str:

@@ -14,9 +14,11 @@ import click
 
 from nthrun.commands.schedule_tables import duration, place_of, show_table
 from nthrun.commands.submit import queue_if_known
-from nthrun.scheduling.slurm import cancel_jobs
-from nthrun.scheduling.status import StageStatus, age, experiment_status
+from nthrun.scheduling.plan import read_plans
+from nthrun.scheduling.slurm import cancel_jobs, read_queue
+from nthrun.scheduling.status import StageStatus, experiment_status
 from nthrun.scheduling.survey import ActiveTask, active_tasks, experiments_under
+from nthrun.scheduling.troubles import age
 from nthrun.specs.directory import save_directory
 from nthrun.specs.indices import format_indices
 from nthrun.training.progress import note
@@ -53,11 +55,13 @@ def cancel(save_dirs: Sequence[str], yes: bool) -> int:
         0.
 
     Raises:
-        SlurmError: Slurm refuses.
+        SlurmError: Slurm does not answer or refuses.
         Abort: the question was answered with no.
     """
-    queue = queue_if_known()
-    tasks = [task for root in _experiments(save_dirs) for task in active_tasks(root, queue)]
+    roots = list(_experiments(save_dirs))
+    needed = any(not plan.cluster.is_local for root in roots for plan in read_plans(root))
+    queue = read_queue() if needed else None
+    tasks = [task for root in roots for task in active_tasks(root, queue)]
     if not tasks:
         print("nothing is queued or running")
         return 0
@@ -110,17 +114,26 @@ def _details(stage: StageStatus) -> Iterator[str]:
         yield f"{place}: {_running(task)}"
     if len(stage.running) > SHOWN_TASKS:
         yield f"{place}: and {len(stage.running) - SHOWN_TASKS} more running tasks"
+    for reason, number in sorted(stage.reasons.items()):
+        yield f"{place}: {number} task{' waits' if number == 1 else 's wait'}: {reason}"
     for trouble in stage.troubles:
         yield f"{place}: index {format_indices(trouble.indices)}: {trouble.reason}"
         yield from (f"    | {line}" for line in trouble.log.splitlines())
 
 
 def _running(task: ActiveTask) -> str:
-    where = f"job {task.job.id} on {task.job.node}" if task.job else "here"
-    if task.attempt is None:
-        return f"task {task.number}, {where}: starting"
     attempt = task.attempt
+    if attempt is None:
+        return f"task {task.number}, {_where(task)}: starting"
     done = attempt.done_run_steps / max(attempt.total_run_steps, 1)
-    return (
-        f"task {task.number}, {where}: {done:.0%} done, last sign of life {age(attempt.seen)} ago"
-    )
+    seen = age(attempt.seen)
+    return f"task {task.number}, {_where(task)}: {done:.0%} done, last sign of life {seen} ago"
+
+
+def _where(task: ActiveTask) -> str:
+    """Where a task runs: by Slurm, by its own word, or on this machine."""
+    if task.job is not None:
+        return f"job {task.job.id} on {task.job.node}"
+    if task.attempt is not None and task.attempt.job:
+        return f"job {task.attempt.job} on {task.attempt.host}"
+    return "here"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from nthrun.scheduling.locking import scheduling_lock
 from nthrun.scheduling.plan import Plan, write_plan
 from nthrun.scheduling.slurm import Queue, has_slurm, read_queue
 from nthrun.scheduling.snapshot import ENTRY, require_code_root, snapshot_name, take_snapshot
-from nthrun.scheduling.submission import log_directory, pause, script_of, submit_array
+from nthrun.scheduling.submission import log_pattern, pause, script_of, submit_array
 from nthrun.scheduling.survey import Asked, take_survey
 from nthrun.specs.cluster_spec import ClusterSpec, read_cluster_spec
 from nthrun.training.progress import note
@@ -80,7 +81,7 @@ def submit(wanted: Submission) -> int:
         NthrunError: bad input, no cluster, a refusal, a full disk.
         Abort: the question was answered with no.
     """
-    cluster = read_cluster_spec(wanted.cluster, wanted.overrides)
+    cluster = _own_account(read_cluster_spec(wanted.cluster, wanted.overrides))
     if Path(wanted.executable).name != ENTRY:
         raise click.UsageError(f"{wanted.executable}: the executable must be {ENTRY}")
     require_code_root(Path(wanted.root))
@@ -103,6 +104,14 @@ def submit(wanted: Submission) -> int:
     if failure is not None:
         raise failure
     return 0
+
+
+def _own_account(cluster: ClusterSpec) -> ClusterSpec:
+    """A cluster spec that names no account takes the user's $SBATCH_ACCOUNT, as sbatch would."""
+    account = os.environ.get("SBATCH_ACCOUNT", "")
+    if cluster.text("account") or not account:
+        return cluster
+    return replace(cluster, values={**cluster.values, "account": account})
 
 
 def _specs(wanted: Submission) -> dict[Path, ExperimentSpec]:
@@ -195,14 +204,15 @@ def _carry_out(draft: Draft, wanted: Submission) -> None:
 
     Raises:
         RunFailedError: runs failed here.
-        StorageError: another submission has come in between, or nothing can be written.
+        DataFileError: another submission has come in between.
+        StorageError: nothing can be written.
         SlurmError: Slurm refuses.
     """
     root = draft.survey.root
     with scheduling_lock(root):
         queue = queue_if_known() if draft.plan.cluster.is_local else read_queue()
         if take_survey(draft.spec, root, wanted.asked, queue).missing != draft.survey.missing:
-            raise StorageError(
+            raise DataFileError(
                 f"{place_of(root)}: what is missing has changed since it was shown",
                 "give the same command again",
             )
@@ -226,19 +236,32 @@ def _submit_arrays(plan: Plan) -> None:
     for array, part in enumerate(plan.arrays):
         if array:
             pause()
-        folder = log_directory(plan, array)
         try:
-            ensure_directory(folder)
-            job = submit_array(plan, array, run_task)
-        except SlurmError as error:
+            job = _submit_array(plan, array)
+        except (SlurmError, StorageError) as error:
             if array == 0:
                 plan.path.unlink(missing_ok=True)
             submitted = sum(a.num_tasks for a in plan.arrays[:array])
-            raise SlurmError(
+            raise type(error)(
                 f"{error.message} ({submitted} of {len(plan.tasks)} tasks were submitted before)",
                 error.hint,
             ) from error
-        except OSError as error:
-            raise storage_error(folder, error) from error
         tasks = f"{part.num_tasks} task{'s' * (part.num_tasks != 1)}"
         print(f"{place_of(plan.root)}: submitted job {job}: {tasks}", flush=True)
+
+
+def _submit_array(plan: Plan, array: int) -> str:
+    """Make room for an array's logs and submit it; returns its job.
+
+    Raises:
+        StorageError: something cannot be written.
+        SlurmError: Slurm refuses.
+    """
+    folder = log_pattern(plan, array).parent
+    try:
+        ensure_directory(folder)
+        return submit_array(plan, array, run_task)
+    except (SlurmError, StorageError):
+        raise
+    except OSError as error:
+        raise storage_error(folder, error) from error

@@ -20,7 +20,7 @@ from nthrun.training.stopping import StopRequest
 
 KILL_SECONDS = 90.0
 """What Slurm may take to end a task that it is to queue again."""
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 5.0
 
 
 def run_task_of_slurm(plan_path: str, number: int) -> NoReturn:

@@ -14,7 +14,7 @@ from typing import Any
 from nthrun.errors import DataFileError, FingerprintError
 from nthrun.records.inventory import Inventory, take_inventory
 from nthrun.records.schema import SCHEMA_VERSION, Run
-from nthrun.records.sealed import written_aside
+from nthrun.records.sealed import nothing, written_aside
 from nthrun.records.shard import (
     RecordPlace,
     Replaced,
@@ -80,7 +80,13 @@ class Experiment:
             self.runs, self.manifest.fingerprint, trust_cache, keep_cache=self.keeps_cache
         )
 
-    def write(self, stage: int, runs: Sequence[Run], replace: bool = False) -> Path:
+    def write(
+        self,
+        stage: int,
+        runs: Sequence[Run],
+        replace: bool = False,
+        before_naming: Callable[[], None] = nothing,
+    ) -> Path:
         """Record runs of one stage in one new shard.
 
         Args:
@@ -89,6 +95,8 @@ class Experiment:
             replace: whether earlier records of the same indices stop counting. Failed ones
                 always do, and a failed run replaces no other. They are dropped only once the
                 new shard is durable.
+            before_naming: called when the shard is on disk but for its name; what it raises leaves
+                nothing.
         """
         shard = new_shard_id()
         for run in runs:
@@ -100,7 +108,7 @@ class Experiment:
             lambda index, status: status == "failed" or (replace and index in good),
         )
         header = ShardHeader(shard, self.manifest.fingerprint, stage, replaces=replaced)
-        path = write_shard(self.runs, header, self.specs, runs)
+        path = write_shard(self.runs, header, self.specs, runs, before_naming)
         if replaced:
             self._drop_empty()
         return path

@@ -27,10 +27,19 @@ MIN_BLOCK = 512
 _FIRST_LINE_LENGTH = len(MAGIC) + 10 + 1 + 64 + 1
 _FIRST_LINE_REST = re.compile(rb"([0-9]{10}) ([0-9a-f]{64})\n")
 _TEMPORARY_PREFIX = ".writing-"
+PASSING = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN)
+"""What a network file system says when it has lost its server for a while."""
+
+
+def nothing() -> None:
+    """What is done before a file gets its name, where nothing is."""
 
 
 def write_sealed(
-    path: Path, header: Mapping[str, Any], payload: Callable[[int], bytes | memoryview]
+    path: Path,
+    header: Mapping[str, Any],
+    payload: Callable[[int], bytes | memoryview],
+    before_naming: Callable[[], None] = nothing,
 ) -> None:
     """Write a sealed file; after return it is on disk under its name, before it is not there.
 
@@ -38,6 +47,7 @@ def write_sealed(
         path: where; its directory is created.
         header: JSON data.
         payload: gives the payload's bytes for a block size (HDF5 wants to know it).
+        before_naming: called when all is on disk but the name; what it raises leaves no file.
 
     Raises:
         StorageError: the disk is full or the place not writable; no partial file is left.
@@ -51,7 +61,13 @@ def write_sealed(
     digest = hashlib.sha256(body)
     digest.update(content)
     line = MAGIC + f"{block:010d} {digest.hexdigest()}\n".encode()
-    write_durably(path, lambda file: file.writelines((line, body, content)))
+
+    def put(temporary: Path, path: Path) -> None:
+        before_naming()
+        os.replace(temporary, path)
+
+    with written_aside(path, put) as temporary, open(temporary, "wb") as file:
+        file.writelines((line, body, content))
 
 
 def write_durably(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -100,6 +116,14 @@ def ensure_directory(directory: Path) -> None:
         sync_directory(directory.parent)
 
 
+def modified(path: Path) -> float:
+    """When a file was written, seconds since 1970; 0 where that cannot be told."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def sync_directory(directory: Path) -> None:
     """Make renames in a directory durable."""
     descriptor = os.open(directory, os.O_RDONLY)
@@ -118,7 +142,7 @@ def storage_error(path: Path, error: OSError) -> StorageError:
         f"nothing recorded is lost; {remedy} or choose another --save-dir, "
         "then give the same command again to continue",
     )
-    found.is_full = full
+    found.may_pass = full or error.errno in PASSING
     return found
 
 

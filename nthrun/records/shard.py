@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import secrets
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import h5py
 from nthrun.errors import DataFileError
 from nthrun.records.columns import ColumnsReader, ColumnsWriter, read_json, write_json
 from nthrun.records.schema import SCHEMA_VERSION, STATUSES, Run
-from nthrun.records.sealed import read_header, read_sealed, write_sealed
+from nthrun.records.sealed import nothing, read_header, read_sealed, write_sealed
 from nthrun.specs.indices import format_indices, parse_indices
 
 SHARD_SUFFIX = ".h5"
@@ -108,6 +108,7 @@ def write_shard(
     header: ShardHeader,
     experiment: Mapping[str, Any],
     runs: Sequence[Run],
+    before_naming: Callable[[], None] = nothing,
 ) -> Path:
     """Write one shard durably.
 
@@ -116,6 +117,7 @@ def write_shard(
         header: its id, fingerprint, stage and what it replaces; indices are filled in here.
         experiment: {"environment": ..., "agent": ...}, the two specs whole.
         runs: the records, all of the header's stage.
+        before_naming: see `write_sealed`.
     """
     indices: dict[str, str] = {
         status: format_indices(run["index"] for run in runs if run["status"] == status)
@@ -135,7 +137,7 @@ def write_shard(
             writer.close()
         return buffer.getbuffer()[user_block:]
 
-    write_sealed(directory / name, header.as_json(), payload)
+    write_sealed(directory / name, header.as_json(), payload, before_naming)
     return directory / name
 
 

@@ -84,10 +84,15 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """What a process that writes for an attempt must look at first."""
+    """What a process that writes for an attempt must look at first.
+
+    Of the attempts at a task that Slurm has restarted the latest restart owns it, even where an
+    earlier one that hung in the file system has written its claim over the later one's.
+    """
 
     path: Path
     token: str
+    restart: int
 
     def require(self) -> None:
         """Check that the attempt still owns its task.
@@ -96,7 +101,8 @@ class Fence:
             SupersededError: it does not.
         """
         try:
-            owner = json.loads(self.path.read_bytes())["token"]
+            found = json.loads(self.path.read_bytes())
+            owner = self.token if found["restart"] < self.restart else found["token"]
         except FileNotFoundError:
             owner = ""  # all of the task is recorded
         except OSError:
@@ -125,7 +131,7 @@ class Claim:
     @property
     def fence(self) -> Fence:
         """For the processes that write."""
-        return Fence(self.path, self.attempt.token)
+        return Fence(self.path, self.attempt.token, self.attempt.restart)
 
     def beat(self, **changes: Any) -> None:
         """Give a sign of life if one is due; a full disk only delays it.
@@ -181,7 +187,7 @@ def take_claim(path: Path, total_run_steps: int, facts: Mapping[str, Any]) -> Cl
     Args:
         path: of its claim.
         total_run_steps: of the task.
-        facts: `job`, `restart` and `log` of the attempt.
+        facts: `job`, `restart`, `log` and `done_run_steps` of the attempt.
 
     Raises:
         StorageError: the claim cannot be written.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from nthrun.errors import DeviceError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import plan_groups
 from nthrun.planning.width import Workers, planned_width
+from nthrun.records.experiment import Experiment
 from nthrun.scheduling.limits import Limits
 from nthrun.scheduling.plan import Plan, Task, new_plan_name
 from nthrun.scheduling.run_time import (
@@ -23,6 +26,10 @@ from nthrun.scheduling.tasks import Shape, pack_width, plan_arrays, plan_tasks, 
 from nthrun.specs.cluster_spec import ClusterSpec
 from nthrun.specs.declaration import Setting
 from nthrun.specs.fingerprint import fingerprint
+
+GB = 10**9
+GPU_BYTES = 16 * GB
+"""Memory of a GPU whose kind does not tell it [assumed, low]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +106,11 @@ def draft_plan(
 
     Raises:
         PlanError: not even one run fits the memory of a task.
+        DeviceError: the experiment's runs are made on another device or backend.
     """
     manifest = survey.experiment.manifest if survey.experiment else None
+    if survey.experiment and survey.missing:
+        _require_fixed(survey.experiment, cluster, choices)
     device = manifest.device if manifest else cluster.device
     backend = manifest.backend if manifest else choices.backend
     run_times = estimate_run_times(spec, cluster, survey.experiment, backend)
@@ -161,7 +171,9 @@ def _width(
     per_core = cluster.memory_per_core_bytes
     memory = None if per_core is None else per_core * cluster.cores_per_task
     compiled = "compile" if backend == "auto" else backend
-    workers = Workers(device, compiled, shape.workers, memory, None, cluster.integer("gpus") or 1)
+    on_gpu = _gpu_bytes(cluster.text("gpuType")) if device == "cuda" else None
+    num_gpus = cluster.integer("gpus") or 1
+    workers = Workers(device, compiled, shape.workers, memory, on_gpu, num_gpus)
     num_runs = max(len(survey.missing), 1)
     by_memory = planned_width(run_times.spec, workers, num_runs, pack)
 
@@ -171,3 +183,31 @@ def _width(
         return pack_width(by_memory(setting), run_times.seconds(setting), shape, num_runs)
 
     return width
+
+
+def _require_fixed(experiment: Experiment, cluster: ClusterSpec, choices: Choices) -> None:
+    """Check that tasks on a cluster could go on with an experiment.
+
+    Raises:
+        DeviceError: its runs are made on another device, or with another backend.
+    """
+    manifest = experiment.manifest
+    if manifest.device != cluster.device:
+        raise DeviceError(
+            f"{cluster.name}: tasks with {cluster.integer('gpus')} GPUs train on {cluster.device}, "
+            f"and the runs of {experiment.root} are made on {manifest.device}",
+            "give another --gpus, or another save dir",
+        )
+    if choices.backend not in ("auto", manifest.backend):
+        raise DeviceError(
+            f"--backend {choices.backend}: the runs of {experiment.root} are made with "
+            f"{manifest.backend}, and one experiment keeps to one backend",
+            "give another save dir, or leave --backend out",
+        )
+
+
+def _gpu_bytes(kind: str) -> int:
+    """Memory of a GPU by the name of its kind, as `h100_1g.10gb`; a small one's where that does
+    not tell."""
+    found = re.findall(r"(\d+)gb", kind.lower())
+    return int(found[-1]) * GB if found else GPU_BYTES

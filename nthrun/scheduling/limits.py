@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 from dataclasses import dataclass
 
 from nthrun.errors import SlurmError
-from nthrun.scheduling.slurm import Queue, ask
+from nthrun.scheduling.slurm import Queue, ask, user_name
 from nthrun.specs.cluster_spec import ClusterSpec
 from nthrun.specs.slurm_time import format_time, parse_time
 
 MAX_ARRAY_SIZE = 1001
 """Where Slurm does not tell; its own default."""
+NO_LIMIT = 2**63
 MIB = 2**20
 
 
@@ -34,7 +34,6 @@ class NodeKind:
     """A kind of node in a partition."""
 
     partition: str
-    is_default: bool
     cores: int
     memory_bytes: int
     gres: str
@@ -87,10 +86,10 @@ def require_runnable(cluster: ClusterSpec) -> None:
             f"{cluster.name}: partition {partition} is not on this cluster",
             f"allowed: {', '.join(names)}; or leave it out",
         )
-    fitting = [k for k in kinds if k.partition in wanted or (not wanted and k.is_default)]
-    problems = [kind.lacks(cluster) for kind in fitting]
+    # Without a partition a site may choose one by what a task asks for, so that all count.
+    problems = [k.lacks(cluster) for k in kinds if not wanted or k.partition in wanted]
     if problems and all(problems):
-        place = f"partition {partition}" if partition else "the default partition"
+        place = f"partition {partition}" if partition else "any partition"
         raise SlurmError(
             f"{cluster.name}: a task would wait for ever: no node of {place} has "
             f"{' or '.join(dict.fromkeys(problems))}",
@@ -107,37 +106,35 @@ def _submit_limit(cluster: ClusterSpec) -> int | None:
     """The least of the limits on jobs submitted that accounting knows of; None without any."""
     show = ["sacctmgr", "--noheader", "--parsable2", "show"]
     account, qos = cluster.text("account"), cluster.text("qos")
-    found = _numbers(
-        [
-            *(*show, "assoc", f"user={getpass.getuser()}"),
-            *([f"account={account}"] if account else []),
-            "format=MaxSubmitJobs,GrpSubmitJobs",
-        ]
-    )
+    mine = [*show, "assoc", f"user={user_name()}", "format=MaxSubmitJobs,GrpSubmitJobs"]
+    # Which account Slurm takes by default is not known here: the most generous one may be it.
+    found = [max(_least([*mine, *([f"account={account}"] if account else [])]), default=None)]
     if qos:
         limits = "format=MaxSubmitJobsPerUser,MaxSubmitJobsPerAccount,GrpSubmitJobs"
-        found += _numbers([*show, "qos", qos, limits])
-    return min(found, default=None)
+        found += _least([*show, "qos", qos, limits])
+    least = min((number for number in found if number is not None), default=NO_LIMIT)
+    return None if least == NO_LIMIT else least
 
 
-def _numbers(command: list[str]) -> list[int]:
-    """The numbers of a table of limits; none where the cluster keeps no accounts."""
+def _least(command: list[str]) -> list[int]:
+    """The least number of each row of a table of limits, `NO_LIMIT` of one that holds none; no row
+    where there are no accounts."""
     try:
-        cells = re.split(r"[|\n]", ask(command))
+        lines = ask(command).splitlines()
     except SlurmError:
         return []
-    return [int(cell) for cell in cells if cell.strip().isdecimal()]
+    rows = ([int(cell) for cell in line.split("|") if cell.strip().isdecimal()] for line in lines)
+    return [min(row, default=NO_LIMIT) for row in rows]
 
 
 def _node_kinds() -> list[NodeKind]:
-    text = ask(["sinfo", "--noheader", "--format", "%P|%c|%m|%G|%l"])
+    text = ask(["sinfo", "--all", "--noheader", "--format", "%P|%c|%m|%G|%l"])
     kinds = []
     for line in text.splitlines():
         partition, cores, memory, gres, time = [part.strip() for part in line.split("|")]
         kinds.append(
             NodeKind(
                 partition.rstrip("*"),
-                partition.endswith("*"),
                 int(cores.rstrip("+")),
                 int(memory.rstrip("+")) * MIB,
                 gres,

@@ -62,7 +62,7 @@ class Array:
     num_tasks: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One submission.
 

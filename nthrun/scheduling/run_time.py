@@ -11,12 +11,14 @@ from nthrun.errors import DataFileError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.footprint import FLOAT
 from nthrun.records.experiment import Experiment
+from nthrun.records.sealed import modified
 from nthrun.records.shard import SHARD_SUFFIX, Shard, header_indices
 from nthrun.specs.cluster_spec import ClusterSpec
 from nthrun.specs.declaration import Setting
 
 START_SECONDS = 60.0
 """A task's start-up: Python, torch, compiling, the first look at what is recorded [assumed]."""
+DAY_SECONDS = 86_400
 MARGIN = 1.2
 """Runs of the same spec differ: by hyperparameters, by processor, by what else the node does."""
 SAMPLED_SHARDS = 20
@@ -33,7 +35,7 @@ what was measured on the CPU; assumed for the GPU."""
 Statics = tuple[object, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RunTimes:
     """What a run takes of one worker, packed as the planner packs it.
 
@@ -71,10 +73,13 @@ def statics_of(spec: ExperimentSpec, setting: Setting) -> Statics:
 
 
 def usable_seconds(cluster: ClusterSpec) -> float:
-    """Of a task's time limit, what is left for training; infinite without a limit."""
-    limit = None if cluster.is_local else cluster.time_seconds
-    if limit is None:
+    """Of a task's time limit, what is left for training; infinite on this machine.
+
+    Without a limit a task is given a day's work.
+    """
+    if cluster.is_local:
         return float("inf")
+    limit = cluster.time_seconds or DAY_SECONDS
     return max(limit - cluster.integer("signalSeconds") - START_SECONDS, 1.0)
 
 
@@ -106,29 +111,25 @@ def estimate_run_times(
 
 def _recorded(spec: ExperimentSpec, experiment: Experiment) -> dict[Statics, list[float]]:
     """Training and evaluation time of the completed runs of the newest shards."""
-    shards = sorted(experiment.runs.glob(f"*{SHARD_SUFFIX}"), key=_modified, reverse=True)
+    shards = sorted(experiment.runs.glob(f"*{SHARD_SUFFIX}"), key=modified, reverse=True)
     found: dict[Statics, list[float]] = {}
     for path in shards[:SAMPLED_SHARDS]:
-        for index, seconds in _shard_seconds(path):
+        for index, seconds in _shard_seconds(path, experiment.manifest.fingerprint):
             setting = spec.sweep.setting(spec.sweep.locate(index)[0])
             found.setdefault(statics_of(spec, setting), []).append(seconds)
     return found
 
 
-def _shard_seconds(path: Path) -> Iterator[tuple[int, float]]:
+def _shard_seconds(path: Path, fingerprint: str) -> Iterator[tuple[int, float]]:
+    """(index, seconds) of the completed runs of a shard, if it is whole and of this experiment."""
     try:
-        shard = Shard(path, verified=True)
+        shard = Shard(path)
     except DataFileError:
+        return
+    if shard.header.fingerprint != fingerprint:
         return
     places, numbers = shard.positions(), shard.columns.numbers
     seconds = numbers["train_time"] + numbers["eval_time"]
     for index, status in header_indices(shard.header):
         if status == "completed":
             yield index, float(seconds[places[index]])
-
-
-def _modified(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -16,9 +16,11 @@ from nthrun.errors import SlurmError
 from nthrun.scheduling.plan import parse_job_name
 
 ANSWER_SECONDS = 60.0
+BRIEF_SECONDS = 10.0
+"""The same where a task's time is running out."""
 QUEUE_FIELDS = "%F|%K|%T|%r|%N|%j"
 """The name last: it may hold anything."""
-OWN_SETTINGS = ("SQUEUE_", "SACCT_", "SINFO_")
+OWN_SETTINGS = ("SQUEUE_", "SACCT_", "SINFO_", "SCANCEL_")
 """Variables by which a user filters or shapes what the commands print."""
 ELEMENTS = re.compile(r"(\d+)_\[([\d,-]+)(?:%\d+)?\]|(\d+)_(\d+)|(\d+)")
 
@@ -61,13 +63,18 @@ def has_slurm() -> bool:
     return all(shutil.which(command) for command in ("sbatch", "squeue", "srun"))
 
 
+def user_name() -> str:
+    """Whose jobs these are: the process's user, whatever $LOGNAME and $USER say."""
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
 def read_queue() -> Queue:
     """What is queued or running.
 
     Raises:
         SlurmError: Slurm is not here or does not answer; then nothing is known.
     """
-    command = ["squeue", "--noheader", "--array", "--user", getpass.getuser()]
+    command = ["squeue", "--noheader", "--array", "--user", user_name()]
     lines = ask([*command, "--format", QUEUE_FIELDS]).splitlines()
     rows = [parts for line in lines if len(parts := line.split("|", 5)) == 6]
     ours: dict[Place, Job] = {}
@@ -117,6 +124,15 @@ def cancel_jobs(job_ids: Sequence[str]) -> None:
         ask(["scancel", *job_ids[first : first + 500]])
 
 
+def cancel_named(name: str) -> None:
+    """End the jobs of a name.
+
+    Raises:
+        SlurmError: Slurm does not answer or refuses.
+    """
+    ask(["scancel", f"--user={user_name()}", f"--name={name}"])
+
+
 def requeue(job_id: str) -> None:
     """Have a running job ended and queued again.
 
@@ -133,7 +149,7 @@ def seconds_left(job_id: str) -> float | None:
     itself shows and not what squeue calls the time left.
     """
     try:
-        text = ask(["squeue", "--noheader", "--jobs", job_id, "--format", "%e"]).strip()
+        text = _of_job(job_id, "%e")
         return max(datetime.fromisoformat(text).timestamp() - time.time(), 0.0)
     except (SlurmError, ValueError):
         return None
@@ -142,13 +158,23 @@ def seconds_left(job_id: str) -> float | None:
 def job_state(job_id: str) -> str:
     """Slurm's word for a job; "" where it does not know it or does not answer."""
     try:
-        return ask(["squeue", "--noheader", "--jobs", job_id, "--format", "%T"]).strip()
+        return _of_job(job_id, "%T")
     except SlurmError:
         return ""
 
 
-def ask(command: Sequence[str]) -> str:
+def _of_job(job_id: str, field: str) -> str:
+    """One field of squeue about one job."""
+    command = ["squeue", "--noheader", "--jobs", job_id, "--format", field]
+    return ask(command, BRIEF_SECONDS).strip()
+
+
+def ask(command: Sequence[str], patience_seconds: float | None = None) -> str:
     """What a command of Slurm prints.
+
+    Args:
+        command: to run.
+        patience_seconds: after which it counts as not answering; None is `ANSWER_SECONDS`.
 
     Raises:
         SlurmError: it is not here, does not answer in time, or refuses.
@@ -160,7 +186,7 @@ def ask(command: Sequence[str]) -> str:
             command,
             capture_output=True,
             text=True,
-            timeout=ANSWER_SECONDS,
+            timeout=patience_seconds or ANSWER_SECONDS,
             check=False,
             env=settings,
         )
@@ -177,7 +203,7 @@ def ask(command: Sequence[str]) -> str:
     return done.stdout
 
 
-TRY_LATER = "nothing was changed; the same command can be given again when the cluster is up"
+TRY_LATER = "the same command can be given again when the cluster is up"
 
 
 def _place(name: str, element: str) -> Place | None:

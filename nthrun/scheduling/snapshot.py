@@ -54,20 +54,20 @@ def take_snapshot(source: Path, root: Path) -> str:
         StorageError: the copy cannot be written.
     """
     files, name = _files_and_name(source)
-    target = root / name
-    if target.is_dir():
+    if (root / name).is_dir():
         return name
-    new = target.with_name(f".new-{os.getpid()}-{target.name}")
+    new = root / CODE / f".new-{os.getpid()}"
     try:
-        ensure_directory(target.parent)
+        ensure_directory(new.parent)
         for file in files:
             (new / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source / file, new / file)
+        name = _name(new, files)  # of what was copied, should a file have been edited meanwhile
         (new / SNAPSHOT_FILE).write_text(json.dumps(checkout_state(source), indent=1))
-        new.rename(target)
+        new.rename(root / name)
     except OSError as error:
-        if not target.is_dir():  # else another submission was first
-            raise storage_error(target, error) from error
+        if not (root / name).is_dir():  # else another submission was first
+            raise storage_error(root / name, error) from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
     return name
@@ -85,7 +85,7 @@ def snapshot_name(source: Path) -> str:
 def _files_and_name(source: Path) -> tuple[list[Path], str]:
     files = sorted(_files(source))
     _require_small(source, files)
-    return files, f"{CODE}/{_digest(source, files)[:12]}"
+    return files, _name(source, files)
 
 
 def _files(source: Path) -> Iterator[Path]:
@@ -132,10 +132,11 @@ def _require_small(source: Path, files: list[Path]) -> None:
         )
 
 
-def _digest(source: Path, files: list[Path]) -> str:
+def _name(source: Path, files: list[Path]) -> str:
+    """Where a copy of these files goes, by their content."""
     digest = hashlib.sha256()
     for file in files:
         content = (source / file).read_bytes()
         digest.update(f"{file}\0{len(content)}\0".encode(errors="surrogateescape"))
         digest.update(content)
-    return digest.hexdigest()
+    return f"{CODE}/{digest.hexdigest()[:12]}"

@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from submitit.slurm.slurm import SlurmExecutor
 
 from nthrun.errors import SlurmError
 from nthrun.scheduling.plan import Plan
+from nthrun.scheduling.slurm import cancel_named
 from nthrun.scheduling.tasks import task_cores
 from nthrun.specs.cluster_spec import ClusterSpec
 from nthrun.specs.slurm_time import format_time
@@ -39,7 +41,7 @@ REFUSALS = (
         "MaxSubmit",
         "too many jobs are queued: wait for some to end, or give a smaller --submitLimit",
     ),
-    ("QOSMaxSubmitJob", "too many jobs are queued: wait for some to end, or give --submitLimit"),
+    ("GrpSubmit", "your group has too many jobs queued: wait for some to end"),
     ("Invalid account", "name an account you belong to with --account; `sshare -U` lists yours"),
     ("invalid partition", "leave --partition out, or name one that `sinfo` lists"),
     ("Invalid qos", "leave --qos out, or name one that `sacctmgr show qos` lists"),
@@ -74,9 +76,12 @@ def submit_array(plan: Plan, array: int, run: Run) -> str:
     first, num_tasks = plan.arrays[array].first, plan.arrays[array].num_tasks
     numbers = list(range(first, first + num_tasks))
     try:
-        with contextlib.redirect_stderr(io.StringIO()):  # where submitit repeats what it raises
+        # submitit repeats on stderr what it raises
+        with contextlib.redirect_stderr(io.StringIO()), _without_own_settings():
             jobs = executor.map_array(run, [str(plan.path)] * num_tasks, numbers)
     except (FailedJobError, FailedSubmissionError) as error:
+        with contextlib.suppress(SlurmError):  # where the answer was lost and not the job
+            cancel_named(plan.job_name(array))
         shutil.rmtree(folder, ignore_errors=True)
         raise _refusal(plan.cluster, error) from error
     return str(jobs[0].job_id).partition("_")[0]
@@ -95,13 +100,32 @@ def logs_folder(plan: Plan, array: int) -> Path:
     return plan.root / LOGS / f"{plan.name}-{array}"
 
 
-def log_directory(plan: Plan, array: int) -> Path:
-    """Where the tasks of an array print: `output` of the cluster spec, or beside the script."""
+def log_pattern(plan: Plan, array: int) -> Path:
+    """Where the tasks of an array print, as sbatch's --output takes it.
+
+    That is `output` of the cluster spec, a folder or a file pattern, each task made sure to have a
+    file of its own; or beside the script.
+    """
+    own = "%A_%a" if plan.arrays[array].num_tasks > 1 else "%j"
     output = os.path.expandvars(plan.cluster.text("output"))
-    if not output:
-        return logs_folder(plan, array)
-    path = Path(output).expanduser().absolute()
-    return path.parent if "%" in path.name or path.suffix else path
+    path = Path(output).expanduser().absolute() if output else logs_folder(plan, array)
+    if path == Path(os.devnull):
+        return path
+    if not output or not ("%" in path.name or path.suffix):
+        return path / f"{own}.log"
+    if not (re.search(r"%\d*[jJ]", path.name) or re.search(r"%\d*A.*%\d*a", path.name)):
+        return path.with_name(f"{path.stem}-{own}{path.suffix}")
+    return path
+
+
+@contextlib.contextmanager
+def _without_own_settings() -> Iterator[None]:
+    """Hide the user's settings of sbatch, which would count instead of the plan's."""
+    hidden = {name: os.environ.pop(name) for name in [*os.environ] if name.startswith("SBATCH_")}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 def prune_own_files() -> None:
@@ -179,12 +203,11 @@ def _parameters(plan: Plan, array: int) -> dict[str, Any]:
 def _additional(plan: Plan, array: int) -> dict[str, Any]:
     cluster = plan.cluster
     limit = cluster.time_seconds
-    pattern = "%A_%a" if plan.arrays[array].num_tasks > 1 else "%j"
     options: dict[str, Any] = {
         "time": "UNLIMITED" if limit is None else format_time(limit),
         "signal": f"B:{WARNING}@{cluster.integer('signalSeconds')}",
         "chdir": str(plan.root / plan.code),
-        "output": str(log_directory(plan, array) / f"{pattern}.log"),
+        "output": str(log_pattern(plan, array)),
         "requeue": True,
     }
     for option in cluster.items("sbatch"):

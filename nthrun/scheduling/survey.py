@@ -20,6 +20,8 @@ from nthrun.scheduling.plan import PLANS, Plan, plan_paths, read_plan, read_plan
 from nthrun.scheduling.slurm import Job, Queue
 from nthrun.specs.fingerprint import differing_keys, fingerprint
 
+RUNNING_STATES = ("RUNNING", "COMPLETING", "CONFIGURING", "SIGNALING", "STAGE_OUT")
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -53,9 +55,14 @@ class ActiveTask:
     attempt: Attempt | None
 
     @property
+    def indices(self) -> list[int]:
+        """Every index of the task, ascending."""
+        return self.plan.tasks[self.number].indices
+
+    @property
     def is_running(self) -> bool:
         """Whether it runs now."""
-        return self.job is None or self.job.state not in ("PENDING", "REQUEUED", "SUSPENDED")
+        return self.job is None or self.job.state in RUNNING_STATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +115,7 @@ def take_survey(
         index
         for task in active_tasks(root, queue)
         if task.plan.stage == asked.stage
-        for index in task.plan.tasks[task.number].indices
+        for index in task.indices
     }
     within = [(index, statuses[index]) for index in sorted(kept) if index < len(expected)]
     return Survey(
@@ -134,7 +141,8 @@ def active_tasks(root: Path, queue: Queue | None) -> Iterator[ActiveTask]:
     for path in plan_paths(root):
         claims = _claims(root / PLANS / path.stem)
         jobs = queued.get(path.stem, {})
-        alive = {n: a for n, a in claims.items() if not a.job and a.is_alive(time.time())}
+        told = time.time()
+        alive = {n: a for n, a in claims.items() if _counts(a, queue) and a.is_alive(told)}
         if not jobs and not alive:
             continue
         plan = read_plan(path)
@@ -143,6 +151,11 @@ def active_tasks(root: Path, queue: Queue | None) -> Iterator[ActiveTask]:
             yield ActiveTask(plan, number, job, claims.get(number))
         for number, attempt in alive.items():
             yield ActiveTask(plan, number, None, attempt)
+
+
+def _counts(attempt: Attempt, queue: Queue | None) -> bool:
+    """Whether an attempt's sign of life tells that it runs; of Slurm's jobs the queue does."""
+    return not attempt.job or queue is None
 
 
 def experiments_under(save_dir: Path) -> list[Path]:

@@ -10,6 +10,9 @@ from nthrun.scheduling.plan import Array, Task
 from nthrun.scheduling.run_time import START_SECONDS
 from nthrun.specs.cluster_spec import ClusterSpec
 
+LEAST_SECONDS = 1e-6
+"""What any run takes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -37,7 +40,8 @@ def pack_width(width: int, run_seconds: float, shape: Shape, num_runs: int) -> i
         shape: of the tasks.
         num_runs: of the plan.
     """
-    fitting = width if shape.seconds == float("inf") else int(shape.seconds // run_seconds)
+    seconds = max(run_seconds, LEAST_SECONDS)
+    fitting = width if shape.seconds == float("inf") else int(shape.seconds // seconds)
     return max(1, min(width, fitting, -(-num_runs // shape.workers)))
 
 

@@ -80,6 +80,7 @@ FIELDS: tuple[Field, ...] = (
 SLURM_FIELDS = (
     "account",
     "coresPerNode",
+    "output",
     "email",
     "emailType",
     "partition",
@@ -87,7 +88,9 @@ SLURM_FIELDS = (
     "gpuType",
     "arrayLimit",
     "submitLimit",
+    "parallel",
     "wholeNode",
+    "setup",
     "signalSeconds",
     "sbatch",
 )

@@ -18,6 +18,8 @@ RESERVED_OPTIONS = {
     "account": "account",
     "array": "arrayLimit and parallel",
     "chdir": "",
+    "clusters": "",
+    "comment": "",
     "cpus-per-task": "cores",
     "error": "output, which holds both",
     "exclusive": "wholeNode",
@@ -44,6 +46,7 @@ RESERVED_OPTIONS = {
     "signal": "signalSeconds",
     "time": "time",
     "time-min": "time",
+    "wait": "",
     "wrap": "setup",
 }
 """Option of sbatch that nthrun sets -> the field to use instead; "" where there is none."""
@@ -129,6 +132,12 @@ def _time_to_save(time: str, signal_seconds: int) -> Iterator[Finding]:
     yield problem, f"give more time{smaller}"
 
 
+def _folders(output: str) -> Iterator[Finding]:
+    if "%" in output.rpartition("/")[0]:
+        hint = "write % signs in the file's name only, as in logs/%x-%j.log"
+        yield f"got {shown(output)}, allowed: a folder without % signs", hint
+
+
 def _addresses(email: str) -> Iterator[Finding]:
     if email and "@" not in email:
         yield f"got {shown(email)}, allowed: an address with @", ""
@@ -164,6 +173,7 @@ RULES = (
     Rule(("gpuType", "gpus"), _typed_gpus),
     Rule(("packsPerGpu", "gpus"), _shared_gpus, everywhere=True),
     Rule(("time", "signalSeconds"), _time_to_save),
+    Rule(("output",), _folders),
     Rule(("email",), _addresses),
     Rule(("emailType", "email"), _addressed),
     Rule(("sbatch",), _options),

@@ -7,7 +7,7 @@ import io
 import shutil
 import time
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,21 +134,22 @@ def load_pack(
     ]
 
 
-def drop_checkpoints(directory: Path, stage: int, recorded: Mapping[int, float]) -> None:
+def drop_checkpoints(directory: Path, stage: int, recorded: Callable[[int], float]) -> None:
     """Delete the checkpoints that nothing needs any more.
 
     Args:
         directory: the experiment's checkpoints/.
         stage: of the indices.
-        recorded: index -> when its record was written (modification time of its shard). A
-            checkpoint newer than the record belongs to a run that is to replace it, and stays.
+        recorded: tells when the record of an index was written (modification time of its shard),
+            -1 without one. A checkpoint newer than the record belongs to a run that is to replace
+            it, and stays.
     """
     for pack in directory.glob(f"stage{stage}-*"):
         with contextlib.suppress(DataFileError, KeyError, OSError):
             states = list(pack.glob(STATE_FILES))
             newest = max((path.stat().st_mtime for path in states), default=0.0)
             indices = {lane["index"] for path in states for lane in read_header(path)["lanes"]}
-            if all(recorded.get(index, -1.0) >= newest for index in indices) and (
+            if all(recorded(index) >= newest for index in indices) and (
                 indices or pack.stat().st_mtime < time.time() - ABANDONED_SECONDS
             ):
                 shutil.rmtree(pack, ignore_errors=True)

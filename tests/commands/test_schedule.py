@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -421,3 +422,77 @@ def test_a_refusal_in_the_middle(tmp_path: Path, cluster: Commands, invoke: Invo
     code, output, _ = invoke(*given)
     assert code == 0
     assert "submitted job 42: 1 task\n" in output
+
+
+def test_own_settings_of_sbatch_do_not_count(
+    tmp_path: Path, cluster: Commands, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Variables by which a user sets options of sbatch, which would count before the script's, do
+    not reach it and are there again afterwards; others do reach it."""
+    write_specs(tmp_path, parameters=ONE_SETTING)
+    own = {"SBATCH_TIMELIMIT": "1", "SBATCH_ARRAY_INX": "0-9", "SBATCH_ACCOUNT": "def-mine"}
+    for name, value in (own | {"SLURM_CONF": "/etc/slurm.conf"}).items():
+        monkeypatch.setenv(name, value)
+    given = [*arguments(tmp_path, CEDAR), "--yes"]
+    assert invoke(*given)[0] == 0
+    environment = cluster.environment("sbatch")
+    assert not [name for name in environment if name.startswith("SBATCH_")]
+    assert environment["SLURM_CONF"] == "/etc/slurm.conf"
+    assert own.items() <= os.environ.items()
+    cluster.answer("sbatch", "", 1, "sbatch: error: Invalid qos specification")
+    assert invoke(*given)[0] == 2
+    assert own.items() <= os.environ.items()
+
+
+def test_an_account_that_is_not_named(
+    tmp_path: Path, commands: Commands, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where neither file nor option names an account, $SBATCH_ACCOUNT does, as with sbatch."""
+    write_specs(tmp_path, parameters=ONE_SETTING)
+    for given, own, expected in (
+        ("", "def-mine", "def-mine"),
+        ("def-other", "def-mine", "def-other"),
+        ("", "", None),
+    ):
+        monkeypatch.setenv("SBATCH_ACCOUNT", own)
+        code, output, _ = invoke(*arguments(tmp_path, CEDAR), "--dry-run", "--account", given)
+        assert code == 0
+        assert sbatch_lines(output).get("account") == expected
+
+
+def test_logs_that_cannot_be_made(tmp_path: Path, cluster: Commands, invoke: Invoke) -> None:
+    """Where the folder of the logs cannot be made nothing is submitted and no plan stays, so that
+    the same command can be given again."""
+    write_specs(tmp_path, parameters=ONE_SETTING)
+    (tmp_path / "file").touch()
+    given = [*arguments(tmp_path, CEDAR), "--yes", "--output", str(tmp_path / "file" / "logs")]
+    code, _, errors = invoke(*given)
+    assert (code, len(errors)) == (1, 1), errors
+    assert f"cannot write {tmp_path}/file/logs" in errors[0]
+    assert not cluster.calls("sbatch")
+    assert not plan_paths(tmp_path / "out" / EXPERIMENT)
+    (tmp_path / "file").unlink()
+    assert invoke(*given)[0] == 0
+    assert len(cluster.calls("sbatch")) == 1
+
+
+def test_status_and_cancel_of_what_waits(tmp_path: Path, cluster: Commands, invoke: Invoke) -> None:
+    """`--status` tells why tasks wait. With Slurm down it says that what became of them is not
+    known, and `--cancel` is an error that ends nothing."""
+    write_specs(tmp_path, parameters=ONE_SETTING)
+    out = str(tmp_path / "out")
+    given = [*arguments(tmp_path, CEDAR, 3), "--yes", "--pack", "1", "--packsPerTask", "1"]
+    assert invoke(*given)[0] == 0
+    queue(cluster, tmp_path / "out" / EXPERIMENT)
+    code, output, errors = invoke("--status", out)
+    assert (code, errors) == (0, [])
+    assert output.splitlines()[-1].endswith("3 tasks wait: Priority")
+    cluster.answer("scancel", "")
+    cluster.answer("squeue", "", 1, "Unable to contact slurm controller")
+    code, output, errors = invoke("--status", out)
+    assert (code, len(errors)) == (0, 1)
+    assert "index 0-2: submitted, and what became of it is not known" in output
+    code, output, errors = invoke("--cancel", out, "--yes")
+    assert (code, output, len(errors)) == (2, "", 1)
+    assert "Unable to contact slurm controller" in errors[0]
+    assert not cluster.calls("scancel")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from builders import make_experiment, make_run
 
-from nthrun.errors import DataFileError, FingerprintError, StorageError
+from nthrun.errors import DataFileError, FingerprintError, StorageError, SupersededError
 from nthrun.records import sealed, shard
 from nthrun.records.data import open_directory
 from nthrun.records.experiment import (
@@ -299,6 +299,23 @@ class TestForget:
         with pytest.raises(StorageError, match="No space left"):
             experiment.forget(0, [0])
         monkeypatch.undo()
+        assert values(experiment) == {0: [1.0]}
+
+
+class TestBeforeNaming:
+    @pytest.mark.parametrize("error", [SupersededError("another"), KeyboardInterrupt()])
+    def test_refused(self, tmp_path: Path, error: BaseException) -> None:
+        """A shard that may not get its name leaves no file and no record, and drops none."""
+        experiment = make_experiment(tmp_path / "experiment", runs=[run(0, 1.0)])
+        experiment.inventory()
+        before = sorted(experiment.runs.iterdir())
+
+        def refuse() -> None:
+            raise error
+
+        with pytest.raises(type(error)):
+            experiment.write(0, [run(0, 2.0), run(1, 2.0)], replace=True, before_naming=refuse)
+        assert sorted(experiment.runs.iterdir()) == before
         assert values(experiment) == {0: [1.0]}
 
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nthrun.errors import DataFileError, StorageError
+from nthrun.errors import DataFileError, StorageError, SupersededError
 from nthrun.records import sealed
 from nthrun.records.sealed import (
     MIN_BLOCK,
@@ -232,3 +232,38 @@ def test_two_writers_at_once(tmp_path: Path) -> None:
     write_durably(path, write_within)
     assert path.read_bytes() == b"outer whole"
     assert [found.name for found in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("number", "may_pass"),
+    [
+        (errno.ENOSPC, True),
+        (errno.EDQUOT, True),
+        (errno.EIO, True),
+        (errno.ESTALE, True),
+        (errno.EACCES, False),
+        (errno.EROFS, False),
+        (errno.ENOTDIR, False),
+    ],
+)
+def test_what_may_pass(number: int, may_pass: bool) -> None:
+    """Want of space, or of an answer of the file system, may pass; want of permission does not."""
+    error = sealed.storage_error(Path("file"), OSError(number, os.strerror(number)))
+    assert error.may_pass is may_pass
+
+
+def test_refused_before_naming(tmp_path: Path) -> None:
+    """When it is asked whether a file may get its name, all of it is on disk; if not, the earlier
+    file stays and nothing else."""
+    path = tmp_path / "file"
+    before = put(path, {"number": 1}, b"one")
+
+    def refuse() -> None:
+        (temporary,) = set(tmp_path.iterdir()) - {path}
+        assert read_sealed(temporary)[0] == {"number": 2}
+        raise SupersededError("another")
+
+    with pytest.raises(SupersededError):
+        write_sealed(path, {"number": 2}, lambda _: b"two", refuse)
+    assert [found.name for found in tmp_path.iterdir()] == ["file"]
+    assert path.read_bytes() == before

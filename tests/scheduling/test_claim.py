@@ -58,6 +58,21 @@ def test_the_last_attempt_owns_the_task(tmp_path: Path) -> None:
     assert read_attempt(plan.claim_path(0)) == new.attempt
 
 
+def test_a_later_restart_owns_the_task_whoever_wrote_last(tmp_path: Path) -> None:
+    """A claim that an earlier attempt, woken from a silent file system, writes over a later one's
+    does not end the later one, whose next sign of life ends the earlier one."""
+    plan = make_plan(tmp_path)
+    early, late = claim_task(plan, 0, restart=1), claim_task(plan, 0, restart=2)
+    with pytest.raises(SupersededError):
+        early.fence.require()
+    early._write()  # it had looked at the claim before it hung
+    late.fence.require()
+    late.beat()
+    assert read_attempt(plan.claim_path(0)) == late.attempt
+    with pytest.raises(SupersededError):
+        early.fence.require()
+
+
 def test_a_claim_says_what_the_attempt_does(claim: Claim) -> None:
     """A beat that is due writes the progress and the moment; `end` writes how it ended."""
     began = read_attempt(claim.path)
@@ -120,10 +135,10 @@ def test_a_released_claim_is_gone(tmp_path: Path) -> None:
 
 def test_a_silent_file_system_bars_nobody(tmp_path: Path) -> None:
     """What cannot be read now says nothing about the owner; what is no claim does."""
-    Fence(tmp_path, "a").require()
+    Fence(tmp_path, "a", 0).require()
     (tmp_path / "claim").write_text("[]")
     with pytest.raises(SupersededError):
-        Fence(tmp_path / "claim", "a").require()
+        Fence(tmp_path / "claim", "a", 0).require()
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"token": "a"}', "\0", "{"])

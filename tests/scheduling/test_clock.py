@@ -130,3 +130,17 @@ def test_a_pack_needs_time_to_begin(slurm: Slurm) -> None:
     assert clock.has_time_for_pack()
     slurm.now += 1
     assert not clock.has_time_for_pack()
+
+
+def test_a_raised_limit_has_time_for_a_pack(slurm: Slurm) -> None:
+    """Before a pack is held back Slurm is asked again, as the limit may have been raised; not more
+    often than every ASK_SECONDS."""
+    clock = Clock(slurm.left, None, LEAD)
+    slurm.now = 1000 - LEAD - START_SECONDS
+    assert not clock.has_time_for_pack()
+    slurm.end = 5000.0
+    slurm.now += ASK_SECONDS
+    assert not clock.has_time_for_pack()
+    slurm.now += 1
+    assert clock.has_time_for_pack()
+    assert slurm.asked == [0, 910, 931]

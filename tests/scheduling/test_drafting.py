@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,16 @@ from hypothesis import strategies as st
 from packs import small_spec
 from plans import SPEC, make_cluster, make_plan, own_experiment
 
-from nthrun.errors import PlanError
+from nthrun.errors import DeviceError, PlanError
+from nthrun.planning.experiment_spec import ExperimentSpec
+from nthrun.planning.width import Workers, planned_width
+from nthrun.scheduling import drafting
 from nthrun.scheduling.drafting import Choices, Draft, draft_plan
 from nthrun.scheduling.limits import Limits
 from nthrun.scheduling.plan import read_plan, write_plan
 from nthrun.scheduling.survey import Asked, Survey, take_survey
 from nthrun.specs.cluster_spec import ClusterSpec
+from nthrun.specs.declaration import Setting
 
 ANY = Limits(1001, None)
 WIDTHS = small_spec(parameters={"hidden_dim": [16, 32]})
@@ -95,34 +100,41 @@ def test_a_draft_can_be_written(tmp_path: Path) -> None:
 
 
 def test_an_experiment_keeps_to_its_own(tmp_path: Path) -> None:
-    """Device and backend of the manifest count, whatever is asked for."""
-    experiment = own_experiment(tmp_path)
-    survey = Survey(tmp_path, experiment, 1, 0, (), 0, (0,))
-    plan = draft_plan(
-        SPEC,
-        survey,
-        Asked(1, 0, False),
-        make_cluster(gpus=1),
-        Choices("compile", 0, ANY),
-    ).plan
-    assert (plan.device, plan.backend) == ("cpu", "eager")
+    """Device and backend of the manifest count; a cluster or a choice that would have another is
+    refused while planning, naming what to change."""
+    survey = Survey(tmp_path, own_experiment(tmp_path), 1, 0, (), 0, (0,))
+
+    def planned(backend: str, **fields: int) -> tuple[str, str]:
+        choices = Choices(backend, 0, ANY)
+        plan = draft_plan(SPEC, survey, Asked(1, 0, False), make_cluster(**fields), choices).plan
+        return plan.device, plan.backend
+
+    assert planned("auto") == planned("eager") == ("cpu", "eager")
+    with pytest.raises(DeviceError, match="are made on cpu; hint: give another --gpus"):
+        planned("auto", gpus=1)
+    with pytest.raises(DeviceError, match=r"--backend compile: .* made with eager"):
+        planned("compile")
 
 
 def test_costs(tmp_path: Path) -> None:
     """Core-hours are each task's time on its cores, GPU-hours on its GPUs; no task is said to take
     more than its limit at a time."""
-    experiment = own_experiment(tmp_path)
-    experiment.write(0, [make_run(5, 5, 0, train_time=2990.0, eval_time=10.0)])
-    survey = Survey(tmp_path, experiment, 4, 1, (), 0, (0, 1, 2, 3))
+    times = {"train_time": 2990.0, "eval_time": 10.0}
+    surveys = {}
+    for device in ("cpu", "cuda"):
+        experiment = own_experiment(tmp_path / device, device=device)
+        experiment.write(0, [make_run(5, 5, 0, **times)])
+        surveys[device] = Survey(experiment.root, experiment, 4, 1, (), 0, (0, 1, 2, 3))
     for fields, units in (({"cores": 2}, 2), ({"cores": 8, "gpus": 1, "packsPerGpu": 2}, 1)):
         cluster = make_cluster(time="2:00:00", **fields)
+        survey = surveys[cluster.device]
         made = draft_plan(SPEC, survey, Asked(1, 0, False), cluster, Choices("auto", 1, ANY))
         assert made.worker_seconds == pytest.approx(4 * 3600)
         assert [t.workers for t in made.plan.tasks] == [2, 2]
         assert made.wall_seconds == pytest.approx([3660, 3660])
         assert made.unit_hours == pytest.approx(units * 2 * 3660 / 3600)
     short = make_cluster(time="0:30:00", cores=4)
-    made = draft_plan(SPEC, survey, Asked(1, 0, False), short, Choices("auto", 1, ANY))
+    made = draft_plan(SPEC, surveys["cpu"], Asked(1, 0, False), short, Choices("auto", 1, ANY))
     assert made.wall_seconds == [1800.0]
     assert made.unit_hours == pytest.approx(4 * 3660 / 3600)
 
@@ -131,6 +143,54 @@ def test_memory_bounds_packs() -> None:
     """Where not even one run fits a core's memory, that is said before anything is submitted."""
     with pytest.raises(PlanError):
         draft([0], make_cluster(memPerCpu="1M"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "gigabytes"), [("h100_1g.10gb", 10), ("H100_3G.40GB", 40), ("h100", 16), ("", 16)]
+)
+def test_the_kind_of_gpu_bounds_packs(
+    kind: str, gigabytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Packs are as wide as the memory that a GPU's kind names allows, or a small GPU's where it
+    names none."""
+    found: list[Workers] = []
+
+    def width(spec: ExperimentSpec, workers: Workers, *_: int) -> Callable[[Setting], int]:
+        found.append(workers)
+        return planned_width(spec, workers, *_)
+
+    monkeypatch.setattr(drafting, "planned_width", width)
+    draft([0], make_cluster(gpus=2, gpuType=kind, packsPerGpu=3))
+    (workers,) = found
+    assert (workers.device_bytes, workers.num, workers.num_gpus) == (gigabytes * 10**9, 6, 2)
+
+
+def test_wide_runs_fill_a_small_gpu() -> None:
+    """On a smaller GPU packs are narrower, and a run that does not fit one is refused."""
+    spec = small_spec(parameters={"hidden_dim": [4096]})
+    missing = tuple(range(600))
+    survey = Survey(NOWHERE, None, len(missing), 0, (), 0, missing)
+
+    def widest(kind: str, **fields: int) -> int:
+        cluster = make_cluster(gpus=1, gpuType=kind, **fields)
+        choices = Choices("eager", 0, ANY)
+        made = draft_plan(spec, survey, Asked(100, 0, False), cluster, choices)
+        return max(len(pack) for task in made.plan.tasks for pack in task.packs)
+
+    assert 1 <= widest("x_1g.10gb") < widest("h100") == widest("x_1g.16gb") < widest("x_7g.80gb")
+    with pytest.raises(PlanError):
+        widest("x_1g.10gb", packsPerGpu=10)
+
+
+def test_runs_that_took_no_time(tmp_path: Path) -> None:
+    """Records of zero seconds are planned with."""
+    experiment = own_experiment(tmp_path)
+    experiment.write(0, [make_run(5, 5, 0, train_time=0.0, eval_time=0.0)])
+    survey = Survey(tmp_path, experiment, 4, 1, (), 0, (0, 1, 2, 3))
+    for cluster in (make_cluster(), make_cluster(scheduler="local", time="UNLIMITED")):
+        made = draft_plan(SPEC, survey, Asked(1, 0, False), cluster, Choices("auto", 0, ANY))
+        assert sum(task.num_runs for task in made.plan.tasks) == 4
+        assert made.worker_seconds == 0
 
 
 def test_nothing_missing_is_no_plan() -> None:

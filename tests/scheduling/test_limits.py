@@ -39,7 +39,8 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
     [
         ({}, None, 5, (1001, None)),
         ({}, "|\n", 5, (1001, None)),
-        ({}, "1000|\n|500\n", 5, (1001, 495)),
+        ({}, "1000|700\n|500\n", 5, (1001, 695)),
+        ({}, "1000|\n|\n", 5, (1001, None)),
         ({}, "3|\n", 5, (1001, 0)),
         ({"submitLimit": 7}, "1000|\n", 5, (1001, 2)),
         ({"arrayLimit": 50}, None, 0, (50, None)),
@@ -53,8 +54,9 @@ def test_limits(
     num_jobs: int,
     limits: tuple[int, int | None],
 ) -> None:
-    """The spec's limits count before Slurm's, the least of those else; an array is never larger
-    than Slurm allows; what is queued already takes its part; without accounts there is no bound."""
+    """The spec's limits count before Slurm's: of those the least of an account, and the most
+    generous account, which may be the default; an array is never larger than Slurm allows; what is
+    queued already takes its part; without accounts there is no bound."""
     if tables is not None:
         commands.answer("sacctmgr", tables)
     assert read_limits(make_cluster(**fields), Queue({}, num_jobs)) == Limits(*limits)
@@ -83,6 +85,8 @@ def test_an_array_size_that_is_not_told(commands: Commands) -> None:
         {"cores": 4, "memPerCpu": "1000M"},
         {"gpus": 2, "gpuType": "h100"},
         {"gpus": 2},
+        {"cores": 64, "time": "3:00:00"},
+        {"gpus": 1, "gpuType": "a100"},
         {"time": "UNLIMITED"},
         {"partition": "short", "cores": 64, "time": "3:00:00"},
         {"partition": "short", "gpus": 6, "time": "1:00:00"},
@@ -92,17 +96,23 @@ def test_an_array_size_that_is_not_told(commands: Commands) -> None:
     ],
 )
 def test_tasks_that_some_node_can_run(commands: Commands, fields: dict[str, Any]) -> None:
-    """A task that fits any one kind of node of its partitions is let through."""
+    """A task that fits any one kind of node of its partitions is let through; without a partition
+    all count, as the site may choose."""
     require_runnable(make_cluster(**fields))
 
 
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"cores": 49}, "49 cores (a node has 48)"),
-        ({"cores": 48, "memPerCpu": "4001M"}, "192048 MB of memory (a node has 192000 MB)"),
-        ({"cores": 4, "gpus": 3}, "3 GPUs (a node has gpu:h100:2)"),
-        ({"gpus": 1, "gpuType": "a100"}, "1 a100 GPUs"),
+        ({"partition": "main", "cores": 49}, "49 cores (a node has 48)"),
+        (
+            {"partition": "main", "cores": 48, "memPerCpu": "4001M"},
+            "192048 MB of memory (a node has 192000 MB)",
+        ),
+        ({"partition": "main", "cores": 4, "gpus": 3}, "3 GPUs (a node has gpu:h100:2)"),
+        ({"partition": "main", "gpus": 1, "gpuType": "a100"}, "1 a100 GPUs"),
+        ({"cores": 65}, "no node of any partition has"),
+        ({"cores": 64, "time": "4:00:00"}, "(allowed: up to 03:00:00)"),
         ({"partition": "short", "time": "3:00:01"}, "(allowed: up to 03:00:00)"),
         ({"partition": "short", "time": "UNLIMITED"}, "no time limit"),
         ({"partition": "short", "gpus": 3, "gpuType": "a100_3g.20gb"}, "3 a100_3g.20gb GPUs"),

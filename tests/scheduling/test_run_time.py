@@ -76,12 +76,13 @@ def test_only_completed_runs_tell(tmp_path: Path) -> None:
 def test_few_shards_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of many shards the newest are looked at, so that planning does not grow with the records; a
     shard that vanishes meanwhile is passed over."""
-    monkeypatch.setattr(run_time, "SAMPLED_SHARDS", 2)
     experiment = own_experiment(tmp_path)
     for index in range(4):
         record(experiment, SPEC, index, 10.0 + index)
     stamps = {path: int(path.stem.split("-")[1]) for path in experiment.runs.glob("*.h5")}
-    monkeypatch.setattr(run_time, "_modified", stamps.__getitem__)
+    (experiment.runs / "stage0-9-9-x.h5").symlink_to("nowhere")
+    monkeypatch.setattr(run_time, "modified", lambda path: stamps.get(path, 2.5))
+    monkeypatch.setattr(run_time, "SAMPLED_SHARDS", 3)
     times = estimate_run_times(SPEC, make_cluster(), experiment, "eager")
     assert (seconds_of(SPEC, 0, times), times.source) == (pytest.approx(MARGIN * 12.5), "2 records")
 
@@ -92,8 +93,8 @@ def test_sequential_tells() -> None:
     times = estimate_run_times(SPEC, cluster, None, "eager")
     assert seconds_of(SPEC, 0, times) == usable_seconds(cluster) / 3
     assert times.source == "sequential 3"
-    without_limit = make_cluster(sequential=3, time="UNLIMITED")
-    assert "assumed" in estimate_run_times(SPEC, without_limit, None, "eager").source
+    without_slurm = make_cluster(sequential=3, scheduler="local")
+    assert "assumed" in estimate_run_times(SPEC, without_slurm, None, "eager").source
 
 
 def test_the_assumption_grows_with_the_work() -> None:
@@ -117,10 +118,34 @@ def test_the_assumption_grows_with_the_work() -> None:
 
 
 def test_usable_time() -> None:
-    """Of a limit, start and saving are taken off; there is always something left; without Slurm
-    there is no limit."""
+    """Of a limit, start and saving are taken off; there is always something left; a task without
+    limit gets a day's work; without Slurm there is no end."""
     cluster = make_cluster(time="1:00:00", signalSeconds=120)
     assert usable_seconds(cluster) == 3600 - 120 - START_SECONDS
     assert usable_seconds(make_cluster(time="3", signalSeconds=120)) == 1.0
-    assert usable_seconds(make_cluster(time="UNLIMITED")) == float("inf")
+    day = make_cluster(time="1-00:00:00")
+    assert usable_seconds(make_cluster(time="UNLIMITED")) == usable_seconds(day)
     assert usable_seconds(make_cluster(scheduler="local", time="1:00")) == float("inf")
+
+
+def test_only_own_whole_shards_tell(tmp_path: Path) -> None:
+    """Damaged shards, and those of another experiment, are passed over."""
+    experiment = own_experiment(tmp_path / "own")
+    record(experiment, SPEC, 0, 10.0)
+    other_spec = small_spec({"total_timesteps": 600})
+    other = own_experiment(tmp_path / "other", other_spec)
+    record(other, other_spec, 0, 99.0)
+    (foreign,) = other.runs.glob("*.h5")
+    content = foreign.read_bytes()
+    (experiment.runs / foreign.name).write_bytes(content)
+    (own,) = set(experiment.runs.glob("*.h5")) - {experiment.runs / foreign.name}
+    content = own.read_bytes()
+    damaged = experiment.runs / "stage0-1-1-d.h5"
+    for place in range(0, len(content), len(content) // 100):
+        flipped = content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+        for text in (content[:place], flipped):
+            damaged.write_bytes(text)
+            times = estimate_run_times(SPEC, make_cluster(), experiment, "eager")
+            assert times.source == "1 record"
+            assert seconds_of(SPEC, 0, times) == MARGIN * 10.0
+            damaged.unlink()

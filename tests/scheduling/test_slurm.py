@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import time
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from nthrun.scheduling.slurm import (
     Job,
     ask,
     cancel_jobs,
+    cancel_named,
     has_slurm,
     job_state,
     read_accounting,
@@ -78,7 +81,7 @@ def test_a_queue_that_does_not_answer_is_an_error(commands: Commands) -> None:
     with pytest.raises(SlurmError, match="Unable to contact slurm controller") as failed:
         read_queue()
     assert len(failed.value.lines()) == 1
-    assert "nothing was changed" in failed.value.hint
+    assert "the same command can be given again" in failed.value.hint
 
 
 def test_no_slurm_is_told_plainly(commands: Commands) -> None:
@@ -229,3 +232,19 @@ def test_refusals_are_passed_on(commands: Commands) -> None:
     commands.answer("sinfo", "", 7)
     with pytest.raises(SlurmError, match="exit code 7"):
         ask(["sinfo"])
+
+
+def test_the_queue_is_that_of_the_process(
+    commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs are looked for, and ended by name, as those of the user the process runs as, whatever
+    the variables say that name one."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "somebody")
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    commands.answer("squeue", "")
+    commands.answer("scancel", "")
+    read_queue()
+    cancel_named(OURS)
+    assert f"--user {user} " in commands.calls("squeue")[0]
+    assert commands.calls("scancel") == [f"--user={user} --name={OURS}"]

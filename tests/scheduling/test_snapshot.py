@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -171,3 +172,25 @@ def test_a_root_without_code_is_refused(source: Path, missing: str) -> None:
     (source / missing).rename(source / "other")
     with pytest.raises(DataFileError, match=f"{missing} is not there"):
         require_code_root(source)
+
+
+def test_an_edit_while_copying(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A snapshot is named by what was copied, should a file be edited meanwhile: two of one name
+    never differ."""
+    root = tmp_path / "root"
+    edited = FILES | {"main.py": "print(2)\n"}
+
+    def copy(one: Path, other: Path) -> None:
+        write(source, edited)
+        shutil.copyfile(one, other)
+
+    monkeypatch.setattr(snapshot_module.shutil, "copy2", copy)
+    before = snapshot_name(source)
+    name = take_snapshot(source, root)
+    assert name == snapshot_name(source) != before
+    assert files_of(root / name) == edited
+    write(source, FILES)
+    assert take_snapshot(source, root) == name  # edited again, and there already
+    assert [path.name for path in (root / "code").iterdir()] == [Path(name).name]

@@ -20,10 +20,11 @@ from plans import (
 )
 
 from nthrun.records.experiment import Experiment
-from nthrun.scheduling.claim import FAILED, REQUEUED, STOPPED
+from nthrun.scheduling.claim import FAILED, REQUEUED, SILENT_SECONDS, STOPPED
 from nthrun.scheduling.plan import Plan, write_plan
 from nthrun.scheduling.slurm import Job, Queue
-from nthrun.scheduling.status import NEVER_SEEN, NOT_BEGUN, StageStatus, age, experiment_status
+from nthrun.scheduling.status import StageStatus, experiment_status
+from nthrun.scheduling.troubles import NEVER_SEEN, NOT_BEGUN, NOT_KNOWN, age
 
 LOCAL = make_cluster(scheduler="local")
 EMPTY = Queue({}, 0)
@@ -247,3 +248,50 @@ def test_ages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: now)
     spans = {5: "5 s", 119: "119 s", 140: "2 min", 7200: "2 h", 86400 * 3: "3 d", -10: "0 s"}
     assert {span: age(now - span) for span in spans} == spans
+
+
+def test_without_slurm_nothing_is_known(tmp_path: Path, commands: Commands) -> None:
+    """While Slurm does not answer, a task with a fresh sign of life runs; of the others it is said
+    that what became of them is not known, without asking accounting; local ones are known."""
+    commands.answer("sacct", "")
+    plan = make_plan(tmp_path / "e", [[[0]], [[1]], [[2, 3]]])
+    write_plan(plan)
+    write_plan(make_plan(tmp_path / "e", [[[4]]], LOCAL, name="20260101-000000-000000"))
+    alive = replace(claim_task(plan, 0, job="9_0").attempt, host="elsewhere", seen=time.time())
+    write_attempt(plan, 0, alive)
+    write_attempt(plan, 1, replace(alive, seen=alive.seen - 2 * SILENT_SECONDS, job="9_1"))
+    status = one(plan.root, None)
+    assert numbers(status) == {"expected": 6, "running": 1, "missing": 5}
+    assert {trouble.indices: trouble.reason for trouble in status.troubles} == {
+        (1, 2, 3): NOT_KNOWN,
+        (4,): NOT_BEGUN,
+    }
+    assert not commands.calls("sacct")
+    assert numbers(one(plan.root, EMPTY)) == {"expected": 6, "missing": 6}
+
+
+def test_why_tasks_wait(tmp_path: Path) -> None:
+    """Waiting tasks are counted by Slurm's reason, running ones have none."""
+    plan = make_plan(tmp_path / "e", [[[n]] for n in range(5)])
+    write_plan(plan)
+    states = [("PENDING", "Priority"), ("PENDING", "Priority"), ("REQUEUED", "BeginTime")]
+    states += [("RUNNING", "None"), ("COMPLETING", "None")]
+    jobs = {(NAME, 0, n): Job(f"9_{n}", *told, "") for n, told in enumerate(states)}
+    status = one(plan.root, Queue(jobs, len(jobs)))
+    assert status.reasons == {"Priority": 2, "BeginTime": 1}
+    assert numbers(status) == {"expected": 6, "running": 2, "queued": 3, "missing": 1}
+
+
+def test_failed_runs_that_are_tried_again(tmp_path: Path) -> None:
+    """Failed runs count as queued or running while a task is to run them again, and as failed
+    otherwise; nobody is told of their trouble meanwhile."""
+    root = tmp_path / "e"
+    record(own_experiment(root), *range(3), status="failed", reason="x")
+    plan = make_plan(root, [[[0]], [[1]]], retry_failed=True)
+    write_plan(plan)
+    queue = Queue(running(plan, 0).ours | running(plan, 1, state="PENDING").ours, 2)
+    status = one(root, queue)
+    assert numbers(status) == {"expected": 6, "running": 1, "queued": 1, "failed": 1, "missing": 3}
+    assert (2,) in [trouble.indices for trouble in status.troubles]
+    assert not {0, 1} & {i for trouble in status.troubles for i in trouble.indices}
+    assert numbers(one(root)) == {"expected": 6, "failed": 3, "missing": 3}

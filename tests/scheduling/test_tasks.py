@@ -96,14 +96,14 @@ def test_arrays_partition_the_tasks(workers: list[int], limit: int) -> None:
 
 @given(
     st.integers(1, 64),
-    st.sampled_from([0.1, 1.0, 70.0]),
+    st.sampled_from([0.0, 0.1, 1.0, 70.0]),
     SHAPES,
     st.integers(1, 1000),
 )
 def test_packs_fit_tasks(width: int, seconds: float, shape: Shape, num_runs: int) -> None:
     """A pack is no wider than asked, than a task's time allows, or than shares the runs out among
     a task's workers; and no narrower than it need be."""
-    bounds = [float(width), shape.seconds // seconds, -(-num_runs // shape.workers)]
+    bounds = [float(width), shape.seconds // (seconds or 1e-6), -(-num_runs // shape.workers)]
     assert pack_width(width, seconds, shape, num_runs) == max(1, min(bounds))
 
 

@@ -120,9 +120,9 @@ class Sweep:
         """Wait until nothing is queued or running."""
         self.wait(lambda: not self.jobs(), "the queue to be empty")
 
-    def wait_until_advanced(self, task: int = 0) -> None:
+    def wait_until_advanced(self) -> None:
         """Wait until a task has done steps and a checkpoint of them is on disk."""
-        self.wait(lambda: self.jobs() != {} and any(self._states()), f"task {task} to advance")
+        self.wait(lambda: self.jobs() != {} and any(self._states()), "a task to advance")
 
     def num_records(self) -> int:
         """Records in all shards, repeats counted."""

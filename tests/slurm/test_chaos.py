@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from slurm.sweeps import Sweep, require_recorded_once, require_same_bits, worker
 
 from nthrun.scheduling.claim import read_attempt
 
-RUNS = 300
+RUNS, STEPS = 300, 4_000
 MINUTES = 10.0
 PAUSE_SECONDS = (1.0, 8.0)
 OUTAGE_SECONDS = (1.0, 25.0)
@@ -34,7 +35,7 @@ class Chaos:
     def __init__(self, sweep: Sweep, seed: int) -> None:
         self.sweep = sweep
         self.random = random.Random(seed)
-        self.done: list[str] = []
+        self.done: Counter[str] = Counter()
 
     def disturb(self) -> None:
         """Do one thing that goes wrong on clusters."""
@@ -52,7 +53,7 @@ class Chaos:
         [fault] = self.random.choices(choices, weights)
         try:
             fault()
-            self.done.append(fault.__name__)
+            self.done[fault.__name__] += 1
         except (ClusterError, ProcessLookupError, IndexError):
             pass  # what it was aimed at has just ended
 
@@ -114,20 +115,24 @@ class Chaos:
 def test_chaos_loses_nothing(slurm: SlurmCluster, tmp_path: Path) -> None:
     """After ten minutes of faults and a last command, every index has one record, and each has
     the bits of an undisturbed run."""
-    steps = {"total_timesteps": 2_000, "eval_interval_timesteps": 1_000}
+    steps = {"total_timesteps": STEPS, "eval_interval_timesteps": STEPS // 2}
     sweep = Sweep(slurm, tmp_path, steps)
     seed = int(os.environ.get("NTHRUN_CHAOS_SEED", time.time()))
     print(f"seed {seed}")  # pytest shows it with a failure
     chaos = Chaos(sweep, seed)
     chaos.schedule()
     until = time.monotonic() + MINUTES * 60
+    unfinished = 0
     while time.monotonic() < until:
         time.sleep(chaos.random.uniform(*PAUSE_SECONDS))
         chaos.disturb()
+        unfinished += sweep.num_records() < RUNS
     for _ in range(5):
         sweep.wait_until_done()
         if "submitted" not in sweep.submit(RUNS // 2, *OPTIONS):
             break
-    print(f"faults: { {name: chaos.done.count(name) for name in sorted(set(chaos.done))} }")
+    print(f"faults: {dict(chaos.done)}, {unfinished} of them while runs were missing")
+    assert unfinished > len(list(chaos.done.elements())) / 2
+    assert set(chaos.done) >= {"requeue", "cancel", "kill_worker", "kill_task", "preempt"}
     require_recorded_once(sweep, RUNS)
     require_same_bits(sweep, RUNS)

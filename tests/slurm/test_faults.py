@@ -93,6 +93,7 @@ def test_a_cancelled_part_is_submitted_again(sweep: Sweep) -> None:
     finish(sweep)
 
 
+@pytest.mark.slow
 def test_cancel_ends_what_runs_and_keeps_what_it_did(sweep: Sweep) -> None:
     """`schedule.py --cancel` ends every task; the next command continues from their state."""
     begin(sweep)
@@ -111,6 +112,8 @@ def test_a_killed_worker_costs_only_its_pack(sweep: Sweep) -> None:
     finish(sweep)
     states = ("sacct", "--noheader", "--allocations", f"--jobs={job}", "--format=State")
     sweep.wait(lambda: sweep.cluster.run(*states).split() == ["COMPLETED"], "Slurm's accounts")
+    runs = recorded(sweep.save_dir).values()
+    assert sum(len(run["provenance"]["attempts"]) > 1 for run in runs) == 1
 
 
 def test_a_killed_task_is_explained_and_submitted_again(sweep: Sweep) -> None:

@@ -52,7 +52,7 @@ def test_an_array_is_never_larger_than_slurm_allows(slurm: SlurmCluster, tmp_pat
 
 
 def test_one_task_is_a_job_by_itself(slurm: SlurmCluster, tmp_path: Path) -> None:
-    """A one-element array is a plain job, found again all the same; a sparse missing set too."""
+    """A one-element array is a plain job, found again and cancelled all the same."""
     sweep = Sweep(slurm, tmp_path)
     sweep.submit(1, "--sbatch", "--hold")
     [job] = sweep.jobs()

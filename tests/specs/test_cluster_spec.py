@@ -98,6 +98,11 @@ BROKEN: dict[str, tuple[dict[str, Any], str, str]] = {
         "give more time, or signalSeconds below 120",
     ),
     "no time at all": ({"time": "1:00", "signalSeconds": 1}, "time", "give more time"),
+    "a folder of each": (
+        {"output": "logs/%u/%j.log"},
+        "output",
+        "write % signs in the file's name only, as in logs/%x-%j.log",
+    ),
     "no address": ({"email": "someone"}, "email", ""),
     "mail to nobody": ({"emailType": "END"}, "emailType", "give email, or drop emailType"),
     "two words": (

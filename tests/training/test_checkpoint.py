@@ -211,11 +211,11 @@ def test_checkpoints_go_when_their_runs_are_recorded(tmp_path: Path) -> None:
     experiment = experiment_in(tmp_path, spec)
     with pytest.raises(InterruptedRunError):
         attempt(spec, experiment, [0, 1], 200)
-    drop_checkpoints(experiment.checkpoints, 0, {0: later})
+    drop_checkpoints(experiment.checkpoints, 0, {0: later, 1: -1.0}.__getitem__)
     assert list(experiment.checkpoints.iterdir())
-    drop_checkpoints(experiment.checkpoints, 0, {0: later, 1: later - 1e6})
+    drop_checkpoints(experiment.checkpoints, 0, {0: later, 1: later - 1e6}.__getitem__)
     assert list(experiment.checkpoints.iterdir())
-    drop_checkpoints(experiment.checkpoints, 0, {0: later, 1: later})
+    drop_checkpoints(experiment.checkpoints, 0, {0: later, 1: later}.__getitem__)
     assert not list(experiment.checkpoints.iterdir())
 
 

@@ -1,0 +1,127 @@
+"""Troubles: why runs are not recorded that nothing under way will do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from nthrun.records.experiment import Experiment
+from nthrun.records.shard import OpenShards
+from nthrun.scheduling.claim import Attempt, read_attempt
+from nthrun.scheduling.plan import Plan
+from nthrun.scheduling.slurm import Job, Place, read_accounting
+
+TAIL_LINES = 5
+TAIL_BYTES = 4096
+NEVER_SEEN = "it left the queue before it began, and Slurm keeps no account of why"
+NOT_BEGUN = "planned, but not under way"
+NOT_KNOWN = "submitted, and what became of it is not known, as Slurm does not answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Runs that are not done, and nothing under way will do them.
+
+    Attributes:
+        indices: which; every one was planned.
+        reason: why.
+        log: the end of what the task printed.
+    """
+
+    indices: tuple[int, ...]
+    reason: str
+    log: str = ""
+
+
+def failed_runs(experiment: Experiment | None, stage: int, failed: set[int]) -> Iterator[Trouble]:
+    """Runs whose record is a failure, those of one reason together."""
+    if experiment is None or not failed:
+        return
+    shards, reasons = OpenShards(), dict[str, list[int]]()
+    inventory = experiment.inventory()
+    for index in sorted(failed):
+        [entry, *_] = inventory.entries[stage, index]
+        run = shards.run(entry.path, index, ("learned_params",))
+        reasons.setdefault(str(run["reason"]), []).append(index)
+    for reason, indices in reasons.items():
+        yield Trouble(tuple(indices), f"the run failed: {reason}")
+
+
+def failed_tasks(
+    plans: Sequence[Plan], missing: set[int], slurm_answers: bool
+) -> Iterator[Trouble]:
+    """What became of the tasks that were to do what is missing.
+
+    Args:
+        plans: newest first; the newest that has an index tells.
+        missing: indices.
+        slurm_answers: whether it is known what is queued.
+    """
+    unexplained = set(missing)
+    for plan in plans:
+        touched = {
+            number: unexplained.intersection(task.indices)
+            for number, task in enumerate(plan.tasks)
+            if unexplained.intersection(task.indices)
+        }
+        if not touched:
+            continue
+        if not slurm_answers and not plan.cluster.is_local:
+            indices = set().union(*touched.values())
+            unexplained -= indices
+            yield Trouble(tuple(sorted(indices)), NOT_KNOWN)
+            continue
+        names = [plan.job_name(array) for array in range(len(plan.arrays))]
+        accounts = {} if plan.cluster.is_local else read_accounting(names, _day_before(plan))
+        for number, indices in touched.items():
+            unexplained -= indices
+            yield _trouble(plan, number, indices, accounts)
+
+
+def _trouble(plan: Plan, number: int, indices: set[int], accounts: Mapping[Place, Job]) -> Trouble:
+    attempt = read_attempt(plan.claim_path(number))
+    job = accounts.get((plan.name, *plan.place(number)))
+    if attempt is None and plan.cluster.is_local:
+        return Trouble(tuple(sorted(indices)), NOT_BEGUN)
+    return Trouble(tuple(sorted(indices)), _reason(attempt, job), _tail(attempt))
+
+
+def _day_before(plan: Plan) -> str:
+    """The day before a plan was made, which is named in UTC: accounting asks for local time."""
+    made = datetime.strptime(plan.name[:8], "%Y%m%d")
+    return f"{made - timedelta(days=1):%Y-%m-%d}"
+
+
+def _reason(attempt: Attempt | None, job: Job | None) -> str:
+    accounted = f"{job.state}, {job.reason}, on {job.node or 'no node'}" if job else ""
+    if attempt is None:
+        return f"Slurm says {accounted}" if job else NEVER_SEEN
+    if attempt.state == "running":
+        silent = f"the process is gone, last seen {age(attempt.seen)} ago on {attempt.host}"
+        return f"{silent}; Slurm says {accounted}" if job else silent
+    return f"{attempt.reason}; Slurm says {accounted}" if job else attempt.reason
+
+
+def age(moment: float) -> str:
+    """How long ago a moment was, in words."""
+    seconds = max(time.time() - moment, 0)
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _tail(attempt: Attempt | None) -> str:
+    """The last lines of what a task printed."""
+    if attempt is None or not attempt.log:
+        return ""
+    try:
+        with open(attempt.log, "rb") as file:
+            file.seek(0, 2)
+            file.seek(max(file.tell() - TAIL_BYTES, 0))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.rstrip().splitlines()[-TAIL_LINES:])
