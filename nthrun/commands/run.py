@@ -9,11 +9,18 @@ from pathlib import Path
 import click
 
 from nthrun.commands.describe import describe
+from nthrun.commands.options import (
+    backend_option,
+    debug_option,
+    pack_option,
+    rerun_option,
+    retry_failed_option,
+    stage_option,
+)
 from nthrun.commands.request import MAX_WORKERS, Options, Request, make_request
 from nthrun.errors import FingerprintError
 from nthrun.planning.costs import Asked
 from nthrun.planning.experiment_spec import read_experiment_spec
-from nthrun.specs.seeds import MAX_STAGE
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,14 +57,8 @@ from nthrun.specs.seeds import MAX_STAGE
     metavar="N",
     help="Training steps to pass before rendering starts.",
 )
-@click.option("--rerun", is_flag=True, help="Fresh seeds for confirmation: --stage 1.")
-@click.option(
-    "--stage",
-    type=click.IntRange(0, MAX_STAGE),
-    default=0,
-    metavar="S",
-    help="Seed range: 0 for the sweep, 1, 2, ... for confirmations.",
-)
+@rerun_option
+@stage_option
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
@@ -65,13 +66,7 @@ from nthrun.specs.seeds import MAX_STAGE
     show_default=True,
     help="Where to train.",
 )
-@click.option(
-    "--backend",
-    type=click.Choice(["auto", "compile", "eager"]),
-    default="auto",
-    show_default=True,
-    help="How a step is executed: compiled, or operation by operation; an experiment keeps to it.",
-)
+@backend_option
 @click.option(
     "--workers",
     type=click.IntRange(1, MAX_WORKERS),
@@ -80,17 +75,11 @@ from nthrun.specs.seeds import MAX_STAGE
     metavar="N",
     help="Processes to spread the packs over; the bits do not depend on it.",
 )
-@click.option(
-    "--pack",
-    default="auto",
-    show_default=True,
-    metavar="auto|N",
-    help="Runs trained together at most; the bits do not depend on it.",
-)
+@pack_option
 @click.option(
     "--overwrite", is_flag=True, help="Run every index named again and replace its record."
 )
-@click.option("--retry-failed", is_flag=True, help="Run failed indices again.")
+@retry_failed_option
 @click.option(
     "--describe",
     "only_describe",
@@ -102,7 +91,7 @@ from nthrun.specs.seeds import MAX_STAGE
     is_flag=True,
     help="Run recorded indices again and compare every bit; record nothing.",
 )
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@debug_option
 def run(**options: object) -> int:
     """Train the agent on the environment for each index.
 

@@ -7,8 +7,15 @@ from typing import Any
 
 import click
 
+from nthrun.commands.options import (
+    backend_option,
+    debug_option,
+    pack_option,
+    rerun_option,
+    retry_failed_option,
+    stage_option,
+)
 from nthrun.specs.cluster_spec import FIELDS
-from nthrun.specs.seeds import MAX_STAGE
 
 POSITIONS = "CLUSTER main.py ROOT ENV_JSON SAVE_DIR AGENT_JSON..."
 NUM_POSITIONS = 6
@@ -40,30 +47,12 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--status", "told", is_flag=True, help="Tell how the experiments of SAVE_DIR stand.")
 @click.option("--cancel", is_flag=True, help="End what is queued or running of SAVE_DIR.")
-@click.option("--rerun", is_flag=True, help="Fresh seeds for confirmation: --stage 1.")
-@click.option(
-    "--stage",
-    type=click.IntRange(0, MAX_STAGE),
-    default=0,
-    metavar="S",
-    help="Seed range: 0 for the sweep, 1, 2, ... for confirmations.",
-)
-@click.option("--retry-failed", is_flag=True, help="Run failed indices again.")
-@click.option(
-    "--backend",
-    type=click.Choice(["auto", "compile", "eager"]),
-    default="auto",
-    show_default=True,
-    help="How a step is executed; an experiment keeps to its own.",
-)
-@click.option(
-    "--pack",
-    default="auto",
-    show_default=True,
-    metavar="auto|N",
-    help="Runs trained together at most; the bits do not depend on it.",
-)
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@rerun_option
+@stage_option
+@retry_failed_option
+@backend_option
+@pack_option
+@debug_option
 @cluster_options
 def schedule(arguments: tuple[str, ...], **options: Any) -> int:
     """Submit the runs that are missing, as tasks that fit the cluster.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from pathlib import Path
@@ -103,17 +102,44 @@ def _row(status: str) -> dict[str, str]:
     return dict(zip(names, row, strict=False))
 
 
+PROBE = """
+import os, sys
+from nthrun.commands.worker_handle import Places, start_worker, visible_gpus
+
+class Probe:  # what a worker does when it reads this message
+    def __init__(self, number):
+        self.number = number
+    def __reduce__(self):
+        return os.system, (f"printenv CUDA_VISIBLE_DEVICES > {sys.argv[1]}/{self.number}",)
+
+if __name__ == "__main__":
+    places = Places(visible_gpus(os.environ, 2))
+    for number in range(2):
+        worker = start_worker(number, places.of(number))
+        worker.send(Probe(number))
+        worker.end()
+"""
+
+
 def test_gpus_are_shared_out_among_the_workers(slurm: SlurmCluster, tmp_path: Path) -> None:
-    """In a job with two GPUs each of two workers sees its own, as Slurm numbers them."""
+    """In a job that Slurm gave two GPUs, each worker process sees its own."""
+    (tmp_path / "probe.py").write_text(PROBE)
     script = tmp_path / "job.sh"
-    told = tmp_path / "told.json"
     script.write_text(
-        f"#!/bin/bash\nexport PYTHONPATH={ROOT}\nexec {sys.executable} - <<'END'\n"
-        "import json, os\n"
-        "from nthrun.commands.worker_handle import Places, visible_gpus\n"
-        "places = Places(visible_gpus(os.environ, 2))\n"
-        f"open({str(told)!r}, 'w').write(json.dumps([places.of(n).gpu for n in range(4)]))\n"
-        "END\n"
+        f"#!/bin/bash\nPYTHONPATH={ROOT} {sys.executable} {tmp_path}/probe.py {tmp_path}\n"
     )
     slurm.run("sbatch", "--wait", "--gres=gpu:h100:2", f"--output={tmp_path}/log", str(script))
-    assert json.loads(told.read_text()) == ["0", "1", "0", "1"]
+    told = [(tmp_path / str(number)).read_text().strip() for number in range(2)]
+    assert told == ["0", "1"], (tmp_path / "log").read_text()
+
+
+def test_a_task_gets_the_gpus_it_asks_for(slurm: SlurmCluster, tmp_path: Path) -> None:
+    """A cluster spec with GPUs asks Slurm for them; where torch finds none, the status says so."""
+    sweep = Sweep(slurm, tmp_path, fields={"gpus": 1, "gpuType": "h100", "memPerCpu": "1900M"})
+    sweep.submit(1)
+    sweep.wait_until_done()
+    assert "this machine shows no CUDA GPU" in sweep.look("--status")
+    gres = slurm.run("sacct", "-n", "-X", "-P", "--format=JobName,AllocTRES")
+    assert f"{sweep.newest_plan().job_name(0)}|" in gres
+    [row] = [line for line in gres.splitlines() if sweep.newest_plan().name in line]
+    assert "gres/gpu=1" in row

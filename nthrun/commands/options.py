@@ -1,0 +1,34 @@
+"""Options that several commands take."""
+
+from __future__ import annotations
+
+import click
+
+from nthrun.specs.seeds import MAX_STAGE
+
+rerun_option = click.option(
+    "--rerun", is_flag=True, help="Fresh seeds for confirmation: --stage 1."
+)
+stage_option = click.option(
+    "--stage",
+    type=click.IntRange(0, MAX_STAGE),
+    default=0,
+    metavar="S",
+    help="Seed range: 0 for the sweep, 1, 2, ... for confirmations.",
+)
+backend_option = click.option(
+    "--backend",
+    type=click.Choice(["auto", "compile", "eager"]),
+    default="auto",
+    show_default=True,
+    help="How a step is executed: compiled, or operation by operation; an experiment keeps to it.",
+)
+pack_option = click.option(
+    "--pack",
+    default="auto",
+    show_default=True,
+    metavar="auto|N",
+    help="Runs trained together at most; the bits do not depend on it.",
+)
+retry_failed_option = click.option("--retry-failed", is_flag=True, help="Run failed indices again.")
+debug_option = click.option("--debug", is_flag=True, help="Show tracebacks.")
