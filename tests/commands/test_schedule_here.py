@@ -309,6 +309,7 @@ if __name__ == "__main__":
 """A disk with room for one checkpoint, until a file says that there is more."""
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_waited_for(
     tmp_path: Path, path: str, undisturbed: dict[tuple[int, int], Run]
 ) -> None:
@@ -349,6 +350,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_failed_runs(tmp_path: Path, path: str) -> None:
     """A run that fails is recorded as failed, `--status` tells why, and the exit code is 1 when all
     experiments of the command were run; it is not run again until `--retry-failed`."""

@@ -258,10 +258,10 @@ def act(self, state, observation, noise, step):
     raise ZeroDivisionError("broken agent")
 SoftActorCritic.act = act
 real = Experiment.write
-def write(self, stage, runs, replace=False):
+def write(self, stage, runs, **options):
     if runs[0]["index"] == 1:
         raise RuntimeError("broken writing")
-    return real(self, stage, runs, replace)
+    return real(self, stage, runs, **options)
 Experiment.write = write
 if __name__ == "__main__":
     execute(run)

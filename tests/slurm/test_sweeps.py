@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+import pytest
 from processes import ROOT, recorded
 from slurm.cluster import SlurmCluster
 from slurm.sweeps import Sweep, require_recorded_once, require_same_bits
@@ -52,6 +53,7 @@ def test_a_record_tells_job_task_attempt_node_and_plan(slurm: SlurmCluster, tmp_
         assert len(attempt["plan"]["NTHRUN_ATTEMPT"]) == 16
 
 
+@pytest.mark.slow
 def test_confirmations_are_runs_of_another_stage(slurm: SlurmCluster, tmp_path: Path) -> None:
     """--rerun submits every index anew, as stage 1, beside the sweep's records."""
     sweep = Sweep(slurm, tmp_path)
