@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -122,16 +122,18 @@ class Sweep:
 
     def wait_until_advanced(self) -> None:
         """Wait until a task has done steps and a checkpoint of them is on disk."""
-        self.wait(lambda: self.jobs() != {} and any(self._states()), "a task to advance")
+        self.wait(lambda: self.jobs() != {} and self.num_checkpointed() > 0, "a task to advance")
+
+    def num_checkpointed(self) -> int:
+        """Packs that have a checkpoint on disk."""
+        states = (self.experiment / "checkpoints").glob("*/state-*.ckpt")
+        return len({path.parent for path in states})
 
     def num_records(self) -> int:
         """Records in all shards, repeats counted."""
         if not (self.experiment / "manifest.json").exists():
             return 0
         return sum(map(len, open_experiment(self.experiment).inventory().entries.values()))
-
-    def _states(self) -> Iterable[Path]:
-        return (self.experiment / "checkpoints").glob("*/state-*.ckpt")
 
     def _file(self, name: str) -> Path:
         return self.directory / f"{name}.json"

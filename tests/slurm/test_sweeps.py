@@ -141,7 +141,6 @@ def test_a_task_gets_the_gpus_it_asks_for(slurm: SlurmCluster, tmp_path: Path) -
     sweep.submit(1)
     sweep.wait_until_done()
     assert "this machine shows no CUDA GPU" in sweep.look("--status")
-    gres = slurm.run("sacct", "-n", "-X", "-P", "--format=JobName,AllocTRES")
-    assert f"{sweep.newest_plan().job_name(0)}|" in gres
-    [row] = [line for line in gres.splitlines() if sweep.newest_plan().name in line]
-    assert "gres/gpu=1" in row
+    job = f"--name={sweep.newest_plan().job_name(0)}"
+    given = ("sacct", "--noheader", "--allocations", job, "--format=AllocTRES%80")
+    sweep.wait(lambda: "gres/gpu=1" in slurm.run(*given), "Slurm's accounts")
