@@ -39,7 +39,7 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--runs",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Runs of each setting that are wanted: indices 0 to N times the settings.",
+    help="Runs of each setting that are wanted: N times as many indices as settings, from 0.",
 )
 @click.option("-y", "--yes", is_flag=True, help="Submit without asking.")
 @click.option(
