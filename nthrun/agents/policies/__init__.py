@@ -1,0 +1,1 @@
+"""Policies: distributions over actions whose parameters a network puts out."""
