@@ -11,7 +11,7 @@ from test_config_docs import row, rows
 
 from nthrun.specs.cluster_fields import FIELDS, SLURM_FIELDS
 from nthrun.specs.cluster_spec import read_cluster_spec
-from nthrun.specs.declaration import plain
+from nthrun.specs.field import plain
 
 CLUSTERS = Path(__file__).parents[1] / "clusters"
 README = (CLUSTERS / "README.md").read_text(encoding="utf-8")

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nthrun.specs.declaration import EnvironmentDeclaration, Setting
+from nthrun.specs.declaration import Setting
+from nthrun.specs.interface import Interface
 
 State = dict[str, Tensor]
 
@@ -25,6 +26,7 @@ class Noise(NamedTuple):
     Attributes:
         start_state: where an episode begins if one ends now, `(lanes, 1, state_dim)`.
         start_observation: of that state, `(lanes, 1, observation_dim)`.
+        environment: uniform on [0, 1), for the step itself, `(lanes, 1, num_step_draws)`.
         agent: standard normal, `(lanes, agent.num_agent_draws)`.
         replay: steps drawn uniformly with replacement from the newest `replay_capacity` ones, this
             one included, `(lanes, agent.num_replay_draws)`.
@@ -32,6 +34,7 @@ class Noise(NamedTuple):
 
     start_state: Tensor
     start_observation: Tensor
+    environment: Tensor
     agent: Tensor
     replay: Tensor
 
@@ -49,7 +52,7 @@ class Experience(NamedTuple):
 
     Attributes:
         observation: before the action.
-        action: within the environment's bounds.
+        action: within the environment's bounds; a discrete one is its number.
         reward: `(lanes, batch, 1)`.
         next_observation: after the action, before any reset.
         terminated: 1.0 where the episode ended in a terminal state, `(lanes, batch, 1)`. A
@@ -72,7 +75,7 @@ class Agent(Protocol):
     """Steps that `state["replay"]`, `(lanes, capacity, width)`, holds: step t lies in slot
     t mod capacity. 0 for an agent without replay."""
 
-    def __init__(self, statics: Setting, environment: EnvironmentDeclaration) -> None: ...
+    def __init__(self, statics: Setting, environment: Interface) -> None: ...
 
     def initial_state(
         self,
@@ -83,7 +86,10 @@ class Agent(Protocol):
         """The state before the first step, one setting and one initialisation stream a lane."""
 
     def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
-        """The training action `(lanes, 1, action_dim)` for an observation `(lanes, 1, dim)`."""
+        """The training action `(lanes, 1, action_dim)` for an observation `(lanes, 1, dim)`.
+
+        Actions are within the environment's bounds; a discrete one is its number.
+        """
 
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
         """The evaluation action for observations `(lanes, episodes, dim)`."""
@@ -94,8 +100,18 @@ class Agent(Protocol):
     def learns_at(self, step: int) -> bool:
         """Whether `update` follows step number `step` (0-based)."""
 
-    def update(self, state: State, noise: Noise, step: Tensor) -> dict[str, Tensor]:
-        """Learn; returns metrics `(lanes,)` each, non-finite once the run has diverged."""
+    def update(
+        self, state: State, experience: Experience, ended: Tensor, noise: Noise, step: Tensor
+    ) -> dict[str, Tensor]:
+        """Learn.
+
+        Args:
+            experience: the step just taken, which `observe` has already seen.
+            ended: whether the episode ended after it, terminated or truncated, `(lanes, 1, 1)`.
+
+        Returns:
+            metrics `(lanes,)` each, non-finite once the run has diverged.
+        """
 
     def learned_params(self, state: State) -> dict[str, Tensor]:
         """Every learned weight and scalar, `(lanes, ...)` each."""

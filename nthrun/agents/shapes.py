@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from nthrun.specs.declaration import EnvironmentDeclaration
+from nthrun.specs.interface import Interface
 
 HIDDEN_MULTIPLE = 16
 HEAD_MULTIPLE = 4
@@ -47,7 +47,7 @@ class MLPShape:
         return sum((a + 1) * b for a, b in pairwise(self.true_widths()))
 
 
-def row_widths(environment: EnvironmentDeclaration) -> list[int]:
+def row_widths(environment: Interface) -> list[int]:
     """Widths of the parts of a replay row, in the order of `Experience`."""
     observation = environment.observation_dim
     return [observation, environment.action_dim, 1, observation, 1]

@@ -18,7 +18,7 @@ from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.memory import readable
 from nthrun.planning.packs import plan_run
 from nthrun.planning.width import Workers
-from nthrun.specs.declaration import shown
+from nthrun.specs.field import shown
 from nthrun.specs.sweep import COUPLER
 
 SHOWN_INDICES = 20

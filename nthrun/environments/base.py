@@ -1,18 +1,21 @@
-"""The contract of a tensor environment.
+"""The contracts of environments: tensor programs, and those that step on the host.
 
-An environment is a few pure functions of tensors whose leading axes are `(lanes, episodes)`:
+A tensor environment is a few pure functions of tensors whose leading axes are `(lanes, episodes)`:
 lanes are runs of a pack, episodes are played side by side (one while training, several while
 evaluating). All randomness comes in as an argument, so a run's numbers never depend on what
 else shares its pack.
+
+A host environment is one world of one lane. An episode is a function of its seed and its actions,
+so that an interrupted one can be played again up to where it was.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+import numpy as np
 from torch import Tensor
 
-from nthrun.specs.declaration import EnvironmentDeclaration
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 
@@ -33,10 +36,6 @@ class Transition(NamedTuple):
 class Environment(Protocol):
     """A tensor environment; see `nthrun.environments.pendulum.program` for one."""
 
-    declaration: EnvironmentDeclaration
-    num_reset_draws: int
-    """As declared."""
-
     def __init__(self, spec: EnvironmentSpec) -> None: ...
 
     def reset(self, draws: Tensor) -> Tensor:
@@ -49,5 +48,39 @@ class Environment(Protocol):
     def observe(self, state: Tensor) -> Tensor:
         """The observation `(lanes, episodes, observation_dim)` of a state."""
 
-    def step(self, state: Tensor, action: Tensor) -> Transition:
-        """The effect of an action `(lanes, episodes, action_dim)` within the action bounds."""
+    def step(self, state: Tensor, action: Tensor, draws: Tensor) -> Transition:
+        """The effect of an action.
+
+        Args:
+            action: within the action bounds, `(lanes, episodes, action_dim)`; a discrete one is
+                its number.
+            draws: uniform on [0, 1), `(lanes, episodes, num_step_draws)`.
+        """
+
+
+class Outcome(NamedTuple):
+    """What one step of a host environment gives.
+
+    Attributes:
+        observation: float32, `(observation_dim,)`.
+        terminated, truncated: whether the episode ended in a terminal state, or was cut by the
+            environment itself.
+    """
+
+    observation: np.ndarray
+    reward: float
+    terminated: bool
+    truncated: bool
+
+
+class HostEnvironment(Protocol):
+    """One world on the host; see `nthrun.environments.from_gymnasium.program` for one."""
+
+    def __init__(self, spec: EnvironmentSpec) -> None: ...
+
+    def reset(self, seed: int) -> np.ndarray:
+        """Begin an episode that the seed (0 to 2³² - 1) and the actions decide; the observation,
+        float32, `(observation_dim,)`."""
+
+    def step(self, action: np.ndarray) -> Outcome:
+        """The effect of an action, float32, `(action_dim,)`; a discrete one is its number."""

@@ -32,9 +32,9 @@ class ExperimentSpec:
     def directory(self, save_dir: str) -> Path:
         """The experiment's directory under a save dir."""
         policies = [str(value) for value in self.agent.values_of("policy_type")]
-        return experiment_directory(
-            save_dir, self.environment.env_name, self.agent.agent_name, policies
-        )
+        task = self.environment.values.get("task_name")
+        name = self.environment.env_name + (f"-{task}" if task else "")
+        return experiment_directory(save_dir, name, self.agent.agent_name, policies)
 
 
 def read_experiment_spec(
@@ -53,12 +53,13 @@ def read_experiment_spec(
     except SpecError as error:
         faults += error.faults
     try:
-        agent = _read_agent(read_document(agent_files))
+        document = read_document(agent_files)
+        agent = _read_agent(document)
     except SpecError as error:
         faults += error.faults
     if agent is None or environment is None:
         raise SpecError(faults)
-    return ExperimentSpec(agent, environment)
+    return _fitting(agent, environment, document)
 
 
 def experiment_spec_of(
@@ -75,8 +76,26 @@ def experiment_spec_of(
     """
     document = Document(dict(environment), {}, (source,))
     found = read_environment_spec(document, environment_declaration(document))
-    return ExperimentSpec(_read_agent(Document(dict(agent), {}, (source,))), found)
+    agent_document = Document(dict(agent), {}, (source,))
+    return _fitting(_read_agent(agent_document), found, agent_document)
 
 
 def _read_agent(document: Document) -> AgentSpec:
     return read_agent_spec(document, agent_declaration(document))
+
+
+def _fitting(agent: AgentSpec, environment: EnvironmentSpec, document: Document) -> ExperimentSpec:
+    """Both together, if the agent can act in the environment.
+
+    Raises:
+        SpecError: it cannot.
+    """
+    misfits = agent.declaration.fits(environment.interface, agent.values_of)
+    faults = []
+    for name, problem, hint in misfits:
+        key = f"parameters.{name}" if name else "agent_name"
+        told = f"{problem} (in {environment.env_name})"
+        faults.append(Fault(document.origin(key), key, told, hint))
+    if faults:
+        raise SpecError(faults)
+    return ExperimentSpec(agent, environment)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.specs.declaration import EnvironmentDeclaration, Setting
+from nthrun.specs.declaration import Setting
 from nthrun.specs.environment_spec import EnvironmentSpec, requested_series
 from nthrun.specs.footprint import AgentFootprint
+from nthrun.specs.interface import Interface
 
 BLOCK_STEPS = 128
 """The longest block of training steps, drawn ahead and recorded together, and so the steps between
@@ -87,9 +88,9 @@ class LaneFootprint:
 def lane_footprint(spec: ExperimentSpec, setting: Setting) -> LaneFootprint:
     """What a run of a setting costs; it depends on the static hyperparameters alone."""
     environment = spec.environment
-    agent = spec.agent.declaration.footprint(setting, environment.declaration)
+    agent = spec.agent.declaration.footprint(setting, environment.interface)
     total = environment.integer("total_timesteps")
-    state = agent.state_bytes + _environment_bytes(environment.declaration)
+    state = agent.state_bytes + _environment_bytes(environment.interface)
     filled = min(total, agent.replay_capacity) * agent.replay_row_bytes
     series, num_arrays = _series(environment, agent)
     evaluations = _num_evaluations(environment) * environment.eval_episodes * 2 * DOUBLE
@@ -101,7 +102,7 @@ def lane_footprint(spec: ExperimentSpec, setting: Setting) -> LaneFootprint:
     return LaneFootprint(
         agent=agent,
         state=state,
-        steps=_block_bytes(environment.declaration, agent) + _working_bytes(environment, agent),
+        steps=_block_bytes(environment.interface, agent) + _working_bytes(environment, agent),
         series=series + evaluations + objects + agent.learned_bytes,
         saving=SAVING_COPIES * (state + filled + events),
         filled=filled,
@@ -111,15 +112,15 @@ def lane_footprint(spec: ExperimentSpec, setting: Setting) -> LaneFootprint:
     )
 
 
-def _environment_bytes(environment: EnvironmentDeclaration) -> int:
+def _environment_bytes(environment: Interface) -> int:
     """Its state, the observation of it, and the step of the episode."""
     return FLOAT * (environment.state_dim + environment.observation_dim) + DOUBLE
 
 
-def _block_bytes(environment: EnvironmentDeclaration, agent: AgentFootprint) -> int:
+def _block_bytes(environment: Interface, agent: AgentFootprint) -> int:
     """The noise of a block, and its outputs as tensors and once more as arrays."""
     start = environment.num_reset_draws + environment.state_dim + environment.observation_dim
-    noise = FLOAT * (agent.num_agent_draws + start)
+    noise = FLOAT * (agent.num_agent_draws + start + environment.num_step_draws)
     noise += REPLAY_DRAW_TEMPORARIES * agent.num_replay_draws
     experience = 2 * environment.observation_dim + environment.action_dim + 2
     outputs = 2 * FLOAT * (experience + agent.num_metrics + 2)
@@ -128,7 +129,7 @@ def _block_bytes(environment: EnvironmentDeclaration, agent: AgentFootprint) -> 
 
 def _working_bytes(spec: EnvironmentSpec, agent: AgentFootprint) -> int:
     """The larger of an update and an evaluation, with the states it keeps on request."""
-    shown = 2 * FLOAT * EVALUATION_STEPS * (spec.declaration.observation_dim + 2)
+    shown = 2 * FLOAT * EVALUATION_STEPS * (spec.interface.observation_dim + 2)
     acting = spec.eval_episodes * (agent.acting_bytes + shown)
     if "eval_states" in requested_series(spec.items("record")):
         acting += 2 * _eval_state_bytes(spec)
@@ -137,10 +138,10 @@ def _working_bytes(spec: EnvironmentSpec, agent: AgentFootprint) -> int:
 
 def _series(spec: EnvironmentSpec, agent: AgentFootprint) -> tuple[int, int]:
     """Bytes of the requested series of a whole run, and the number of arrays they come in."""
-    observation = FLOAT * spec.declaration.observation_dim
+    observation = FLOAT * spec.interface.observation_dim
     per_step = {
         "train_states": observation,
-        "train_actions": FLOAT * spec.declaration.action_dim,
+        "train_actions": FLOAT * spec.interface.action_dim,
         "train_rewards": FLOAT,
         "train_next_states": observation,
         "update_indices": DOUBLE * agent.num_replay_draws,
@@ -168,7 +169,7 @@ def _checkpoint_bytes(spec: EnvironmentSpec, agent: AgentFootprint, state: int, 
 def _eval_state_bytes(spec: EnvironmentSpec) -> int:
     """Observations of one evaluation whose episodes are as long as they may be."""
     steps = spec.eval_episodes * spec.integer("steps_per_episode")
-    return FLOAT * steps * spec.declaration.observation_dim
+    return FLOAT * steps * spec.interface.observation_dim
 
 
 def _num_evaluations(spec: EnvironmentSpec) -> int:
@@ -179,7 +180,7 @@ def _num_evaluations(spec: EnvironmentSpec) -> int:
 def _num_episodes(spec: EnvironmentSpec) -> int:
     """Training episodes that may end: every step may, where states can be terminal."""
     total, length = spec.integer("total_timesteps"), spec.integer("steps_per_episode")
-    if spec.declaration.terminates:
+    if spec.interface.terminates:
         return total
     return total // length if length else 0
 

@@ -59,8 +59,8 @@ class RunTimes:
         return known if known is not None else self._counted(setting)
 
     def _counted(self, setting: Setting) -> float:
-        declaration = self.spec.environment.declaration
-        agent = self.spec.agent.declaration.footprint(setting, declaration)
+        interface = self.spec.environment.interface
+        agent = self.spec.agent.declaration.footprint(setting, interface)
         products = PRODUCTS * agent.learned_bytes / FLOAT * agent.num_replay_draws
         beside, products_per_second = self.speed
         step = beside + products / products_per_second

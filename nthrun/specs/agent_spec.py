@@ -9,17 +9,9 @@ from itertools import product
 from typing import Any
 
 from nthrun.errors import Fault, SpecError
-from nthrun.specs.declaration import (
-    AgentDeclaration,
-    AtMost,
-    Field,
-    RejectedError,
-    Value,
-    plain,
-    shown,
-    unknown_keys,
-)
+from nthrun.specs.declaration import AgentDeclaration, AtMost
 from nthrun.specs.documents import YAML_SUFFIXES, Document, flatten
+from nthrun.specs.field import Field, RejectedError, Value, plain, shown, unknown_keys
 from nthrun.specs.sweep import COUPLER, Sweep
 
 TOP_KEYS = ("agent_name", "parameters")

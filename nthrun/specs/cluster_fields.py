@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nthrun.specs.declaration import Field
+from nthrun.specs.field import Field
 
 MAIL_TYPES = (
     "NONE",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nthrun.specs.declaration import Value, shown
+from nthrun.specs.field import Value, shown
 from nthrun.specs.slurm_time import format_time, parse_time
 
 SIGNAL_MARGIN_SECONDS = 60

@@ -12,8 +12,8 @@ from typing import Any
 from nthrun.errors import Fault, SpecError
 from nthrun.specs.cluster_fields import FIELDS as FIELDS
 from nthrun.specs.cluster_rules import broken_rules
-from nthrun.specs.declaration import Field, RejectedError, Value, plain, shown, unknown_keys
 from nthrun.specs.documents import YAML_SUFFIXES, Document, read_document
+from nthrun.specs.field import Field, RejectedError, Value, plain, shown, unknown_keys
 from nthrun.specs.slurm_time import (
     MEMORY_FORMS,
     TIME_FORMS,

@@ -6,153 +6,18 @@ reading, checking, describing and planning use the declaration alone, so they ne
 
 from __future__ import annotations
 
-import difflib
 import importlib
-import json
-import math
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from nthrun.specs.field import Field, Value
+from nthrun.specs.fitting import Fits, fits_any
 from nthrun.specs.footprint import AgentFootprint
+from nthrun.specs.interface import Interface
 
-Value = bool | int | float | str | tuple[Any, ...]
 Setting = Mapping[str, Any]
 """Hyperparameters of one setting: name -> value of the declared type."""
-
-Kind = Literal["bool", "int", "float", "str", "floats", "strs"]
-
-NUMBER_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-
-
-class RejectedError(ValueError):
-    """A value outside what its field allows: the problem, and what to do."""
-
-    def __init__(self, problem: str, hint: str = "") -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.hint = hint
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One key of a spec.
-
-    Attributes:
-        name: the key.
-        kind: type of one value; `floats` and `strs` are lists (as swept values, lists of lists).
-        default: the value where a spec is silent; None means that the key is required.
-        doc: meaning and unit, in one phrase.
-        minimum, maximum: inclusive bounds of a number or of a list's numbers.
-        above: exclusive lower bound.
-        choices: the allowed strings.
-        length: the allowed length of a list; None is any.
-        static: whether the value changes shapes or program structure, so that runs of
-            different values cannot share a pack.
-    """
-
-    name: str
-    kind: Kind
-    default: Value | None
-    doc: str
-    minimum: float | None = None
-    maximum: float | None = None
-    above: float | None = None
-    choices: tuple[str, ...] = ()
-    length: int | None = None
-    static: bool = False
-
-    @property
-    def is_list(self) -> bool:
-        """Whether one value is itself a list."""
-        return self.kind in ("floats", "strs")
-
-    def normalise(self, raw: object, *, yaml_text: bool = False) -> Value:
-        """One raw value as the declared type.
-
-        Args:
-            raw: a value as JSON or YAML gives it.
-            yaml_text: whether a string that spells a number counts as one (YAML reads `1e-3`
-                as a string).
-
-        Raises:
-            RejectedError: the value is of another type or out of range.
-        """
-        if not self.is_list:
-            return self._scalar(raw, yaml_text)
-        if not isinstance(raw, (list, tuple)):
-            raise RejectedError(self._got(raw))
-        if self.length is not None and len(raw) != self.length:
-            raise RejectedError(self._got(raw))
-        return tuple(self._scalar(item, yaml_text) for item in raw)
-
-    def allowed(self) -> str:
-        """What the field allows, in words."""
-        if self.kind == "bool":
-            return "true or false"
-        if self.choices:
-            words = "one of " + ", ".join(self.choices)
-            return f"a list of {words}" if self.is_list else words
-        noun = {"int": "an integer", "float": "a number", "str": "a string"}.get(
-            self.kind, "numbers"
-        )
-        if self.is_list:
-            noun = f"a list of {'' if self.length is None else f'{self.length} '}{noun}"
-        return noun + self._range()
-
-    def _range(self) -> str:
-        if self.above is not None:
-            upper = "" if self.maximum is None else f" and <= {self.maximum:g}"
-            return f" > {self.above:g}{upper}"
-        if self.minimum is not None and self.maximum is not None:
-            return f" from {self.minimum:g} to {self.maximum:g}"
-        return "" if self.minimum is None else f" >= {self.minimum:g}"
-
-    def _scalar(self, raw: object, yaml_text: bool) -> bool | int | float | str:
-        kind = {"floats": "float", "strs": "str"}.get(self.kind, self.kind)
-        if kind == "bool":
-            if not isinstance(raw, bool):
-                raise RejectedError(self._got(raw))
-            return raw
-        if kind == "str":
-            if not isinstance(raw, str) or not raw or (self.choices and raw not in self.choices):
-                raise RejectedError(self._got(raw), self._nearest(raw))
-            return raw
-        number = self._number(raw, yaml_text)
-        if not self._in_range(number):
-            raise RejectedError(self._got(raw))
-        if kind == "float":
-            return float(number) + 0.0  # the sum turns -0.0 into 0.0
-        if number != int(number):
-            raise RejectedError(self._got(raw))
-        return int(number)
-
-    def _nearest(self, raw: object) -> str:
-        return did_you_mean(raw, self.choices) if isinstance(raw, str) else ""
-
-    def _number(self, raw: object, yaml_text: bool) -> int | float:
-        if isinstance(raw, str) and yaml_text and NUMBER_TEXT.fullmatch(raw):
-            raw = float(raw)
-        if isinstance(raw, bool) or not isinstance(raw, (int, float)):
-            numeric = isinstance(raw, str) and NUMBER_TEXT.fullmatch(raw)
-            raise RejectedError(self._got(raw), f"write {raw} without quotes" if numeric else "")
-        try:
-            if not math.isfinite(float(raw)):
-                raise RejectedError(self._got(raw))
-        except OverflowError:
-            raise RejectedError(f"got a number too large, allowed: {self.allowed()}") from None
-        return raw
-
-    def _in_range(self, number: float) -> bool:
-        return (
-            (self.minimum is None or number >= self.minimum)
-            and (self.maximum is None or number <= self.maximum)
-            and (self.above is None or number > self.above)
-        )
-
-    def _got(self, raw: object) -> str:
-        return f"got {shown(raw)}, allowed: {self.allowed()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +38,19 @@ class AgentDeclaration:
         rules: relations that every setting must satisfy.
         program: "package.module:Class" of the algorithm, imported when training starts.
         footprint: what one lane costs, from its static hyperparameters and the environment.
+        fits: what keeps it from acting in an environment.
+        doc: what it is, in a sentence or two.
+        source: the paper.
     """
 
     name: str
     hyperparameters: tuple[Field, ...]
     program: str
-    footprint: Callable[[Setting, EnvironmentDeclaration], AgentFootprint]
+    footprint: Callable[[Setting, Interface], AgentFootprint]
     rules: tuple[AtMost, ...] = ()
+    fits: Fits = fits_any
+    doc: str = ""
+    source: str = ""
 
     def static_names(self) -> tuple[str, ...]:
         """Names of the static hyperparameters."""
@@ -192,64 +63,37 @@ class EnvironmentDeclaration:
 
     Attributes:
         name: the `env_name`.
-        observation_dim, action_dim, state_dim: sizes of the last axis.
-        action_low, action_high: bounds of every action component.
-        num_reset_draws: uniform numbers on [0, 1) that one reset consumes.
-        terminates: whether any state is terminal; else only `steps_per_episode` ends an episode.
-        fields: fields of its own beside those every environment has.
-        continuous: the allowed values of the field `continuous`.
+        interface: its shapes and bounds, or a function of the spec's values that gives them.
         program: "package.module:Class" of the environment, imported when training starts.
-        viewer: the same of what draws a state, imported when rendering.
+        viewer: the same of what draws a state, imported when rendering; "" if nothing does.
+        fields: fields of its own beside those every environment has.
+        continuous: the allowed values of the field `continuous`, the first its default.
+        on_host: whether it steps on the host, one lane after the other, instead of as tensors.
+        doc: what it is, in a sentence or two.
+        source: the paper.
     """
 
     name: str
-    observation_dim: int
-    action_dim: int
-    state_dim: int
-    action_low: float
-    action_high: float
-    num_reset_draws: int
-    terminates: bool
+    interface: Interface | Callable[[Mapping[str, Value]], Interface]
     program: str
-    viewer: str
+    viewer: str = ""
     fields: tuple[Field, ...] = ()
     continuous: tuple[bool, ...] = (True,)
+    on_host: bool = False
+    doc: str = ""
+    source: str = ""
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the interface is the same for every spec."""
+        return isinstance(self.interface, Interface)
 
-def unknown_keys(
-    keys: Iterable[str], known: Iterable[str], allowed: str
-) -> list[tuple[str, str, str]]:
-    """(key, problem, hint) for every key that is not known."""
-    names = tuple(known)
-    return [
-        (key, f"unknown key, allowed: {allowed}", did_you_mean(key, names))
-        for key in keys
-        if key not in names
-    ]
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A suggestion for a misspelt word, or nothing."""
-    folded = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
-    return f"did you mean {folded[near[0]]}?" if near else ""
-
-
-def plain(value: object) -> Any:
-    """A value as JSON holds it: tuples as lists."""
-    return [plain(item) for item in value] if isinstance(value, tuple) else value
+    def interface_of(self, values: Mapping[str, Value]) -> Interface:
+        """The interface of a spec with given values, dotted key -> value."""
+        return self.interface if isinstance(self.interface, Interface) else self.interface(values)
 
 
 def load_program(path: str) -> Any:
     """The class that "package.module:Class" names; imports its module."""
     module, _, name = path.partition(":")
     return getattr(importlib.import_module(module), name)
-
-
-def shown(raw: object) -> str:
-    """A value as a spec would write it, cut to a readable length."""
-    try:
-        text = json.dumps(raw, default=str, ensure_ascii=False)
-    except ValueError:  # YAML reads hexadecimal integers longer than Python prints
-        text = "a number too large"
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -13,11 +13,15 @@ def experiment_directory(
 ) -> Path:
     """`<save-dir>/<env_name>_<agent_name>[_<policy types joined by ->]`.
 
-    A relative save dir lives under `results/`; a leading `results/` is not doubled.
+    A relative save dir lives under `results/`; a leading `results/` is not doubled. Of a name
+    `package.module:Class` the class remains, and a slash becomes a hyphen.
     """
-    return save_directory(save_dir) / "_".join(
-        [env_name, agent_name, *(["-".join(policies)] if policies else [])]
-    )
+    names = [env_name, agent_name, *(["-".join(policies)] if policies else [])]
+    return save_directory(save_dir) / "_".join(map(_as_folder, names))
+
+
+def _as_folder(name: str) -> str:
+    return name.rpartition(":")[2].replace("/", "-")
 
 
 def save_directory(save_dir: str) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from nthrun.errors import Fault, SpecError
-from nthrun.specs.declaration import shown
+from nthrun.specs.field import shown
 
 YAML_SUFFIXES = (".yaml", ".yml")
 MAX_NESTING = 32

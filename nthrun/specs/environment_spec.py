@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nthrun.errors import Fault, SpecError
-from nthrun.specs.declaration import (
-    EnvironmentDeclaration,
-    Field,
-    RejectedError,
-    Value,
-    plain,
-    shown,
-    unknown_keys,
-)
+from nthrun.specs.declaration import EnvironmentDeclaration
 from nthrun.specs.documents import YAML_SUFFIXES, Document, flatten
+from nthrun.specs.environment_faults import joint_faults, start_faults
+from nthrun.specs.field import Field, RejectedError, Value, plain, unknown_keys
+from nthrun.specs.interface import Interface
 
 SERIES = (
     "train_states",
@@ -37,9 +32,16 @@ REQUIRED_SERIES = {
     "update_next_states": ("train_next_states", "update_indices"),
 }
 MAX_STEPS = 10**12
+PLATFORMS = ("gym", "gymnasium", "dmcontrol")
 
 FIELDS = (
-    Field("platform", "str", "gym", "whose environment it is", choices=("gym",)),
+    Field(
+        "platform",
+        "str",
+        "gym",
+        "whose environment it is; gym is nthrun's own where it has one, else Gymnasium's",
+        choices=PLATFORMS,
+    ),
     Field(
         "total_timesteps", "int", None, "environment steps of one run", minimum=1, maximum=MAX_STEPS
     ),
@@ -115,11 +117,13 @@ class EnvironmentSpec:
         env_name: the environment.
         values: dotted key -> value, for every field, defaults included.
         declaration: what the environment declares.
+        interface: its shapes and bounds.
     """
 
     env_name: str
     values: Mapping[str, Value]
     declaration: EnvironmentDeclaration
+    interface: Interface
 
     def integer(self, key: str) -> int:
         """The value of an integer field."""
@@ -138,6 +142,15 @@ class EnvironmentSpec:
         value = self.values[key]
         assert isinstance(value, tuple)
         return value
+
+    def mapping(self, key: str) -> dict[str, Any]:
+        """The fields nested under a key, without it."""
+        prefix = f"{key}."
+        return {
+            name.removeprefix(prefix): plain(value)
+            for name, value in self.values.items()
+            if name.startswith(prefix)
+        }
 
     @property
     def total_timesteps(self) -> int:
@@ -174,7 +187,8 @@ def read_environment_spec(
     Raises:
         SpecError: every fault of the document.
     """
-    fields = {field.name: field for field in (*FIELDS, *declaration.fields)}
+    common = (_with_default(field, declaration) for field in FIELDS)
+    fields = {field.name: field for field in (*common, *declaration.fields)}
     raw = {key: value for key, value in flatten(document.values) if key != "env_name"}
     faults = [
         Fault(document.origin(key), key, problem, hint)
@@ -186,10 +200,21 @@ def read_environment_spec(
             values[name] = _value(field, raw, document)
         except RejectedError as rejected:
             faults.append(Fault(document.origin(name), name, rejected.problem, rejected.hint))
-    faults += _joint_faults(values, raw, declaration, document)
+    faults += joint_faults(values, raw, declaration, document)
+    shaping = {"continuous", *(field.name for field in declaration.fields)}
+    if declaration.is_fixed or shaping.isdisjoint(fault.key for fault in faults):
+        interface = declaration.interface_of(values)
+        faults += start_faults(values, interface, document)
     if faults:
         raise SpecError(faults)
-    return EnvironmentSpec(declaration.name, values, declaration)
+    return EnvironmentSpec(declaration.name, values, declaration, interface)
+
+
+def _with_default(field: Field, declaration: EnvironmentDeclaration) -> Field:
+    """A common field with the environment's own default."""
+    if field.name == "continuous":
+        return replace(field, default=declaration.continuous[0])
+    return field
 
 
 def _value(field: Field, raw: Mapping[str, object], document: Document) -> Value:
@@ -199,33 +224,3 @@ def _value(field: Field, raw: Mapping[str, object], document: Document) -> Value
         return field.default
     yaml_text = document.origin(field.name).endswith(YAML_SUFFIXES)
     return field.normalise(raw[field.name], yaml_text=yaml_text)
-
-
-def _joint_faults(
-    values: Mapping[str, Value],
-    raw: Mapping[str, object],
-    declaration: EnvironmentDeclaration,
-    document: Document,
-) -> list[Fault]:
-    """Faults that show only when fields are read together; a field at fault has no value."""
-
-    def fault(key: str, problem: str, hint: str = "") -> Fault:
-        return Fault(document.origin(key), key, problem, hint)
-
-    faults = []
-    start = values.get("start_state", ())
-    assert isinstance(start, tuple)
-    if len(start) not in (0, declaration.state_dim):
-        allowed = f"[] or {declaration.state_dim} numbers"
-        faults.append(fault("start_state", f"got {shown(start)}, allowed: {allowed}"))
-    if values.get("continuous", declaration.continuous[0]) not in declaration.continuous:
-        allowed = " or ".join(shown(value) for value in declaration.continuous)
-        got = shown(values["continuous"])
-        faults.append(fault("continuous", f"got {got}, {declaration.name} allows: {allowed}"))
-    if values.get("eval_episodes") and values.get("steps_per_episode") == 0:
-        hint = "give steps_per_episode, or switch evaluation off with eval_episodes 0"
-        faults.append(fault("steps_per_episode", "got 0, allowed with evaluation: >= 1", hint))
-    if values.get("overwrite_rewards") and "rewards.timestep" not in raw:
-        hint = 'write "rewards": {"timestep": -1.0, "goal": 0.0}'
-        faults.append(fault("rewards", "missing while overwrite_rewards is true", hint))
-    return faults

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from nthrun.specs.declaration import RejectedError, shown
+from nthrun.specs.field import RejectedError, shown
 
 TIME_FORMS = "MM, MM:SS, HH:MM:SS, D-HH, D-HH:MM, D-HH:MM:SS or UNLIMITED"
 MEMORY_FORMS = "a whole number of megabytes, or one with K, M, G or T"

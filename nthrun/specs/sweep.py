@@ -14,7 +14,7 @@ from functools import cached_property
 from math import prod
 
 from nthrun.errors import IndexSpecError
-from nthrun.specs.declaration import Value
+from nthrun.specs.field import Value
 from nthrun.specs.seeds import MAX_RUN_NUMBER
 
 COUPLER = "/"

@@ -13,6 +13,7 @@ from nthrun.agents.base import Experience, lane_column
 from nthrun.agents.networks import MLP
 from nthrun.agents.replay import recall, row_widths, store
 from nthrun.environments.pendulum.declaration import PENDULUM
+from nthrun.specs.interface import Interface
 from nthrun.specs.seeds import Purpose
 from nthrun.training.noise import Streams, generator, sampled_steps
 
@@ -84,7 +85,8 @@ def test_adam_is_torchs_adam_on_every_lane() -> None:
 
 def test_replay_recalls_what_was_stored() -> None:
     """A step is recalled as stored, until `capacity` newer ones have replaced it."""
-    widths = row_widths(PENDULUM)
+    assert isinstance(PENDULUM.interface, Interface)
+    widths = row_widths(PENDULUM.interface)
     buffer = torch.zeros(2, 5, sum(widths))
     for step in range(12):
         values = [torch.full((2, 1, width), float(step)) for width in widths]

@@ -16,8 +16,9 @@ from nthrun.specs.agent_spec import (
     AgentSpec,
     read_agent_spec,
 )
-from nthrun.specs.declaration import AgentDeclaration, AtMost, Field
+from nthrun.specs.declaration import AgentDeclaration, AtMost
 from nthrun.specs.documents import name_of, read_document
+from nthrun.specs.field import Field
 
 TOY = AgentDeclaration(
     name="Toy",

@@ -15,7 +15,7 @@ from nthrun.specs import cluster_spec
 from nthrun.specs.cluster_fields import FIELDS, MAIL_TYPES, SLURM_FIELDS
 from nthrun.specs.cluster_rules import RESERVED_OPTIONS
 from nthrun.specs.cluster_spec import ClusterSpec, read_cluster_spec
-from nthrun.specs.declaration import plain
+from nthrun.specs.field import plain
 
 REQUIRED = {"time": "3:00:00"}
 NAMES = [field.name for field in FIELDS]

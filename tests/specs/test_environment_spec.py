@@ -12,20 +12,16 @@ from hypothesis import strategies as st
 
 from nthrun.environments.pendulum.declaration import PENDULUM
 from nthrun.errors import Fault, SpecError
-from nthrun.specs.declaration import EnvironmentDeclaration, Field, plain
+from nthrun.specs.declaration import EnvironmentDeclaration
 from nthrun.specs.documents import flatten, read_document
 from nthrun.specs.environment_spec import FIELDS, SERIES, EnvironmentSpec, read_environment_spec
+from nthrun.specs.field import Field, plain
+from nthrun.specs.interface import Interface
 
 REQUIRED = {"env_name": "Pendulum-v1", "total_timesteps": 100}
 DISCRETE = EnvironmentDeclaration(
     name="Discrete",
-    observation_dim=3,
-    action_dim=1,
-    state_dim=3,
-    action_low=0.0,
-    action_high=1.0,
-    num_reset_draws=3,
-    terminates=True,
+    interface=Interface((0.0,) * 3, (1.0,) * 3, num_actions=2, state_dim=3, num_reset_draws=3),
     program="discrete:Discrete",
     viewer="discrete:Viewer",
     fields=(Field("shock_stddev", "float", None, "", minimum=0),),

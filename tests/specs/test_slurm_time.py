@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nthrun.specs.declaration import RejectedError
+from nthrun.specs.field import RejectedError
 from nthrun.specs.slurm_time import MAX_SECONDS, format_time, parse_memory, parse_time
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400

@@ -1,0 +1,49 @@
+"""The interface of an environment: its shapes and bounds, as agents and planning see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """What an environment of a given spec takes and gives.
+
+    Attributes:
+        observation_low, observation_high: bounds of every component of an observation, infinite
+            where there is none.
+        action_low, action_high: bounds of every component of a continuous action; empty where
+            actions are discrete.
+        num_actions: how many discrete actions there are; 0 where actions are continuous.
+        state_dim: size of the last axis of a tensor environment's state.
+        num_reset_draws, num_step_draws: uniform numbers on [0, 1) that one reset and one step
+            consume.
+        terminates: whether any state is terminal; else only `steps_per_episode` ends an episode.
+        host_bytes: memory of one lane beside its tensors, where the environment runs on the host.
+    """
+
+    observation_low: tuple[float, ...]
+    observation_high: tuple[float, ...]
+    action_low: tuple[float, ...] = ()
+    action_high: tuple[float, ...] = ()
+    num_actions: int = 0
+    state_dim: int = 0
+    num_reset_draws: int = 0
+    num_step_draws: int = 0
+    terminates: bool = True
+    host_bytes: int = 0
+
+    @property
+    def observation_dim(self) -> int:
+        """Components of an observation."""
+        return len(self.observation_low)
+
+    @property
+    def action_dim(self) -> int:
+        """Components of a continuous action; 1 for a discrete one, which is its number."""
+        return 1 if self.num_actions else len(self.action_low)
+
+    @property
+    def discrete(self) -> bool:
+        """Whether an action is one of a few."""
+        return self.num_actions > 0
