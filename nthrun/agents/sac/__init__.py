@@ -1,1 +1,1 @@
-"""Soft actor-critic with a squashed Gaussian policy."""
+"""Soft actor-critic, for continuous and for discrete actions."""

@@ -2,12 +2,13 @@
 
     critic       y = r + γ (1 - d) (min_i Q̄_i(s', a') - α log π(a'|s')),  a' ~ π(·|s')
                  J_Q(θ) = Σ_i E[(Q_i(s, a) - y)²]                                      (eq. 5, 6)
-    actor        J_π(φ) = E[α log π(f_φ(ε; s)|s) - min_i Q_i(s, f_φ(ε; s))]            (eq. 9)
+    actor        J_π(φ) = E[α log π(a|s) - min_i Q_i(s, a)],  a ~ π_φ(·|s)             (eq. 9)
     temperature  J(α) = E[-log α (log π(a|s) + H̄)],  H̄ = -dim(A)                       (eq. 18)
     target       θ̄ ← θ̄ + τ (θ - θ̄)
 
-d is 1 for a terminal state and 0 for a truncated episode. Actions are in [-1, 1] for the
-networks and scaled to the environment's bounds outside them.
+d is 1 for a terminal state and 0 for a truncated episode. The expectations over actions are
+those of `continuous` or of `discrete`, which say what their variants are. Continuous actions are
+in [-1, 1] for the networks and scaled to the environment's bounds outside them.
 """
 
 from __future__ import annotations
@@ -22,30 +23,33 @@ from torch import Tensor
 from nthrun.agents.adam import AdamClock, adam_state, adam_step, adam_tick
 from nthrun.agents.base import Experience, Noise, State, gradient, lane_column
 from nthrun.agents.networks import MLP
-from nthrun.agents.policies import SquashedGaussian
+from nthrun.agents.off_policy.actions import Actions
+from nthrun.agents.off_policy.shapes import actor_shape
 from nthrun.agents.replay import recall, row_widths, store
-from nthrun.agents.sac.footprint import NUM_CRITICS
-from nthrun.specs.declaration import EnvironmentDeclaration, Setting
+from nthrun.agents.sac.continuous import SampledObjectives
+from nthrun.agents.sac.counts import num_agent_draws
+from nthrun.agents.sac.critics import Critics
+from nthrun.agents.sac.discrete import ExactObjectives
+from nthrun.agents.sac.objectives import Objectives
+from nthrun.specs.declaration import Setting
+from nthrun.specs.interface import Interface
 
 
 class SoftActorCritic:
-    """SAC with twin critics, a target critic and a fixed or tuned temperature."""
+    """SAC with one critic or two, target critics and a fixed or tuned temperature."""
 
-    def __init__(self, statics: Setting, environment: EnvironmentDeclaration) -> None:
+    def __init__(self, statics: Setting, environment: Interface) -> None:
         self.statics = statics
         self.batch_size: int = statics["batch_size"]
         self.replay_capacity: int = statics["replay_capacity"]
-        self.action_dim = environment.action_dim
         self.widths = row_widths(environment)
-        self.center = (environment.action_high + environment.action_low) / 2
-        self.half_range = (environment.action_high - environment.action_low) / 2
-        self.policy = SquashedGaussian(math.log(statics["clip_stddev"]))
-        hidden_dim, activation = statics["hidden_dim"], statics["activation"]
-        num_outputs = self.policy.num_outputs_per_action * self.action_dim
-        self.actor = MLP(environment.observation_dim, hidden_dim, num_outputs, activation)
-        num_inputs = environment.observation_dim + self.action_dim
-        self.critic = MLP(num_inputs, hidden_dim, 1, activation)
-        self.num_agent_draws = self.action_dim * (1 + 2 * self.batch_size)
+        self.actions = Actions(environment)
+        shape = actor_shape(statics, environment)
+        self.actor = MLP(shape.in_dim, shape.hidden_dim, shape.out_dim, statics["activation"])
+        self.critics = Critics(statics, environment)
+        kind = ExactObjectives if environment.discrete else SampledObjectives
+        self.objectives: Objectives = kind(statics, environment, self.critics)
+        self.num_agent_draws = num_agent_draws(statics, environment)
         self.num_replay_draws = self.batch_size
 
     def initial_state(
@@ -55,12 +59,10 @@ class SoftActorCritic:
         generators: Sequence[np.random.Generator],
     ) -> State:
         lanes = len(settings)
-        weight_init = self.statics["weight_init"]
         actor, critic = [], []
         for generator in generators:
-            actor.append(self.actor.initial(generator, weight_init))
-            critics = [self.critic.initial(generator, weight_init) for _ in range(NUM_CRITICS)]
-            critic.append(np.concatenate(critics))
+            actor.append(self.actor.initial(generator, self.statics["weight_init"]))
+            critic.append(self.critics.initial(generator))
         learned = {
             "actor": torch.from_numpy(np.stack(actor)),
             "critic": torch.from_numpy(np.stack(critic)),
@@ -79,16 +81,17 @@ class SoftActorCritic:
         }
 
     def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
-        normal = noise.agent[:, None, : self.action_dim]
-        action = self.policy.sample_action(self.actor(state["actor"], observation), normal)
+        policy = self.objectives.policy
+        normal = noise.agent[:, None, : policy.num_draws]
+        action = policy.sample_action(self.actor(state["actor"], observation), normal)
         if exploration := self.statics["uniform_exploration_steps"]:
-            uniform = torch.erf(normal / math.sqrt(2.0))
+            uniform = self.actions.uniform(normal[..., : self.actions.size])
             action = torch.where(step < exploration, uniform, action)
-        return action * self.half_range + self.center
+        return self.actions.to_environment(action)
 
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
-        action = self.policy.mode(self.actor(state["actor"], observation))
-        return action * self.half_range + self.center
+        action = self.objectives.policy.mode(self.actor(state["actor"], observation))
+        return self.actions.to_environment(action)
 
     def observe(self, state: State, experience: Experience, step: Tensor) -> None:
         store(state["replay"], experience, step)
@@ -97,28 +100,26 @@ class SoftActorCritic:
         first: int = self.statics["steps_before_learning"]
         return step >= first
 
-    def update(self, state: State, noise: Noise, step: Tensor) -> dict[str, Tensor]:
+    def update(
+        self, state: State, experience: Experience, ended: Tensor, noise: Noise, step: Tensor
+    ) -> dict[str, Tensor]:
         batch = recall(state["replay"], self.widths, noise.replay)
-        normal = noise.agent[:, self.action_dim :].unflatten(1, (2, self.batch_size, -1))
+        num_draws = self.objectives.policy.num_draws
+        normal = noise.agent[:, num_draws:].unflatten(1, (-1, num_draws))
         clock = adam_tick(state)
         alpha = state["log_alpha"].exp()
-        critic_loss = self._update_critic(state, batch, normal[:, 0], alpha, clock)
-        actor_loss, log_density = self._update_actor(
-            state, batch.observation, normal[:, 1], alpha, clock
-        )
-        entropy = -log_density.mean(1)
+        critic_loss = self._update_critic(state, batch, normal, alpha, clock)
+        actor_loss, entropy = self._update_actor(state, batch.observation, normal, alpha, clock)
         if self.statics["automatic_entropy_tuning"]:
-            slope = (entropy + self.action_dim).unsqueeze(1)
+            slope = (entropy - self.objectives.target_entropy).unsqueeze(1)
             adam_step(state, "log_alpha", slope, state["alpha_lr"], clock)
         self._update_target(state, step)
         return {"critic_loss": critic_loss, "actor_loss": actor_loss, "entropy": entropy}
 
     def learned_params(self, state: State) -> dict[str, Tensor]:
-        lanes = len(state["actor"])
         named = self.actor.named(state["actor"], "actor.")
         for name in ("critic", "target_critic"):
-            stacked = self.critic.named(state[name].view(NUM_CRITICS * lanes, -1), f"{name}.")
-            named |= {key: value.unflatten(0, (lanes, -1)) for key, value in stacked.items()}
+            named |= self.critics.named(state[name], f"{name}.")
         return named | {"log_alpha": state["log_alpha"]}
 
     def _update_critic(
@@ -126,16 +127,16 @@ class SoftActorCritic:
     ) -> Tensor:
         """One step on J_Q; returns it, `(lanes,)`."""
         outputs = self.actor(state["actor"], batch.next_observation)
-        action, log_density = self.policy.sample(outputs, normal)
-        value = self._min_value(state["target_critic"], batch.next_observation, action)
-        soft_value = torch.addcmul(value, alpha, log_density, value=-1.0)
+        next_value = self.objectives.next_value(
+            outputs, batch.next_observation, normal, alpha, state["target_critic"]
+        )
         gamma, terminated = state["gamma"], batch.terminated.squeeze(-1)
         discount = torch.addcmul(gamma, gamma, terminated, value=-1.0)
-        target = torch.addcmul(batch.reward.squeeze(-1), discount, soft_value).unsqueeze(1)
-        taken = (batch.action - self.center) / self.half_range
+        target = torch.addcmul(batch.reward.squeeze(-1), discount, next_value).unsqueeze(1)
+        taken = self.actions.to_unit(batch.action)
 
         def loss(critic: Tensor) -> tuple[Tensor, Tensor]:
-            error = self._values(critic, batch.observation, taken) - target
+            error = self.critics.values(critic, batch.observation, taken) - target
             return (error * error).sum((1, 2)) / self.batch_size, error
 
         critic_loss, _, slope = gradient(loss, state["critic"])
@@ -145,32 +146,18 @@ class SoftActorCritic:
     def _update_actor(
         self, state: State, observation: Tensor, normal: Tensor, alpha: Tensor, clock: AdamClock
     ) -> tuple[Tensor, Tensor]:
-        """One step on J_π; returns it, `(lanes,)`, and log π, `(lanes, batch)`."""
+        """One step on J_π; returns it and the entropy, `(lanes,)` each."""
 
         def loss(actor: Tensor) -> tuple[Tensor, Tensor]:
-            action, log_density = self.policy.sample(self.actor(actor, observation), normal)
-            value = self._min_value(state["critic"], observation, action)
-            return (alpha * log_density - value).mean(1), log_density
+            outputs = self.actor(actor, observation)
+            return self.objectives.actor_loss(outputs, observation, normal, alpha, state["critic"])
 
         actor_loss, log_density, slope = gradient(loss, state["actor"])
         adam_step(state, "actor", slope, state["actor_lr"], clock)
-        return actor_loss, log_density
+        return actor_loss, -log_density
 
     def _update_target(self, state: State, step: Tensor) -> None:
         weight = state["tau"]
         if (interval := self.statics["target_update_interval"]) != 1:
             weight = weight * (step % interval == 0)
         state["target_critic"].lerp_(state["critic"], weight)
-
-    def _values(self, critics: Tensor, observation: Tensor, action: Tensor) -> Tensor:
-        """Q_i(s, a) of both critics, `(lanes, 2, batch)`."""
-        inputs = torch.cat((observation, action), -1)
-        lanes, batch, width = inputs.shape
-        shared = inputs.unsqueeze(1).expand(lanes, NUM_CRITICS, batch, width)
-        parameters = critics.view(NUM_CRITICS * lanes, -1)
-        values = self.critic(parameters, shared.reshape(-1, batch, width))
-        return values.view(lanes, NUM_CRITICS, batch)
-
-    def _min_value(self, critics: Tensor, observation: Tensor, action: Tensor) -> Tensor:
-        """min_i Q_i(s, a), `(lanes, batch)`."""
-        return self._values(critics, observation, action).min(1).values

@@ -1,20 +1,80 @@
 """What a spec may say of SAC."""
 
+from nthrun.agents.policies.sizes import POLICY_ACTIONS
 from nthrun.agents.sac.footprint import sac_footprint
-from nthrun.specs.declaration import AgentDeclaration, AtMost, Field
+from nthrun.specs.declaration import AgentDeclaration, AtMost
+from nthrun.specs.field import Field
+from nthrun.specs.fitting import fits_policies
 
 SAC = AgentDeclaration(
     name="SAC",
     program="nthrun.agents.sac.algorithm:SoftActorCritic",
     footprint=sac_footprint,
+    fits=fits_policies(POLICY_ACTIONS),
+    doc="Soft actor-critic with one critic or two and a fixed or tuned temperature.",
+    source=(
+        'Haarnoja et al., 2018, "Soft Actor-Critic Algorithms and Applications"; for discrete '
+        'actions Christodoulou, 2019, "Soft Actor-Critic for Discrete Action Settings"'
+    ),
     rules=(AtMost("batch_size", "replay_capacity"),),
     hyperparameters=(
         Field(
             "policy_type",
             "str",
             "SquashedGaussian",
-            "distribution over actions",
-            choices=("SquashedGaussian",),
+            "distribution over actions; Softmax is for discrete ones",
+            choices=tuple(POLICY_ACTIONS),
+            static=True,
+        ),
+        Field(
+            "num_components",
+            "int",
+            2,
+            "components of a SquashedGaussianMixture",
+            minimum=1,
+            maximum=1000,
+            static=True,
+        ),
+        Field(
+            "reparam_baseline",
+            "parts",
+            (True, 0),
+            "gradient of the actor: reparameterised, or else by likelihood ratios less the mean "
+            "of baseline_actions sampled actions; Softmax has the exact one",
+            parts=(
+                Field("reparam", "bool", True, "whether actions are reparameterised"),
+                Field(
+                    "baseline_actions",
+                    "int",
+                    0,
+                    "actions of a likelihood ratio's baseline; 0 is no baseline",
+                    minimum=0,
+                    maximum=10**6,
+                ),
+            ),
+            static=True,
+        ),
+        Field(
+            "num_samples",
+            "int",
+            1,
+            "continuous actions sampled in a state to update the actor",
+            minimum=1,
+            maximum=10**6,
+            static=True,
+        ),
+        Field(
+            "soft_q",
+            "bool",
+            True,
+            "whether the critic's target has the policy's entropy",
+            static=True,
+        ),
+        Field(
+            "double_q",
+            "bool",
+            True,
+            "two critics and the smaller of their values, or one critic",
             static=True,
         ),
         Field("critic_lr", "float", 3e-4, "critic step size", minimum=0),
