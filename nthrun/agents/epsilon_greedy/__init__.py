@@ -1,0 +1,1 @@
+"""ε-greedy control by action values, with several ways to find the best action."""

@@ -1,0 +1,64 @@
+"""What a spec may say of greedy actor-critic."""
+
+from nthrun.agents.greedy_ac.footprint import greedy_ac_footprint, greedy_ac_no_ent_reg_footprint
+from nthrun.agents.off_policy.fields import (
+    ACTOR_LR_SCALE,
+    CLIP_STDDEV,
+    CRITIC_LR,
+    LEARNING,
+    RULES,
+    policy_type,
+    temperature,
+)
+from nthrun.specs.declaration import AgentDeclaration
+from nthrun.specs.field import Field
+from nthrun.specs.fitting import fits_policies
+
+SOURCE = (
+    'Neumann et al., 2023, "Greedy Actor-Critic: A New Conditional Cross-Entropy Method for '
+    'Policy Improvement"'
+)
+FITS = fits_policies(
+    {"Gaussian": "continuous", "SquashedGaussian": "continuous", "Softmax": "discrete"}
+)
+N_RHO = Field(
+    "n_rho",
+    "parts",
+    (30, 0.1),
+    "actions proposed in a state, and the share of them that the actor follows",
+    parts=(
+        Field("n", "int", None, "actions", minimum=1, maximum=10**4),
+        Field("rho", "float", None, "share", above=0, maximum=1),
+    ),
+    static=True,
+)
+SHARED = (
+    policy_type("Gaussian", "SquashedGaussian", "Softmax"),
+    CRITIC_LR,
+    ACTOR_LR_SCALE,
+    N_RHO,
+    CLIP_STDDEV,
+    *LEARNING,
+)
+
+GREEDY_AC = AgentDeclaration(
+    name="GreedyAC",
+    program="nthrun.agents.greedy_ac.algorithm:GreedyActorCritic",
+    footprint=greedy_ac_footprint,
+    fits=FITS,
+    doc="Actor-critic whose actor follows the most valued of the actions that a slower, "
+    "entropy-regularised proposal policy samples.",
+    source=SOURCE,
+    rules=RULES,
+    hyperparameters=(*SHARED, temperature(0.1, "weight of the proposal's entropy")),
+)
+GREEDY_AC_NO_ENT_REG = AgentDeclaration(
+    name="GreedyACNoEntReg",
+    program="nthrun.agents.greedy_ac.algorithm:GreedyActorCriticNoEntReg",
+    footprint=greedy_ac_no_ent_reg_footprint,
+    fits=FITS,
+    doc="GreedyAC without entropy regularisation of its proposal policy.",
+    source=SOURCE,
+    rules=RULES,
+    hyperparameters=SHARED,
+)

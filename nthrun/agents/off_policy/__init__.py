@@ -1,0 +1,1 @@
+"""What agents share that learn one critic from replay."""

@@ -1,0 +1,1 @@
+"""Uniform actions: the baseline that learns nothing."""

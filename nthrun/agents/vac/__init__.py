@@ -1,0 +1,1 @@
+"""Vanilla actor-critic: the likelihood-ratio policy gradient with action values."""

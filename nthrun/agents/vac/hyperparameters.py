@@ -1,0 +1,37 @@
+"""What a spec may say of vanilla actor-critic."""
+
+from nthrun.agents.off_policy.fields import (
+    ACTOR_LR_SCALE,
+    CLIP_STDDEV,
+    CRITIC_LR,
+    LEARNING,
+    NUM_SAMPLES,
+    RULES,
+    policy_type,
+    temperature,
+)
+from nthrun.agents.off_policy.sampling_footprint import sampling_footprint
+from nthrun.specs.declaration import AgentDeclaration
+from nthrun.specs.fitting import fits_policies
+
+VAC = AgentDeclaration(
+    name="VAC",
+    program="nthrun.agents.vac.algorithm:VanillaActorCritic",
+    footprint=sampling_footprint,
+    fits=fits_policies(
+        {"Gaussian": "continuous", "SquashedGaussian": "continuous", "Softmax": "discrete"}
+    ),
+    doc="Actor-critic by the likelihood-ratio policy gradient with action values, "
+    "entropy-regularised.",
+    source='Sutton, 1984, as the baseline in Neumann et al., 2023, "Greedy Actor-Critic"',
+    rules=RULES,
+    hyperparameters=(
+        policy_type("Gaussian", "SquashedGaussian", "Softmax"),
+        CRITIC_LR,
+        ACTOR_LR_SCALE,
+        temperature(0.1, "weight of the policy's entropy"),
+        NUM_SAMPLES,
+        CLIP_STDDEV,
+        *LEARNING,
+    ),
+)
