@@ -1,22 +1,78 @@
 """The dictionary of agents: add a declaration here and specs can name it."""
 
-from nthrun.agents.sac.hyperparameters import SAC
-from nthrun.errors import Fault, SpecError
-from nthrun.specs.declaration import AgentDeclaration, did_you_mean
-from nthrun.specs.documents import Document, name_of
+from __future__ import annotations
 
-AGENTS: dict[str, AgentDeclaration] = {SAC.name: SAC}
+from functools import partial
+
+from nthrun.agents.epsilon_greedy.hyperparameters import (
+    EPSILON_GREEDY,
+    EPSILON_GREEDY_OPTIMIZER,
+    EPSILON_GREEDY_SGD,
+)
+from nthrun.agents.fkl.hyperparameters import FKL
+from nthrun.agents.greedy_ac.hyperparameters import GREEDY_AC, GREEDY_AC_NO_ENT_REG
+from nthrun.agents.linear_actor_critic.hyperparameters import LINEAR_AC, SOFTMAX_AC
+from nthrun.agents.linear_sarsa.hyperparameters import EXPECTED_SARSA, SARSA
+from nthrun.agents.random_agent.hyperparameters import RANDOM
+from nthrun.agents.sac.hyperparameters import SAC
+from nthrun.agents.vac.hyperparameters import VAC
+from nthrun.errors import Fault, SpecError
+from nthrun.specs.declaration import AgentDeclaration, load_program
+from nthrun.specs.documents import Document, name_of
+from nthrun.specs.field import did_you_mean
+from nthrun.specs.fitting import fits_any
+from nthrun.specs.own_class import own_class
+
+AGENTS: dict[str, AgentDeclaration] = {
+    agent.name: agent
+    for agent in (
+        SAC,
+        GREEDY_AC,
+        GREEDY_AC_NO_ENT_REG,
+        VAC,
+        FKL,
+        EPSILON_GREEDY,
+        EPSILON_GREEDY_SGD,
+        EPSILON_GREEDY_OPTIMIZER,
+        LINEAR_AC,
+        SOFTMAX_AC,
+        SARSA,
+        EXPECTED_SARSA,
+        RANDOM,
+    )
+}
 
 
 def agent_declaration(document: Document) -> AgentDeclaration:
     """The declaration of the agent a document names.
 
+    A name with a colon, `package.module:Class`, is a user's own.
+
     Raises:
         SpecError: it names none, or one that does not exist.
     """
-    name = name_of(document, "agent_name")
+    name, origin = name_of(document, "agent_name"), document.origin("agent_name")
+    if ":" in name:
+        return _own_agent(name, origin)
     if name not in AGENTS:
-        problem = f"got {name!r}, allowed: {', '.join(AGENTS)}"
-        hint = did_you_mean(name, AGENTS)
-        raise SpecError([Fault(document.origin("agent_name"), "agent_name", problem, hint)])
+        problem = f"got {name!r}, allowed: {', '.join(AGENTS)}, or your own package.module:Class"
+        raise SpecError([Fault(origin, "agent_name", problem, did_you_mean(name, AGENTS))])
     return AGENTS[name]
+
+
+def _own_agent(name: str, origin: str) -> AgentDeclaration:
+    """The declaration of a user's own class, made of its attributes.
+
+    Raises:
+        SpecError: it cannot be imported, or is no agent.
+    """
+    own = own_class(name, "agent_name", origin, "hyperparameters")
+    measured = partial(load_program("nthrun.agents.measuring:measured_footprint"), name)
+    return AgentDeclaration(
+        name=name,
+        hyperparameters=tuple(own.hyperparameters),
+        program=name,
+        footprint=getattr(own, "footprint", measured),
+        rules=tuple(getattr(own, "rules", ())),
+        fits=getattr(own, "fits", fits_any),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,52 +10,123 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from nthrun.agents.base import Noise, State
+from nthrun.agents.base import Experience, Noise, State
 from nthrun.agents.networks import MLP
 from nthrun.agents.registry import AGENTS
 from nthrun.agents.shapes import MLPShape
-from nthrun.environments.pendulum.declaration import PENDULUM
 from nthrun.specs.declaration import load_program
 from nthrun.specs.footprint import AgentFootprint
+from nthrun.specs.interface import Interface
 
-STATICS: dict[str, list[dict[str, Any]]] = {
-    "SAC": [
-        {},
-        {"hidden_dim": 7, "batch_size": 1, "replay_capacity": 1},
-        {"hidden_dim": 33, "batch_size": 50, "automatic_entropy_tuning": False},
-        {"hidden_dim": 64, "batch_size": 256, "replay_capacity": 300},
-        {"hidden_dim": 256, "batch_size": 32, "activation": "tanh"},
-    ]
+INTERFACES = {
+    "one action": Interface((-1.0,) * 3, (1.0,) * 3, (-2.0,), (2.0,)),
+    "many actions": Interface((-1.0,) * 6, (1.0,) * 6, (-1.0,) * 4, (1.0, 2.0) * 2),
+    "wide": Interface((-1.0,) * 17, (1.0,) * 17, (-1.0,) * 6, (1.0, 2.0) * 3),
+    "discrete": Interface((-1.0,) * 6, (1.0,) * 6, num_actions=3),
+    "many discrete": Interface((-1.0,) * 4, (1.0,) * 4, num_actions=18),
 }
-"""Agent -> static hyperparameters to try."""
-CASES = [(name, changes) for name, cases in STATICS.items() for changes in cases]
-EPISODES = 3
-LANES = 2
+SHAPES: list[dict[str, Any]] = [
+    {},
+    {"hidden_dim": 7, "batch_size": 1, "replay_capacity": 1},
+    {"hidden_dim": 64, "batch_size": 100, "replay_capacity": 300},
+    {"hidden_dim": 256, "batch_size": 32, "activation": "tanh"},
+]
+TILINGS: list[dict[str, Any]] = [
+    {"num_bins": 2},
+    {"num_tilings": 1, "num_bins": 1, "bias": False},
+    {"num_tilings": 16, "num_bins": 3, "tiling": "pairs"},
+    {"num_tilings": 32, "num_bins": 9, "tiling": "separate"},
+]
+SAC: list[dict[str, Any]] = [
+    {"automatic_entropy_tuning": False},
+    {"double_q": False, "soft_q": False, "num_samples": 5},
+    {"policy_type": "Gaussian", "reparam_baseline": (False, 0), "batch_size": 256},
+    {"policy_type": "Beta", "num_samples": 2},
+    {"policy_type": "Beta", "reparam_baseline": (False, 4), "hidden_dim": 256},
+    {"policy_type": "SquashedGaussianMixture"},
+    {"policy_type": "SquashedGaussianMixture", "num_components": 7, "hidden_dim": 8},
+]
+SAMPLING: list[tuple[str, dict[str, Any]]] = [
+    ("GreedyAC", {}),
+    ("GreedyAC", {"policy_type": "SquashedGaussian", "n_rho": (5, 1.0)}),
+    ("GreedyACNoEntReg", {"n_rho": (100, 0.05)}),
+    ("VAC", {}),
+    ("VAC", {"policy_type": "SquashedGaussian", "num_samples": 1}),
+    ("FKL", {}),
+    ("FKL", {"kl": "reverse", "num_samples": 7}),
+    ("epsgreedy", {}),
+    ("epsgreedy_SGD", {}),
+    ("epsgreedy_SGD", {"num_starts": 1, "num_search_steps": 1}),
+    ("epsgreedy_optimizer", {}),
+    ("epsgreedy_optimizer", {"num_candidates": 64, "num_elites": 64}),
+]
+NUMBERED: list[tuple[str, dict[str, Any]]] = [
+    ("SAC", {"policy_type": "Softmax"}),
+    ("SAC", {"policy_type": "Softmax", "double_q": False}),
+    ("GreedyAC", {"policy_type": "Softmax"}),
+    ("GreedyACNoEntReg", {"policy_type": "Softmax"}),
+    ("VAC", {"policy_type": "Softmax"}),
+    ("FKL", {"policy_type": "Softmax"}),
+    ("FKL", {"policy_type": "Softmax", "kl": "reverse"}),
+    ("epsgreedy", {"policy_type": "Argmax"}),
+]
+Case = tuple[str, str, dict[str, Any]]
 
 
-def made(name: str, changes: Mapping[str, Any]) -> tuple[Any, State, AgentFootprint]:
+def _cases() -> Iterator[Case]:
+    """Agent, interface and static hyperparameters."""
+    for actions in ("one action", "wide"):
+        for shape in SHAPES:
+            yield from ((name, actions, changes | shape) for name, changes in SAMPLING)
+            yield "SAC", actions, shape
+    yield from (("SAC", "one action", changes) for changes in SAC)
+    for shape in SHAPES:
+        yield from ((name, "discrete", changes | shape) for name, changes in NUMBERED)
+    yield from ((name, "many discrete", changes) for name, changes in NUMBERED)
+    for statics in TILINGS:
+        yield from (("linearAC", actions, statics) for actions in ("one action", "many actions"))
+        for name in ("SoftmaxAC", "Sarsa", "ExpectedSarsa"):
+            yield from ((name, actions, statics) for actions in ("discrete", "many discrete"))
+    yield from (("random", actions, {}) for actions in INTERFACES)
+
+
+CASES = list(_cases())
+EPISODES, LANES = 3, 2
+SMALL_BYTES = 1 << 13
+"""What a bound may be above what is held, however little that is."""
+
+
+def made(case: Case) -> tuple[Any, State, AgentFootprint]:
     """An agent of two lanes, its first state, and what is declared of a lane."""
-    declaration = AGENTS[name]
-    setting = {field.name: field.default for field in declaration.hyperparameters} | dict(changes)
-    agent = load_program(declaration.program)(setting, PENDULUM)
+    name, actions, changes = case
+    declaration, interface = AGENTS[name], INTERFACES[actions]
+    setting = {field.name: field.default for field in declaration.hyperparameters} | changes
+    agent = load_program(declaration.program)(setting, interface)
     generators = [np.random.default_rng(lane) for lane in range(LANES)]
     state = agent.initial_state([setting] * LANES, 0.99, generators)
-    return agent, state, declaration.footprint(setting, PENDULUM)
+    return agent, state, declaration.footprint(setting, interface)
 
 
-def noise(agent: Any) -> Noise:
-    """The noise of one step; every stored step drawn is the first."""
+def update_with(case: Case, agent: Any, state: State) -> Callable[[], Mapping[str, torch.Tensor]]:
+    """An update after a step of zeros; every stored step drawn is the first."""
+    interface = INTERFACES[case[1]]
     normal = torch.randn(LANES, agent.num_agent_draws)
     steps = torch.zeros(LANES, agent.num_replay_draws, dtype=torch.int64)
-    return Noise(torch.zeros(LANES, 1, 2), torch.zeros(LANES, 1, 3), normal, steps)
+    nothing = torch.zeros(LANES, 1, 0)
+    noise = Noise(nothing, nothing, nothing, normal, steps)
+    sizes = (interface.observation_dim, interface.action_dim, 1, interface.observation_dim, 1)
+    experience = Experience(*(torch.zeros(LANES, 1, size) for size in sizes))
+    ended, now = torch.zeros(LANES, 1, 1, dtype=torch.bool), torch.tensor(0)
+    agent.act(state, experience.observation, noise, now)
+    return lambda: agent.update(state, experience, ended, noise, now)
 
 
-def peak_bytes(work: Any) -> int:
+def peak_bytes(work: Callable[[], Any]) -> int:
     """The most that a piece of work holds at once of the memory it takes."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
         work()
     held = most = 0
-    for event in seen.profiler.kineto_results.events():
+    for event in seen.profiler.kineto_results.events():  # type: ignore[union-attr]
         held += event.nbytes() if event.name() == "[memory]" else 0
         most = max(most, held)
     return most
@@ -63,37 +134,38 @@ def peak_bytes(work: Any) -> int:
 
 def test_every_agent_is_tried() -> None:
     """The cases cover the registry."""
-    assert STATICS.keys() == AGENTS.keys()
+    assert {name for name, _, _ in CASES} == AGENTS.keys()
 
 
-@pytest.mark.parametrize(("name", "changes"), CASES)
-def test_declared_bytes_are_the_tensors(name: str, changes: Mapping[str, Any]) -> None:
-    """State, replay and learned parameters have the declared sizes to the byte."""
-    agent, state, footprint = made(name, changes)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_declared_bytes_are_the_tensors(case: Case) -> None:
+    """State, replay, learned parameters and numbers drawn have the declared sizes to the byte."""
+    agent, state, footprint = made(case)
     learned = agent.learned_params(state).values()
     assert footprint.learned_bytes * LANES == sum(tensor.nbytes for tensor in learned)
-    assert footprint.replay_capacity == agent.replay_capacity
     replay = state.pop("replay", torch.empty(LANES, 0))
-    assert footprint.replay_capacity == replay.shape[1]
+    assert footprint.replay_capacity == agent.replay_capacity == replay.shape[1]
     assert footprint.replay_bytes * LANES == replay.nbytes
     assert footprint.state_bytes * LANES == sum(tensor.nbytes for tensor in state.values())
     assert footprint.num_agent_draws == agent.num_agent_draws
     assert footprint.num_replay_draws == agent.num_replay_draws
 
 
-@pytest.mark.parametrize(("name", "changes"), CASES)
+@pytest.mark.parametrize("case", CASES, ids=str)
 @torch.no_grad()
-def test_working_memory_is_bounded(name: str, changes: Mapping[str, Any]) -> None:
-    """An update and an action hold no more than declared, and the bounds are not absurd."""
-    agent, state, footprint = made(name, changes)
-    metrics = agent.update(state, noise(agent), torch.tensor(0))
-    assert footprint.num_metrics == len(metrics)
-    drawn = noise(agent)
-    update = peak_bytes(lambda: agent.update(state, drawn, torch.tensor(1)))
-    assert update <= LANES * footprint.update_bytes <= 4 * update
-    observations = torch.zeros(LANES, EPISODES, PENDULUM.observation_dim)
+def test_working_memory_is_bounded(case: Case) -> None:
+    """An update and an action hold no more than declared, and the bounds are not absurd; a state
+    tensor keeps its shape and type."""
+    agent, state, footprint = made(case)
+    shapes = {name: (tensor.shape, tensor.dtype) for name, tensor in state.items()}
+    update = update_with(case, agent, state)
+    assert footprint.num_metrics == len(update())
+    held = peak_bytes(update)
+    assert held <= LANES * footprint.update_bytes <= 4 * held + SMALL_BYTES
+    observations = torch.zeros(LANES, EPISODES, INTERFACES[case[1]].observation_dim)
     acting = peak_bytes(lambda: agent.act_greedily(state, observations))
     assert acting <= LANES * EPISODES * footprint.acting_bytes <= 8 * acting
+    assert shapes == {name: (tensor.shape, tensor.dtype) for name, tensor in state.items()}
 
 
 @pytest.mark.parametrize("out_dim", [1, 2, 5])

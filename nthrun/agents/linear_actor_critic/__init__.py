@@ -1,0 +1,1 @@
+"""Linear actor-critic with eligibility traces, for continuous and for discrete actions."""

@@ -1,0 +1,1 @@
+"""Sarsa(λ) and Expected Sarsa(λ) with linear action values."""

@@ -1,0 +1,80 @@
+"""Tile coding of bounded observations (Sutton and Barto, 2018, section 9.5.4).
+
+Every tiling is a grid of equal tiles, `num_bins` of which span a dimension's range. Tiling t is
+displaced against the grid by a share of a tile that differs from dimension to dimension, in steps
+of the first odd numbers, which the book recommends over equal steps:
+
+    x_j      = num_bins (o_j - low_j) / (high_j - low_j), clamped to [0, num_bins]
+    c_tj     = floor(x_j + (t (2j + 1) mod num_tilings) / num_tilings)
+    tile_t   = Σ_j c_tj (num_bins + 1)^j
+
+A tiling has num_bins + 1 tiles a dimension, so that the displaced grids cover the range too. An
+observation beyond its bounds has the tiles of the nearest one within them. What is tiled together
+is a group of dimensions: all of them, every pair, or each alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
+
+from nthrun.agents.tile_coding_sizes import TileSizes
+from nthrun.specs.interface import Interface
+
+
+class TileCoder:
+    """The active features of observations.
+
+    Args:
+        sizes: of the coding.
+        environment: whose bounds are tiled; finite ones.
+    """
+
+    def __init__(self, sizes: TileSizes, environment: Interface) -> None:
+        self.sizes = sizes
+        self._constants = {torch.device("cpu"): _constants(sizes, environment)}
+
+    def __call__(self, observation: Tensor) -> Tensor:
+        """Numbers of the active features, all different, `(lanes, batch, num_active)`.
+
+        Args:
+            observation: `(lanes, batch, num_dims)`; what is not a number lies on its lower bound.
+        """
+        low, scale, dims, offset, stride, first, bias = self._constants_on(observation.device)
+        sizes = self.sizes
+        place = (observation - low) * scale
+        place = torch.where(place > 0.0, place, 0.0).clamp(max=float(sizes.num_bins))
+        if sizes.tiling != "joint":
+            place = place[..., dims]
+        corner = (place.unflatten(-1, (-1, len(stride), 1)) + offset).floor()
+        tiles: Tensor = ((corner * stride).sum(-2) + first).flatten(-2).long()
+        if sizes.bias:
+            tiles = torch.cat((tiles, bias.expand(*tiles.shape[:-1], 1)), -1)
+        return tiles
+
+    def _constants_on(self, device: torch.device) -> tuple[Tensor, ...]:
+        """Copied once; a tracer must find them there, and record no copying."""
+        if device not in self._constants:
+            with _disable_current_modes():
+                held = self._constants[torch.device("cpu")]
+                self._constants[device] = tuple(constant.to(device) for constant in held)
+        return self._constants[device]
+
+
+def _constants(sizes: TileSizes, environment: Interface) -> tuple[Tensor, ...]:
+    """Lower bounds, tiles per unit, the groups' dimensions, offsets `(dims, num_tilings)`, strides
+    `(dims, 1)`, each tiling's first feature `(groups, num_tilings)`, and the bias."""
+    low = np.array(environment.observation_low, np.float64)
+    width = np.array(environment.observation_high, np.float64) - low
+    scale = sizes.num_bins / np.where(width > 0, width, 1.0)
+    groups = np.array(sizes.groups())
+    order, tiling = np.ogrid[: groups.shape[1], : sizes.num_tilings]
+    offset = tiling * (2 * order + 1) % sizes.num_tilings / sizes.num_tilings
+    stride = (sizes.num_bins + 1) ** order
+    first = np.arange(len(groups) * sizes.num_tilings) * sizes.num_tiles
+    numbers = (low, scale, offset, stride, first.reshape(len(groups), sizes.num_tilings))
+    tensors = [torch.from_numpy(array.astype(np.float32)) for array in numbers]
+    bias = torch.tensor([sizes.num_features - 1])
+    return *tensors[:2], torch.from_numpy(groups.reshape(-1)), *tensors[2:], bias

@@ -1,0 +1,130 @@
+"""Linear agents in packs: the same bits, compiled too, and what a compiled step copies."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from agents.linear_cases import WORLDS, linear_spec
+from packs import BACKENDS, pack_of, surroundings, train
+
+from nthrun.compiler.program_text import write_program
+from nthrun.planning.experiment_spec import ExperimentSpec
+from nthrun.records.schema import first_difference
+from nthrun.training.compiled import NOISE, STEP, training_step
+from nthrun.training.loop import Training
+
+SERIES = ["update_states", "update_next_states", "train_rewards", "metrics", "eval_states"]
+SWEPT: dict[str, Any] = {"critic_lr": [0.3, 0.05], "decay": [0.5, 0.9], "num_bins": [3]}
+OTHERS: dict[str, dict[str, Any]] = {
+    "linearAC": {"avg_reward_lr": [0.0, 0.01], "actor_lr": [0.003]},
+    "SoftmaxAC": {"avg_reward_lr": [0.0, 0.01], "actor_lr": [0.1]},
+    "Sarsa": {"epsilon": [0.1, 0.5], "epsilon_decay": [0.99]},
+    "ExpectedSarsa": {"epsilon": [0.1, 0.5], "epsilon_decay": [0.99]},
+}
+STATICS: list[dict[str, Any]] = [
+    {"num_tilings": [8], "tiling": ["joint"]},
+    {"num_tilings": [5], "tiling": ["pairs"], "num_bins": [6], "bias": [False]},
+]
+
+
+def small(agent_name: str, statics: dict[str, Any], num_steps: int) -> ExperimentSpec:
+    """A small experiment of 8 settings that records all it can."""
+    environment = {"total_timesteps": num_steps, "record": SERIES}
+    return linear_spec(agent_name, SWEPT | OTHERS[agent_name] | statics, environment)
+
+
+def assert_same_bits(spec: ExperimentSpec, backend: str, widths: tuple[int, ...]) -> None:
+    """Index 7 alone equals index 7 in packs of these widths, on the first and the last lane."""
+    around = surroundings(spec, backend)
+    alone = train(spec, [7], around=around)[7]
+    for width in widths:
+        neighbours = [100 + 5 * lane for lane in range(width - 1)]
+        for indices in ([7, *neighbours], [*neighbours, 7]):
+            again = train(spec, indices, around=around)[7]
+            assert first_difference(alone, again) is None, (width, indices)
+
+
+@pytest.mark.parametrize("agent_name", WORLDS)
+@pytest.mark.parametrize("statics", STATICS)
+def test_an_index_has_the_same_bits_alone_and_in_a_pack(
+    agent_name: str, statics: dict[str, Any]
+) -> None:
+    """Whatever shares its pack, whichever lane it is on, every bit of a record is the same."""
+    assert_same_bits(small(agent_name, statics, 110), "eager", (2, 3, 33))
+
+
+@pytest.mark.parametrize("agent_name", ["linearAC", "Sarsa"])
+def test_compiled_packs_have_the_same_bits(agent_name: str) -> None:
+    """The same of compiled steps."""
+    assert_same_bits(small(agent_name, STATICS[0], 110), "compile", (3, 33))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("agent_name", WORLDS)
+@pytest.mark.parametrize("statics", STATICS)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_identity_holds_over_thousands_of_steps(
+    agent_name: str, statics: dict[str, Any], backend: str
+) -> None:
+    """The same over a long training, of every agent and with either backend."""
+    assert_same_bits(small(agent_name, statics, 3000), backend, (2, 8, 33))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("agent_name", WORLDS)
+@pytest.mark.parametrize("statics", STATICS)
+def test_compiled_training_follows_eager_training(agent_name: str, statics: dict[str, Any]) -> None:
+    """Both backends compute the same training; they differ by rounding alone."""
+    spec = small(agent_name, statics, 100)
+    eager = train(spec, [3])[3]
+    compiled = train(spec, [3], around=surroundings(spec, "compile"))[3]
+    for name, series in eager["metrics"].items():
+        np.testing.assert_allclose(compiled["metrics"][name], series, rtol=1e-3, atol=1e-3)
+    for name, array in eager["learned_params"].items():
+        np.testing.assert_allclose(compiled["learned_params"][name], array, atol=1e-3)
+
+
+@pytest.mark.parametrize("agent_name", WORLDS)
+def test_a_compiled_step_goes_over_the_weights_once(agent_name: str) -> None:
+    """Weights and traces are updated in place, in one loop over both: no other loop is as long."""
+    spec = small(agent_name, {"num_bins": [50], "tiling": ["pairs"]}, 100)
+    training = Training(pack_of(spec, [0]), surroundings(spec))
+    noise = training.program.noise(training.streams.draw(1), 0, "cpu").step(0)
+    lane = frozenset(training.state)
+    inputs = {**training.state, STEP: torch.zeros(1, dtype=torch.int64)}
+    inputs |= {NOISE + name: part for name, part in noise._asdict().items()}
+    text = write_program([training_step(training.program, lane, True)], inputs, lane)
+    rows, width = training.state["weights"].shape[1:]
+    own = text.source[text.source.index("part_0_0") :]
+    loops = sum(own.count(f"< {length}; ++i") for length in (width, rows * width))
+    assert loops == 1
+
+
+@pytest.mark.parametrize("agent_name", WORLDS)
+def test_unlearnable_settings_diverge_alone(agent_name: str) -> None:
+    """A run whose step size is absurd is recorded as diverged, and its neighbour trains on as if
+    it were alone."""
+    parameters = {"critic_lr": [0.1, 1e30], "num_bins": [3]}
+    if "avg_reward_lr" in OTHERS[agent_name]:
+        parameters["actor_lr"] = [1e30]
+        parameters = {"critic_lr/actor_lr": [[0.1, 0.01], [1e30, 1e30]], "num_bins": [3]}
+    spec = linear_spec(agent_name, parameters, {"total_timesteps": 260})
+    both = train(spec, [0, 1])
+    assert both[1]["status"] == "diverged"
+    assert both[0]["status"] == "completed"
+    assert first_difference(train(spec, [0])[0], both[0]) is None
+
+
+def test_resumed_traces_go_on() -> None:
+    """Blocks of any length give the same run: all that a step leaves to the next is state."""
+    spec = small("Sarsa", STATICS[0], 100)
+    whole, parts = (Training(pack_of(spec, [1]), surroundings(spec)) for _ in range(2))
+    whole.train_block(90)
+    for _, end in pairwise((0, 1, 17, 18, 64, 90)):
+        parts.train_block(end)
+    for name, tensor in whole.state.items():
+        assert torch.equal(tensor, parts.state[name]), name
