@@ -1,1 +1,1 @@
-"""Pendulum-v1: swing a pendulum up and keep it there, with continuous torque."""
+"""Pendulums: swing one up and keep it there, with three kinds of reward."""

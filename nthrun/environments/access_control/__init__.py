@@ -1,0 +1,1 @@
+"""Access control: which customers of a queue to give one of ten servers; it has no episodes."""

@@ -1,0 +1,1 @@
+"""Acrobots: swing the tip of two links up by the torque between them."""

@@ -1,0 +1,1 @@
+"""Bimodal bandits: one action, whose reward has two peaks."""

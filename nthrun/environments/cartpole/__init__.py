@@ -1,0 +1,1 @@
+"""Cart-poles: keep a pole upright by pushing the cart below it."""

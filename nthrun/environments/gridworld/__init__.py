@@ -1,0 +1,1 @@
+"""Gridworlds: walk from one corner of a grid to the opposite one."""

@@ -1,0 +1,1 @@
+"""Mountain cars: drive a weak car out of a valley."""

@@ -1,0 +1,1 @@
+"""Puddle world: walk across a square to a corner, around two puddles."""
