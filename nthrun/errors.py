@@ -10,6 +10,7 @@
     ├── DeviceError             RuntimeError  a device or backend this machine lacks
     ├── SlurmError              RuntimeError  Slurm is not here, does not answer or refuses
     ├── SupersededError         RuntimeError  another attempt at the same task has taken over
+    ├── NotReplayedError        RuntimeError  an episode played again goes another way
     ├── CompileError            RuntimeError  native code that cannot be built or kept
     │   ├── MissingCompilerError               no C++ compiler
     │   └── UnsupportedOperationError  NotImplementedError  a step that cannot be compiled
@@ -148,6 +149,10 @@ class InterruptedRunError(NthrunError, RuntimeError):
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+
+class NotReplayedError(NthrunError, RuntimeError):
+    """An episode on the host that is played again goes another way."""
 
 
 class CompileError(NthrunError, RuntimeError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nthrun.errors import NthrunError
+from nthrun.errors import NotReplayedError, NthrunError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import Pack, PlannedRun, plan_packs, plan_run
 from nthrun.records.experiment import Experiment
@@ -60,6 +60,7 @@ def train_group(group: list[int], around: Surroundings, request: Request, report
         NthrunError: a full disk, or an interruption.
     """
     around.on_block = lambda steps, last_return: report(Advanced(steps, last_return))
+    around.note = lambda line: report(Noted(line))
     resume = _still_missing(group, around, request, report)
     names = around.spec.agent.declaration.static_names()
     runs = (plan_run(around.spec, i, request.stage, _step(resume[i])) for i in resume)
@@ -124,6 +125,12 @@ def _train(
     try:
         training = Training(pack, around, {i: file for i, file in resume.items() if file})
         yield from training.run()
+    except NotReplayedError as error:
+        assert training is not None
+        around.note(f"{error.message}; its runs start from step 0")
+        training.forget_past()
+        anew = tuple(replace(run, start_step=0) for run in pack.runs)
+        yield from _train(Pack(anew, pack.statics), around, {})
     except (NthrunError, KeyboardInterrupt):
         raise
     except OSError as error:

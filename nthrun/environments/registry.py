@@ -1,22 +1,68 @@
 """The dictionary of environments: add a declaration here and specs can name it."""
 
-from nthrun.environments.pendulum.declaration import PENDULUM
-from nthrun.errors import Fault, SpecError
-from nthrun.specs.declaration import EnvironmentDeclaration, did_you_mean
-from nthrun.specs.documents import Document, name_of
+from __future__ import annotations
 
-ENVIRONMENTS: dict[str, EnvironmentDeclaration] = {PENDULUM.name: PENDULUM}
+from dataclasses import replace
+
+from nthrun.environments.declarations import DECLARATIONS
+from nthrun.errors import Fault, SpecError
+from nthrun.specs.declaration import EnvironmentDeclaration, load_program
+from nthrun.specs.documents import Document, name_of
+from nthrun.specs.environment_spec import PLATFORMS
+from nthrun.specs.field import did_you_mean, shown
+from nthrun.specs.own_class import own_class
+
+ENVIRONMENTS: dict[str, EnvironmentDeclaration] = {
+    declared.name: declared for declared in DECLARATIONS
+}
+ADAPTERS = {
+    "gymnasium": "nthrun.environments.from_gymnasium.declaration:gymnasium_declaration",
+    "dmcontrol": "nthrun.environments.from_dm_control.declaration:dm_control_declaration",
+}
+"""A platform -> what declares its environments; imported when one is asked for."""
 
 
 def environment_declaration(document: Document) -> EnvironmentDeclaration:
     """The declaration of the environment a document names.
 
+    A name with a colon, `package.module:Class`, is a user's own; other names are of nthrun's own
+    environments, or else of the platform's.
+
     Raises:
         SpecError: it names none, or one that does not exist.
+        MissingExtraError: it needs a package that is not installed.
     """
-    name = name_of(document, "env_name")
-    if name not in ENVIRONMENTS:
-        problem = f"got {name!r}, allowed: {', '.join(ENVIRONMENTS)}"
-        hint = did_you_mean(name, ENVIRONMENTS)
-        raise SpecError([Fault(document.origin("env_name"), "env_name", problem, hint)])
-    return ENVIRONMENTS[name]
+    name, origin = name_of(document, "env_name"), document.origin("env_name")
+    if ":" in name:
+        return _own_environment(name, origin)
+    platform = document.values.get("platform", "gym")
+    if name in ENVIRONMENTS and platform not in ADAPTERS:
+        return ENVIRONMENTS[name]
+    if platform not in PLATFORMS:
+        problem = f"got {shown(platform)}, allowed: {', '.join(PLATFORMS)}"
+        raise SpecError([Fault(document.origin("platform"), "platform", problem)])
+    adapter = load_program(ADAPTERS["dmcontrol" if platform == "dmcontrol" else "gymnasium"])
+    try:
+        declared: EnvironmentDeclaration = adapter(document)
+    except SpecError as error:
+        meant = did_you_mean(name, ENVIRONMENTS)
+        raise SpecError([replace(f, hint=f.hint or meant) for f in error.faults]) from error
+    return declared
+
+
+def _own_environment(name: str, origin: str) -> EnvironmentDeclaration:
+    """The declaration of a user's own class, made of its attributes.
+
+    Raises:
+        SpecError: it cannot be imported, or is no environment.
+    """
+    own = own_class(name, "env_name", origin, "interface")
+    return EnvironmentDeclaration(
+        name=name,
+        interface=own.interface,
+        program=name,
+        viewer=getattr(own, "viewer", ""),
+        fields=tuple(getattr(own, "fields", ())),
+        continuous=tuple(getattr(own, "continuous", (True, False))),
+        on_host=getattr(own, "on_host", False),
+    )

@@ -10,13 +10,20 @@ from nthrun.planning.footprint import BLOCK_STEPS
 from nthrun.planning.packs import plan_packs, plan_run, static_groups
 from nthrun.training.compiled import CompiledStepper
 from nthrun.training.graphed import GraphedStepper
+from nthrun.training.hosted import HostedStepper
+from nthrun.training.hosted_functions import CompiledFunctions, EagerFunctions
+from nthrun.training.hosted_program import HostedProgram, placed
 from nthrun.training.noise import Streams
 from nthrun.training.program import Program
+from nthrun.training.programs import make_program
 from nthrun.training.stepping import EagerStepper, Stepper
 
 
 def make_stepper(program: Program, backend: str, device: str) -> Stepper:
     """The stepper of a backend, "eager" or "compile"."""
+    if isinstance(program, HostedProgram):
+        compiled = backend == "compile"
+        return HostedStepper(program, (CompiledFunctions if compiled else EagerFunctions)(program))
     if backend == "eager":
         return EagerStepper(program)
     if device == "cuda":
@@ -32,6 +39,11 @@ def try_compiled(spec: ExperimentSpec, device: str) -> None:
     Raises:
         CompileError: a step cannot be compiled, or not on this machine.
     """
+    if spec.environment.declaration.on_host and device != "cpu":
+        raise UnsupportedOperationError(
+            f"{spec.environment.env_name} steps on the host, between operations of the GPU",
+            "use --backend eager, or --device cpu",
+        )
     static = [field for field in spec.agent.declaration.hyperparameters if field.static]
     names = [field.name for field in static if field.kind in ("str", "bool", "strs")]
     forms: dict[tuple[object, ...], int] = {}
@@ -53,9 +65,9 @@ def try_compiled(spec: ExperimentSpec, device: str) -> None:
 def _take_compiled_step(spec: ExperimentSpec, index: int, device: str) -> None:
     run = plan_run(spec, index, stage=0)
     (pack,) = plan_packs([run], spec.agent.declaration.static_names(), 1)
-    program = Program(pack, spec.environment, spec.agent.declaration.program)
+    program = make_program(pack, spec.environment, spec.agent.declaration.program)
     initial = program.initial_state(pack)
-    state = {name: part.to(device).contiguous() for name, part in initial.items()}
+    state = placed(initial, device)
     draws = Streams([run.random_seed], program.noise_sizes()).draw(1)
     stepper = make_stepper(program, "compile", device)
     stepper.prepare(state)

@@ -129,10 +129,14 @@ class CheckpointWriter:
         path = self.directory / f"state-{step:015d}.ckpt"
         write_sealed(path, header, lambda _: _npz(arrays))
         self._drop_old_files()
-        while self.superseded:
-            shutil.rmtree(self.superseded.pop(), ignore_errors=True)
+        self.drop_superseded()
         cost = time.monotonic() - started
         self._due = time.monotonic() + max(self._interval, cost / MAX_COST)
+
+    def drop_superseded(self) -> None:
+        """Delete the directories of earlier attempts."""
+        while self.superseded:
+            shutil.rmtree(self.superseded.pop(), ignore_errors=True)
 
     def _log_replay(self, step: int, buffer: torch.Tensor) -> None:
         """Log the rows written since the last checkpoint; start a new log every capacity steps."""

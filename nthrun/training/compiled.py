@@ -11,13 +11,16 @@ from torch import Tensor
 from nthrun.agents.base import Noise, State
 from nthrun.compiler.kernel import Kernel
 from nthrun.compiler.tracing import Tensors
+from nthrun.training.evaluation import Evaluation, evaluate_tensors
 from nthrun.training.noise import draw_dtype
 from nthrun.training.program import Program
+from nthrun.training.recorder import Event
 from nthrun.training.stepping import METRICS, Block
 
 NOISE = "noise."
 STEP = "step"
 WORLD = "evaluation.state"
+DRAWS = "evaluation.draws"
 
 
 class CompiledStepper:
@@ -55,13 +58,17 @@ class CompiledStepper:
             if learned.any() or not name.startswith(METRICS)
         }
 
-    def evaluate(self, state: State, world: Tensor, num_steps: int) -> tuple[Tensor, Block]:
+    def evaluate(self, state: State, evaluation: Evaluation) -> Event:
         """See `Stepper`."""
+        return evaluate_tensors(self._program, self, state, evaluation)
+
+    def play(self, state: State, world: Tensor, draws: Tensor) -> tuple[Tensor, Block]:
+        """See `Player`."""
         self.prepare(state)
         assert self._evaluate is not None
         moving = {**state, WORLD: world.clone(memory_format=torch.contiguous_format)}
-        variants = np.zeros(num_steps, np.uint8)
-        shown = self._evaluate(moving, {}, variants, range(len(world)))
+        variants = np.zeros(draws.shape[1], np.uint8)
+        shown = self._evaluate(moving, {DRAWS: draws}, variants, range(len(world)))
         return moving[WORLD], shown
 
     def _training_kernel(self, lane: State) -> Kernel:
@@ -79,13 +86,14 @@ class CompiledStepper:
         return Kernel(variants, examples, names)
 
     def _evaluation_kernel(self, lane: State) -> Kernel:
-        environment, episodes = self._program.environment, self._program.spec.eval_episodes
-        draws = torch.zeros(1, max(1, episodes), environment.num_reset_draws)
-        examples = lane | {WORLD: environment.reset(draws).contiguous()}
-        return Kernel([self._evaluation_step], examples, frozenset(examples))
+        interface, episodes = self._program.interface, max(1, self._program.spec.eval_episodes)
+        start = torch.zeros(1, episodes, interface.num_reset_draws)
+        moving = lane | {WORLD: self._program.environment.reset(start).contiguous()}
+        draws = {DRAWS: torch.zeros(1, episodes, interface.num_step_draws)}
+        return Kernel([self._evaluation_step], moving | draws, frozenset(moving))
 
     def _evaluation_step(self, inputs: Tensors) -> Tensors:
-        observation, outcome = self._program.evaluation_step(inputs, inputs[WORLD])
+        observation, outcome = self._program.evaluation_step(inputs, inputs[WORLD], inputs[DRAWS])
         return {
             WORLD: outcome.state,
             "observation": observation,

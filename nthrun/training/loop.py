@@ -16,9 +16,10 @@ from nthrun.records.schema import Run
 from nthrun.specs.seeds import Purpose
 from nthrun.training.block import block_event, joined
 from nthrun.training.checkpoint import REPLAY, CheckpointWriter, LaneProgress
-from nthrun.training.evaluation import evaluate
+from nthrun.training.evaluation import Evaluation
+from nthrun.training.hosted_program import placed
 from nthrun.training.noise import Streams, sampled_steps
-from nthrun.training.program import Program
+from nthrun.training.programs import make_program
 from nthrun.training.provenance import attempt, provenance
 from nthrun.training.recorder import (
     Event,
@@ -48,7 +49,7 @@ class Training:
         self.pack = pack
         self.around = around
         self.spec = around.spec.environment
-        self.program = Program(pack, self.spec, around.spec.agent.declaration.program)
+        self.program = make_program(pack, self.spec, around.spec.agent.declaration.program)
         self.stepper = around.stepper(pack.statics, self.program)
         self.seeds = [run.random_seed for run in pack.runs]
         self.streams = Streams(self.seeds, self.program.noise_sizes())
@@ -89,6 +90,11 @@ class Training:
             for lane, recorder in enumerate(self.recorders):
                 self.snapshots.keep("final", recorder.num_steps, [lane], self._params())
         return self._records()
+
+    def forget_past(self) -> None:
+        """Delete the checkpoints this attempt began from: they cannot be continued."""
+        if self.writer is not None:
+            self.writer.drop_superseded()
 
     def failed(self, reason: str) -> list[Run]:
         """The records of a pack that an exception ended, with all data up to then."""
@@ -148,13 +154,16 @@ class Training:
         started = time.perf_counter()
         event = {"finite": np.array([_finite(params) for params in self._params()])}
         if due and self.spec.eval_episodes:
-            keep = "eval_states" in self.series
-            event |= evaluate(self.program, self.stepper, self.state, self.seeds, self.step, keep)
+            event |= self.stepper.evaluate(self.state, self._evaluation())
         self._take(event)
         self.times[:, 1] += (time.perf_counter() - started) / len(self.recorders)
         if "eval_returns" in event and "best" in self.spec.items("snapshots"):
             best = [n for n, r in enumerate(self.recorders) if r.is_best_evaluation()]
             self.snapshots.keep("best", self.step, best, self._params())
+
+    def _evaluation(self) -> Evaluation:
+        interval = self.spec.integer("eval_interval_timesteps")
+        return Evaluation(self.seeds, self.step, interval, "eval_states" in self.series)
 
     def _take(self, event: Event) -> None:
         for lane, recorder in enumerate(self.recorders):
@@ -245,8 +254,7 @@ class Training:
         state = self.program.initial_state(self.pack)
         if self.step:
             self._restore(state, resume)
-        device = self.around.device
-        return {name: tensor.to(device).contiguous() for name, tensor in state.items()}
+        return placed(state, self.around.device)
 
     def _restore(self, state: State, resume: dict[int, CheckpointFile]) -> None:
         """Continue every lane from its checkpoint."""

@@ -1,8 +1,9 @@
-"""Rendering while training: the environment's own viewer, fed with the first lane's state."""
+"""Rendering while training: the environment's own viewer, fed with the first lane of a pack."""
 
 from __future__ import annotations
 
 from nthrun.agents.base import State
+from nthrun.errors import DeviceError
 from nthrun.specs.declaration import load_program
 from nthrun.specs.environment_spec import EnvironmentSpec
 
@@ -16,14 +17,24 @@ class Monitor:
 
     Raises:
         MissingExtraError: the viewer's package is not installed.
-        DeviceError: no window can be opened here.
+        DeviceError: the environment cannot be drawn, or no window can be opened here.
     """
 
     def __init__(self, spec: EnvironmentSpec, after: int) -> None:
-        self._viewer = load_program(spec.declaration.viewer)()
+        if not spec.declaration.viewer:
+            raise DeviceError(f"--monitor: nothing draws {spec.env_name}", "leave --monitor out")
+        viewer = load_program(spec.declaration.viewer)
+        self._on_host = spec.declaration.on_host
+        self._viewer = viewer(spec) if self._on_host else viewer()
         self._after = after
 
     def show(self, state: State, step: int) -> None:
         """Draw the state after a step."""
-        if step > self._after:
+        if step <= self._after:
+            return
+        if self._on_host:
+            count = int(state["host.episode_step"][0, 0])
+            actions = state["host.actions"][0, :count].numpy()
+            self._viewer.follow(int(state["host.seed"][0, 0]), actions)
+        else:
             self._viewer.show(state["environment.state"][0, 0].tolist())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -47,14 +48,20 @@ class Program:
 
     def __init__(self, pack: Pack, spec: EnvironmentSpec, agent_program: str) -> None:
         self.spec = spec
-        self.agent: Agent = load_program(agent_program)(pack.statics, spec.declaration)
-        self.environment: Environment = load_program(spec.declaration.program)(spec)
+        self.interface = spec.interface
+        self.agent: Agent = load_program(agent_program)(pack.statics, spec.interface)
         self.steps_per_episode = spec.integer("steps_per_episode")
+
+    @cached_property
+    def environment(self) -> Environment:
+        """The environment, made when it is first asked for."""
+        made: Environment = load_program(self.spec.declaration.program)(self.spec)
+        return made
 
     def noise_sizes(self) -> dict[Purpose, int]:
         """Numbers per step that each stream gives."""
         return {
-            Purpose.ENVIRONMENT: self.environment.num_reset_draws,
+            Purpose.ENVIRONMENT: self.interface.num_reset_draws + self.interface.num_step_draws,
             Purpose.AGENT: self.agent.num_agent_draws,
             Purpose.REPLAY: self.agent.num_replay_draws,
         }
@@ -74,13 +81,22 @@ class Program:
             draws: `(lanes, num_steps, size)` a purpose.
             first: 0-based number of the first step.
         """
-        draws = dict(draws)
-        capacity = self.agent.replay_capacity
-        draws[Purpose.REPLAY] = sampled_steps(draws[Purpose.REPLAY], first, capacity)
-        tensors = {p: torch.from_numpy(array).to(device) for p, array in draws.items()}
-        start = self.environment.reset(tensors[Purpose.ENVIRONMENT]).unsqueeze(2)
-        observation = self.environment.observe(start)
-        return Noise(start, observation, tensors[Purpose.AGENT], tensors[Purpose.REPLAY])
+        tensors = self.noise_tensors(draws, first, device)
+        environment = tensors[Purpose.ENVIRONMENT]
+        start = self.environment.reset(environment[..., : self.interface.num_reset_draws])
+        return Noise(
+            start.unsqueeze(2),
+            self.environment.observe(start).unsqueeze(2),
+            environment[..., self.interface.num_reset_draws :].unsqueeze(2),
+            tensors[Purpose.AGENT],
+            tensors[Purpose.REPLAY],
+        )
+
+    def noise_tensors(self, draws: Draws, first: int, device: str) -> dict[Purpose, Tensor]:
+        """Drawn numbers on the device, replay's as step numbers."""
+        steps = sampled_steps(draws[Purpose.REPLAY], first, self.agent.replay_capacity)
+        arrays = {**draws, Purpose.REPLAY: steps}
+        return {purpose: torch.from_numpy(array).to(device) for purpose, array in arrays.items()}
 
     @torch.no_grad()
     def step(self, state: State, noise: Noise, step: Tensor, learn: bool) -> StepOutput:
@@ -93,25 +109,40 @@ class Program:
         """
         observation = state["environment.observation"]
         action = self.agent.act(state, observation, noise, step)
-        outcome = self.transition(state["environment.state"], action)
+        outcome = self.transition(state["environment.state"], action, noise.environment)
         next_observation = self.environment.observe(outcome.state)
         experience = Experience(
             observation, action, outcome.reward, next_observation, outcome.terminated
         )
         ended = self._advance(state, outcome, next_observation, noise)
-        self.agent.observe(state, experience, step)
-        metrics = self.agent.update(state, noise, step) if learn else {}
+        metrics = self.take_in(state, experience, ended, noise, step, learn)
         return StepOutput(experience, ended, metrics)
 
+    def take_in(
+        self,
+        state: State,
+        experience: Experience,
+        ended: Tensor,
+        noise: Noise,
+        step: Tensor,
+        learn: bool,
+    ) -> dict[str, Tensor]:
+        """Show the agent a step, and let it learn; metrics of the update."""
+        self.agent.observe(state, experience, step)
+        return self.agent.update(state, experience, ended, noise, step) if learn else {}
+
     @torch.no_grad()
-    def evaluation_step(self, state: State, world: Tensor) -> tuple[Tensor, Transition]:
+    def evaluation_step(
+        self, state: State, world: Tensor, draws: Tensor
+    ) -> tuple[Tensor, Transition]:
         """One step of evaluation episodes, `(lanes, episodes, ...)`: observation and outcome."""
         observation = self.environment.observe(world)
-        return observation, self.transition(world, self.agent.act_greedily(state, observation))
+        action = self.agent.act_greedily(state, observation)
+        return observation, self.transition(world, action, draws)
 
-    def transition(self, state: Tensor, action: Tensor) -> Transition:
+    def transition(self, state: Tensor, action: Tensor, draws: Tensor) -> Transition:
         """The environment's step, with the spec's rewards where it overwrites them."""
-        outcome = self.environment.step(state, action)
+        outcome = self.environment.step(state, action, draws)
         if not self.spec.values["overwrite_rewards"]:
             return outcome
         timestep, goal = (self.spec.number(f"rewards.{name}") for name in ("timestep", "goal"))
@@ -134,7 +165,7 @@ class Program:
         return ended
 
     def _first_reset(self, seeds: Sequence[int]) -> State:
-        num_draws = self.environment.num_reset_draws
+        num_draws = self.interface.num_reset_draws
         draws = [
             generator(seed, Purpose.ENVIRONMENT, 0).random((1, num_draws), dtype=np.float32)
             for seed in seeds
@@ -142,6 +173,6 @@ class Program:
         start = self.environment.reset(torch.from_numpy(np.stack(draws)))
         return {
             "environment.state": start,
-            "environment.observation": self.environment.observe(start),
+            "environment.observation": self.environment.observe(start).clone(),
             "environment.episode_step": torch.zeros(len(seeds), 1, 1, dtype=torch.int64),
         }

@@ -13,9 +13,9 @@ import numpy as np
 
 from nthrun.planning.packs import PlannedRun
 from nthrun.records.schema import Run
-from nthrun.specs.declaration import plain
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.specs.environment_spec import requested_series as requested_series
+from nthrun.specs.field import plain
 
 Event = dict[str, np.ndarray]
 """A block of steps or an evaluation, every array `(lanes, ...)`.

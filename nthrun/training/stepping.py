@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import Noise, State
+from nthrun.training.evaluation import Evaluation, evaluate_tensors
 from nthrun.training.program import Program, StepOutput
+from nthrun.training.recorder import Event
 
 Block = dict[str, Tensor]
 """What a block of steps shows, `(lanes, num_steps, ...)` each: `observation`, `action`, `reward`,
@@ -45,17 +47,8 @@ class Stepper(Protocol):
             lanes: whose steps count; what the others do is ignored.
         """
 
-    def evaluate(self, state: State, world: Tensor, num_steps: int) -> tuple[Tensor, Block]:
-        """Run evaluation steps of every lane.
-
-        Args:
-            state: of the pack; read only.
-            world: the environment's state, `(lanes, episodes, state_dim)`.
-
-        Returns:
-            the environment's state after them, and `observation`, `reward` and `terminated`,
-            `(lanes, num_steps, episodes, ...)` each.
-        """
+    def evaluate(self, state: State, evaluation: Evaluation) -> Event:
+        """Play the episodes of an evaluation on every lane; the state is read only."""
 
 
 class EagerStepper:
@@ -78,11 +71,15 @@ class EagerStepper:
         ]
         return stacked(outputs)
 
-    def evaluate(self, state: State, world: Tensor, num_steps: int) -> tuple[Tensor, Block]:
+    def evaluate(self, state: State, evaluation: Evaluation) -> Event:
         """See `Stepper`."""
+        return evaluate_tensors(self._program, self, state, evaluation)
+
+    def play(self, state: State, world: Tensor, draws: Tensor) -> tuple[Tensor, Block]:
+        """See `Player`."""
         shown: list[tuple[Tensor, ...]] = []
-        for _ in range(num_steps):
-            observation, outcome = self._program.evaluation_step(state, world)
+        for now in draws.unbind(1):
+            observation, outcome = self._program.evaluation_step(state, world, now)
             world = outcome.state
             shown.append((observation, outcome.reward, outcome.terminated))
         names = ("observation", "reward", "terminated")

@@ -29,6 +29,7 @@ class Surroundings:
         device, backend, threads: of this process, as the manifest has them.
         stop: looked at between blocks.
         on_block: called with (run-steps done, last return) after each block.
+        note: called with what a user should know.
         on_step: called with the state after each step (rendering).
         before_writing: called before a record is written; raises where this process may not.
     """
@@ -40,6 +41,7 @@ class Surroundings:
     threads: int
     stop: StopRequest = field(default_factory=StopRequest)
     on_block: Callable[[int, float], None] = lambda steps, last_return: None
+    note: Callable[[str], None] = lambda line: None
     on_step: Callable[[State, int], None] | None = None
     before_writing: Callable[[], None] = lambda: None
     _steppers: dict[tuple[object, ...], Stepper] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Any task of the DeepMind control suite."""

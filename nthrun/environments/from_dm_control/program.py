@@ -1,0 +1,49 @@
+"""One world of a control-suite task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from nthrun.environments.base import Outcome
+from nthrun.environments.from_dm_control.declaration import control_suite
+from nthrun.specs.environment_spec import EnvironmentSpec
+
+
+class ControlTask:
+    """A task whose episodes are seeded one by one; the parts of an observation are joined.
+
+    The task's own time limit truncates: it ends an episode with a discount of 1, a terminal state
+    with a discount of 0.
+    """
+
+    def __init__(self, spec: EnvironmentSpec) -> None:
+        domain, task = spec.env_name, str(spec.values["task_name"])
+        self._environment: Any = control_suite(domain).load(domain, task)
+
+    def reset(self, seed: int) -> np.ndarray:
+        """See `HostEnvironment`."""
+        self._environment.task.random.seed(seed)
+        return _joined(self._environment.reset().observation)
+
+    def step(self, action: np.ndarray) -> Outcome:
+        """See `HostEnvironment`."""
+        seen = self._environment.step(action)
+        terminated = bool(seen.last() and seen.discount == 0.0)
+        return Outcome(
+            _joined(seen.observation),
+            float(seen.reward),
+            terminated,
+            seen.last() and not terminated,
+        )
+
+    def render(self, camera: int = 0) -> np.ndarray:
+        """A picture, `(height, width, 3)`."""
+        picture: np.ndarray = self._environment.physics.render(480, 640, camera_id=camera)
+        return picture
+
+
+def _joined(observation: Mapping[str, Any]) -> np.ndarray:
+    return np.concatenate([np.asarray(part, np.float32).ravel() for part in observation.values()])

@@ -1,0 +1,63 @@
+"""Making a Gymnasium environment, bare of the wrappers that nthrun does the work of."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+from gymnasium.error import DependencyNotInstalled
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
+
+from nthrun.errors import MissingExtraError
+
+EXTRAS = {"mujoco": "mujoco", "imageio": "mujoco", "minatar": "minatar", "pygame": "render"}
+"""A missing module -> the extra that brings it."""
+
+
+def make(name: str, keywords: Mapping[str, Any], render_mode: str | None = None) -> Any:
+    """A registered environment without time limit and checks.
+
+    Raises:
+        MissingExtraError: it needs a package that is not installed.
+        gymnasium.error.Error: there is no such environment.
+        Exception: whatever else its constructor raises for keywords it does not take.
+    """
+    try:
+        if name.startswith("MinAtar/") and name not in gymnasium.registry:
+            importlib.import_module("minatar.gym").register_envs()
+        _hear_mujoco(name)
+        environment: Any = gymnasium.make(
+            name, render_mode=render_mode, disable_env_checker=True, **keywords
+        )
+    except (ImportError, DependencyNotInstalled) as error:
+        raise _missing_extra(name, error) from error
+    while isinstance(environment, (TimeLimit, OrderEnforcing, PassiveEnvChecker)):
+        environment = environment.env
+    return environment
+
+
+def _hear_mujoco(name: str) -> None:
+    """Have MuJoCo's warnings be Python's, instead of lines in a file where the user stands.
+
+    That a shipped model uses what MuJoCo deprecates is nothing a user can mend.
+    """
+    registered = gymnasium.registry.get(name)
+    if registered is None or "mujoco" not in str(registered.entry_point):
+        return
+
+    def warn(message: str) -> None:
+        if "deprecated" not in message:
+            warnings.warn(f"MuJoCo: {message}", RuntimeWarning, stacklevel=2)
+
+    importlib.import_module("mujoco").set_mju_user_warning(warn)
+
+
+def _missing_extra(name: str, error: Exception) -> MissingExtraError:
+    """Which extra an environment wants, told by what could not be imported."""
+    reason = " ".join(str(error).split())
+    wanted = [extra for module, extra in EXTRAS.items() if module in reason.lower()]
+    hint = f'pip install ".[{wanted[0]}]"' if wanted else "install what it names"
+    return MissingExtraError(f"env_name: {name} needs a package that is missing: {reason}", hint)

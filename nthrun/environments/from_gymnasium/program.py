@@ -1,0 +1,50 @@
+"""One world of a registered Gymnasium environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nthrun.environments.base import Outcome
+from nthrun.environments.from_gymnasium.declaration import KEYWORDS
+from nthrun.environments.from_gymnasium.making import make
+from nthrun.environments.from_gymnasium.spaces import flattener, shaper
+from nthrun.specs.environment_spec import EnvironmentSpec
+
+
+class GymnasiumEnvironment:
+    """A Gymnasium environment without its time limit: `steps_per_episode` is the limit.
+
+    Args:
+        spec: names it and its keywords.
+        render_mode: Gymnasium's.
+    """
+
+    def __init__(self, spec: EnvironmentSpec, render_mode: str | None = None) -> None:
+        self._environment: Any = make(spec.env_name, spec.mapping(KEYWORDS), render_mode)
+        self._flat = flattener(self._environment.observation_space)
+        self._shaped = shaper(self._environment.action_space)
+        self._game: Any = getattr(self._environment.unwrapped, "game", None)
+
+    def reset(self, seed: int) -> np.ndarray:
+        """See `HostEnvironment`."""
+        if hasattr(self._game, "last_action"):
+            self._game.last_action = 0  # MinAtar would repeat it in the next episode
+        observation, _ = self._environment.reset(seed=seed)
+        return self._flat(observation)
+
+    def step(self, action: np.ndarray) -> Outcome:
+        """See `HostEnvironment`."""
+        seen, reward, terminated, truncated, _ = self._environment.step(self._shaped(action))
+        return Outcome(self._flat(seen), reward, terminated, truncated)
+
+    @property
+    def needs_display(self) -> bool:
+        """Whether drawing without a display would abort the process, as MuJoCo's window does."""
+        return hasattr(self._environment.unwrapped, "mujoco_renderer")
+
+    def render(self) -> np.ndarray | None:
+        """A picture, if the render mode makes one."""
+        picture: np.ndarray | None = self._environment.render()
+        return picture

@@ -1,0 +1,199 @@
+"""What an agent does between the steps of worlds on the host: eager, or as native code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nthrun.agents.base import Experience, Noise, State
+from nthrun.compiler.kernel import Kernel
+from nthrun.compiler.tracing import Tensors
+from nthrun.training.noise import draw_dtype
+from nthrun.training.program import Program
+from nthrun.training.stepping import METRICS
+
+OBSERVATION = "host.observation"
+ENDED = "host.ended"
+STEP = "host.step"
+NOISE = "noise."
+EXPERIENCE = "experience."
+AGENT_NOISE = ("agent", "replay")
+
+
+class AgentFunctions(Protocol):
+    """An agent's part of a step, for packs of one program; `state` is the agent's own."""
+
+    def prepare(self, state: State) -> None:
+        """Make ready what packs of such a state need."""
+
+    def act(
+        self, state: State, observation: Tensor, noise: Noise, step: int, lanes: Sequence[int]
+    ) -> Tensor:
+        """Training actions `(lanes, 1, action_dim)`."""
+
+    def act_greedily(self, state: State, observation: Tensor) -> Tensor:
+        """Evaluation actions `(lanes, 1, action_dim)`."""
+
+    def take_in(
+        self,
+        state: State,
+        taken: tuple[Experience, Tensor],
+        noise: Noise,
+        clock: tuple[int, bool],
+        lanes: Sequence[int],
+    ) -> dict[str, Tensor]:
+        """Take in a step and whether its episode ended; learn if the clock, (step, learn), says."""
+
+
+class EagerFunctions:
+    """One operation after the other."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+
+    def prepare(self, state: State) -> None:
+        """See `AgentFunctions`; nothing is needed."""
+
+    @torch.no_grad()
+    def act(
+        self, state: State, observation: Tensor, noise: Noise, step: int, lanes: Sequence[int]
+    ) -> Tensor:
+        """See `AgentFunctions`; all lanes act."""
+        clock = torch.tensor(step, device=observation.device)
+        return self._program.agent.act(state, observation, noise, clock)
+
+    @torch.no_grad()
+    def act_greedily(self, state: State, observation: Tensor) -> Tensor:
+        """See `AgentFunctions`."""
+        return self._program.agent.act_greedily(state, observation)
+
+    @torch.no_grad()
+    def take_in(
+        self,
+        state: State,
+        taken: tuple[Experience, Tensor],
+        noise: Noise,
+        clock: tuple[int, bool],
+        lanes: Sequence[int],
+    ) -> dict[str, Tensor]:
+        """See `AgentFunctions`; all lanes take it in."""
+        step = torch.tensor(clock[0], device=taken[1].device)
+        return self._program.take_in(state, *taken, noise, step, clock[1])
+
+
+class CompiledFunctions:
+    """Native code, lane after lane; traced for one lane of the first pack."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._kernels: tuple[Kernel, Kernel, Kernel] | None = None
+
+    def prepare(self, state: State) -> None:
+        """See `AgentFunctions`.
+
+        Raises:
+            CompileError: the agent's functions cannot be compiled.
+        """
+        if self._kernels is None:
+            lane = {name: tensor[:1] for name, tensor in state.items()}
+            self._kernels = self._compiled(lane)
+
+    def act(
+        self, state: State, observation: Tensor, noise: Noise, step: int, lanes: Sequence[int]
+    ) -> Tensor:
+        """See `AgentFunctions`; lanes that are left out give zeros."""
+        kernel = self._ready(state)[0]
+        inputs = {OBSERVATION: observation, **_noise_inputs(noise), STEP: _steps(step, observation)}
+        return self._run(kernel, state, inputs, 0, lanes)["action"]
+
+    def act_greedily(self, state: State, observation: Tensor) -> Tensor:
+        """See `AgentFunctions`."""
+        kernel = self._ready(state)[1]
+        lanes = range(len(observation))
+        return self._run(kernel, state, {OBSERVATION: observation}, 0, lanes)["action"]
+
+    def take_in(
+        self,
+        state: State,
+        taken: tuple[Experience, Tensor],
+        noise: Noise,
+        clock: tuple[int, bool],
+        lanes: Sequence[int],
+    ) -> dict[str, Tensor]:
+        """See `AgentFunctions`; lanes that are left out are not touched."""
+        experience, ended = taken
+        inputs = {EXPERIENCE + name: part for name, part in experience._asdict().items()}
+        inputs |= {ENDED: ended, **_noise_inputs(noise), STEP: _steps(clock[0], ended)}
+        shown = self._run(self._ready(state)[2], state, inputs, int(clock[1]), lanes)
+        learned = {n.removeprefix(METRICS): v for n, v in shown.items() if n.startswith(METRICS)}
+        return learned if clock[1] else {}
+
+    def _ready(self, state: State) -> tuple[Kernel, Kernel, Kernel]:
+        self.prepare(state)
+        assert self._kernels is not None
+        return self._kernels
+
+    def _run(
+        self, kernel: Kernel, state: State, inputs: Tensors, variant: int, lanes: Sequence[int]
+    ) -> Tensors:
+        """One step of a kernel; inputs and outputs `(lanes, ...)`."""
+        blocks = {name: part.unsqueeze(1) for name, part in inputs.items()}
+        shown = kernel(state, blocks, np.array([variant], np.uint8), lanes)
+        return {name: part.squeeze(1) for name, part in shown.items()}
+
+    def _compiled(self, lane: State) -> tuple[Kernel, Kernel, Kernel]:
+        program, interface = self._program, self._program.interface
+        agent, names = program.agent, frozenset(lane)
+        draws = {
+            purpose: np.zeros((1, 1, size), draw_dtype(purpose))
+            for purpose, size in program.noise_sizes().items()
+        }
+        noise = program.noise(draws, 0, "cpu").step(0)
+        widths = (interface.observation_dim, interface.action_dim, 1, interface.observation_dim, 1)
+        taken = Experience(*(torch.zeros(1, 1, width) for width in widths))
+        seen: Tensors = {OBSERVATION: taken.observation}
+        clock: Tensors = {**_noise_inputs(noise), STEP: torch.zeros(1, dtype=torch.int64)}
+        step: Tensors = {EXPERIENCE + name: part for name, part in taken._asdict().items()}
+        step[ENDED] = torch.zeros(1, 1, 1, dtype=torch.bool)
+
+        def act(inputs: Tensors) -> Tensors:
+            state = {name: inputs[name] for name in names}
+            drawn = _noise_of(inputs, noise)
+            action = agent.act(state, inputs[OBSERVATION], drawn, inputs[STEP].view(()))
+            return state | {"action": action}
+
+        def act_greedily(inputs: Tensors) -> Tensors:
+            state = {name: inputs[name] for name in names}
+            return state | {"action": agent.act_greedily(state, inputs[OBSERVATION])}
+
+        def take_in(learn: bool, inputs: Tensors) -> Tensors:
+            state = {name: inputs[name] for name in names}
+            experience = Experience(*(inputs[EXPERIENCE + name] for name in Experience._fields))
+            drawn, tick = _noise_of(inputs, noise), inputs[STEP].view(())
+            shown = program.take_in(state, experience, inputs[ENDED], drawn, tick, learn)
+            return state | {METRICS + name: value for name, value in shown.items()}
+
+        return (
+            Kernel([act], lane | seen | clock, names),
+            Kernel([act_greedily], lane | seen, names),
+            Kernel(
+                [partial(take_in, learn) for learn in (False, True)], lane | step | clock, names
+            ),
+        )
+
+
+def _noise_inputs(noise: Noise) -> Tensors:
+    return {NOISE + name: getattr(noise, name) for name in AGENT_NOISE}
+
+
+def _noise_of(inputs: Tensors, like: Noise) -> Noise:
+    return like._replace(**{name: inputs[NOISE + name] for name in AGENT_NOISE})
+
+
+def _steps(step: int, like: Tensor) -> Tensor:
+    return torch.full((len(like),), step, dtype=torch.int64)

@@ -1,0 +1,198 @@
+"""Environments on the host: Gymnasium's own numbers, seeds and ends of episodes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from packs import train
+
+from nthrun.environments.from_gymnasium.viewer import GymnasiumViewer
+from nthrun.errors import DeviceError, MissingExtraError, SpecError
+from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
+from nthrun.records.schema import Run
+from nthrun.training.hosted_program import HostedProgram
+from nthrun.training.monitor import Monitor
+
+SERIES = ["train_states", "train_actions", "train_rewards"]
+PROTOCOL = {"total_timesteps": 150, "steps_per_episode": 40, "record": SERIES}
+
+
+def spec_of(environment: dict[str, Any], agent: str = "random") -> ExperimentSpec:
+    """A short experiment on the host."""
+    return experiment_spec_of(PROTOCOL | environment, {"agent_name": agent, "parameters": {}}, "e")
+
+
+def gymnasium_replay(name: str, run: Run, seeds: list[int], **keywords: Any) -> tuple[Any, Any]:
+    """Observations and rewards of Gymnasium's own environment, with a record's actions and ends."""
+    environment = gymnasium.make(name, **keywords).unwrapped
+    discrete = isinstance(environment.action_space, gymnasium.spaces.Discrete)
+    lengths = [*run["train_episode_steps"].tolist()]
+    lengths.append(len(run["train_actions"]) - sum(lengths))
+    observations, rewards, place = [], [], 0
+    for seed, length in zip(seeds, lengths, strict=False):
+        observation, _ = environment.reset(seed=seed)
+        for action in run["train_actions"][place : place + length]:
+            observations.append(observation)
+            taken = int(action[0]) if discrete else action
+            observation, reward, *_ = environment.step(taken)
+            rewards.append(reward)
+        place += length
+    return np.array(observations), np.array(rewards)
+
+
+@pytest.fixture
+def episode_seeds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The seeds of the training episodes, in order, as worlds are reset."""
+    seeds: list[int] = []
+    world = HostedProgram.world
+
+    def noted(program: HostedProgram) -> Any:
+        made = world(program)
+        reset = made.reset
+
+        def told(seed: int) -> np.ndarray:
+            seeds.append(seed)
+            return reset(seed)
+
+        made.reset = told  # type: ignore[method-assign]
+        return made
+
+    monkeypatch.setattr(HostedProgram, "world", noted)
+    return seeds
+
+
+@pytest.mark.parametrize(
+    ("name", "keywords"),
+    [
+        ("HalfCheetah-v5", {}),
+        ("HalfCheetah-v5", {"ctrl_cost_weight": 0.5, "reset_noise_scale": 0.2}),
+        ("Hopper-v5", {}),
+        ("CartPole-v1", {}),
+    ],
+)
+def test_a_record_is_what_gymnasium_does(
+    name: str, keywords: dict[str, float], episode_seeds: list[int]
+) -> None:
+    """Observations and rewards of a training run are Gymnasium's, bit for bit in float32."""
+    environment = {"env_name": name, "platform": "gymnasium"}
+    environment |= {"kwargs": keywords} if keywords else {}
+    run = train(spec_of(environment), [0])[0]
+    observations, rewards = gymnasium_replay(name, run, episode_seeds, **keywords)
+    np.testing.assert_array_equal(run["train_states"], observations.astype(np.float32))
+    np.testing.assert_array_equal(run["train_rewards"], rewards.astype(np.float32))
+    assert len(set(episode_seeds)) == len(episode_seeds) >= 3
+
+
+def test_discrete_observations_are_one_hot() -> None:
+    """An observation that is one of a few numbers becomes a vector with a single one."""
+    spec = spec_of({"env_name": "FrozenLake-v1"})
+    assert spec.environment.interface.observation_dim == 16
+    states = train(spec, [0])[0]["train_states"]
+    assert (states.sum(1) == 1).all()
+    assert set(np.unique(states)) == {0.0, 1.0}
+
+
+def test_minatar_episodes_do_not_hang_on_the_one_before() -> None:
+    """A MinAtar game plays, and an episode that is reset with its seed plays the same again."""
+    pytest.importorskip("minatar")
+    spec = spec_of({"env_name": "MinAtar/Breakout-v1"})
+    assert spec.environment.interface.observation_dim == 400
+    run = train(spec, [0])[0]
+    again = train(spec, [3, 0])[0]
+    np.testing.assert_array_equal(run["train_states"], again["train_states"])
+
+
+def test_rewards_are_overwritten() -> None:
+    """With `overwrite_rewards` a step gives the timestep reward, a terminal one the goal reward."""
+    rewards = {"timestep": -1.0, "goal": 5.0}
+    environment = {"env_name": "CartPole-v1", "platform": "gymnasium", "overwrite_rewards": True}
+    run = train(spec_of(environment | {"rewards": rewards}), [0])[0]
+    assert set(np.unique(run["train_rewards"])) == {-1.0, 5.0}
+    lengths, returns = run["train_episode_steps"], run["train_episode_rewards"]
+    terminated = lengths < PROTOCOL["steps_per_episode"]
+    np.testing.assert_array_equal(returns[terminated], 6.0 - lengths[terminated])
+
+
+@pytest.mark.parametrize(
+    ("environment", "line"),
+    [
+        ({"env_name": "HalfCheeta-v5"}, "e: env_name: got 'HalfCheeta-v5'"),
+        ({"env_name": "Pendulun-v1"}, "did you mean Pendulum-v1?"),
+        ({"env_name": "HalfCheetah-v5", "kwargs": {"foo": 1}}, "kwargs: refused by HalfCheetah-v5"),
+        ({"env_name": "HalfCheetah-v5", "kwargs": {"foo": None}}, "kwargs.foo: got None"),
+        ({"env_name": "HalfCheetah-v5", "continuous": False}, "HalfCheetah-v5 allows: true"),
+        ({"env_name": "HalfCheetah-v5", "start_state": [0.0]}, "start_state: got [0.0]"),
+        ({"env_name": "Blackjack-v1", "platform": "gym-like"}, 'platform: got "gym-like"'),
+        ({"env_name": "cartpole", "platform": "dmcontrol", "task_name": "swing"}, "swingup"),
+        ({"env_name": "cartpol", "platform": "dmcontrol", "task_name": "swingup"}, "did you mean"),
+    ],
+)
+def test_what_cannot_be_made_is_told_in_a_line(environment: dict[str, Any], line: str) -> None:
+    """A name, keyword, action kind or task that does not exist is one line that says so."""
+    if environment.get("platform") == "dmcontrol":
+        pytest.importorskip("dm_control")
+    with pytest.raises(SpecError) as refused:
+        spec_of(environment)
+    [told] = refused.value.lines()
+    assert line in told
+
+
+@pytest.mark.parametrize(
+    ("environment", "module", "extra"),
+    [
+        ({"env_name": "Ant-v5"}, "mujoco", "mujoco"),
+        ({"env_name": "MinAtar/Asterix-v1"}, "minatar.gym", "minatar"),
+        (
+            {"env_name": "walker", "task_name": "walk", "platform": "dmcontrol"},
+            "dm_control.suite",
+            "dm_control",
+        ),
+    ],
+)
+def test_a_missing_extra_is_named(
+    environment: dict[str, Any], module: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where an optional package is not installed, one line says what installs it."""
+    monkeypatch.setitem(sys.modules, module, None)
+    if module == "mujoco":
+        for name in [n for n in sys.modules if n.startswith("gymnasium.envs.mujoco")]:
+            monkeypatch.delitem(sys.modules, name)
+    for name in ("MinAtar/Asterix-v1",):
+        gymnasium.registry.pop(name, None)
+    with pytest.raises(MissingExtraError) as refused:
+        spec_of(environment)
+    [told] = refused.value.lines()
+    assert f'pip install ".[{extra}]"' in told
+
+
+def test_a_viewer_follows_an_episode() -> None:
+    """The picture of an episode is that of Gymnasium's own environment after the same actions."""
+    pytest.importorskip("pygame")
+    environment = spec_of({"env_name": "CartPole-v1", "platform": "gymnasium"}).environment
+    viewer = GymnasiumViewer(environment, "rgb_array")
+    actions = np.ones((6, 1), np.float32)
+    viewer.follow(7, actions[:2])
+    picture = viewer.follow(7, actions)
+    cart = gymnasium.make("CartPole-v1", render_mode="rgb_array")
+    cart.reset(seed=7)
+    for action in actions:
+        cart.step(int(action[0]))
+    np.testing.assert_array_equal(picture, cart.render())
+
+
+def test_mujoco_needs_a_display_to_be_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """--monitor without a display is refused in a line, instead of the window's abort."""
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(DeviceError, match="no window can be opened here"):
+        Monitor(spec_of({"env_name": "HalfCheetah-v5"}).environment, 0)
+
+
+def test_what_nothing_draws_is_told() -> None:
+    """--monitor of an environment without a viewer is refused in a line."""
+    with pytest.raises(DeviceError, match="nothing draws Bimodal"):
+        Monitor(spec_of({"env_name": "Bimodal"}).environment, 0)
