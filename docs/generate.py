@@ -1,0 +1,135 @@
+"""Writes docs/agents.md and docs/environments.md from the declarations in the code.
+
+python docs/generate.py
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # nthrun from this checkout
+
+from nthrun.agents.registry import AGENTS
+from nthrun.environments.registry import ENVIRONMENTS
+from nthrun.specs.declaration import AgentDeclaration, EnvironmentDeclaration
+from nthrun.specs.environment_spec import FIELDS
+from nthrun.specs.field import Field, plain, shown
+from nthrun.specs.interface import Interface
+
+DOCS = Path(__file__).resolve().parent
+NOTICE = "<!-- written by docs/generate.py from the code; edit the declarations instead -->\n"
+AGENTS_HEAD = """# Agents
+
+Each is named by `agent_name`, and its hyperparameters are what `parameters` may list. A *static*
+one changes shapes or the course of the computation: runs that differ in one never share a pack.
+[extending.md](extending.md) adds one of your own.
+"""
+ENVIRONMENTS_HEAD = """# Environments
+
+Each is named by `env_name`. The fields that every environment has are in
+[config/environment/README.md](../config/environment/README.md); the tables here are what an
+environment has of its own. [extending.md](extending.md) adds one.
+
+These are tensor programs, trained and packed as native code:
+"""
+ENVIRONMENTS_TAIL = """## From Gymnasium
+
+Any other name is looked up in Gymnasium, so that `HalfCheetah-v5`, `MinAtar/Breakout-v1` or
+whatever a package of yours registers is an environment too. `platform: gymnasium` takes Gymnasium's
+program even where nthrun has one. It steps on the host, a world a lane, without Gymnasium's limit:
+`steps_per_episode` truncates. What is under `kwargs` goes to `gymnasium.make`. Observations of any
+fixed size are flattened; actions are discrete or bounded. What an environment needs is an extra:
+
+```text
+pip install ".[mujoco]"       # HalfCheetah-v5, Ant-v5, ...
+pip install ".[minatar]"      # MinAtar/Breakout-v1, ...
+pip install ".[dm_control]"   # platform: dmcontrol
+pip install ".[render]"       # --monitor
+```
+
+## From the DeepMind control suite
+
+`platform: dmcontrol` takes the domain from `env_name` and the task from `task_name`; the parts of
+an observation are joined:
+
+```json
+{
+    "env_name": "cartpole",
+    "task_name": "swingup",
+    "platform": "dmcontrol",
+    "total_timesteps": 100000,
+    "steps_per_episode": 1000
+}
+```
+"""
+
+
+def agents_page() -> str:
+    """The text of docs/agents.md."""
+    index = [f"- [{agent.name}](#{agent.name.lower()}): {agent.doc}" for agent in AGENTS.values()]
+    sections = [_agent(agent) for agent in AGENTS.values()]
+    return "\n".join([NOTICE, AGENTS_HEAD, *index, "", *sections])
+
+
+def environments_page() -> str:
+    """The text of docs/environments.md."""
+    sections = [_environment(environment) for environment in ENVIRONMENTS.values()]
+    return "\n".join([NOTICE, ENVIRONMENTS_HEAD, *sections, ENVIRONMENTS_TAIL])
+
+
+def row(field: Field, *more: str) -> str:
+    """The line of a table that says what a field is."""
+    default = "required" if field.default is None else f"`{shown(plain(field.default))}`"
+    return f"| {' | '.join((f'`{field.name}`', field.allowed(), default, field.doc, *more))} |"
+
+
+def _agent(agent: AgentDeclaration) -> str:
+    lines = [f"## {agent.name}", "", agent.doc, *_source(agent.source), ""]
+    lines += [f"In every setting, `{r.small}` <= `{r.large}`.\n" for r in agent.rules]
+    if agent.hyperparameters:
+        lines += ["| name | allowed | default | meaning | static |", "|---|---|---|---|---|"]
+        fields = agent.hyperparameters
+        lines += [row(field, "yes" if field.static else "no") for field in fields]
+    return "\n".join([*lines, ""])
+
+
+def _environment(environment: EnvironmentDeclaration) -> str:
+    lines = [f"## {environment.name}", "", environment.doc, *_source(environment.source), ""]
+    for continuous in environment.continuous:
+        lines.append(f"- {_actions(environment, continuous)}")
+    if environment.fields:
+        lines += ["", "| name | allowed | default | meaning |", "|---|---|---|---|"]
+        lines += [row(field) for field in environment.fields]
+    return "\n".join([*lines, ""])
+
+
+def _actions(environment: EnvironmentDeclaration, continuous: bool) -> str:
+    """What an environment shows and takes, at its fields' defaults."""
+    fields = (*FIELDS, *environment.fields)
+    values = {f.name: f.default for f in fields if f.default is not None}
+    interface = environment.interface_of(values | {"continuous": continuous})
+    pairs = zip(interface.observation_low, interface.observation_high, strict=True)
+    seen = ", ".join(dict.fromkeys(f"[{low:.4g}, {high:.4g}]" for low, high in pairs))
+    given = f"`continuous: {str(continuous).lower()}`: "
+    return (
+        f"{given}observations of {interface.observation_dim} within {seen}; {_range(interface)}; "
+        + ("some states end an episode" if interface.terminates else "no state ends an episode")
+    )
+
+
+def _range(interface: Interface) -> str:
+    if interface.discrete:
+        return f"{interface.num_actions} actions"
+    pairs = zip(interface.action_low, interface.action_high, strict=True)
+    bounds = ", ".join(dict.fromkeys(f"[{low:.4g}, {high:.4g}]" for low, high in pairs))
+    return f"actions of {interface.action_dim} within {bounds}"
+
+
+def _source(source: str) -> list[str]:
+    return ["", f"Source: {source}"] if source else []
+
+
+if __name__ == "__main__":
+    (DOCS / "agents.md").write_text(agents_page(), encoding="utf-8")
+    (DOCS / "environments.md").write_text(environments_page(), encoding="utf-8")
