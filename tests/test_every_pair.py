@@ -1,0 +1,125 @@
+"""Every agent trains in every environment it fits, through the main command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nthrun.agents.registry import AGENTS
+from nthrun.commands.run import run as main
+from nthrun.environments.registry import ENVIRONMENTS
+from nthrun.errors import SpecError
+from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
+from nthrun.records.data import open_data
+from nthrun.records.experiment import open_experiment
+from nthrun.records.schema import first_difference
+
+STEPS = 200
+PROTOCOL = {
+    "total_timesteps": STEPS,
+    "steps_per_episode": 40,
+    "eval_interval_timesteps": STEPS // 2,
+    "eval_episodes": 1,
+}
+SMALL = {"hidden_dim": 16, "batch_size": 4, "replay_capacity": 100, "num_tilings": 2, "num_bins": 2}
+"""Sizes that keep this quick, for agents that have them."""
+
+
+def policies(agent: str) -> list[str]:
+    """The policy types of an agent; one empty name if it has none."""
+    fields = AGENTS[agent].hyperparameters
+    return [choice for f in fields if f.name == "policy_type" for choice in f.choices] or [""]
+
+
+def by_actions(agent: str) -> list[list[str]]:
+    """The policy types of an agent for continuous and for discrete actions."""
+    made = {
+        policy: {spec.environment.interface.discrete for *_, spec in fitting(agent, policy)}
+        for policy in policies(agent)
+    }
+    kinds = [[policy for policy in made if discrete in made[policy]] for discrete in (False, True)]
+    return kinds if kinds[0] != kinds[1] else kinds[:1]
+
+
+def documents(agent: str, policy: str, environment: str, continuous: bool) -> list[dict[str, Any]]:
+    """The environment's and the agent's documents."""
+    names = {field.name for field in AGENTS[agent].hyperparameters}
+    parameters: dict[str, Any] = {n: value for n, value in SMALL.items() if n in names}
+    parameters |= {"policy_type": policy} if policy else {}
+    return [
+        {"env_name": environment, "continuous": continuous, **PROTOCOL},
+        {"agent_name": agent, "parameters": parameters},
+    ]
+
+
+def fitting(agent: str, policy: str) -> Iterator[tuple[str, list[dict[str, Any]], ExperimentSpec]]:
+    """The environments an agent fits, with their documents and specs."""
+    for name, declared in ENVIRONMENTS.items():
+        for continuous in declared.continuous:
+            made = documents(agent, policy, name, continuous)
+            try:
+                spec = experiment_spec_of(*made, "test")
+            except SpecError as error:
+                assert all("action" in f.problem or "features" in f.problem for f in error.faults)
+                continue
+            yield f"{name}-{continuous}", made, spec
+
+
+CASES = [(agent, policy) for agent in AGENTS for policy in policies(agent)]
+USUAL = [(agent, kind[0]) for agent in AGENTS for kind in by_actions(agent) if kind]
+"""An agent's first policy type for continuous actions, and its first for discrete ones."""
+
+
+def trained(
+    tmp_path: Path, made: list[dict[str, Any]], spec: ExperimentSpec, backend: str, indices: str
+) -> dict[int, Any]:
+    """Index -> record of indices that the main command trained."""
+    tmp_path.mkdir(parents=True)
+    arguments = ["--index", indices, "--backend", backend, "--save-dir", str(tmp_path)]
+    for option, document in zip(("--env-json", "--agent-json"), made, strict=True):
+        file = tmp_path / f"{option[2:]}"
+        file.with_suffix(".json").write_text(json.dumps(document))
+        arguments += [option, str(file.with_suffix(".json"))]
+    assert main.main([*arguments, "--workers", "1"], standalone_mode=False) in (None, 0)
+    root = spec.directory(str(tmp_path))
+    assert open_experiment(root).manifest.backend == backend
+    runs = [entry.load(()) for entry in open_data(root).entries]
+    return {run["index"]: run for run in runs}
+
+
+@pytest.mark.parametrize(("agent", "policy"), USUAL)
+def test_an_agent_trains_wherever_it_fits(agent: str, policy: str, tmp_path: Path) -> None:
+    """It completes its steps in every environment it fits."""
+    cases = list(fitting(agent, policy))
+    assert len(cases) >= 3
+    for name, made, spec in cases:
+        for run in trained(tmp_path / name, made, spec, "eager", "0-1").values():
+            assert (run["status"], run["total_timesteps"]) == ("completed", STEPS), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("agent", "policy"), CASES)
+def test_an_index_has_the_same_bits_wherever_an_agent_fits(
+    agent: str, policy: str, tmp_path: Path
+) -> None:
+    """In every environment it fits, an index has the same bits alone and in a pack."""
+    for name, made, spec in fitting(agent, policy):
+        pack = trained(tmp_path / name / "pack", made, spec, "eager", "0-2")
+        alone = trained(tmp_path / name / "alone", made, spec, "eager", "1")
+        assert first_difference(pack[1], alone[1]) is None, name
+
+
+@pytest.mark.parametrize("backend", ["eager", "compile"])
+@pytest.mark.parametrize(("agent", "policy"), USUAL)
+def test_an_index_has_the_same_bits_alone_and_in_a_pack(
+    agent: str, policy: str, backend: str, tmp_path: Path
+) -> None:
+    """In the first environment it fits, eager and as native code."""
+    name, made, spec = next(fitting(agent, policy))
+    pack = trained(tmp_path / "pack", made, spec, backend, "0-2")
+    alone = trained(tmp_path / "alone", made, spec, backend, "2")
+    assert first_difference(pack[2], alone[2]) is None, name
