@@ -36,9 +36,10 @@ def environment_declaration(document: Document) -> EnvironmentDeclaration:
     if ":" in name:
         return _own_environment(name, origin)
     platform = document.values.get("platform", "gym")
-    if name in ENVIRONMENTS and platform not in ADAPTERS:
-        return ENVIRONMENTS[name]
-    if platform not in PLATFORMS:
+    known = isinstance(platform, str) and platform in PLATFORMS
+    if name in ENVIRONMENTS and (platform == "gym" or not known):
+        return ENVIRONMENTS[name]  # reading the spec then tells what is wrong with the platform
+    if not known:
         problem = f"got {shown(platform)}, allowed: {', '.join(PLATFORMS)}"
         raise SpecError([Fault(document.origin("platform"), "platform", problem)])
     adapter = load_program(ADAPTERS["dmcontrol" if platform == "dmcontrol" else "gymnasium"])

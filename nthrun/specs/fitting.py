@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from nthrun.specs.field import Value
@@ -22,34 +23,44 @@ def fits_any(interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
 
 def fits_continuous(interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
     """An agent of continuous actions."""
-    if interface.discrete:
-        yield _misfit("continuous", interface)
+    yield from _fits("continuous", interface)
 
 
 def fits_discrete(interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
     """An agent of discrete actions."""
-    if not interface.discrete:
-        yield _misfit("discrete", interface)
+    yield from _fits("discrete", interface)
 
 
-def fits_policies(policies: Mapping[str, Actions]) -> Fits:
-    """An agent whose `policy_type` decides: each is for continuous or for discrete actions."""
+@dataclass(frozen=True, slots=True)
+class FitsPolicies:
+    """An agent whose `policy_type` decides: each is for continuous or for discrete actions.
 
-    def fits(interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
+    Attributes:
+        policies: policy type -> the actions it is for.
+    """
+
+    policies: Mapping[str, Actions]
+
+    def __call__(self, interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
+        """The policy types swept over that are for other actions."""
         actions = _actions(interface)
-        allowed = [name for name, kind in policies.items() if kind == actions]
+        allowed = [name for name, kind in self.policies.items() if kind == actions]
+        if not allowed:
+            yield from _fits(next(iter(self.policies.values())), interface)
+            return
         for policy in values_of("policy_type"):
-            if policies[str(policy)] != actions:
+            if self.policies[str(policy)] != actions:
                 problem = f"got {policy}, allowed with {actions} actions: {', '.join(allowed)}"
                 yield "policy_type", problem, f'write "policy_type": ["{allowed[0]}"]'
-
-    return fits
 
 
 def _actions(interface: Interface) -> Actions:
     return "discrete" if interface.discrete else "continuous"
 
 
-def _misfit(takes: Actions, interface: Interface) -> Misfit:
-    problem = f"takes {takes} actions, which the environment has not: its are {_actions(interface)}"
-    return "", problem, "choose another agent, or another value of the environment's `continuous`"
+def _fits(takes: Actions, interface: Interface) -> Iterator[Misfit]:
+    if _actions(interface) != takes:
+        has = _actions(interface)
+        problem = f"takes {takes} actions, which the environment has not: its are {has}"
+        hint = "choose another agent, or another value of the environment's `continuous`"
+        yield "", problem, hint

@@ -4,7 +4,7 @@ from nthrun.agents.epsilon_greedy.footprint import epsilon_greedy_footprint
 from nthrun.agents.off_policy.fields import ACTOR_LR_SCALE, CRITIC_LR, LEARNING, RULES
 from nthrun.specs.declaration import AgentDeclaration, AtMost
 from nthrun.specs.field import Field
-from nthrun.specs.fitting import fits_continuous, fits_policies
+from nthrun.specs.fitting import FitsPolicies, fits_continuous
 
 PROGRAM = "nthrun.agents.epsilon_greedy.algorithm:EpsilonGreedy"
 ALL_RULES = (*RULES, AtMost("epsilon_min", "epsilon"))
@@ -35,7 +35,7 @@ EPSILON_GREEDY = AgentDeclaration(
     name="epsgreedy",
     program=PROGRAM,
     footprint=epsilon_greedy_footprint,
-    fits=fits_policies({"Argmax": "discrete", "DeterministicAction": "continuous"}),
+    fits=FitsPolicies({"Argmax": "discrete", "DeterministicAction": "continuous"}),
     doc="ε-greedy Q-learning: over discrete actions as DQN, over continuous ones with a network "
     "that puts out the most valued action.",
     source=f"{MNIH}; {LILLICRAP}",

@@ -12,13 +12,13 @@ from nthrun.agents.off_policy.fields import (
 from nthrun.agents.off_policy.sampling_footprint import sampling_footprint
 from nthrun.specs.declaration import AgentDeclaration
 from nthrun.specs.field import Field
-from nthrun.specs.fitting import fits_policies
+from nthrun.specs.fitting import FitsPolicies
 
 FKL = AgentDeclaration(
     name="FKL",
     program="nthrun.agents.fkl.algorithm:KLGreedification",
     footprint=sampling_footprint,
-    fits=fits_policies({"SquashedGaussian": "continuous", "Softmax": "discrete"}),
+    fits=FitsPolicies({"SquashedGaussian": "continuous", "Softmax": "discrete"}),
     doc="Actor-critic whose actor reduces the forward or the reverse KL divergence to the "
     "Boltzmann policy of the action values.",
     source='Chan et al., 2022, "Greedification Operators for Policy Optimization: Investigating '

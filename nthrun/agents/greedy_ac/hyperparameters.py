@@ -12,13 +12,13 @@ from nthrun.agents.off_policy.fields import (
 )
 from nthrun.specs.declaration import AgentDeclaration
 from nthrun.specs.field import Field
-from nthrun.specs.fitting import fits_policies
+from nthrun.specs.fitting import FitsPolicies
 
 SOURCE = (
     'Neumann et al., 2023, "Greedy Actor-Critic: A New Conditional Cross-Entropy Method for '
     'Policy Improvement"'
 )
-FITS = fits_policies(
+FITS = FitsPolicies(
     {"Gaussian": "continuous", "SquashedGaussian": "continuous", "Softmax": "discrete"}
 )
 N_RHO = Field(

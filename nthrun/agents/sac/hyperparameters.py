@@ -4,13 +4,13 @@ from nthrun.agents.policies.sizes import POLICY_ACTIONS
 from nthrun.agents.sac.footprint import sac_footprint
 from nthrun.specs.declaration import AgentDeclaration, AtMost
 from nthrun.specs.field import Field
-from nthrun.specs.fitting import fits_policies
+from nthrun.specs.fitting import FitsPolicies
 
 SAC = AgentDeclaration(
     name="SAC",
     program="nthrun.agents.sac.algorithm:SoftActorCritic",
     footprint=sac_footprint,
-    fits=fits_policies(POLICY_ACTIONS),
+    fits=FitsPolicies(POLICY_ACTIONS),
     doc="Soft actor-critic with one critic or two and a fixed or tuned temperature.",
     source=(
         'Haarnoja et al., 2018, "Soft Actor-Critic Algorithms and Applications"; for discrete '

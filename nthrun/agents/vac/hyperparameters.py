@@ -12,13 +12,13 @@ from nthrun.agents.off_policy.fields import (
 )
 from nthrun.agents.off_policy.sampling_footprint import sampling_footprint
 from nthrun.specs.declaration import AgentDeclaration
-from nthrun.specs.fitting import fits_policies
+from nthrun.specs.fitting import FitsPolicies
 
 VAC = AgentDeclaration(
     name="VAC",
     program="nthrun.agents.vac.algorithm:VanillaActorCritic",
     footprint=sampling_footprint,
-    fits=fits_policies(
+    fits=FitsPolicies(
         {"Gaussian": "continuous", "SquashedGaussian": "continuous", "Softmax": "discrete"}
     ),
     doc="Actor-critic by the likelihood-ratio policy gradient with action values, "
