@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,19 +14,14 @@ from nthrun.planning.packs import Pack
 from nthrun.records.schema import Run
 from nthrun.specs.seeds import Purpose
 from nthrun.training.block import block_event, joined
-from nthrun.training.checkpoint import REPLAY, CheckpointWriter, LaneProgress
+from nthrun.training.checkpoint import CheckpointWriter
 from nthrun.training.evaluation import Evaluation
 from nthrun.training.hosted_program import placed
+from nthrun.training.lanes import Lanes
 from nthrun.training.noise import Streams, sampled_steps
 from nthrun.training.programs import make_program
-from nthrun.training.provenance import attempt, provenance
-from nthrun.training.recorder import (
-    Event,
-    LaneRecorder,
-    lane_event,
-    requested_series,
-    stacked_events,
-)
+from nthrun.training.provenance import provenance
+from nthrun.training.recorder import Event, requested_series, stacked_events
 from nthrun.training.resuming import CheckpointFile, load_pack
 from nthrun.training.snapshots import Snapshots
 from nthrun.training.stepping import Block
@@ -53,18 +47,14 @@ class Training:
         self.stepper = around.stepper(pack.statics, self.program)
         self.seeds = [run.random_seed for run in pack.runs]
         self.streams = Streams(self.seeds, self.program.noise_sizes())
-        self.recorders = [LaneRecorder() for _ in pack.runs]
-        self.attempts: list[list[dict[str, Any]]] = [[] for _ in pack.runs]
-        self.times = np.zeros((len(pack.runs), 2))
+        self.lanes = Lanes(pack)
         self.series = requested_series(self.spec.items("record"))
         self.step = pack.start_step
         self.writer = self._writer()
         self.snapshots = Snapshots(around.experiment, pack)
-        self.frozen: dict[int, State] = {}
         self.state = self._initial_state(resume or {})
-        self._freeze_diverged()
-        for attempts in self.attempts:
-            attempts.append(attempt(self.step))
+        self.lanes.freeze_diverged(self.state)
+        self.lanes.begin(self.step)
 
     def run(self) -> list[Run]:
         """Train to the end.
@@ -79,15 +69,16 @@ class Training:
         self.stepper.prepare(self.state)
         if self.step == 0:
             self._evaluate()
-        while self.step < self.spec.total_timesteps and len(self.frozen) < len(self.recorders):
+        while self.step < self.spec.total_timesteps and self.lanes.running():
             first = self.step
             self.train_block(self._block_end())
             self._evaluate()
-            self._freeze_diverged()
-            self.around.on_block((self.step - first) * len(self.recorders), self._last_return())
+            self.lanes.freeze_diverged(self.state)
+            done = (self.step - first) * len(self.lanes)
+            self.around.on_block(done, self.lanes.last_return())
             self._checkpoint_or_stop()
         if "final" in self.spec.items("snapshots"):
-            for lane, recorder in enumerate(self.recorders):
+            for lane, recorder in enumerate(self.lanes.recorders):
                 self.snapshots.keep("final", recorder.num_steps, [lane], self._params())
         return self._records()
 
@@ -113,7 +104,7 @@ class Training:
         draws = self.streams.draw(end - first)
         noise = self.program.noise(draws, first, self.around.device)
         learned = np.array([agent.learns_at(step) for step in range(first, end)])
-        lanes = [lane for lane in range(len(self.recorders)) if lane not in self.frozen]
+        lanes = self.lanes.running()
         blocks: list[Block] = []
         while self.step < end:
             here, there = self.step - first, self._pause(end) - first
@@ -128,7 +119,7 @@ class Training:
             steps = sampled_steps(draws[Purpose.REPLAY], first, capacity)
             event["updates/update_indices"] = steps[:, learned]
         self._take(event)
-        self.times[:, 0] += (time.perf_counter() - started) / len(self.recorders)
+        self.lanes.spend(time.perf_counter() - started)
 
     def _pause(self, end: int) -> int:
         """The next step, up to `end`, after which something is to be done within a block."""
@@ -156,9 +147,9 @@ class Training:
         if due and self.spec.eval_episodes:
             event |= self.stepper.evaluate(self.state, self._evaluation())
         self._take(event)
-        self.times[:, 1] += (time.perf_counter() - started) / len(self.recorders)
+        self.lanes.spend(time.perf_counter() - started, evaluating=True)
         if "eval_returns" in event and "best" in self.spec.items("snapshots"):
-            best = [n for n, r in enumerate(self.recorders) if r.is_best_evaluation()]
+            best = [n for n, r in enumerate(self.lanes.recorders) if r.is_best_evaluation()]
             self.snapshots.keep("best", self.step, best, self._params())
 
     def _evaluation(self) -> Evaluation:
@@ -166,20 +157,9 @@ class Training:
         return Evaluation(self.seeds, self.step, interval, "eval_states" in self.series)
 
     def _take(self, event: Event) -> None:
-        for lane, recorder in enumerate(self.recorders):
-            recorder.add(lane_event(event, lane))
+        self.lanes.take(event)
         if self.writer is not None:
             self.writer.log(event)
-
-    def _freeze_diverged(self) -> None:
-        """Hold a diverged lane where the block that showed it ended; its record is of there."""
-        tensors = {name: tensor for name, tensor in self.state.items() if name != REPLAY}
-        for lane, recorder in enumerate(self.recorders):
-            if lane in self.frozen:
-                for name, tensor in tensors.items():
-                    tensor[lane] = self.frozen[lane][name]
-            elif recorder.diverged:
-                self.frozen[lane] = {name: tensor[lane].clone() for name, tensor in tensors.items()}
 
     def _checkpoint_or_stop(self) -> None:
         stop = self.around.stop.signal_number
@@ -187,7 +167,7 @@ class Training:
             if stop:
                 raise InterruptedRunError(f"stopped by signal {stop}", stop)
             return
-        self.writer.write(self.step, self.state, self._progress())
+        self.writer.write(self.step, self.state, self.lanes.progress(self.streams))
         if stop:
             raise InterruptedRunError(
                 f"stopped by signal {stop} at step {self.step}; "
@@ -195,36 +175,11 @@ class Training:
                 stop,
             )
 
-    def _progress(self) -> list[LaneProgress]:
-        return [
-            LaneProgress(
-                run.index,
-                self.streams.lane_state(lane),
-                self.attempts[lane],
-                *self.times[lane].tolist(),
-            )
-            for lane, run in enumerate(self.pack.runs)
-        ]
-
     def _records(self, failure: str = "") -> list[Run]:
         around = self.around
-        made = provenance(around.device, around.backend, around.threads, len(self.recorders))
-        params = [{} for _ in self.recorders] if failure else self._params()
-        lanes = zip(self.pack.runs, self.recorders, self.times, self.attempts, params, strict=True)
-        return [
-            recorder.record(
-                run,
-                self.spec,
-                recorder.outcome(failure)
-                | {
-                    "learned_params": learned,
-                    "train_time": float(train_time),
-                    "eval_time": float(eval_time),
-                    "provenance": made | {"attempts": attempts},
-                },
-            )
-            for run, recorder, (train_time, eval_time), attempts, learned in lanes
-        ]
+        made = provenance(around.device, around.backend, around.threads, len(self.lanes))
+        params = [{} for _ in self.pack.runs] if failure else self._params()
+        return self.lanes.records(self.spec, made, params, failure)
 
     def _params(self) -> list[dict[str, np.ndarray]]:
         """The learned parameters of each lane."""
@@ -232,12 +187,8 @@ class Training:
         arrays = {name: tensor.numpy(force=True) for name, tensor in learned.items()}
         return [
             {name: array[lane].copy() for name, array in arrays.items()}
-            for lane in range(len(self.recorders))
+            for lane in range(len(self.lanes))
         ]
-
-    def _last_return(self) -> float:
-        known = [r.last_return for r in self.recorders if not np.isnan(r.last_return)]
-        return float(np.mean(known)) if known else float("nan")
 
     def _writer(self) -> CheckpointWriter | None:
         if self.around.experiment is None:
@@ -267,8 +218,7 @@ class Training:
             for name, array in kept.tensors.items():
                 state[name][lane] = torch.from_numpy(array)
             self.streams.restore_lane(lane, kept.progress.streams)
-            self.attempts[lane] = [dict(attempt) for attempt in kept.progress.attempts]
-            self.times[lane] = kept.progress.train_time, kept.progress.eval_time
+            self.lanes.restore(lane, kept.progress)
         for event in stacked_events([loaded[run.index].events for run in self.pack.runs]):
             self._take(event)
 

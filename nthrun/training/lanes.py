@@ -1,0 +1,122 @@
+"""The lanes of a pack: what each run has shown so far, and which of them have diverged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nthrun.agents.base import State
+from nthrun.planning.packs import Pack
+from nthrun.records.schema import Run
+from nthrun.specs.environment_spec import EnvironmentSpec
+from nthrun.training.checkpoint import REPLAY, LaneProgress
+from nthrun.training.noise import Streams
+from nthrun.training.provenance import attempt
+from nthrun.training.recorder import Event, LaneRecorder, lane_event
+
+
+class Lanes:
+    """The runs of a pack while they train.
+
+    Args:
+        pack: whose.
+
+    Attributes:
+        recorders: one a lane.
+    """
+
+    def __init__(self, pack: Pack) -> None:
+        self._pack = pack
+        self.recorders = [LaneRecorder() for _ in pack.runs]
+        self._attempts: list[list[dict[str, Any]]] = [[] for _ in pack.runs]
+        self._times = np.zeros((len(pack.runs), 2))
+        self._frozen: dict[int, State] = {}
+
+    def __len__(self) -> int:
+        return len(self.recorders)
+
+    def running(self) -> list[int]:
+        """The lanes that have not diverged."""
+        return [lane for lane in range(len(self)) if lane not in self._frozen]
+
+    def begin(self, step: int) -> None:
+        """Note that an attempt begins at a step."""
+        for attempts in self._attempts:
+            attempts.append(attempt(step))
+
+    def take(self, event: Event) -> None:
+        """Give each lane its part of an event."""
+        for lane, recorder in enumerate(self.recorders):
+            recorder.add(lane_event(event, lane))
+
+    def spend(self, seconds: float, evaluating: bool = False) -> None:
+        """Share out the time that all lanes together took for training or evaluation."""
+        self._times[:, int(evaluating)] += seconds / len(self)
+
+    def freeze_diverged(self, state: State) -> None:
+        """Hold a diverged lane where the block that showed it ended; its record is of there."""
+        tensors = {name: tensor for name, tensor in state.items() if name != REPLAY}
+        for lane, recorder in enumerate(self.recorders):
+            if lane in self._frozen:
+                for name, tensor in tensors.items():
+                    tensor[lane] = self._frozen[lane][name]
+            elif recorder.diverged:
+                kept = {name: tensor[lane].clone() for name, tensor in tensors.items()}
+                self._frozen[lane] = kept
+
+    def last_return(self) -> float:
+        """Mean over lanes of the return of the last episode; NaN before any has ended."""
+        known = [r.last_return for r in self.recorders if not np.isnan(r.last_return)]
+        return float(np.mean(known)) if known else float("nan")
+
+    def progress(self, streams: Streams) -> list[LaneProgress]:
+        """What a checkpoint keeps of each lane beside tensors and events."""
+        return [
+            LaneProgress(
+                run.index,
+                streams.lane_state(lane),
+                self._attempts[lane],
+                *self._times[lane].tolist(),
+            )
+            for lane, run in enumerate(self._pack.runs)
+        ]
+
+    def restore(self, lane: int, progress: LaneProgress) -> None:
+        """Continue a lane from what a checkpoint kept of it."""
+        self._attempts[lane] = [dict(begun) for begun in progress.attempts]
+        self._times[lane] = progress.train_time, progress.eval_time
+
+    def records(
+        self,
+        spec: EnvironmentSpec,
+        made: Mapping[str, Any],
+        params: Sequence[Mapping[str, np.ndarray]],
+        failure: str = "",
+    ) -> list[Run]:
+        """The records, one a lane.
+
+        Args:
+            spec: of the environment.
+            made: provenance that all lanes share.
+            params: learned parameters of each lane.
+            failure: the exception that ended the pack, if one did.
+        """
+        lanes = zip(
+            self._pack.runs, self.recorders, self._times, self._attempts, params, strict=True
+        )
+        return [
+            recorder.record(
+                run,
+                spec,
+                recorder.outcome(failure)
+                | {
+                    "learned_params": learned,
+                    "train_time": float(train_time),
+                    "eval_time": float(eval_time),
+                    "provenance": {**made, "attempts": attempts},
+                },
+            )
+            for run, recorder, (train_time, eval_time), attempts, learned in lanes
+        ]
