@@ -34,8 +34,7 @@ def surroundings(spec: ExperimentSpec, experiment: Experiment, keep: bool = True
     """Where packs of an experiment are trained; `keep` False leaves no files."""
     manifest = experiment.manifest
     prepare_torch(manifest.threads)
-    git_state(), code_hash()  # both remember what they find before training starts
-    return Surroundings(
+    around = Surroundings(
         spec,
         experiment if keep else None,
         manifest.device,
@@ -43,6 +42,8 @@ def surroundings(spec: ExperimentSpec, experiment: Experiment, keep: bool = True
         manifest.threads,
         StopRequest(),
     )
+    git_state(), code_hash(around.place.programs)  # both remember what they find before training
+    return around
 
 
 def train_group(group: list[int], around: Surroundings, request: Request, report: Report) -> None:
@@ -159,7 +160,7 @@ def _train_alone(
 
 def _not_started(pack: Pack, around: Surroundings, reason: str) -> Run:
     """The record of a pack of one whose training could not even begin."""
-    made = provenance(around.device, around.backend, around.threads, pack_width=1)
+    made = provenance(around.place, pack_width=1)
     recorder = LaneRecorder()
     extra = recorder.outcome(reason) | {
         "learned_params": {},

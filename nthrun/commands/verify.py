@@ -96,7 +96,7 @@ def _is_comparable(
     index: int, recorded: dict[int, list[Entry]], around: Surroundings, codes: set[int]
 ) -> bool:
     made = _read(recorded[index][0])["provenance"]
-    here = comparable(around.device, around.backend, around.threads)
+    here = comparable(around.place)
     different = [name for name, value in here.items() if made.get(name) != value]
     if different:
         codes.add(NOT_COMPARABLE)

@@ -177,7 +177,7 @@ class Training:
 
     def _records(self, failure: str = "") -> list[Run]:
         around = self.around
-        made = provenance(around.device, around.backend, around.threads, len(self.lanes))
+        made = provenance(around.place, len(self.lanes))
         params = [{} for _ in self.pack.runs] if failure else self._params()
         return self.lanes.records(self.spec, made, params, failure)
 

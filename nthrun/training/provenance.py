@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import resource
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -18,6 +20,8 @@ from nthrun.planning.machine import cpu_model
 from nthrun.training.source import code_hash, git_state
 
 PACKAGES = ("torch", "numpy", "h5py", "gymnasium")
+HOST_PACKAGES = ("gymnasium", "mujoco", "dm_control", "MinAtar")
+"""What the numbers of an environment on the host may come from."""
 SLURM_VARIABLES = (
     "SLURM_JOB_ID",
     "SLURM_ARRAY_JOB_ID",
@@ -31,10 +35,37 @@ PLAN_VARIABLES = ("NTHRUN_PLAN", "NTHRUN_TASK", "NTHRUN_ATTEMPT")
 """Set for the processes of a task: the plan's name, the task's number, the attempt's token."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where and with what a process trains.
+
+    Attributes:
+        device, backend, threads: as the manifest has them.
+        programs: "package.module:Class" of agent and environment.
+        on_host: whether the environment steps on the host.
+    """
+
+    device: str
+    backend: str
+    threads: int
+    programs: tuple[str, ...]
+    on_host: bool
+
+
 @cache
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that a record is made with."""
     return {"python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES}
+
+
+@cache
+def host_versions() -> dict[str, str]:
+    """Versions of those packages of `HOST_PACKAGES` that are installed."""
+    found = {}
+    for name in HOST_PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def attempt(step: int) -> dict[str, Any]:
@@ -45,27 +76,28 @@ def attempt(step: int) -> dict[str, Any]:
     return {"step": step, "started": started, "host": platform.node(), "slurm": slurm, "plan": plan}
 
 
-def comparable(device: str, backend: str, threads: int) -> dict[str, Any]:
+def comparable(place: Place) -> dict[str, Any]:
     """What two attempts must share for their bits to be equal."""
-    processor = cpu_model() if device == "cpu" else _gpu_model()
-    native = device == "cpu" and backend == "compile"
-    return {
-        "backend": backend,
+    processor = cpu_model() if place.device == "cpu" else _gpu_model()
+    native = place.device == "cpu" and place.backend == "compile"
+    shared = {
+        "backend": place.backend,
         "compiler": compiler_version() if native else "",
-        "device": device,
-        "threads": threads,
+        "device": place.device,
+        "threads": place.threads,
         "processor": processor,
         "torch": versions()["torch"],
         "numpy": versions()["numpy"],
     }
+    return shared | (host_versions() if place.on_host else {})
 
 
-def provenance(device: str, backend: str, threads: int, pack_width: int) -> dict[str, Any]:
+def provenance(place: Place, pack_width: int) -> dict[str, Any]:
     """Everything but the attempts."""
-    return comparable(device, backend, threads) | {
+    return comparable(place) | {
         **git_state(),
-        "versions": versions(),
-        "code": code_hash(),
+        "versions": versions() | (host_versions() if place.on_host else {}),
+        "code": code_hash(place.programs),
         "host": platform.node(),
         "cpu": cpu_model(),
         "pack_width": pack_width,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import subprocess
 from functools import cache
@@ -16,14 +17,35 @@ SNAPSHOT_FILE = "SNAPSHOT.json"
 
 
 @cache
-def code_hash() -> str:
-    """SHA-256 over the source files that decide a run's numbers; a checkpoint keeps to it."""
+def code_hash(programs: tuple[str, ...] = ()) -> str:
+    """SHA-256 over the source files that decide a run's numbers; a checkpoint keeps to it.
+
+    Args:
+        programs: "package.module:Class" of agent and environment. Of a user's own class its module
+            counts too, or all of its package.
+    """
     digest = hashlib.sha256()
     files = (path for part in CODE for path in (PACKAGE / part).rglob("*.[ph]*"))
     for path in sorted(path for path in files if path.suffix in (".py", ".hpp")):
         digest.update(f"{path.relative_to(PACKAGE)}\0".encode())
         digest.update(path.read_bytes())
+    for path in _own_files(programs):
+        digest.update(f"{path.name}\0".encode())
+        digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _own_files(programs: tuple[str, ...]) -> list[Path]:
+    """The source files of programs that are not nthrun's."""
+    files: set[Path] = set()
+    for program in programs:
+        package, _, _ = program.partition(":")[0].partition(".")
+        found = importlib.util.find_spec(package)
+        if package == PACKAGE.name or found is None or found.origin is None:
+            continue
+        origin = Path(found.origin)
+        files |= set(origin.parent.rglob("*.py")) if found.submodule_search_locations else {origin}
+    return sorted(files)
 
 
 @cache

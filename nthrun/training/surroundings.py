@@ -12,7 +12,7 @@ from nthrun.records.experiment import Experiment
 from nthrun.specs.declaration import Setting
 from nthrun.training.backends import make_stepper
 from nthrun.training.program import Program
-from nthrun.training.provenance import comparable
+from nthrun.training.provenance import Place, comparable
 from nthrun.training.recorder import requested_series
 from nthrun.training.source import code_hash
 from nthrun.training.stepping import Stepper
@@ -53,9 +53,25 @@ class Surroundings:
             self._steppers[key] = make_stepper(program, self.backend, self.device)
         return self._steppers[key]
 
+    @property
+    def place(self) -> Place:
+        """Where and with what this process trains."""
+        agent, environment = self.spec.agent.declaration, self.spec.environment.declaration
+        return Place(
+            self.device,
+            self.backend,
+            self.threads,
+            (agent.program, environment.program),
+            environment.on_host,
+        )
+
     def facts(self) -> dict[str, Any]:
         """What a process that continues a checkpoint must share."""
         record = sorted(requested_series(self.spec.environment.items("record")))
         manifest = self.experiment.manifest.fingerprint if self.experiment else ""
-        shared = comparable(self.device, self.backend, self.threads)
-        return shared | {"fingerprint": manifest, "code": code_hash(), "record list": record}
+        code = code_hash(self.place.programs)
+        return comparable(self.place) | {
+            "fingerprint": manifest,
+            "code": code,
+            "record list": record,
+        }
