@@ -32,6 +32,10 @@ bench: $(VENV)/.bench
 	$(RUN) benchmarks/training_speed.py
 	$(RUN) benchmarks/workers_speed.py
 	$(RUN) benchmarks/end_to_end.py
+	$(RUN) benchmarks/greedy_speed.py
+	$(RUN) benchmarks/linear_speed.py
+	$(RUN) benchmarks/gymnasium_speed.py
+	$(RUN) benchmarks/sb3_parity.py
 	$(RUN) benchmarks/compile_time.py
 	$(RUN) benchmarks/gpu_throughput.py
 	$(RUN) benchmarks/command_speed.py
