@@ -35,11 +35,12 @@ These are tensor programs, trained and packed as native code:
 """
 ENVIRONMENTS_TAIL = """## From Gymnasium
 
-Any other name is looked up in Gymnasium, so that `HalfCheetah-v5`, `MinAtar/Breakout-v1` or
-whatever a package of yours registers is an environment too. `platform: gymnasium` takes Gymnasium's
-program even where nthrun has one. It steps on the host, a world a lane, without Gymnasium's limit:
-`steps_per_episode` truncates. What is under `kwargs` goes to `gymnasium.make`. Observations of any
-fixed size are flattened; actions are discrete or bounded. What an environment needs is an extra:
+Any other name is looked up in Gymnasium, so that `HalfCheetah-v5` or `MinAtar/Breakout-v1` is an
+environment too. `platform: gymnasium` takes Gymnasium's program even where nthrun has one, and
+then `my_package:Maze-v0` is what `my_package` registers as `Maze-v0`, in Gymnasium's own spelling.
+It steps on the host, a world a lane, without Gymnasium's limit: `steps_per_episode` truncates. What
+is under `kwargs` goes to the environment's constructor. Observations of any fixed size are
+flattened; actions are discrete or bounded. What an environment needs is an extra:
 
 ```text
 pip install ".[mujoco]"       # HalfCheetah-v5, Ant-v5, ...

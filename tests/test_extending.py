@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import shutil
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,12 @@ from packs import surroundings, train
 from processes import ROOT
 
 from nthrun.errors import SpecError
-from nthrun.planning.experiment_spec import experiment_spec_of
+from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.records.schema import first_difference
 
 TEXT = (ROOT / "docs/extending.md").read_text()
-FILES = ("linear_q.py", "LinearQ.json", "corridor.py", "Corridor.json")
+CLASSES = ("linear_q.py", "corridor.py", "coin.py")
+SPECS = ("LinearQ.json", "Corridor.json", "Coin.json")
 SHORT = {"total_timesteps": 400, "eval_interval_timesteps": 200, "eval_episodes": 1}
 
 
@@ -35,9 +38,11 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(ROOT / "config", tmp_path / "config")
     cart = tmp_path / "config/environment/CartPole-v1.json"
     cart.write_text(json.dumps(json.loads(cart.read_text()) | SHORT))
-    agent, environment = blocks("python")
-    agent_spec, environment_spec = blocks("json")
-    for name, text in zip(FILES, (agent, agent_spec, environment, environment_spec), strict=True):
+    written = (
+        *zip(CLASSES, blocks("python"), strict=True),
+        *zip(SPECS, blocks("json"), strict=True),
+    )
+    for name, text in written:
         assert f"`{name}`" in TEXT
         (tmp_path / name).write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
@@ -57,6 +62,7 @@ def test_the_commands_run(checkout: Path) -> None:
     assert {path.name for path in (checkout / "results").iterdir()} == {
         "CartPole-v1_LinearQ",
         "Corridor_LinearQ",
+        "Coin_LinearQ",
     }
 
 
@@ -64,13 +70,24 @@ def test_the_commands_run(checkout: Path) -> None:
 def test_a_users_classes_are_packed_bit_for_bit(checkout: Path, backend: str) -> None:
     """A user's agent in a user's environment has the same bits alone and in a pack, and learns the
     way: the last episodes are as short as steps astray allow."""
-    documents = [json.loads((checkout / name).read_text()) for name in FILES[3:0:-2]]
+    documents = [json.loads((checkout / name).read_text()) for name in (SPECS[1], SPECS[0])]
     spec = experiment_spec_of(*documents, "test")
     around = surroundings(spec, backend)
     alone = train(spec, [1], around=around)[1]
     packed = train(spec, [0, 1, 2, 3], around=around)
     assert first_difference(alone, packed[1]) is None
     assert alone["train_episode_steps"][-20:].mean() < 12
+
+
+def test_a_users_world_on_the_host_is_packed_bit_for_bit(checkout: Path) -> None:
+    """A user's agent in a user's world on the host has the same bits alone and in a pack, and
+    learns to bet on the side it has seen."""
+    documents = [json.loads((checkout / name).read_text()) for name in (SPECS[2], SPECS[0])]
+    spec = experiment_spec_of(*documents, "test")
+    alone = train(spec, [1])[1]
+    packed = train(spec, [0, 1, 2, 3])
+    assert first_difference(alone, packed[1]) is None
+    assert alone["train_episode_rewards"][-20:].mean() > 27
 
 
 @pytest.mark.parametrize(
@@ -91,3 +108,66 @@ def test_a_class_that_cannot_be_used_is_told(checkout: Path, name: str, problem:
     [line] = refused.value.lines()
     assert line.startswith(f"agent.json: agent_name: got '{name}'")
     assert problem in line
+
+
+UNSOUND = {
+    "interface = 5": "its `interface` is 5, allowed: an Interface",
+    "interface = lambda values: 5": "its `interface` gives 5, not an Interface",
+    "interface = lambda values: 1 / 0": "its `interface` fails (ZeroDivisionError",
+    "interface = lambda values: values['nothing']": "its `interface` fails (KeyError: 'nothing')",
+    "interface = SMALL; continuous = True": "its `continuous` is True, allowed: a tuple",
+    "interface = SMALL; continuous = ('no',)": "its `continuous` is ('no',), allowed: a tuple",
+    "interface = SMALL; continuous = ()": "its `continuous` is (), allowed: a tuple",
+    "interface = SMALL; fields = 3": "its `fields` is 3, allowed: a tuple of Fields",
+    "interface = SMALL; on_host = 'yes'": "its `on_host` is 'yes', allowed: True or False",
+}
+
+
+@pytest.mark.parametrize("body", UNSOUND)
+def test_an_attribute_that_is_not_what_it_has_to_be_is_told(
+    body: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong with an attribute of a user's environment is one line that names it."""
+    with pytest.raises(SpecError) as refused:
+        read_own(body, tmp_path, monkeypatch)
+    [line] = refused.value.lines()
+    assert line.startswith("e.json: env_name: got 'unsound_")
+    assert UNSOUND[body] in line
+
+
+def test_an_interface_is_asked_for_only_of_a_sound_spec(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function that reads a field is not called where that field is at fault."""
+    body = "interface = lambda values: values['total_timesteps']"
+    with pytest.raises(SpecError) as refused:
+        read_own(body, tmp_path, monkeypatch, total_timesteps="many")
+    [line] = refused.value.lines()
+    assert line.startswith('e.json: total_timesteps: got "many"')
+
+
+@pytest.mark.parametrize(("bounds", "continuous"), [("(0.0,), (1.0,)", True), ("(), (), 2", False)])
+def test_the_kind_of_actions_of_a_users_class_follows_from_its_interface(
+    bounds: str, continuous: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class that does not say which actions it allows has those of its interface, as the default
+    and as the only ones."""
+    body = f"interface = Interface((0.0,), (1.0,), {bounds})"
+    spec = read_own(body, tmp_path, monkeypatch)
+    assert spec.environment.values["continuous"] is continuous
+    with pytest.raises(SpecError, match="allows: "):
+        read_own(body, tmp_path, monkeypatch, continuous=not continuous)
+
+
+def read_own(
+    body: str, directory: Path, monkeypatch: pytest.MonkeyPatch, **values: object
+) -> ExperimentSpec:
+    """A spec of a user's environment whose class has this body."""
+    monkeypatch.syspath_prepend(directory)
+    name = f"unsound_{zlib.crc32(body.encode())}"
+    head = "from nthrun.specs.interface import Interface\n\nSMALL = Interface((0.0,), (1.0,))\n\n\n"
+    (directory / f"{name}.py").write_text(f"{head}class Own:\n    {body}\n")
+    importlib.invalidate_caches()
+    environment = {"env_name": f"{name}:Own", "total_timesteps": 10} | values
+    agent = {"agent_name": "random", "parameters": {}}
+    return experiment_spec_of(environment, agent, "e.json")

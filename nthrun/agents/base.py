@@ -7,7 +7,7 @@ what a lane computes does not depend on its neighbours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -45,6 +45,10 @@ class Noise(NamedTuple):
     def step(self, place: int) -> Noise:
         """One step of a block's noise."""
         return Noise(*(part[:, place] for part in self))
+
+    def each(self) -> Iterator[Noise]:
+        """Every step of a block's noise, in order."""
+        return map(Noise._make, zip(*(part.unbind(1) for part in self), strict=True))
 
 
 class Experience(NamedTuple):

@@ -16,6 +16,7 @@ from nthrun.planning.packs import Pack, PlannedRun, plan_packs, plan_run
 from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run
 from nthrun.records.sealed import modified, storage_error
+from nthrun.training.attempts import abandon_checkpoints
 from nthrun.training.device import prepare_torch
 from nthrun.training.loop import Training
 from nthrun.training.progress import Advanced, Began, Noted, Recorded, Report
@@ -116,22 +117,37 @@ def _train_and_record(
 def _train(
     pack: Pack, around: Surroundings, resume: dict[int, CheckpointFile | None]
 ) -> Iterator[Run]:
+    """The records of a pack, from step 0 where an environment does not get where it was.
+
+    Raises:
+        StorageError: the file system failed.
+    """
+    try:
+        yield from _continued(pack, around, resume)
+        return
+    except NotReplayedError as error:
+        around.note(f"{error.message}; its runs start from step 0")
+    assert around.experiment is not None
+    indices = [run.index for run in pack.runs]
+    abandon_checkpoints(around.experiment.checkpoints, pack.stage, indices)
+    anew = tuple(replace(run, start_step=0) for run in pack.runs)
+    yield from _continued(Pack(anew, pack.statics), around, {})
+
+
+def _continued(
+    pack: Pack, around: Surroundings, resume: dict[int, CheckpointFile | None]
+) -> Iterator[Run]:
     """The records of a pack. If an exception ends it, each run is tried alone, so that a run
     fails only by itself.
 
     Raises:
+        NotReplayedError: an environment does not get where it was.
         StorageError: the file system failed.
     """
     training: Training | None = None
     try:
         training = Training(pack, around, {i: file for i, file in resume.items() if file})
         yield from training.run()
-    except NotReplayedError as error:
-        assert training is not None
-        around.note(f"{error.message}; its runs start from step 0")
-        training.forget_past()
-        anew = tuple(replace(run, start_step=0) for run in pack.runs)
-        yield from _train(Pack(anew, pack.statics), around, {})
     except (NthrunError, KeyboardInterrupt):
         raise
     except OSError as error:

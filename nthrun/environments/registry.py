@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from nthrun.environments.declarations import DECLARATIONS
 from nthrun.errors import Fault, SpecError
 from nthrun.specs.declaration import EnvironmentDeclaration, load_program
 from nthrun.specs.documents import Document, name_of
 from nthrun.specs.environment_spec import PLATFORMS
-from nthrun.specs.field import did_you_mean, shown
-from nthrun.specs.own_class import own_class
+from nthrun.specs.field import Field, did_you_mean, shown
+from nthrun.specs.interface import Interface
+from nthrun.specs.own_class import Checks, own_class, own_interface, require_attributes
 
 ENVIRONMENTS: dict[str, EnvironmentDeclaration] = {
     declared.name: declared for declared in DECLARATIONS
@@ -20,22 +22,37 @@ ADAPTERS = {
     "dmcontrol": "nthrun.environments.from_dm_control.declaration:dm_control_declaration",
 }
 """A platform -> what declares its environments; imported when one is asked for."""
+CHECKS: Checks = {
+    "interface": (
+        lambda value: isinstance(value, Interface) or callable(value),
+        "an Interface, or a function of the spec's values that gives one",
+    ),
+    "fields": (lambda value: _is_tuple_of(Field, value), "a tuple of Fields"),
+    "continuous": (
+        lambda value: bool(value) and _is_tuple_of(bool, value),
+        "a tuple of True, False or both, the default first",
+    ),
+    "on_host": (lambda value: isinstance(value, bool), "True or False"),
+    "viewer": (lambda value: isinstance(value, str), 'a string, "package.module:Class"'),
+}
+"""What the attributes of a user's own class have to be."""
 
 
 def environment_declaration(document: Document) -> EnvironmentDeclaration:
     """The declaration of the environment a document names.
 
-    A name with a colon, `package.module:Class`, is a user's own; other names are of nthrun's own
-    environments, or else of the platform's.
+    A name with a colon, `package.module:Class`, is a user's own, but that the platform gymnasium
+    spells its names `module:Id-v0`; other names are of nthrun's own environments, or else of the
+    platform's.
 
     Raises:
         SpecError: it names none, or one that does not exist.
         MissingExtraError: it needs a package that is not installed.
     """
     name, origin = name_of(document, "env_name"), document.origin("env_name")
-    if ":" in name:
-        return _own_environment(name, origin)
     platform = document.values.get("platform", "gym")
+    if ":" in name and platform != "gymnasium":
+        return _own_environment(name, origin)
     known = isinstance(platform, str) and platform in PLATFORMS
     if name in ENVIRONMENTS and (platform == "gym" or not known):
         return ENVIRONMENTS[name]  # reading the spec then tells what is wrong with the platform
@@ -46,9 +63,19 @@ def environment_declaration(document: Document) -> EnvironmentDeclaration:
     try:
         declared: EnvironmentDeclaration = adapter(document)
     except SpecError as error:
-        meant = did_you_mean(name, ENVIRONMENTS)
-        raise SpecError([replace(f, hint=f.hint or meant) for f in error.faults]) from error
+        raise SpecError([_with_suggestion(fault, name) for fault in error.faults]) from error
     return declared
+
+
+def _with_suggestion(fault: Fault, name: str) -> Fault:
+    """A fault of the name itself, with the most similar one of nthrun's where no hint is better."""
+    if fault.key != "env_name" or fault.hint:
+        return fault
+    return replace(fault, hint=did_you_mean(name, ENVIRONMENTS))
+
+
+def _is_tuple_of(kind: type, value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(item, kind) for item in value)
 
 
 def _own_environment(name: str, origin: str) -> EnvironmentDeclaration:
@@ -58,12 +85,18 @@ def _own_environment(name: str, origin: str) -> EnvironmentDeclaration:
         SpecError: it cannot be imported, or is no environment.
     """
     own = own_class(name, "env_name", origin, "interface")
+    require_attributes(own, name, (origin, "env_name"), CHECKS)
+    interface = own.interface
+    if isinstance(interface, Interface):
+        continuous: tuple[bool, ...] = (not interface.discrete,)
+    else:
+        continuous, interface = (True, False), partial(own_interface, name, origin, interface)
     return EnvironmentDeclaration(
         name=name,
-        interface=own.interface,
+        interface=interface,
         program=name,
         viewer=getattr(own, "viewer", ""),
-        fields=tuple(getattr(own, "fields", ())),
-        continuous=tuple(getattr(own, "continuous", (True, False))),
+        fields=getattr(own, "fields", ()),
+        continuous=getattr(own, "continuous", continuous),
         on_host=getattr(own, "on_host", False),
     )

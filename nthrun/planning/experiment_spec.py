@@ -32,8 +32,8 @@ class ExperimentSpec:
     def directory(self, save_dir: str) -> Path:
         """The experiment's directory under a save dir."""
         policies = [str(value) for value in self.agent.values_of("policy_type")]
-        task = self.environment.values.get("task_name")
-        name = self.environment.env_name + (f"-{task}" if task else "")
+        labels = [self.environment.values[n] for n in self.environment.declaration.label_fields]
+        name = "-".join([self.environment.env_name, *map(str, labels)])
         return experiment_directory(save_dir, name, self.agent.agent_name, policies)
 
 

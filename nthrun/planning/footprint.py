@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nthrun.environments.hosting import SEED_DRAWS
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.specs.declaration import Setting
 from nthrun.specs.environment_spec import EnvironmentSpec, requested_series
@@ -45,6 +46,8 @@ class LaneFootprint:
     Attributes:
         agent: what the agent alone costs; its replay is allocated at full capacity, at once.
         state: tensors of agent and environment, the replay apart.
+        episode: the part of the state that an episode on the host is made of; it stays there.
+        worlds: memory of the worlds on the host.
         steps: numbers drawn and outputs kept of a block, and what an update or an evaluation
             holds for a moment.
         series: what the recorder holds when the run ends.
@@ -57,6 +60,8 @@ class LaneFootprint:
 
     agent: AgentFootprint
     state: int
+    episode: int
+    worlds: int
     steps: int
     series: int
     saving: int
@@ -73,7 +78,8 @@ class LaneFootprint:
     @property
     def host(self) -> int:
         """Memory of the host, where device and host are one or where it feeds a device."""
-        return self.state + self.replay + self.steps + self.series + self.saving
+        held = self.state + self.worlds + self.replay
+        return held + self.steps + self.series + self.saving
 
     @property
     def device(self) -> int:
@@ -82,7 +88,8 @@ class LaneFootprint:
         Two graphs, with and without an update, have a copy of state and replay each, and capturing
         needs one more.
         """
-        return GRAPH_COPIES * (self.state + self.replay) + self.steps + self.filled
+        stepped = self.state - self.episode + self.replay
+        return GRAPH_COPIES * stepped + self.steps + self.filled
 
 
 def lane_footprint(spec: ExperimentSpec, setting: Setting) -> LaneFootprint:
@@ -90,7 +97,8 @@ def lane_footprint(spec: ExperimentSpec, setting: Setting) -> LaneFootprint:
     environment = spec.environment
     agent = spec.agent.declaration.footprint(setting, environment.interface)
     total = environment.integer("total_timesteps")
-    state = agent.state_bytes + _environment_bytes(environment.interface)
+    episode = _episode_bytes(environment) if environment.declaration.on_host else 0
+    state = agent.state_bytes + (episode or _environment_bytes(environment.interface))
     filled = min(total, agent.replay_capacity) * agent.replay_row_bytes
     series, num_arrays = _series(environment, agent)
     evaluations = _num_evaluations(environment) * environment.eval_episodes * 2 * DOUBLE
@@ -102,7 +110,9 @@ def lane_footprint(spec: ExperimentSpec, setting: Setting) -> LaneFootprint:
     return LaneFootprint(
         agent=agent,
         state=state,
-        steps=_block_bytes(environment.interface, agent) + _working_bytes(environment, agent),
+        episode=episode,
+        worlds=environment.interface.host_bytes if episode else 0,
+        steps=_block_bytes(environment, agent) + _working_bytes(environment, agent),
         series=series + evaluations + objects + agent.learned_bytes,
         saving=SAVING_COPIES * (state + filled + events),
         filled=filled,
@@ -117,10 +127,24 @@ def _environment_bytes(environment: Interface) -> int:
     return FLOAT * (environment.state_dim + environment.observation_dim) + DOUBLE
 
 
-def _block_bytes(environment: Interface, agent: AgentFootprint) -> int:
+def _episode_bytes(spec: EnvironmentSpec) -> int:
+    """What an episode on the host is made of: its actions, the observation, seed and step."""
+    actions = spec.longest_episode * spec.interface.action_dim
+    return FLOAT * (actions + spec.interface.observation_dim) + 2 * DOUBLE
+
+
+def _draws(spec: EnvironmentSpec) -> tuple[int, int]:
+    """Numbers that one reset and one step of the environment draw."""
+    if spec.declaration.on_host:
+        return SEED_DRAWS, 0
+    return spec.interface.num_reset_draws, spec.interface.num_step_draws
+
+
+def _block_bytes(spec: EnvironmentSpec, agent: AgentFootprint) -> int:
     """The noise of a block, and its outputs as tensors and once more as arrays."""
-    start = environment.num_reset_draws + environment.state_dim + environment.observation_dim
-    noise = FLOAT * (agent.num_agent_draws + start + environment.num_step_draws)
+    environment = spec.interface
+    start = environment.state_dim + environment.observation_dim
+    noise = FLOAT * (agent.num_agent_draws + sum(_draws(spec)) + start)
     noise += REPLAY_DRAW_TEMPORARIES * agent.num_replay_draws
     experience = 2 * environment.observation_dim + environment.action_dim + 2
     outputs = 2 * FLOAT * (experience + agent.num_metrics + 2)
@@ -128,9 +152,12 @@ def _block_bytes(environment: Interface, agent: AgentFootprint) -> int:
 
 
 def _working_bytes(spec: EnvironmentSpec, agent: AgentFootprint) -> int:
-    """The larger of an update and an evaluation, with the states it keeps on request."""
+    """The larger of an update and an evaluation, with its draws as they are stacked and the states
+    it keeps on request."""
     shown = 2 * FLOAT * EVALUATION_STEPS * (spec.interface.observation_dim + 2)
-    acting = spec.eval_episodes * (agent.acting_bytes + shown)
+    reset, step = _draws(spec)
+    drawn = 2 * FLOAT * (reset + EVALUATION_STEPS * step)
+    acting = spec.eval_episodes * (agent.acting_bytes + shown + drawn)
     if "eval_states" in requested_series(spec.items("record")):
         acting += 2 * _eval_state_bytes(spec)
     return max(agent.update_bytes, acting)

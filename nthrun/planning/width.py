@@ -111,7 +111,7 @@ def _fastest(lane: LaneFootprint, workers: Workers, fitting: int) -> int:
         return _power_of_two(min(fitting, GPU_WIDTH))
     if workers.backend != "eager":
         return COMPILED_WIDTH
-    return _power_of_two(max(1, min(EAGER_STATE_BYTES // lane.state, EAGER_WIDTH)))
+    return _power_of_two(max(1, min(EAGER_STATE_BYTES // (lane.state - lane.episode), EAGER_WIDTH)))
 
 
 def _power_of_two(number: int) -> int:

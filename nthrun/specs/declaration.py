@@ -69,6 +69,7 @@ class EnvironmentDeclaration:
         fields: fields of its own beside those every environment has.
         continuous: the allowed values of the field `continuous`, the first its default.
         on_host: whether it steps on the host, one lane after the other, instead of as tensors.
+        label_fields: its fields whose values tell its experiments apart, in directory names too.
         doc: what it is, in a sentence or two.
         source: the paper.
     """
@@ -80,6 +81,7 @@ class EnvironmentDeclaration:
     fields: tuple[Field, ...] = ()
     continuous: tuple[bool, ...] = (True,)
     on_host: bool = False
+    label_fields: tuple[str, ...] = ()
     doc: str = ""
     source: str = ""
 

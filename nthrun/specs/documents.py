@@ -78,7 +78,7 @@ def name_of(document: Document, key: str) -> str:
     if isinstance(name, str) and name:
         return name
     if key not in document.values:
-        hint = f"is this the {key.partition('_')[0]} file?"
+        hint = f"is this the {'agent' if key == 'agent_name' else 'environment'} file?"
         fault = Fault(document.files[-1], key, "missing", hint)
     else:
         fault = Fault(document.origin(key), key, f"got {shown(name)}, allowed: a name")

@@ -144,18 +144,18 @@ class EnvironmentSpec:
         return value
 
     def mapping(self, key: str) -> dict[str, Any]:
-        """The fields nested under a key, without it."""
-        prefix = f"{key}."
-        return {
-            name.removeprefix(prefix): plain(value)
-            for name, value in self.values.items()
-            if name.startswith(prefix)
-        }
+        """The fields nested under a key, without it; nested as the spec has them."""
+        return dict(self.as_document().get(key, {}))
 
     @property
     def total_timesteps(self) -> int:
         """Environment steps of one run."""
         return self.integer("total_timesteps")
+
+    @property
+    def longest_episode(self) -> int:
+        """Steps that a training episode can have at most."""
+        return min(self.integer("steps_per_episode") or self.total_timesteps, self.total_timesteps)
 
     @property
     def eval_episodes(self) -> int:
@@ -201,10 +201,13 @@ def read_environment_spec(
         except RejectedError as rejected:
             faults.append(Fault(document.origin(name), name, rejected.problem, rejected.hint))
     faults += joint_faults(values, raw, declaration, document)
-    shaping = {"continuous", *(field.name for field in declaration.fields)}
-    if declaration.is_fixed or shaping.isdisjoint(fault.key for fault in faults):
-        interface = declaration.interface_of(values)
-        faults += start_faults(values, interface, document)
+    # An interface that is a function may read any field, so none may be at fault.
+    if declaration.is_fixed or fields.keys().isdisjoint(fault.key for fault in faults):
+        try:
+            interface = declaration.interface_of(values)
+            faults += start_faults(values, interface, document)
+        except SpecError as error:
+            faults += error.faults
     if faults:
         raise SpecError(faults)
     return EnvironmentSpec(declaration.name, values, declaration, interface)

@@ -17,7 +17,7 @@ class Interface:
         num_actions: how many discrete actions there are; 0 where actions are continuous.
         state_dim: size of the last axis of a tensor environment's state.
         num_reset_draws, num_step_draws: uniform numbers on [0, 1) that one reset and one step
-            consume.
+            consume; on the host, where seeds are all that is drawn, both are 0.
         terminates: whether any state is terminal; else only `steps_per_episode` ends an episode.
         host_bytes: memory of one lane beside its tensors, where the environment runs on the host.
     """

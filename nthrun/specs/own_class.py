@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nthrun.errors import Fault, SpecError
+from nthrun.specs.field import Value
+from nthrun.specs.interface import Interface
 
 WHERE = "modules are looked for beside main.py, in PYTHONPATH and in the virtualenv"
+
+
+EXAMPLE = "docs/extending.md has an example"
+Checks = Mapping[str, tuple[Callable[[Any], bool], str]]
+"""An attribute -> whether a value is one for it, and in words what is."""
 
 
 def own_class(name: str, key: str, origin: str, needed: str) -> Any:
@@ -36,5 +44,56 @@ def own_class(name: str, key: str, origin: str, needed: str) -> Any:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise fault(f"its module cannot be imported ({reason})", "mend the module") from error
     if not hasattr(made, needed):
-        raise fault(f"the class has no `{needed}`", "docs/extending.md has an example")
+        raise fault(f"the class has no `{needed}`", EXAMPLE)
     return made
+
+
+def require_attributes(made: Any, name: str, where: tuple[str, str], checks: Checks) -> None:
+    """Check those attributes of a user's class that it has.
+
+    Args:
+        made: the class.
+        name: the value of the spec's key.
+        where: the file, and the key.
+        checks: what to check.
+
+    Raises:
+        SpecError: every attribute that is not what it has to be.
+    """
+    problems = [
+        f"got {name!r}: its `{attribute}` is {_shown(getattr(made, attribute))}, allowed: {allowed}"
+        for attribute, (fits, allowed) in checks.items()
+        if hasattr(made, attribute) and not fits(getattr(made, attribute))
+    ]
+    if problems:
+        raise SpecError([Fault(*where, problem, EXAMPLE) for problem in problems])
+
+
+def own_interface(
+    name: str,
+    origin: str,
+    function: Callable[[Mapping[str, Value]], Interface],
+    values: Mapping[str, Value],
+) -> Interface:
+    """The interface that a user's function makes of a spec's values.
+
+    Args:
+        name, origin: the `env_name`, and the file it is in.
+
+    Raises:
+        SpecError: the function fails, or makes something else.
+    """
+    try:
+        made = function(values)
+        problem = "" if isinstance(made, Interface) else f"gives {_shown(made)}, not an Interface"
+    except Exception as error:  # whatever a user's function raises
+        problem = " ".join(f"fails ({type(error).__name__}: {error})".split())
+    if problem:
+        told = f"got {name!r}: its `interface` {problem}"
+        raise SpecError([Fault(origin, "env_name", told, EXAMPLE)])
+    return made
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

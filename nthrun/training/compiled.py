@@ -12,7 +12,6 @@ from nthrun.agents.base import Noise, State
 from nthrun.compiler.kernel import Kernel
 from nthrun.compiler.tracing import Tensors
 from nthrun.training.evaluation import Evaluation, evaluate_tensors
-from nthrun.training.noise import draw_dtype
 from nthrun.training.program import Program
 from nthrun.training.recorder import Event
 from nthrun.training.stepping import METRICS, Block
@@ -74,12 +73,8 @@ class CompiledStepper:
     def _training_kernel(self, lane: State) -> Kernel:
         """Both variants of a training step, without and with an update."""
         program = self._program
-        draws = {
-            purpose: np.zeros((1, 1, size), draw_dtype(purpose))
-            for purpose, size in program.noise_sizes().items()
-        }
-        noise = program.noise(draws, 0, "cpu").step(0)
-        examples = lane | {NOISE + name: part for name, part in noise._asdict().items()}
+        noise = program.example_noise()._asdict()
+        examples = lane | {NOISE + name: part for name, part in noise.items()}
         examples[STEP] = torch.zeros(1, dtype=torch.int64)
         names = frozenset(lane)
         variants = [training_step(program, names, learn) for learn in (False, True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,9 +11,10 @@ from torch import Tensor
 
 from nthrun.agents.base import Noise, State
 from nthrun.environments.base import HostEnvironment
+from nthrun.environments.hosting import playable
 from nthrun.errors import NotReplayedError
 from nthrun.training.evaluation import Evaluation
-from nthrun.training.hosted_block import HostBlock
+from nthrun.training.hosted_block import HostBlock, Rows
 from nthrun.training.hosted_evaluation import evaluate_hosted
 from nthrun.training.hosted_functions import AgentFunctions
 from nthrun.training.hosted_program import HostedProgram, agent_state, host_arrays
@@ -33,7 +35,7 @@ class HostedStepper:
         self._functions = functions
         self._worlds: list[HostEnvironment] = []
         self._spare: list[HostEnvironment] = []
-        self._played: State = {}
+        self._played: weakref.ref[Tensor] | None = None
 
     def prepare(self, state: State) -> None:
         """See `Stepper`; plays the current episode of every lane up to where it stands.
@@ -43,14 +45,14 @@ class HostedStepper:
             CompileError: the agent's functions cannot be compiled.
         """
         self._functions.prepare(agent_state(state))
-        if state is self._played:
+        if self._played is not None and self._played() is state["host.seed"]:
             return
         host = host_arrays(state)
         self._grow(self._worlds, len(host["seed"]))
         for lane, world in enumerate(self._worlds[: len(host["seed"])]):
             observation = world.reset(int(host["seed"][lane, 0]))
             for action in host["actions"][lane, : host["episode_step"][lane, 0]]:
-                observation = world.step(np.nan_to_num(action)).observation
+                observation = world.step(playable(action)).observation
             seen = host["observation"][lane, 0]
             if np.isnan(seen).all():
                 seen[:] = observation
@@ -59,7 +61,7 @@ class HostedStepper:
                     f"{self._program.spec.env_name}: an episode that is played again with the "
                     "same seed and actions shows other observations"
                 )
-        self._played = state
+        self._played = weakref.ref(state["host.seed"])
 
     def train(
         self, state: State, noise: Noise, first: int, learned: np.ndarray, lanes: Sequence[int]
@@ -68,18 +70,18 @@ class HostedStepper:
         self.prepare(state)
         own, host = agent_state(state), host_arrays(state)
         block = HostBlock(self._program.interface, len(learned), len(host["seed"]))
-        metrics: list[dict[str, Tensor]] = []
-        for place, learns in enumerate(learned):
-            now, clock = noise.step(place), (first + place, bool(learns))
-            block.arrays["observation"][place] = host["observation"][:, 0]
-            observation = block.tensor("observation", place, noise.agent.device)
+        device, metrics = noise.agent.device, []
+        for place, (step, now) in enumerate(zip(block, noise.each(), strict=True)):
+            clock = first + place, bool(learned[place])
+            step.rows.observation[:] = host["observation"][:, 0]
+            observation = step.observation(device)
             action = self._functions.act(own, observation, now, clock[0], lanes)
-            block.arrays["action"][place] = action.numpy(force=True)[:, 0]
-            self._step_worlds(block, place, lanes)
-            self._follow(block, place, host, now.start_state, np.array(lanes))
-            taken = block.taken(place, observation, action)
+            step.rows.action[:] = action.numpy(force=True)[:, 0]
+            self._step_worlds(step.rows, host, lanes)
+            self._follow(step.rows, host, now.start_state, lanes)
+            taken = step.taken(observation, action)
             told = self._functions.take_in(own, taken, now, clock, lanes)
-            if learns:
+            if learned[place]:
                 metrics.append(told)
         shown = block.shown()
         for name in metrics[0] if metrics else ():
@@ -102,42 +104,31 @@ class HostedStepper:
     def _grow(self, worlds: list[HostEnvironment], count: int) -> None:
         worlds.extend(self._program.world() for _ in range(count - len(worlds)))
 
-    def _step_worlds(self, block: HostBlock, place: int, lanes: Sequence[int]) -> None:
-        """Step the worlds of some lanes and write down what they give.
+    def _step_worlds(self, rows: Rows, host: dict[str, np.ndarray], lanes: Sequence[int]) -> None:
+        """Step the worlds of some lanes and write down what they took and what they give.
 
-        An action that is no number is not taken; the reward is then no number either, which ends
-        the run as diverged.
+        Where an action is no number, nor is the reward, which ends the run as diverged.
         """
-        arrays = {name: array[place] for name, array in block.arrays.items()}
-        actions = arrays["action"]
-        sound = np.isfinite(actions)
-        sane = actions if sound.all() else np.where(sound.all(1, keepdims=True), actions, 0.0)
-        outcomes = [self._worlds[lane].step(sane[lane]) for lane in lanes]
-        following, reward, terminated, truncated = zip(*outcomes, strict=True)
-        arrays["next_observation"][lanes] = following
-        arrays["reward"][lanes, 0] = reward
-        arrays["terminated"][lanes, 0] = terminated
-        arrays["ended"][lanes, 0] = np.logical_or(terminated, truncated)
-        self._program.overwrite(arrays["reward"], arrays["terminated"])
-        if sane is not actions:
-            arrays["reward"][~sound.all(1)] = np.nan
+        played = playable(rows.action)
+        counts, limit = host["episode_step"][:, 0].tolist(), self._program.steps_per_episode
+        outcomes = [self._worlds[lane].step(played[lane]) for lane in lanes]
+        for lane, (following, reward, terminated, truncated) in zip(lanes, outcomes, strict=True):
+            host["actions"][lane, counts[lane]] = rows.action[lane]
+            rows.next_observation[lane] = following
+            rows.reward[lane] = reward
+            if terminated or truncated or counts[lane] + 1 == limit:
+                rows.ended[lane], rows.terminated[lane] = True, terminated
+        self._program.overwrite(rows.reward, rows.terminated)
+        rows.reward[~np.isfinite(rows.action).all(1)] = np.nan
 
     def _follow(
-        self,
-        block: HostBlock,
-        place: int,
-        host: dict[str, np.ndarray],
-        seeds: Tensor,
-        lanes: np.ndarray,
+        self, rows: Rows, host: dict[str, np.ndarray], seeds: Tensor, lanes: Sequence[int]
     ) -> None:
         """Bring what an episode is made of up to date; begin a new one where one has ended."""
-        ended, count = block.arrays["ended"][place], host["episode_step"][:, 0]
-        host["actions"][lanes, count[lanes]] = block.arrays["action"][place, lanes]
-        count[lanes] += 1
-        if self._program.steps_per_episode:
-            ended[lanes, 0] |= count[lanes] >= self._program.steps_per_episode
-        host["observation"][lanes, 0] = block.arrays["next_observation"][place, lanes]
-        for lane in lanes[ended[lanes, 0]].tolist():
+        which = slice(None) if len(lanes) == len(rows.ended) else np.array(lanes)
+        host["episode_step"][which] += 1
+        host["observation"][which, 0] = rows.next_observation[which]
+        for lane in np.flatnonzero(rows.ended).tolist():
             seed = int(seeds[lane, 0, 0])
-            host["seed"][lane], count[lane] = seed, 0
+            host["seed"][lane], host["episode_step"][lane] = seed, 0
             host["observation"][lane, 0] = self._worlds[lane].reset(seed)

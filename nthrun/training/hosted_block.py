@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -10,42 +14,67 @@ from nthrun.specs.interface import Interface
 from nthrun.training.stepping import Block
 
 
-class HostBlock:
-    """What a block of steps shows, as tensors and as arrays that share their memory.
+class Rows(NamedTuple):
+    """One step of every lane, to be written into: `(lanes, width)`, float32, and `ended` bool."""
+
+    observation: np.ndarray
+    action: np.ndarray
+    reward: np.ndarray
+    next_observation: np.ndarray
+    terminated: np.ndarray
+    ended: np.ndarray
+
+
+class HostStep:
+    """One step: what worlds write, and what the agent sees of it.
 
     Attributes:
-        arrays: `observation`, `action`, `reward`, `next_observation` and `terminated`, float32,
-            and `ended`, bool; `(num_steps, lanes, width)` each, so that a step lies in one piece.
+        rows: to be written into.
+    """
+
+    def __init__(self, rows: Rows, tensors: tuple[Tensor, ...]) -> None:
+        self.rows = rows
+        self._tensors = tensors
+
+    def observation(self, device: torch.device) -> Tensor:
+        """What the agent acts upon, `(lanes, 1, observation_dim)`."""
+        return _on(device, self._tensors[0])
+
+    def taken(self, observation: Tensor, action: Tensor) -> tuple[Experience, Tensor]:
+        """The step as the agent sees it, and whether the episode ended, `(lanes, 1, width)` each.
+
+        Args:
+            observation, action: of it, which the agent has already.
+        """
+        *parts, ended = (_on(action.device, tensor) for tensor in self._tensors[2:])
+        return Experience(observation, action, *parts), ended
+
+
+class HostBlock:
+    """What a block of steps shows: tensors, and arrays that share their memory.
+
+    Each is `(num_steps, lanes, width)`, so that a step lies in one piece.
     """
 
     def __init__(self, interface: Interface, num_steps: int, lanes: int) -> None:
-        widths = {
-            "observation": interface.observation_dim,
-            "action": interface.action_dim,
-            "reward": 1,
-            "next_observation": interface.observation_dim,
-            "terminated": 1,
-        }
-        self._tensors = {n: torch.zeros(num_steps, lanes, w) for n, w in widths.items()}
+        observation_dim, action_dim = interface.observation_dim, interface.action_dim
+        sizes = (observation_dim, action_dim, 1, observation_dim, 1)
+        named = zip(Rows._fields[:-1], sizes, strict=True)
+        self._tensors = {name: torch.zeros(num_steps, lanes, size) for name, size in named}
         self._tensors["ended"] = torch.zeros(num_steps, lanes, 1, dtype=torch.bool)
-        self._steps = {n: tensor.unsqueeze(2).unbind() for n, tensor in self._tensors.items()}
-        self.arrays = {name: tensor.numpy() for name, tensor in self._tensors.items()}
 
-    def tensor(self, name: str, place: int, device: torch.device) -> Tensor:
-        """One part of one step on a device, `(lanes, 1, width)`."""
-        return self._steps[name][place].to(device)
-
-    def taken(self, place: int, observation: Tensor, action: Tensor) -> tuple[Experience, Tensor]:
-        """A step as the agent sees it, and whether the episode ended, `(lanes, 1, width)` each.
-
-        Args:
-            place: of the step.
-            observation, action: of it, which the agent has already.
-        """
-        names = ("reward", "next_observation", "terminated", "ended")
-        *parts, ended = (self.tensor(name, place, action.device) for name in names)
-        return Experience(observation, action, *parts), ended
+    def __iter__(self) -> Iterator[HostStep]:
+        arrays = zip(*(tensor.numpy() for tensor in self._tensors.values()), strict=True)
+        views = zip(
+            *(tensor.unsqueeze(2).unbind() for tensor in self._tensors.values()), strict=True
+        )
+        for rows, tensors in zip(arrays, views, strict=True):
+            yield HostStep(Rows(*rows), tensors)
 
     def shown(self) -> Block:
         """The block as a stepper shows it, `(lanes, num_steps, width)` each."""
         return {name: tensor.transpose(0, 1) for name, tensor in self._tensors.items()}
+
+
+def _on(device: torch.device, tensor: Tensor) -> Tensor:
+    return tensor if tensor.device == device else tensor.to(device)

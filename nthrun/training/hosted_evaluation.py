@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from nthrun.environments.base import HostEnvironment
+from nthrun.environments.hosting import SEED_DRAWS, playable
 from nthrun.training.evaluation import Evaluation
 from nthrun.training.hosted_program import HostedProgram, episode_seeds
 from nthrun.training.recorder import Event
@@ -28,46 +29,63 @@ def evaluate_hosted(
     Returns:
         an evaluation event; returns are sums of rewards in float64.
     """
-    episodes, draws = program.spec.eval_episodes, program.interface.num_reset_draws
-    drawn = [s.random((episodes, draws), dtype=np.float32) for s in evaluation.streams()]
-    played = [
-        _episode(program, worlds, act, seeds) for seeds in episode_seeds(np.stack(drawn)).T.tolist()
-    ]
-    returns, lengths, seen = zip(*played, strict=True)
-    states = []
-    if evaluation.keep_states:
-        longest = max(part.shape[1] for part in seen)
-        tails = [((0, 0), (0, longest - part.shape[1]), (0, 0)) for part in seen]
-        padded = [np.pad(part, tail) for part, tail in zip(seen, tails, strict=True)]
-        states = [np.stack(padded, 2)]
+    shape = (program.spec.eval_episodes, SEED_DRAWS)
+    drawn = np.stack([s.random(shape, dtype=np.float32) for s in evaluation.streams()])
+    shown: list[list[np.ndarray]] = []
+    returns, lengths = [], []
+    for seeds in episode_seeds(drawn).T.tolist():
+        shown.append([])
+        seen = shown[-1] if evaluation.keep_states else None
+        played = _episode(program, worlds, act, seeds, seen)
+        returns.append(played[0])
+        lengths.append(played[1])
+    states = [_side_by_side(shown)] if evaluation.keep_states else []
     return evaluation.event(np.stack(returns, 1), np.stack(lengths, 1), states)
 
 
 def _episode(
-    program: HostedProgram, worlds: Sequence[HostEnvironment], act: Act, seeds: Sequence[int]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    program: HostedProgram,
+    worlds: Sequence[HostEnvironment],
+    act: Act,
+    seeds: Sequence[int],
+    seen: list[np.ndarray] | None,
+) -> tuple[np.ndarray, np.ndarray]:
     """One episode of every lane; one whose episode is over waits for the others.
 
+    Args:
+        seen: where to put the observations of each step, `(lanes, observation_dim)`.
+
     Returns:
-        returns and lengths, `(lanes,)`, and observations, `(lanes, steps, observation_dim)`.
+        returns and lengths, `(lanes,)` each.
     """
     pairs = zip(worlds, seeds, strict=True)
-    observations = np.stack([world.reset(seed) for world, seed in pairs])
+    observations = np.array([world.reset(seed) for world, seed in pairs], np.float32)
     returns, lengths = np.zeros(len(seeds)), np.zeros(len(seeds), np.int64)
     rewards, terminated = np.zeros(len(seeds)), np.zeros(len(seeds), bool)
     running = list(range(len(seeds)))
-    seen: list[np.ndarray] = []
-    while running and len(seen) < program.steps_per_episode:
-        seen.append(observations.copy())
-        actions = np.nan_to_num(act(observations))
+    for _ in range(program.steps_per_episode):
+        if seen is not None:
+            seen.append(observations.copy())
+        actions = act(observations)
         stepped, running = running, []
         for lane in stepped:
-            observations[lane], rewards[lane], terminated[lane], cut = worlds[lane].step(
-                actions[lane]
-            )
-            if not (terminated[lane] or cut):
+            outcome = worlds[lane].step(playable(actions[lane]))
+            observations[lane], rewards[lane], terminated[lane], truncated = outcome
+            if not (terminated[lane] or truncated):
                 running.append(lane)
         program.overwrite(rewards, terminated)
         returns[stepped] += rewards[stepped]
         lengths[stepped] += 1
-    return returns, lengths, np.stack(seen, 1)
+        if not running:
+            break
+    return returns, lengths
+
+
+def _side_by_side(episodes: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """Episodes of steps as one array, `(lanes, longest, episodes, observation_dim)`."""
+    lanes, dim = episodes[0][0].shape
+    longest = max(map(len, episodes))
+    states = np.zeros((lanes, longest, len(episodes), dim), np.float32)
+    for number, steps in enumerate(episodes):
+        states[:, : len(steps), number] = np.stack(steps, 1)
+    return states

@@ -13,7 +13,6 @@ from torch import Tensor
 from nthrun.agents.base import Experience, Noise, State
 from nthrun.compiler.kernel import Kernel
 from nthrun.compiler.tracing import Tensors
-from nthrun.training.noise import draw_dtype
 from nthrun.training.program import Program
 from nthrun.training.stepping import METRICS
 
@@ -149,11 +148,7 @@ class CompiledFunctions:
     def _compiled(self, lane: State) -> tuple[Kernel, Kernel, Kernel]:
         program, interface = self._program, self._program.interface
         agent, names = program.agent, frozenset(lane)
-        draws = {
-            purpose: np.zeros((1, 1, size), draw_dtype(purpose))
-            for purpose, size in program.noise_sizes().items()
-        }
-        noise = program.noise(draws, 0, "cpu").step(0)
+        noise = program.example_noise()
         widths = (interface.observation_dim, interface.action_dim, 1, interface.observation_dim, 1)
         taken = Experience(*(torch.zeros(1, 1, width) for width in widths))
         seen: Tensors = {OBSERVATION: taken.observation}

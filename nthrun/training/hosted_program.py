@@ -9,10 +9,11 @@ import torch
 
 from nthrun.agents.base import Noise, State
 from nthrun.environments.base import HostEnvironment
+from nthrun.environments.hosting import SEED_DRAWS
 from nthrun.specs.declaration import load_program
 from nthrun.specs.seeds import Purpose
-from nthrun.training.noise import Draws, generator
-from nthrun.training.program import Program
+from nthrun.training.noise import Draws
+from nthrun.training.program import Program, first_draws
 
 HOST = "host."
 """Prefix of the state that stays on the host."""
@@ -28,6 +29,10 @@ class HostedProgram(Program):
         host.episode_step  (lanes, 1) steps of it
         host.actions       (lanes, limit, action_dim) taken in it
     """
+
+    def noise_sizes(self) -> dict[Purpose, int]:
+        """See `Program`; the environment's numbers are seeds."""
+        return {**super().noise_sizes(), Purpose.ENVIRONMENT: SEED_DRAWS}
 
     def noise(self, draws: Draws, first: int, device: str) -> Noise:
         """See `Program`; the start state is the seed of the next episode."""
@@ -48,14 +53,8 @@ class HostedProgram(Program):
             reward[:] = np.where(terminated, goal, timestep)
 
     def _first_reset(self, seeds: Sequence[int]) -> State:
-        num_draws = self.interface.num_reset_draws
-        draws = [
-            generator(seed, Purpose.ENVIRONMENT, 0).random((1, num_draws), dtype=np.float32)
-            for seed in seeds
-        ]
-        first = episode_seeds(np.stack(draws))
-        limit = self.steps_per_episode or self.spec.total_timesteps
-        lanes = len(seeds)
+        first = episode_seeds(first_draws(seeds, SEED_DRAWS))
+        lanes, limit = len(seeds), self.spec.longest_episode
         return {
             "host.observation": torch.full((lanes, 1, self.interface.observation_dim), torch.nan),
             "host.seed": torch.from_numpy(first),

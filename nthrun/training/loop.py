@@ -82,11 +82,6 @@ class Training:
                 self.snapshots.keep("final", recorder.num_steps, [lane], self._params())
         return self._records()
 
-    def forget_past(self) -> None:
-        """Delete the checkpoints this attempt began from: they cannot be continued."""
-        if self.writer is not None:
-            self.writer.drop_superseded()
-
     def failed(self, reason: str) -> list[Run]:
         """The records of a pack that an exception ended, with all data up to then."""
         return self._records(reason)

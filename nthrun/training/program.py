@@ -16,7 +16,7 @@ from nthrun.planning.packs import Pack
 from nthrun.specs.declaration import load_program
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.specs.seeds import Purpose
-from nthrun.training.noise import Draws, generator, sampled_steps
+from nthrun.training.noise import Draws, draw_dtype, generator, sampled_steps
 
 
 class StepOutput(NamedTuple):
@@ -92,6 +92,14 @@ class Program:
             tensors[Purpose.REPLAY],
         )
 
+    def example_noise(self) -> Noise:
+        """The noise of one step of one lane, to trace with."""
+        draws = {
+            purpose: np.zeros((1, 1, size), draw_dtype(purpose))
+            for purpose, size in self.noise_sizes().items()
+        }
+        return self.noise(draws, 0, "cpu").step(0)
+
     def noise_tensors(self, draws: Draws, first: int, device: str) -> dict[Purpose, Tensor]:
         """Drawn numbers on the device, replay's as step numbers."""
         steps = sampled_steps(draws[Purpose.REPLAY], first, self.agent.replay_capacity)
@@ -165,14 +173,16 @@ class Program:
         return ended
 
     def _first_reset(self, seeds: Sequence[int]) -> State:
-        num_draws = self.interface.num_reset_draws
-        draws = [
-            generator(seed, Purpose.ENVIRONMENT, 0).random((1, num_draws), dtype=np.float32)
-            for seed in seeds
-        ]
-        start = self.environment.reset(torch.from_numpy(np.stack(draws)))
+        draws = first_draws(seeds, self.interface.num_reset_draws)
+        start = self.environment.reset(torch.from_numpy(draws))
         return {
             "environment.state": start,
             "environment.observation": self.environment.observe(start).clone(),
             "environment.episode_step": torch.zeros(len(seeds), 1, 1, dtype=torch.int64),
         }
+
+
+def first_draws(seeds: Sequence[int], count: int) -> np.ndarray:
+    """What the first episode of each lane begins with, uniform on [0, 1), `(lanes, 1, count)`."""
+    streams = (generator(seed, Purpose.ENVIRONMENT, 0) for seed in seeds)
+    return np.stack([stream.random((1, count), dtype=np.float32) for stream in streams])

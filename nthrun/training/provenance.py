@@ -41,7 +41,7 @@ class Place:
 
     Attributes:
         device, backend, threads: as the manifest has them.
-        programs: "package.module:Class" of agent and environment.
+        programs: see `code_hash`.
         on_host: whether the environment steps on the host.
     """
 

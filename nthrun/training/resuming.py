@@ -6,7 +6,6 @@ import contextlib
 import io
 import shutil
 import time
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +16,10 @@ import numpy as np
 from nthrun.errors import DataFileError
 from nthrun.records.sealed import block_size, read_header, read_sealed
 from nthrun.training.append_log import LogPosition, read_log
+from nthrun.training.attempts import abandoned_indices, held_indices, packs_with
 from nthrun.training.checkpoint import REPLAY, STATE_FILES, LaneProgress
 
-ABANDONED_SECONDS = 86_400
+LEFT_BEHIND_SECONDS = 86_400
 """Age from which a directory without any checkpoint is what a killed process left behind."""
 
 
@@ -67,6 +67,7 @@ def find_checkpoints(
         try:
             header = read_header(path)
             relevant = wanted.intersection(lane["index"] for lane in header["lanes"])
+            relevant -= abandoned_indices(path.parent)
             if not relevant:
                 continue
             _require_usable(path, facts)
@@ -130,7 +131,9 @@ def load_pack(
     for file, indices in by_file.items():
         loaded |= load_lanes(file, indices, capacity)
     return loaded, [
-        f.path.parent for f, indices in by_file.items() if set(f.indices) <= set(indices)
+        file.path.parent
+        for file, indices in by_file.items()
+        if set(file.indices) <= {*indices, *abandoned_indices(file.path.parent)}
     ]
 
 
@@ -148,21 +151,17 @@ def drop_checkpoints(directory: Path, stage: int, recorded: Callable[[int], floa
         with contextlib.suppress(DataFileError, KeyError, OSError):
             states = list(pack.glob(STATE_FILES))
             newest = max((path.stat().st_mtime for path in states), default=0.0)
-            indices = {lane["index"] for path in states for lane in read_header(path)["lanes"]}
+            indices = held_indices(pack)
             if all(recorded(index) >= newest for index in indices) and (
-                indices or pack.stat().st_mtime < time.time() - ABANDONED_SECONDS
+                indices or pack.stat().st_mtime < time.time() - LEFT_BEHIND_SECONDS
             ):
                 shutil.rmtree(pack, ignore_errors=True)
 
 
 def _states(directory: Path, stage: int, wanted: set[int]) -> Iterator[Path]:
-    """State files of the packs whose range of indices, told by their names, has a wanted one."""
-    ordered = sorted(wanted)
-    for pack in sorted(directory.glob(f"stage{stage}-*-*-*")):
-        first, last = pack.name.split("-")[1:3]
-        place = bisect_left(ordered, int(first))
-        if place < len(ordered) and ordered[place] <= int(last):
-            yield from sorted(pack.glob(STATE_FILES))
+    """State files of the packs whose range of indices has a wanted one."""
+    for pack in packs_with(directory, stage, wanted):
+        yield from sorted(pack.glob(STATE_FILES))
 
 
 def _load_replay(

@@ -21,8 +21,8 @@ def code_hash(programs: tuple[str, ...] = ()) -> str:
     """SHA-256 over the source files that decide a run's numbers; a checkpoint keeps to it.
 
     Args:
-        programs: "package.module:Class" of agent and environment. Of a user's own class its module
-            counts too, or all of its package.
+        programs: "package.module:Class" of agent and environment, and the environment's name. Of a
+            user's own its module counts too, or all of its package; names without a colon do not.
     """
     digest = hashlib.sha256()
     files = (path for part in CODE for path in (PACKAGE / part).rglob("*.[ph]*"))
@@ -38,7 +38,7 @@ def code_hash(programs: tuple[str, ...] = ()) -> str:
 def _own_files(programs: tuple[str, ...]) -> list[Path]:
     """The source files of programs that are not nthrun's."""
     files: set[Path] = set()
-    for program in programs:
+    for program in (program for program in programs if ":" in program):
         package, _, _ = program.partition(":")[0].partition(".")
         found = importlib.util.find_spec(package)
         if package == PACKAGE.name or found is None or found.origin is None:

@@ -61,7 +61,7 @@ class Surroundings:
             self.device,
             self.backend,
             self.threads,
-            (agent.program, environment.program),
+            (agent.program, environment.program, environment.name),
             environment.on_host,
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import sys
 from typing import Any
 
@@ -10,7 +12,10 @@ import numpy as np
 import pytest
 from packs import train
 
+from nthrun.environments.from_gymnasium.program import GymnasiumEnvironment
+from nthrun.environments.from_gymnasium.spaces import interface_of
 from nthrun.environments.from_gymnasium.viewer import GymnasiumViewer
+from nthrun.environments.hosting import UnsupportedSpaceError
 from nthrun.errors import DeviceError, MissingExtraError, SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.records.schema import Run
@@ -18,6 +23,12 @@ from nthrun.training.hosted_program import HostedProgram
 from nthrun.training.monitor import Monitor
 
 SERIES = ["train_states", "train_actions", "train_rewards"]
+LONGER_GAMES = ("Asterix", "Freeway", "Seaquest", "SpaceInvaders")
+MINATAR = [
+    "Breakout",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in LONGER_GAMES),
+]
+ECHO = {"env_name": "environments.registered:maze/Echo-v0", "platform": "gymnasium"}
 PROTOCOL = {"total_timesteps": 150, "steps_per_episode": 40, "record": SERIES}
 
 
@@ -96,14 +107,25 @@ def test_discrete_observations_are_one_hot() -> None:
     assert set(np.unique(states)) == {0.0, 1.0}
 
 
-def test_minatar_episodes_do_not_hang_on_the_one_before() -> None:
-    """A MinAtar game plays, and an episode that is reset with its seed plays the same again."""
+@pytest.mark.parametrize("name", MINATAR)
+def test_minatar_episodes_do_not_hang_on_the_one_before(name: str) -> None:
+    """Two worlds of a MinAtar game, of which one has been played for long, and whose last episodes
+    ended with unlike actions (which the game may repeat), show the same after a reset with the
+    same seed."""
     pytest.importorskip("minatar")
-    spec = spec_of({"env_name": "MinAtar/Breakout-v1"})
-    assert spec.environment.interface.observation_dim == 400
-    run = train(spec, [0])[0]
-    again = train(spec, [3, 0])[0]
-    np.testing.assert_array_equal(run["train_states"], again["train_states"])
+    spec = spec_of({"env_name": f"MinAtar/{name}-v1"}).environment
+    worlds = {last: GymnasiumEnvironment(spec) for last in (1, 2)}
+    worlds[1].reset(7)
+    for action in np.random.default_rng(0).integers(0, spec.interface.num_actions, (300, 1)):
+        worlds[1].step(action)
+    for seed in range(40):
+        seen = []
+        for last, world in worlds.items():
+            world.reset(1000)
+            world.step(np.array([last]))
+            steps = [world.reset(seed), *(world.step(np.zeros(1)).observation for _ in range(5))]
+            seen.append(np.array(steps))
+        np.testing.assert_array_equal(*seen)
 
 
 def test_rewards_are_overwritten() -> None:
@@ -117,13 +139,80 @@ def test_rewards_are_overwritten() -> None:
     np.testing.assert_array_equal(returns[terminated], 6.0 - lengths[terminated])
 
 
+def test_hints_are_of_what_is_wrong() -> None:
+    """A keyword that is refused brings no suggestion of another environment."""
+    with pytest.raises(SpecError) as refused:
+        spec_of({"env_name": "MountainCar-v1", "kwargs": {"foo": None}})
+    [line] = refused.value.lines()
+    assert "did you mean" not in line
+
+
+@pytest.mark.filterwarnings("ignore:.*is out of date")
+def test_an_extra_that_would_not_help_is_not_advised() -> None:
+    """Where a package is installed already, no hint says to install it."""
+    with pytest.raises(MissingExtraError) as refused:
+        spec_of({"env_name": "HalfCheetah-v3"})
+    [line] = refused.value.lines()
+    assert "gymnasium-robotics" in line
+    assert "pip install" not in line
+
+
+def test_a_module_that_registers_environments_is_imported() -> None:
+    """`module:Id-v0` on the platform gymnasium is what the module registers; its experiments are
+    named after the id, and no limit but `steps_per_episode` ends its episodes."""
+    spec = spec_of(ECHO)
+    assert spec.directory("here").name == "maze-Echo-v0_random_Uniform"
+    assert train(spec, [0])[0]["train_episode_steps"].tolist() == [40, 40, 40]
+    with pytest.raises(MissingExtraError, match="are looked for beside"):
+        spec_of({"env_name": "nowhere:Echo-v0", "platform": "gymnasium"})
+
+
+def test_keywords_arrive_as_they_are_written() -> None:
+    """Integers, strings, lists and mappings under `kwargs` reach the constructor as such, from the
+    file and from the manifest alike."""
+    keywords = {
+        "sizes": [1, 2],
+        "levels": [0.5, 1],
+        "desc": ["SF", "HG"],
+        "grid": [[1, 2], [3]],
+        "nothing": [],
+        "deep": {"one": 1, "deeper": {"name": "two", "on": True}},
+    }
+    spec = spec_of(ECHO | {"kwargs": keywords})
+    made = importlib.import_module("environments.registered").Echo.keywords
+    kept = json.loads(json.dumps(spec.environment.as_document()))
+    again = experiment_spec_of(kept, spec.agent.as_document(), "e")
+    for found in (spec, again):
+        made.clear()
+        GymnasiumEnvironment(found.environment)
+        assert repr(made) == repr([keywords])
+
+
+@pytest.mark.parametrize("high", [np.inf, 1e10, np.finfo(np.float32).max])
+def test_actions_without_bounds_are_refused(high: float) -> None:
+    """Bounds so far out that they say nothing are no bounds."""
+    unit, wide = (gymnasium.spaces.Box(-bound, bound, (2,), np.float32) for bound in (1.0, high))
+    assert interface_of(wide, unit).action_high == (1.0, 1.0)
+    with pytest.raises(UnsupportedSpaceError, match="not bounded"):
+        interface_of(unit, wide)
+
+
 @pytest.mark.parametrize(
     ("environment", "line"),
     [
         ({"env_name": "HalfCheeta-v5"}, "e: env_name: got 'HalfCheeta-v5'"),
         ({"env_name": "Pendulun-v1"}, "did you mean Pendulum-v1?"),
         ({"env_name": "HalfCheetah-v5", "kwargs": {"foo": 1}}, "kwargs: refused by HalfCheetah-v5"),
-        ({"env_name": "HalfCheetah-v5", "kwargs": {"foo": None}}, "kwargs.foo: got None"),
+        ({"env_name": "HalfCheetah-v5", "kwargs": {"foo": None}}, "kwargs.foo: got null"),
+        ({"env_name": "HalfCheetah-v5", "kwargs": {"foo": [{}]}}, "kwargs.foo: got [{}]"),
+        ({"env_name": "HalfCheetah-v5", "kwargs": 5}, "kwargs: got 5, allowed: a mapping"),
+        ({"env_name": "HalfCheetah-v5", "kwargs": [1]}, "kwargs: got [1], allowed: a mapping"),
+        ({"env_name": "HalfCheetah-v5", "kwargs": {}}, "kwargs: got {}, allowed: a mapping"),
+        (
+            {"env_name": "HalfCheetah-v5", "kwargs": {"max_episode_steps": 9}},
+            "kwargs.max_episode_steps: steps_per_episode is the limit",
+        ),
+        ({"env_name": "cartpole", "platform": "dmcontrol"}, "task_name: missing, dmcontrol allows"),
         ({"env_name": "HalfCheetah-v5", "continuous": False}, "HalfCheetah-v5 allows: true"),
         ({"env_name": "HalfCheetah-v5", "start_state": [0.0]}, "start_state: got [0.0]"),
         ({"env_name": "Blackjack-v1", "platform": "gym-like"}, 'platform: got "gym-like"'),
@@ -145,10 +234,10 @@ def test_what_cannot_be_made_is_told_in_a_line(environment: dict[str, Any], line
     ("environment", "module", "extra"),
     [
         ({"env_name": "Ant-v5"}, "mujoco", "mujoco"),
-        ({"env_name": "MinAtar/Asterix-v1"}, "minatar.gym", "minatar"),
+        ({"env_name": "MinAtar/Asterix-v1"}, "minatar", "minatar"),
         (
             {"env_name": "walker", "task_name": "walk", "platform": "dmcontrol"},
-            "dm_control.suite",
+            "dm_control",
             "dm_control",
         ),
     ],
@@ -157,10 +246,10 @@ def test_a_missing_extra_is_named(
     environment: dict[str, Any], module: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where an optional package is not installed, one line says what installs it."""
+    importing = "gymnasium.envs.mujoco" if module == "mujoco" else f"{module}."
+    for name in [n for n in sys.modules if n.startswith(importing)]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)
-    if module == "mujoco":
-        for name in [n for n in sys.modules if n.startswith("gymnasium.envs.mujoco")]:
-            monkeypatch.delitem(sys.modules, name)
     for name in ("MinAtar/Asterix-v1",):
         gymnasium.registry.pop(name, None)
     with pytest.raises(MissingExtraError) as refused:

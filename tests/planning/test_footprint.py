@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,14 @@ import pytest
 from builders import make_experiment
 from packs import pack_of, small_spec, surroundings, train
 
+from nthrun.environments.hosting import HOST_BYTES
 from nthrun.planning.costs import SHARD_BYTES
-from nthrun.planning.footprint import lane_footprint
+from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
+from nthrun.planning.footprint import EVALUATION_STEPS, lane_footprint
 from nthrun.records.schema import Run, flat_arrays
 from nthrun.specs.environment_spec import SERIES
-from nthrun.training import checkpoint
+from nthrun.training import checkpoint, provenance
+from nthrun.training.hosted_program import HOST, HostedProgram
 from nthrun.training.loop import Training
 
 CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -58,6 +62,7 @@ def test_files_take_no_more_than_counted(
 ) -> None:
     """Records, snapshots and checkpoints written as often as can be are within what is counted."""
     monkeypatch.setattr(checkpoint, "MAX_COST", float("inf"))
+    monkeypatch.setattr(provenance, "git_state", dict)  # whatever the checkout differs in
     spec = small_spec(environment | {"checkpoint_interval_seconds": 1e-9}, parameters)
     around = surroundings(spec)
     around.experiment = experiment = make_experiment(tmp_path, spec.sweep.num_settings)
@@ -85,3 +90,59 @@ def test_a_lane_costs_what_is_allocated() -> None:
     assert long.filled == long.replay
     assert short.host < long.host
     assert short.device < long.device
+
+
+def hosted_spec(environment: dict[str, Any]) -> ExperimentSpec:
+    """Random actions, for 500 steps."""
+    protocol = {"total_timesteps": 500}
+    agent = {"agent_name": "random", "parameters": {}}
+    return experiment_spec_of(protocol | environment, agent, "test")
+
+
+HOSTED = [
+    {"env_name": "HalfCheetah-v5", "steps_per_episode": 70},
+    {"env_name": "HalfCheetah-v5", "steps_per_episode": 10**6},
+    {"env_name": "CartPole-v1", "platform": "gymnasium"},
+]
+
+
+@pytest.mark.parametrize("environment", HOSTED)
+def test_an_episode_on_the_host_is_counted_to_the_byte(environment: dict[str, Any]) -> None:
+    """What is counted of an episode on the host is the size of its tensors, whichever limit it has;
+    it is part of the state, and no part of a device."""
+    spec = hosted_spec(environment)
+    lane = lane_footprint(spec, spec.sweep.setting(0))
+    program = HostedProgram(pack_of(spec, [0]), spec.environment, spec.agent.declaration.program)
+    state = program.initial_state(pack_of(spec, [0, 1]))
+    held = [tensor.nbytes for name, tensor in state.items() if name.startswith(HOST)]
+    assert 2 * lane.episode == sum(held)
+    assert lane.state == lane.agent.state_bytes + lane.episode
+    unhosted = replace(lane, state=lane.state - lane.episode, episode=0)
+    assert unhosted.device == lane.device
+    assert unhosted.host == lane.host - lane.episode
+
+
+def test_worlds_take_memory_of_the_host_alone() -> None:
+    """The bytes an interface declares for its worlds count once a lane on the host, and neither on
+    a device nor in files."""
+    spec = hosted_spec(HOSTED[0])
+    lane = lane_footprint(spec, spec.sweep.setting(0))
+    interface = replace(spec.environment.interface, host_bytes=0)
+    bare = replace(spec, environment=replace(spec.environment, interface=interface))
+    without = lane_footprint(bare, spec.sweep.setting(0))
+    assert lane.worlds == HOST_BYTES
+    assert lane.host - without.host == HOST_BYTES
+    assert replace(lane, worlds=0) == without
+
+
+def test_draws_of_an_evaluation_are_counted() -> None:
+    """Each episode of an evaluation adds the numbers its environment draws."""
+    environment = {"env_name": "AccessControl-v0", "total_timesteps": 10, "steps_per_episode": 50}
+    environment |= {"continuous": False}
+    sizes = []
+    for draws in (0, 100):
+        spec = hosted_spec(environment | {"eval_episodes": 10})
+        interface = replace(spec.environment.interface, num_step_draws=draws)
+        spec = replace(spec, environment=replace(spec.environment, interface=interface))
+        sizes.append(lane_footprint(spec, spec.sweep.setting(0)).steps)
+    assert sizes[1] - sizes[0] >= 10 * 4 * 100 * EVALUATION_STEPS

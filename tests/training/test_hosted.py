@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from checkpoints import attempt, experiment_in
+import torch
+from checkpoints import attempt, experiment_in, stopped_at
 from packs import pack_of, surroundings, train
-from worlds import Cut
+from worlds import Cut, Walk, noted_worlds
 
+from nthrun.agents.base import State
+from nthrun.commands import group
 from nthrun.commands.run import run as main
+from nthrun.environments.hosting import playable
 from nthrun.errors import InterruptedRunError, NotReplayedError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
+from nthrun.planning.footprint import BLOCK_STEPS
+from nthrun.planning.packs import Pack
 from nthrun.records.data import open_data
 from nthrun.records.schema import first_difference
 from nthrun.specs.environment_spec import SERIES
+from nthrun.training.hosted_functions import EagerFunctions
 from nthrun.training.loop import Training
+from nthrun.training.resuming import drop_checkpoints, find_checkpoints
 
 SMALL = {"hidden_dim": [16], "batch_size": [8], "replay_capacity": [200], "critic_lr": [1e-3, 3e-4]}
 CHEETAH = {"env_name": "HalfCheetah-v5", "steps_per_episode": 90}
@@ -118,3 +127,112 @@ def test_truncated_and_terminated_are_kept_apart() -> None:
     terminated = training.state["replay"][0, :60, -1].reshape(-1, 2, Cut.LENGTH)
     assert terminated[:, 0].sum() == 0
     assert terminated[:, 1].sum(1).tolist() == [1.0] * (60 // Cut.LENGTH // 2)
+
+
+def test_a_diverged_lane_is_stepped_no_more(tmp_path: Path) -> None:
+    """The world of a lane that has diverged is not stepped after the block, and the others go on;
+    interrupted or not, the records have the same bits."""
+    parameters = SMALL | {"critic_lr": [1e-3, 1e38]}
+    environment = {"env_name": "worlds:Walk", "total_timesteps": 500, "steps_per_episode": 60}
+    environment |= {"eval_interval_timesteps": 250, "eval_episodes": 2, "record": list(SERIES)}
+    environment["checkpoint_interval_seconds"] = 1e-9
+    agent = {"agent_name": "SAC", "parameters": parameters}
+    spec = experiment_spec_of(environment, agent, "test")
+    with noted_worlds() as worlds:
+        undisturbed = train(spec, [0, 1, 2])
+    assert [run["status"] for run in undisturbed.values()] == ["completed", "diverged", "completed"]
+    assert [played.num_steps for played in worlds[:3]] == [500, BLOCK_STEPS, 500]
+    assert first_difference(train(spec, [2])[2], undisturbed[2]) is None
+    experiment = experiment_in(tmp_path, spec)
+    with pytest.raises(InterruptedRunError):
+        attempt(spec, experiment, [0, 1, 2], 250)
+    with noted_worlds() as worlds:
+        runs = attempt(spec, experiment, [0, 1, 2], None)
+    assert worlds[1].num_steps < 60
+    for run in runs:
+        assert first_difference(run, undisturbed[run["index"]]) is None
+
+
+def test_an_action_that_is_no_number_ends_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run whose agent acts with what is no number has diverged at that step; its world is given
+    zeros instead, and its neighbours have the bits they would have had without it."""
+    environment = {"env_name": "worlds:Walk", "total_timesteps": 100, "record": list(SERIES)}
+    spec = experiment_spec_of(environment, {"agent_name": "random", "parameters": {}}, "test")
+    act = EagerFunctions.act
+
+    def falter(functions: EagerFunctions, state: State, *given: Any) -> torch.Tensor:
+        action = act(functions, state, *given)
+        if given[2] >= 20:
+            action[1] = torch.nan
+        return action
+
+    monkeypatch.setattr(EagerFunctions, "act", falter)
+    with noted_worlds() as worlds:
+        runs = train(spec, [0, 1])
+    assert (runs[1]["status"], runs[1]["total_timesteps"]) == ("diverged", 21)
+    given = np.concatenate([actions for _, actions in worlds[1].episodes if actions])
+    assert given[:20].all()
+    assert not given[20:].any()
+    assert first_difference(train(spec, [0, 2])[0], runs[0]) is None
+
+
+def test_an_action_that_is_partly_no_number_is_not_taken() -> None:
+    """A world is given zeros where any component is no number, else a copy of the action."""
+    for broken in (np.nan, np.inf, -np.inf):
+        assert playable(np.array([0.5, broken], np.float32)).tolist() == [0.0, 0.0]
+    action = np.array([0.5, -1.0], np.float32)
+    given = playable(action)
+    assert given.tolist() == action.tolist()
+    assert not np.shares_memory(given, action)
+
+
+def test_a_world_cannot_rewrite_the_record() -> None:
+    """A world that overwrites the actions it is given leaves the same record as one that does
+    not."""
+    protocol = {"total_timesteps": 100, "steps_per_episode": 30, "record": list(SERIES)}
+    agent = {"agent_name": "SAC", "parameters": SMALL}
+    runs = [
+        train(experiment_spec_of({"env_name": name} | protocol, agent, "test"), [0])[0]
+        for name in ("worlds:Scribbling", "worlds:Walk")
+    ]
+    assert first_difference(*runs) is None
+
+
+def test_what_was_not_replayed_does_not_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once an episode was not replayed, checkpoints of before, shared with an index that is left
+    out, never count again for its runs, which progress from one interruption to the next."""
+    environment = {"env_name": "worlds:Walk", "total_timesteps": 600, "steps_per_episode": 1000}
+    environment |= {"overwrite_rewards": True, "rewards": {"timestep": 1.0}}
+    environment["checkpoint_interval_seconds"] = 1e-9
+    spec = experiment_spec_of(environment, {"agent_name": "random", "parameters": {}}, "test")
+    experiment = experiment_in(tmp_path, spec)
+    with pytest.raises(InterruptedRunError):
+        attempt(spec, experiment, [0, 1], 512)
+    monkeypatch.setattr(Walk, "shift", 1e-3)
+    starts = []
+    for stop in (128, 256, None):
+        around = surroundings(spec)
+        around.experiment = experiment
+        notes: list[str] = []
+        around.note = notes.append
+        if stop:
+            stopped_at(128)(around)
+        found, _ = find_checkpoints(experiment.checkpoints, 0, [1], around.facts())
+        starts.append(found[1].step)
+        pack = pack_of(spec, [1])
+        run = replace(pack.runs[0], start_step=found[1].step)
+        training = group._train(Pack((run,), pack.statics), around, dict(found))
+        if stop:
+            with pytest.raises(InterruptedRunError):
+                list(training)
+        else:
+            (record,) = training
+        assert len(notes) == (stop == 128)
+    assert starts == [512, 128, 256]
+    assert [begun["step"] for begun in record["provenance"]["attempts"]] == [0, 128, 256]
+    found, _ = find_checkpoints(experiment.checkpoints, 0, [0], around.facts())
+    assert found[0].step == 512
+    drop_checkpoints(experiment.checkpoints, 0, lambda index: float("inf"))
+    assert not list(experiment.checkpoints.iterdir())

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-import os
 from typing import Any
 
 import numpy as np
 
-from nthrun.environments.from_gymnasium.spaces import HOST_BYTES, SEED_DRAWS
-from nthrun.errors import Fault, MissingExtraError, SpecError
+from nthrun.environments.from_dm_control.loading import control_suite, load_task
+from nthrun.environments.hosting import HOST_BYTES, UnsupportedSpaceError, action_bounds
+from nthrun.errors import Fault, SpecError
 from nthrun.specs.declaration import EnvironmentDeclaration
 from nthrun.specs.documents import Document, name_of
-from nthrun.specs.field import Field, did_you_mean
+from nthrun.specs.field import Field, did_you_mean, shown
 from nthrun.specs.interface import Interface
 
 TASK = Field("task_name", "str", None, "task of the domain that `env_name` names")
@@ -21,58 +20,66 @@ TASK = Field("task_name", "str", None, "task of the domain that `env_name` names
 def dm_control_declaration(document: Document) -> EnvironmentDeclaration:
     """The declaration of the domain and task that a document names.
 
-    The task is loaded once, to see its observations and actions.
+    The task is loaded once, to see its observations and actions, and that an episode can begin.
 
     Raises:
-        SpecError: there is no such domain or task.
+        SpecError: there is no such domain or task, or it cannot be played here.
         MissingExtraError: dm_control is not installed.
     """
-    domain, task = name_of(document, "env_name"), name_of(document, "task_name")
+    domain = name_of(document, "env_name")
     tasks = control_suite(domain).TASKS_BY_DOMAIN
-    for key, name, known in (
-        ("env_name", domain, tuple(tasks)),
-        ("task_name", task, tasks.get(domain, (task,))),
-    ):
-        if name not in known:
-            problem = f"got {name!r}, dmcontrol allows: {', '.join(known)}"
-            hint = did_you_mean(name, known)
-            raise SpecError([Fault(document.origin(key), key, problem, hint)])
+    _require(document, "env_name", tuple(tasks))
+    _require(document, TASK.name, tasks[domain])
+    task = document.values[TASK.name]
+
+    def fault(problem: str, hint: str = "") -> SpecError:
+        return SpecError([Fault(document.origin(TASK.name), TASK.name, problem, hint)])
+
+    try:
+        loaded = load_task(domain, task)
+        loaded.reset()
+        interface = _interface(loaded)
+    except UnsupportedSpaceError as error:
+        raise fault(f"{domain} {task}: {error}") from error
+    except Exception as error:  # such as tasks raise that draw what they show, with no renderer
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        hint = "set MUJOCO_GL to a renderer that is here: egl, osmesa or glfw"
+        raise fault(f"{domain} {task} cannot begin an episode here ({reason})", hint) from error
     return EnvironmentDeclaration(
         name=domain,
-        interface=_interface(control_suite(domain).load(domain, task)),
+        interface=interface,
         program="nthrun.environments.from_dm_control.program:ControlTask",
         viewer="nthrun.environments.from_dm_control.viewer:ControlViewer",
         fields=(TASK,),
         on_host=True,
+        label_fields=(TASK.name,),
     )
 
 
-def control_suite(domain: str) -> Any:
-    """The module `dm_control.suite`, imported without a window system where there is none.
+def _require(document: Document, key: str, known: tuple[str, ...]) -> None:
+    """Check that a key's value is one of a few names.
 
     Raises:
-        MissingExtraError: it is not installed.
+        SpecError: it is not.
     """
-    if "DISPLAY" not in os.environ:
-        os.environ.setdefault("MUJOCO_GL", "egl" if os.path.exists("/dev/dri") else "disabled")
-    try:
-        return importlib.import_module("dm_control.suite")
-    except ImportError as error:
-        raise MissingExtraError(
-            f"env_name: {domain} needs dm_control, which cannot be imported: {error}",
-            'pip install ".[dm_control]"',
-        ) from error
+    name = document.values.get(key)
+    if name in known:
+        return
+    got = f"got {shown(name)}" if key in document.values else "missing"
+    hint = did_you_mean(name, known) if isinstance(name, str) else ""
+    problem = f"{got}, dmcontrol allows: {', '.join(known)}"
+    raise SpecError([Fault(document.origin(key), key, problem, hint)])
 
 
 def _interface(task: Any) -> Interface:
     size = sum(max(1, int(np.prod(part.shape))) for part in task.observation_spec().values())
     action = task.action_spec()
-    low, high = (np.broadcast_to(b, action.shape) for b in (action.minimum, action.maximum))
+    bounds = (np.broadcast_to(bound, action.shape) for bound in (action.minimum, action.maximum))
+    low, high = action_bounds(*bounds)
     return Interface(
         observation_low=(-np.inf,) * size,
         observation_high=(np.inf,) * size,
-        action_low=tuple(low.astype(float).tolist()),
-        action_high=tuple(high.astype(float).tolist()),
-        num_reset_draws=SEED_DRAWS,
+        action_low=low,
+        action_high=high,
         host_bytes=HOST_BYTES,
     )

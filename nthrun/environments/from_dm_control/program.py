@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nthrun.environments.base import Outcome
-from nthrun.environments.from_dm_control.declaration import control_suite
+from nthrun.environments.from_dm_control.loading import load_task
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 
@@ -21,7 +21,7 @@ class ControlTask:
 
     def __init__(self, spec: EnvironmentSpec) -> None:
         domain, task = spec.env_name, str(spec.values["task_name"])
-        self._environment: Any = control_suite(domain).load(domain, task)
+        self._environment: Any = load_task(domain, task)
 
     def reset(self, seed: int) -> np.ndarray:
         """See `HostEnvironment`."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from nthrun.environments.follower import Follower
 from nthrun.environments.from_dm_control.program import ControlTask
-from nthrun.errors import DeviceError, MissingExtraError
+from nthrun.errors import MissingExtraError
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 
@@ -32,22 +32,13 @@ class ControlViewer:
         self._window: Any = None
 
     def follow(self, seed: int, actions: np.ndarray) -> None:
-        """Draw an episode at where it stands; see `Follower.catch_up`.
+        """Draw an episode at where it stands; see `Follower.drawn`."""
+        self._follower.drawn(seed, actions, self._draw)
 
-        Raises:
-            DeviceError: no window can be opened.
-        """
-        self._follower.catch_up(seed, actions)
-        try:
-            picture = self._task.render().swapaxes(0, 1)
-            if self._window is None:
-                self._window = self._pygame.display.set_mode(picture.shape[:2])
-            self._pygame.surfarray.blit_array(self._window, picture)
-            self._pygame.display.flip()
-            self._pygame.event.pump()
-        except Exception as error:  # MuJoCo and pygame raise what their window systems raise
-            reason = " ".join(str(error).split())
-            raise DeviceError(
-                f"--monitor: the task cannot be drawn here ({reason})",
-                "run where a display is, or leave --monitor out",
-            ) from error
+    def _draw(self) -> None:
+        picture = self._task.render().swapaxes(0, 1)
+        if self._window is None:
+            self._window = self._pygame.display.set_mode(picture.shape[:2])
+        self._pygame.surfarray.blit_array(self._window, picture)
+        self._pygame.display.flip()
+        self._pygame.event.pump()

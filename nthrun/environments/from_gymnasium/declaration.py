@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import gymnasium
 
+from nthrun.environments.from_gymnasium.keywords import KEYWORDS, keyword_fields
 from nthrun.environments.from_gymnasium.making import make
-from nthrun.environments.from_gymnasium.spaces import UnsupportedSpaceError, interface_of
+from nthrun.environments.from_gymnasium.spaces import interface_of
+from nthrun.environments.hosting import UnsupportedSpaceError
 from nthrun.errors import Fault, NthrunError, SpecError
 from nthrun.specs.declaration import EnvironmentDeclaration
-from nthrun.specs.documents import Document, flatten, name_of
-from nthrun.specs.field import Field, Kind
-
-KEYWORDS = "kwargs"
-"""The spec's mapping of keywords for the environment's constructor."""
-KINDS: dict[type, Kind] = {bool: "bool", int: "int", float: "float", str: "str", list: "floats"}
+from nthrun.specs.documents import Document, name_of
 
 
 def gymnasium_declaration(document: Document) -> EnvironmentDeclaration:
@@ -28,10 +25,10 @@ def gymnasium_declaration(document: Document) -> EnvironmentDeclaration:
     """
     name = name_of(document, "env_name")
     fields = keyword_fields(document)
-    keywords = dict(document.values.get(KEYWORDS) or {})
+    keywords = document.values.get(KEYWORDS, {})
 
-    def fault(key: str, problem: str, hint: str = "") -> SpecError:
-        return SpecError([Fault(document.origin(key), key, problem, hint)])
+    def fault(key: str, problem: str) -> SpecError:
+        return SpecError([Fault(document.origin(key), key, problem)])
 
     try:
         environment = make(name, keywords)
@@ -40,8 +37,8 @@ def gymnasium_declaration(document: Document) -> EnvironmentDeclaration:
         raise fault("env_name", f"got {name!r}: {reason}") from error
     except NthrunError:
         raise
-    except Exception as error:  # whatever its constructor raises
-        reason = " ".join(str(error).split())
+    except Exception as error:  # whatever its module or its constructor raises
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise fault(KEYWORDS if keywords else "env_name", f"refused by {name}: {reason}") from error
     try:
         interface = interface_of(environment.observation_space, environment.action_space)
@@ -58,19 +55,3 @@ def gymnasium_declaration(document: Document) -> EnvironmentDeclaration:
         continuous=(not interface.discrete,),
         on_host=True,
     )
-
-
-def keyword_fields(document: Document) -> tuple[Field, ...]:
-    """A field for every keyword a document hands on; its value decides the type.
-
-    Raises:
-        SpecError: a value is of no type that a spec can hold.
-    """
-    keywords = document.values.get(KEYWORDS) or {}
-    fields = []
-    for name, value in flatten({KEYWORDS: keywords} if keywords else {}):
-        if type(value) not in KINDS:
-            problem = f"got {value!r}, allowed: a number, a word, true, false or a list of numbers"
-            raise SpecError([Fault(document.origin(name), name, problem)])
-        fields.append(Field(name, KINDS[type(value)], None, "handed to the environment"))
-    return tuple(fields)

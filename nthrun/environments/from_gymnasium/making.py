@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
 from gymnasium.error import DependencyNotInstalled
-from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 
 from nthrun.errors import MissingExtraError
+from nthrun.specs.own_class import WHERE
 
 EXTRAS = {"mujoco": "mujoco", "imageio": "mujoco", "minatar": "minatar", "pygame": "render"}
-"""A missing module -> the extra that brings it."""
+"""A module -> the extra that brings it."""
+NO_LIMIT = -1
+"""`max_episode_steps` of `gymnasium.make` that leaves the time limit out."""
 
 
 def make(name: str, keywords: Mapping[str, Any], render_mode: str | None = None) -> Any:
     """A registered environment without time limit and checks.
+
+    Args:
+        name: as Gymnasium spells it; of `module:Id-v0` the module is imported first.
+        keywords: of its constructor.
+        render_mode: Gymnasium's.
 
     Raises:
         MissingExtraError: it needs a package that is not installed.
@@ -30,11 +39,15 @@ def make(name: str, keywords: Mapping[str, Any], render_mode: str | None = None)
             importlib.import_module("minatar.gym").register_envs()
         _hear_mujoco(name)
         environment: Any = gymnasium.make(
-            name, render_mode=render_mode, disable_env_checker=True, **keywords
+            name,
+            max_episode_steps=NO_LIMIT,
+            render_mode=render_mode,
+            disable_env_checker=True,
+            **keywords,
         )
     except (ImportError, DependencyNotInstalled) as error:
         raise _missing_extra(name, error) from error
-    while isinstance(environment, (TimeLimit, OrderEnforcing, PassiveEnvChecker)):
+    while isinstance(environment, (OrderEnforcing, PassiveEnvChecker)):
         environment = environment.env
     return environment
 
@@ -56,8 +69,14 @@ def _hear_mujoco(name: str) -> None:
 
 
 def _missing_extra(name: str, error: Exception) -> MissingExtraError:
-    """Which extra an environment wants, told by what could not be imported."""
+    """What an environment wants, told by what could not be imported."""
     reason = " ".join(str(error).split())
-    wanted = [extra for module, extra in EXTRAS.items() if module in reason.lower()]
-    hint = f'pip install ".[{wanted[0]}]"' if wanted else "install what it names"
-    return MissingExtraError(f"env_name: {name} needs a package that is missing: {reason}", hint)
+    wanted = [
+        extra
+        for module, extra in EXTRAS.items()
+        if module in reason.lower() and importlib.util.find_spec(module) is None
+    ]
+    hint = WHERE if ":" in name else "install what it names"
+    if wanted:
+        hint = f'pip install ".[{wanted[0]}]"'
+    return MissingExtraError(f"env_name: {name} cannot be imported: {reason}", hint)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nthrun.environments.base import Outcome
-from nthrun.environments.from_gymnasium.declaration import KEYWORDS
+from nthrun.environments.from_gymnasium.keywords import KEYWORDS
 from nthrun.environments.from_gymnasium.making import make
 from nthrun.environments.from_gymnasium.spaces import flattener, shaper
 from nthrun.specs.environment_spec import EnvironmentSpec
@@ -36,7 +36,8 @@ class GymnasiumEnvironment:
 
     def step(self, action: np.ndarray) -> Outcome:
         """See `HostEnvironment`."""
-        seen, reward, terminated, truncated, _ = self._environment.step(self._shaped(action))
+        shaped = action if self._shaped is None else self._shaped(action)
+        seen, reward, terminated, truncated, _ = self._environment.step(shaped)
         return Outcome(self._flat(seen), reward, terminated, truncated)
 
     @property

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
+from nthrun.environments.hosting import HOST_BYTES, UnsupportedSpaceError, action_bounds
 from nthrun.specs.interface import Interface
-
-SEED_DRAWS = 2
-"""Uniform numbers that make the seed of one episode."""
-HOST_BYTES = 16 << 20
-"""Memory of the worlds of one lane, one to train in and one to evaluate in [measured: HalfCheetah
-takes 6 MB, Humanoid 11 MB]."""
-
-
-class UnsupportedSpaceError(ValueError):
-    """A space of actions or observations that no agent here takes."""
 
 
 def interface_of(observations: spaces.Space[Any], actions: spaces.Space[Any]) -> Interface:
@@ -33,35 +25,31 @@ def interface_of(observations: spaces.Space[Any], actions: spaces.Space[Any]) ->
         raise UnsupportedSpaceError(f"observations {observations} have no fixed size")
     flat = spaces.flatten_space(observations)
     assert isinstance(flat, spaces.Box)
-    seen = Interface(
-        *_bounds(flat), num_reset_draws=SEED_DRAWS, terminates=True, host_bytes=HOST_BYTES
-    )
+    low, high = (tuple(bound.astype(float).ravel().tolist()) for bound in (flat.low, flat.high))
+    seen = Interface(low, high, host_bytes=HOST_BYTES)
     if isinstance(actions, spaces.Discrete):
         return replace(seen, num_actions=int(actions.n))
     if not isinstance(actions, spaces.Box) or not np.issubdtype(actions.dtype, np.floating):
         raise UnsupportedSpaceError(f"actions {actions}, allowed: Discrete or Box of numbers")
-    if not actions.is_bounded():
-        raise UnsupportedSpaceError(f"actions {actions} are not bounded")
-    low, high = _bounds(actions)
+    low, high = action_bounds(actions.low, actions.high)
     return replace(seen, action_low=low, action_high=high)
-
-
-def _bounds(box: spaces.Box) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    low, high = (bound.astype(float).ravel().tolist() for bound in (box.low, box.high))
-    return tuple(low), tuple(high)
 
 
 def flattener(space: spaces.Space[Any]) -> Callable[[Any], np.ndarray]:
     """What turns an observation into float32, `(observation_dim,)`."""
+    as_float32 = partial(np.asarray, dtype=np.float32)
+    if isinstance(space, spaces.Box) and len(space.shape) == 1:
+        return as_float32
     if isinstance(space, spaces.Box):
-        return lambda observation: np.asarray(observation, np.float32).reshape(-1)
-    return lambda observation: np.asarray(spaces.flatten(space, observation), np.float32)
+        return lambda observation: as_float32(observation).reshape(-1)
+    return lambda observation: as_float32(spaces.flatten(space, observation))
 
 
-def shaper(space: spaces.Space[Any]) -> Callable[[np.ndarray], Any]:
-    """What turns a flat float32 action into an element of its space."""
+def shaper(space: spaces.Space[Any]) -> Callable[[np.ndarray], Any] | None:
+    """What turns a flat float32 action into an element of its space; None where it is one."""
     if isinstance(space, spaces.Discrete):
         start = int(space.start)
         return lambda action: int(action[0]) + start
     shape = space.shape
-    return lambda action: action.reshape(shape)
+    assert shape is not None
+    return None if len(shape) == 1 else lambda action: action.reshape(shape)

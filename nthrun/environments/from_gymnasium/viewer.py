@@ -8,7 +8,7 @@ import numpy as np
 
 from nthrun.environments.follower import Follower
 from nthrun.environments.from_gymnasium.program import GymnasiumEnvironment
-from nthrun.errors import DeviceError, MissingExtraError
+from nthrun.errors import DeviceError
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 DISPLAYS = {"DISPLAY", "WAYLAND_DISPLAY"}
@@ -39,19 +39,5 @@ class GymnasiumViewer:
         self._follower = Follower(self._world)
 
     def follow(self, seed: int, actions: np.ndarray) -> np.ndarray | None:
-        """Draw an episode at where it stands; see `Follower.catch_up`.
-
-        Raises:
-            DeviceError: no window can be opened.
-        """
-        try:
-            self._follower.catch_up(seed, actions)
-            return self._world.render()
-        except MissingExtraError:
-            raise
-        except Exception as error:  # renderers raise what their window systems raise
-            reason = " ".join(str(error).split())
-            raise DeviceError(
-                f"--monitor: the environment cannot be drawn here ({reason})",
-                "run where a display is, or leave --monitor out",
-            ) from error
+        """Draw an episode at where it stands; see `Follower.drawn`."""
+        return self._follower.drawn(seed, actions, self._world.render)
