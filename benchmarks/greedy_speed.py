@@ -3,7 +3,8 @@
 Same task for all: GreedyAC on Pendulum, hidden layers 64x64, batch 32, 30 proposed actions of which
 the actor follows 3, one update after every environment step, replay of 100,000 steps, one thread.
 The loop is how such an agent is usually written: `nn.Module`, `torch.optim.Adam`,
-`torch.distributions`, a Gymnasium environment. A run-step is an environment step and an update of
+`torch.distributions`, a Gymnasium environment; its entropy is the normal variate's before it is
+clamped, nthrun's the clamped action's. A run-step is an environment step and an update of
 one run. Rounds go from contestant to contestant, so that a change of the machine's speed meets all
 of them; medians over rounds are reported, and the median of each round's ratio.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from nthrun.agents.constants import Constants
 from nthrun.specs.interface import Interface
 
 
@@ -31,13 +32,9 @@ class _Factor:
     """A number a component: a plain number where all share it, which costs no tensor."""
 
     def __init__(self, values: list[float]) -> None:
-        self._values = values
-        self._held: dict[torch.device, Tensor] = {}
+        self._shared = values[0] if len(set(values)) == 1 else None
+        self._values = Constants(torch.tensor(values))
 
     def on(self, device: torch.device) -> Tensor | float:
-        """The numbers on a device, copied there once."""
-        if len(set(self._values)) == 1:
-            return self._values[0]
-        if device not in self._held:
-            self._held[device] = torch.tensor(self._values, device=device)
-        return self._held[device]
+        """The numbers on a device."""
+        return self._values.on(device)[0] if self._shared is None else self._shared

@@ -2,10 +2,12 @@
 
 Every tiling is a grid of equal tiles, `num_bins` of which span a dimension's range. Tiling t is
 displaced against the grid by a share of a tile that differs from dimension to dimension, in steps
-of the first odd numbers, which the book recommends over equal steps:
+of odd numbers, which the book recommends over equal steps. They have no factor in common with the
+number of tilings, so that in every dimension no two tilings are displaced alike:
 
     x_j      = num_bins (o_j - low_j) / (high_j - low_j), clamped to [0, num_bins]
-    c_tj     = floor(x_j + (t (2j + 1) mod num_tilings) / num_tilings)
+    k_j      = the j-th odd number coprime to num_tilings
+    c_tj     = floor(x_j + (t k_j mod num_tilings) / num_tilings)
     tile_t   = Σ_j c_tj (num_bins + 1)^j
 
 A tiling has num_bins + 1 tiles a dimension, so that the displaced grids cover the range too. An
@@ -15,11 +17,14 @@ is a group of dimensions: all of them, every pair, or each alone.
 
 from __future__ import annotations
 
+import math
+from itertools import count, islice
+
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _disable_current_modes
 
+from nthrun.agents.constants import Constants
 from nthrun.agents.tile_coding_sizes import TileSizes
 from nthrun.specs.interface import Interface
 
@@ -34,7 +39,7 @@ class TileCoder:
 
     def __init__(self, sizes: TileSizes, environment: Interface) -> None:
         self.sizes = sizes
-        self._constants = {torch.device("cpu"): _constants(sizes, environment)}
+        self._constants = Constants(*_constants(sizes, environment))
 
     def __call__(self, observation: Tensor) -> Tensor:
         """Numbers of the active features, all different, `(lanes, batch, num_active)`.
@@ -42,7 +47,7 @@ class TileCoder:
         Args:
             observation: `(lanes, batch, num_dims)`; what is not a number lies on its lower bound.
         """
-        low, scale, dims, offset, stride, first, bias = self._constants_on(observation.device)
+        low, scale, dims, offset, stride, first, bias = self._constants.on(observation.device)
         sizes = self.sizes
         place = (observation - low) * scale
         place = torch.where(place > 0.0, place, 0.0).clamp(max=float(sizes.num_bins))
@@ -54,13 +59,11 @@ class TileCoder:
             tiles = torch.cat((tiles, bias.expand(*tiles.shape[:-1], 1)), -1)
         return tiles
 
-    def _constants_on(self, device: torch.device) -> tuple[Tensor, ...]:
-        """Copied once; a tracer must find them there, and record no copying."""
-        if device not in self._constants:
-            with _disable_current_modes():
-                held = self._constants[torch.device("cpu")]
-                self._constants[device] = tuple(constant.to(device) for constant in held)
-        return self._constants[device]
+
+def displacements(num_tilings: int, num_dims: int) -> list[int]:
+    """k_j: the first odd numbers coprime to `num_tilings`, one a dimension."""
+    odd = (number for number in count(1, 2) if math.gcd(number, num_tilings) == 1)
+    return list(islice(odd, num_dims))
 
 
 def _constants(sizes: TileSizes, environment: Interface) -> tuple[Tensor, ...]:
@@ -71,7 +74,8 @@ def _constants(sizes: TileSizes, environment: Interface) -> tuple[Tensor, ...]:
     scale = sizes.num_bins / np.where(width > 0, width, 1.0)
     groups = np.array(sizes.groups())
     order, tiling = np.ogrid[: groups.shape[1], : sizes.num_tilings]
-    offset = tiling * (2 * order + 1) % sizes.num_tilings / sizes.num_tilings
+    steps = np.array(displacements(sizes.num_tilings, groups.shape[1]))
+    offset = tiling * steps[:, None] % sizes.num_tilings / sizes.num_tilings
     stride = (sizes.num_bins + 1) ** order
     first = np.arange(len(groups) * sizes.num_tilings) * sizes.num_tiles
     numbers = (low, scale, offset, stride, first.reshape(len(groups), sizes.num_tilings))

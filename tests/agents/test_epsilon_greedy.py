@@ -169,3 +169,11 @@ def test_it_finds_the_best_action(name: str, policy_type: str, interface: Interf
     best = played(name, {"policy_type": policy_type}, 300, interface)
     expected, room = (2.0, 0.0) if interface.discrete else (0.8, 0.25)
     assert ((best - expected).abs() <= room).all(), best
+
+
+def test_epsilon_is_recorded() -> None:
+    """The learned parameters hold ε as it has become."""
+    parameters = {"epsilon": [0.8], "epsilon_decay": [0.5]}
+    training = started(deep_spec("epsgreedy", parameters), 3)
+    learned = training.program.agent.learned_params(training.state)
+    assert learned["epsilon"].flatten().tolist() == pytest.approx([0.1])

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from agents.linear_cases import WORLDS, linear_spec
+from checkpoints import attempt, experiment_in
 from packs import BACKENDS, pack_of, surroundings, train
 
 from nthrun.compiler.program_text import write_program
+from nthrun.errors import InterruptedRunError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.schema import first_difference
 from nthrun.training.compiled import NOISE, STEP, training_step
@@ -119,12 +121,23 @@ def test_unlearnable_settings_diverge_alone(agent_name: str) -> None:
     assert first_difference(train(spec, [0])[0], both[0]) is None
 
 
-def test_resumed_traces_go_on() -> None:
-    """Blocks of any length give the same run: all that a step leaves to the next is state."""
-    spec = small("Sarsa", STATICS[0], 100)
-    whole, parts = (Training(pack_of(spec, [1]), surroundings(spec)) for _ in range(2))
-    whole.train_block(90)
-    for _, end in pairwise((0, 1, 17, 18, 64, 90)):
-        parts.train_block(end)
-    for name, tensor in whole.state.items():
-        assert torch.equal(tensor, parts.state[name]), name
+@pytest.mark.parametrize("agent_name", WORLDS)
+def test_resumed_traces_go_on(agent_name: str, tmp_path: Path) -> None:
+    """A run built anew from its checkpoint in the midst of an episode, several times, is the same
+    run: all that a step leaves to the next is in the state that is kept."""
+    environment = {
+        "total_timesteps": 90,
+        "record": SERIES,
+        "eval_interval_timesteps": 17,
+        "checkpoint_interval_seconds": 1e-9,
+    }
+    parameters = SWEPT | OTHERS[agent_name] | STATICS[0]
+    spec = linear_spec(agent_name, parameters, environment)
+    experiment = experiment_in(tmp_path, spec)
+    for _ in range(4):
+        with pytest.raises(InterruptedRunError):
+            attempt(spec, experiment, [1], 17)
+    (resumed,) = attempt(spec, experiment, [1], None)
+    began = [part["step"] for part in resumed["provenance"]["attempts"]]
+    assert began == [0, 17, 34, 51, 68]
+    assert first_difference(resumed, train(spec, [1])[1]) is None

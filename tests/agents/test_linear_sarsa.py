@@ -12,7 +12,8 @@ from agents.linear_cases import DISCRETE, GAMMA, Driven, random_steps, setting_o
 from torch import Tensor
 
 from nthrun.agents.base import Experience
-from nthrun.agents.linear_choice import chosen, epsilon_greedy, softmax
+from nthrun.agents.linear_sarsa.choice import epsilon_greedy
+from nthrun.agents.policies.softmax import drawn
 from nthrun.specs.interface import Interface
 
 AGENTS = ["Sarsa", "ExpectedSarsa"]
@@ -192,11 +193,10 @@ def test_choices_have_their_probabilities() -> None:
     values = torch.tensor([[1.0, 3.0, 3.0, 0.0]]).expand(40_000, 4)
     greedy = epsilon_greedy(values, torch.full((40_000, 1), 0.2))
     assert greedy[0].tolist() == pytest.approx([0.05, 0.45, 0.45, 0.05])
-    soft = softmax(values)
-    torch.testing.assert_close(soft, torch.softmax(values, 1))
+    soft = torch.softmax(values, 1)
     generator = torch.Generator().manual_seed(0)
     for probability in (greedy, soft):
-        action = chosen(probability, torch.randn(40_000, 1, generator=generator))
+        action = drawn(probability, torch.randn(40_000, 1, generator=generator))
         shares = torch.bincount(action.flatten().long(), minlength=4) / 40_000
         torch.testing.assert_close(shares, probability[0], atol=0.01, rtol=0)
 
@@ -206,7 +206,7 @@ def test_choices_stay_within_range(normal: float) -> None:
     """At the ends of the normal distribution, and where values are not numbers, the choice is an
     action; one without probability is not chosen."""
     numbers = torch.full((1, 1), normal)
-    assert chosen(torch.tensor([[0.0, 0.5, 0.5]]), numbers).item() in (1.0, 2.0)
-    assert chosen(torch.tensor([[0.5, 0.5, 0.0]]), numbers).item() in (0.0, 1.0)
+    assert drawn(torch.tensor([[0.0, 0.5, 0.5]]), numbers).item() in (1.0, 2.0)
+    assert drawn(torch.tensor([[0.5, 0.5, 0.0]]), numbers).item() in (0.0, 1.0)
     lost = epsilon_greedy(torch.full((1, 3), torch.nan), torch.zeros(1, 1))
-    assert chosen(lost, numbers).item() == 0.0
+    assert drawn(lost, numbers).item() == 0.0

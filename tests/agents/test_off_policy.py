@@ -130,8 +130,10 @@ def test_no_operation_depends_on_an_elements_position(
 
 @pytest.mark.parametrize("case", ONE_EACH, ids=str)
 def test_every_learned_part_moves(case: Case) -> None:
-    """Every network and every target changes in learning, and stays finite."""
+    """Every network and every target changes in learning, and ε, and stays finite."""
     name, parameters, environment = case
+    if name == "epsgreedy":
+        parameters = parameters | {"epsilon_decay": [0.99]}
     training = started(deep_spec(name, parameters, environment), 1)
     agent = training.program.agent
     before = {k: v.clone() for k, v in agent.learned_params(training.state).items()}

@@ -157,8 +157,9 @@ def wrong_answers(training: Training, probes: tuple[type[Probe], ...]) -> dict[s
 
 
 def marked(case: Case) -> Any:
-    """A case, slow unless it is its agent's first."""
-    marks = () if case in FIRST.values() else pytest.mark.slow
+    """A case, slow unless it is its agent's first; those that search for actions are slow too."""
+    usual = case in FIRST.values() and case[0] not in ("epsgreedy_SGD", "epsgreedy_optimizer")
+    marks = () if usual else pytest.mark.slow
     return pytest.param(case, marks=marks, id="-".join(map(str, case)))
 
 

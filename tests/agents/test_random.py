@@ -44,11 +44,12 @@ def test_discrete_actions_are_uniform() -> None:
     assert np.abs(counts / 1000 - 1).max() < 0.1
 
 
+@pytest.mark.parametrize("size", [0.1, 1.0, 1e3, 1e6])
 @pytest.mark.parametrize("interface", [BOUNDED, NUMBERED])
-def test_evaluation_is_uniform_over_observations(interface: Interface) -> None:
+def test_evaluation_is_uniform_over_observations(interface: Interface, size: float) -> None:
     """Over many observations the evaluation's actions are uniform; for one they are the same."""
     agent, state = made(interface)
-    observation = torch.randn(1, 6000, 3, generator=torch.Generator().manual_seed(0))
+    observation = size * torch.randn(1, 6000, 3, generator=torch.Generator().manual_seed(0))
     action = agent.act_greedily(state, observation)
     assert torch.equal(action, agent.act_greedily(state, observation))
     if interface.discrete:

@@ -107,6 +107,26 @@ def test_displacements_differ_between_dimensions() -> None:
     assert sum(a != b for a, b in pairs) == 2
 
 
+@pytest.mark.parametrize("num_tilings", range(1, 17))
+@pytest.mark.parametrize("num_dims", range(1, 7))
+def test_every_dimension_is_displaced(num_dims: int, num_tilings: int) -> None:
+    """Along every dimension each of n tilings has its edges elsewhere: going over one tile in steps
+    of 1/n changes one tiling at each."""
+    sizes = TileSizes(num_dims, num_tilings, 2, "joint", False)
+    coder = TileCoder(sizes, Interface((0.0,) * num_dims, (2.0,) * num_dims))
+    for dim in range(num_dims):
+        points = torch.full((1, num_tilings + 1, num_dims), 0.5 / num_tilings)
+        points[0, :, dim] += torch.arange(num_tilings + 1) / num_tilings
+        changed = (coder(points)[0].diff(dim=0) != 0).sum(1)
+        assert changed.tolist() == [1] * num_tilings
+
+
+def coprime_odd_number(place: int, num_tilings: int) -> int:
+    """The odd number at a place, from 0, among those without a factor in common."""
+    odd = [k for k in range(1, 1000, 2) if math.gcd(k, num_tilings) == 1]
+    return odd[place]
+
+
 @pytest.mark.parametrize("sizes", SIZES)
 def test_tiles_are_those_of_the_equations(sizes: TileSizes) -> None:
     """Tiles of random observations are those that the equations give, dimension by dimension."""
@@ -119,7 +139,8 @@ def test_tiles_are_those_of_the_equations(sizes: TileSizes) -> None:
             tile = 0
             for j, dim in enumerate(group):
                 x = sizes.num_bins * (point[dim] - low[dim]) / (high[dim] - low[dim])
-                offset = tiling * (2 * j + 1) % sizes.num_tilings / sizes.num_tilings
+                step = coprime_odd_number(j, sizes.num_tilings)
+                offset = tiling * step % sizes.num_tilings / sizes.num_tilings
                 tile += math.floor(x + offset) * (sizes.num_bins + 1) ** j
             expected.append(tile + (len(expected)) * sizes.num_tiles)
         assert tiles(sizes, point)[: len(expected)] == expected

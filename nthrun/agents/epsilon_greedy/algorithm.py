@@ -85,6 +85,10 @@ class EpsilonGreedy(OffPolicyAgent):
         decayed = state["epsilon"] * state["epsilon_decay"]
         state["epsilon"].copy_(torch.maximum(decayed, state["epsilon_min"]))
 
+    def learned_params(self, state: State) -> dict[str, Tensor]:
+        """See `Agent`; ε is among them."""
+        return super().learned_params(state) | {"epsilon": state["epsilon"]}
+
     def update(
         self, state: State, experience: Experience, ended: Tensor, noise: Noise, step: Tensor
     ) -> dict[str, Tensor]:

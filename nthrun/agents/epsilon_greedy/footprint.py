@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from nthrun.agents.off_policy.footprint import Parts, off_policy_footprint
+from dataclasses import replace
+
+from nthrun.agents.off_policy.footprint import FLOAT_BYTES, Parts, off_policy_footprint
 from nthrun.agents.off_policy.shapes import critic_shape
 from nthrun.agents.shapes import MLPShape
 from nthrun.specs.declaration import Setting
@@ -35,4 +37,5 @@ def epsilon_greedy_footprint(setting: Setting, environment: Interface) -> AgentF
         sample_floats=searching,
         acting_floats=ACTING_LAYERS * (sum(actor.widths()) if acts else judging),
     )
-    return off_policy_footprint(setting, environment, parts)
+    footprint = off_policy_footprint(setting, environment, parts)
+    return replace(footprint, learned_bytes=footprint.learned_bytes + FLOAT_BYTES)  # ε

@@ -1,5 +1,7 @@
 """What a spec may say of ε-greedy agents."""
 
+from dataclasses import replace
+
 from nthrun.agents.epsilon_greedy.footprint import epsilon_greedy_footprint
 from nthrun.agents.off_policy.fields import ACTOR_LR_SCALE, CRITIC_LR, LEARNING, RULES
 from nthrun.specs.declaration import AgentDeclaration, AtMost
@@ -43,7 +45,7 @@ EPSILON_GREEDY = AgentDeclaration(
     hyperparameters=(
         _maximiser("DeterministicAction", "Argmax"),
         CRITIC_LR,
-        ACTOR_LR_SCALE,
+        replace(ACTOR_LR_SCALE, doc=f"{ACTOR_LR_SCALE.doc}; without effect for Argmax"),
         *EXPLORATION,
         *LEARNING,
     ),

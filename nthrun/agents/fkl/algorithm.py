@@ -25,19 +25,27 @@ from torch import Tensor
 from nthrun.agents.adam import AdamClock, adam_tick
 from nthrun.agents.base import Experience, Noise, State
 from nthrun.agents.off_policy.sampling import SamplingAgent
+from nthrun.specs.declaration import Setting
+from nthrun.specs.interface import Interface
 
 
 class KLGreedification(SamplingAgent):
     """FKL, over continuous or discrete actions."""
+
+    def __init__(self, statics: Setting, environment: Interface) -> None:
+        super().__init__(statics, environment)
+        if self.discrete:
+            self.num_agent_draws = self.num_draws  # an update takes every action
 
     def update(
         self, state: State, experience: Experience, ended: Tensor, noise: Noise, step: Tensor
     ) -> dict[str, Tensor]:
         """See `Agent`."""
         batch = self.recalled(state, noise)
-        normal = self.draws(noise.agent[:, self.num_draws :], 1 + self.num_samples)
+        normal = noise.agent[:, self.num_draws :]
+        normal = normal if self.discrete else self.draws(normal, 1 + self.num_samples)
         clock = adam_tick(state)
-        next_value = self._next_value(state, batch.next_observation, normal[:, 0])
+        next_value = self._next_value(state, batch.next_observation, normal)
         critic_loss = self.update_critic(state, batch, next_value, clock)
         self.update_targets(state, step)
         if self.statics["kl"] == "reverse":
@@ -49,14 +57,19 @@ class KLGreedification(SamplingAgent):
         return {"critic_loss": critic_loss, **found}
 
     def _next_value(self, state: State, observation: Tensor, normal: Tensor) -> Tensor:
-        """v̄(s'), `(lanes, batch)`."""
+        """v̄(s'), `(lanes, batch)`.
+
+        Args:
+            normal: of an update's actions, the first of which are a', `(lanes, 1 + num_samples,
+                batch, num_draws)`; for discrete actions none are needed.
+        """
         outputs = self.actor(state["actor"], observation)
         soft = state["alpha"] if self.statics["soft_q"] else 0.0
         if self.discrete:
             values = self.critic.values(state["target_critic"], observation)
             expected = (self.softmax.probabilities(outputs) * values).sum(-1)
             return expected + soft * self.softmax.entropy(outputs)
-        action, log_density, _ = self.policy.sample(outputs, normal)
+        action, log_density, _ = self.policy.sample(outputs, normal[:, 0])
         return self.critic.value(state["target_critic"], observation, action) - soft * log_density
 
     def _cover(

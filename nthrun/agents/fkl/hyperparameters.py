@@ -1,5 +1,6 @@
 """What a spec may say of greedification by KL divergences."""
 
+from nthrun.agents.fkl.footprint import fkl_footprint
 from nthrun.agents.off_policy.fields import (
     ACTOR_LR_SCALE,
     CLIP_STDDEV,
@@ -9,7 +10,6 @@ from nthrun.agents.off_policy.fields import (
     RULES,
     policy_type,
 )
-from nthrun.agents.off_policy.sampling_footprint import sampling_footprint
 from nthrun.specs.declaration import AgentDeclaration
 from nthrun.specs.field import Field
 from nthrun.specs.fitting import FitsPolicies
@@ -17,7 +17,7 @@ from nthrun.specs.fitting import FitsPolicies
 FKL = AgentDeclaration(
     name="FKL",
     program="nthrun.agents.fkl.algorithm:KLGreedification",
-    footprint=sampling_footprint,
+    footprint=fkl_footprint,
     fits=FitsPolicies({"SquashedGaussian": "continuous", "Softmax": "discrete"}),
     doc="Actor-critic whose actor reduces the forward or the reverse KL divergence to the "
     "Boltzmann policy of the action values.",
@@ -36,7 +36,7 @@ FKL = AgentDeclaration(
         ),
         CRITIC_LR,
         ACTOR_LR_SCALE,
-        Field("alpha", "float", 0.1, "temperature of the Boltzmann policy", above=0),
+        Field("alpha", "float", 0.1, "temperature of the Boltzmann policy", minimum=1e-6),
         Field("soft_q", "bool", True, "whether values include the entropy to come", static=True),
         NUM_SAMPLES,
         CLIP_STDDEV,

@@ -6,13 +6,16 @@ New Conditional Cross-Entropy Method for Policy Improvement", algorithm 1).
     actor      ascend  E[mean_{a ∈ I*(s)} log π(a|s)]
     proposal   ascend  E[mean_{a ∈ I*(s)} log π̃(a|s) + α H(π̃(·|s))]
 
-The proposal π̃ starts equal to the actor π and has its step size; its entropy's gradient is that of
--log π̃ at the n reparameterised actions. A Gaussian's actions are clamped to the bounds, and the
-clamped actions are those whose likelihood rises.
+The proposal π̃ starts equal to the actor π and has its step size. Its entropy's gradient is that of
+-log π̃ at the n reparameterised actions; a Gaussian, whose actions are clamped, has the entropy of
+the clamped action, which is bounded (`policies.gaussian`), and the clamped actions are those whose
+likelihood rises. Without the entropy the proposal would stay equal to the actor: the actor itself
+then proposes.
 
-Discrete actions need no search by samples: as in the authors' program every action is a
-candidate, I*(s) has the ⌈ρ num_actions⌉ best of them (the greedy action alone, if ρ = 0.1 and
-there are ten or fewer), and there is no proposal; n and α have no part.
+Discrete actions need no search by samples: as in the authors' program every action is a candidate,
+and there is no proposal; n and α have no part. I*(s) has the ⌈ρ num_actions⌉ best actions, the
+greedy one alone if ρ = 0.1 and there are ten or fewer. The authors' program always takes the
+greedy action alone there, and for continuous actions ⌊ρn⌋, which differs where ρn is not whole.
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ class GreedyActorCritic(ActorCriticAgent):
 
     columns: tuple[str, ...] = ("tau", "critic_lr", "alpha")
     regularised = True
-    """Whether the proposal's entropy counts."""
+    """Whether there is a proposal, whose entropy counts."""
 
     def __init__(self, statics: Setting, environment: Interface) -> None:
         super().__init__(statics, environment)
@@ -45,7 +48,7 @@ class GreedyActorCritic(ActorCriticAgent):
         self.num_proposed = 0 if self.discrete else count
         self.num_best = num_best(environment.num_actions or count, rho)
         self.num_agent_draws = self.num_draws * (1 + self.batch_size * (1 + self.num_proposed))
-        if not self.discrete:
+        if self.regularised and not self.discrete:
             self.networks["proposal"] = self.actor
 
     def initial_state(
@@ -56,7 +59,7 @@ class GreedyActorCritic(ActorCriticAgent):
     ) -> State:
         """See `Agent`."""
         state = super().initial_state(settings, gamma, generators)
-        if not self.discrete:
+        if "proposal" in state:
             state["proposal"].copy_(state["actor"])
         return state
 
@@ -95,40 +98,45 @@ class GreedyActorCritic(ActorCriticAgent):
     def _follow_proposed(
         self, state: State, observation: Tensor, normal: Tensor, clock: AdamClock
     ) -> dict[str, Tensor]:
-        """One step of the actor and of the proposal towards the best proposed actions."""
+        """One step of the actor, and of the proposal if there is one, towards the best actions."""
         best = self._best_proposed(state, observation, normal)
-        alpha = state["alpha"].squeeze(1) if self.regularised else None
 
-        def actor_loss(actor: Tensor) -> tuple[Tensor, Tensor]:
+        def loss(actor: Tensor) -> tuple[Tensor, Tensor]:
             likelihood = self._likelihood(self.actor(actor, observation), best)
             return -likelihood, likelihood
 
-        def proposal_loss(proposal: Tensor) -> tuple[Tensor, Tensor]:
-            outputs = self.actor(proposal, observation)
-            likelihood = self._likelihood(outputs, best)
-            if alpha is None:
-                return -likelihood, likelihood
-            sample = self.policy.sample(repeated(outputs, self.num_proposed), normal.flatten(1, 2))
-            entropy = -sample.log_density.mean(1)
-            return -likelihood - alpha * entropy, entropy
-
-        metrics = {}  # each step at once: both fused into one loop are slow when compiled
-        metrics["actor_loss"], _, slope = gradient(actor_loss, state["actor"])
+        actor_loss, _, slope = gradient(loss, state["actor"])
+        # each step at once: both fused into one loop are slow when compiled
         adam_step(state, "actor", slope, state["actor_lr"], clock)
-        metrics["proposal_loss"], entropy, slope = gradient(proposal_loss, state["proposal"])
+        found = {"actor_loss": actor_loss}
+        if self.regularised:
+            found |= self._update_proposal(state, observation, normal, best, clock)
+        return found
+
+    def _update_proposal(
+        self, state: State, observation: Tensor, normal: Tensor, best: Tensor, clock: AdamClock
+    ) -> dict[str, Tensor]:
+        """One step of the proposal towards the best of its actions, and towards entropy."""
+        alpha = state["alpha"].squeeze(1)
+
+        def loss(proposal: Tensor) -> tuple[Tensor, Tensor]:
+            outputs = self.actor(proposal, observation)
+            entropy = self.policy.entropy(outputs, normal.flatten(1, 2)).mean(1)
+            return -self._likelihood(outputs, best) - alpha * entropy, entropy
+
+        proposal_loss, entropy, slope = gradient(loss, state["proposal"])
         adam_step(state, "proposal", slope, state["actor_lr"], clock)
-        return metrics | ({} if alpha is None else {"proposal_entropy": entropy})
+        return {"proposal_loss": proposal_loss, "proposal_entropy": entropy}
 
     def _best_proposed(self, state: State, observation: Tensor, normal: Tensor) -> Tensor:
         """Raw values of I*(s), `(lanes, num_best, batch, action_dim)`.
 
         Args:
-            normal: of the proposal, `(lanes, n, batch, num_draws)`.
+            normal: of the proposed actions, `(lanes, n, batch, num_draws)`.
         """
-        outputs = repeated(self.actor(state["proposal"], observation), self.num_proposed)
+        proposal = state["proposal" if self.regularised else "actor"]
+        outputs = repeated(self.actor(proposal, observation), self.num_proposed)
         action, _, raw = self.policy.sample(outputs, normal.flatten(1, 2))
-        if self.statics["policy_type"] == "Gaussian":
-            raw = action
         action, raw = (part.unflatten(1, normal.shape[1:3]) for part in (action, raw))
         values = self.critic.values_of(state["critic"], observation, action)
         best = largest(values, self.num_best, 1)
@@ -147,7 +155,7 @@ class GreedyActorCritic(ActorCriticAgent):
 
 
 class GreedyActorCriticNoEntReg(GreedyActorCritic):
-    """GreedyAC whose proposal has no entropy term."""
+    """GreedyAC without entropy, in which the actor is its own proposal."""
 
     columns = ("tau", "critic_lr")
     regularised = False

@@ -27,7 +27,7 @@ def greedy_ac_footprint(setting: Setting, environment: Interface) -> AgentFootpr
 
 
 def greedy_ac_no_ent_reg_footprint(setting: Setting, environment: Interface) -> AgentFootprint:
-    """The same without regularisation of the proposal."""
+    """The same where the actor is its own proposal."""
     return _footprint(setting, environment, regularised=False)
 
 
@@ -35,12 +35,13 @@ def _footprint(setting: Setting, environment: Interface, regularised: bool) -> A
     actor, critic = actor_shape(setting, environment), critic_shape(setting, environment)
     draws, (count, _) = policy_spec(setting, environment).num_draws, setting["n_rho"]
     proposed = 0 if environment.discrete else count
+    proposes = regularised and not environment.discrete
     parts = Parts(
-        networks=(critic, actor) if environment.discrete else (critic, actor, actor),
+        networks=(critic, actor, actor) if proposes else (critic, actor),
         targets=(critic,),
         num_columns=NUM_COLUMNS + regularised,
         num_agent_draws=draws * (1 + setting["batch_size"] * (1 + proposed)),
-        num_metrics=2 if environment.discrete else 3 + regularised,
+        num_metrics=4 if proposes else 2,
         num_sampled=proposed,
         sample_floats=SAMPLE_FLOATS * environment.action_dim,
         acting_floats=ACTING_LAYERS * sum(actor.widths()),

@@ -25,7 +25,8 @@ N_RHO = Field(
     "n_rho",
     "parts",
     (30, 0.1),
-    "actions proposed in a state, and the share of them that the actor follows",
+    "actions proposed in a state, and the share of them that the actor follows, rounded up; for "
+    "Softmax n is without effect, and the share is of all actions",
     parts=(
         Field("n", "int", None, "actions", minimum=1, maximum=10**4),
         Field("rho", "float", None, "share", above=0, maximum=1),
@@ -46,18 +47,21 @@ GREEDY_AC = AgentDeclaration(
     program="nthrun.agents.greedy_ac.algorithm:GreedyActorCritic",
     footprint=greedy_ac_footprint,
     fits=FITS,
-    doc="Actor-critic whose actor follows the most valued of the actions that a slower, "
-    "entropy-regularised proposal policy samples.",
+    doc="Actor-critic whose actor follows the most valued of the actions that a proposal policy, "
+    "regularised by its entropy, samples.",
     source=SOURCE,
     rules=RULES,
-    hyperparameters=(*SHARED, temperature(0.1, "weight of the proposal's entropy")),
+    hyperparameters=(
+        *SHARED,
+        temperature(0.1, "weight of the proposal's entropy; without effect for Softmax"),
+    ),
 )
 GREEDY_AC_NO_ENT_REG = AgentDeclaration(
     name="GreedyACNoEntReg",
     program="nthrun.agents.greedy_ac.algorithm:GreedyActorCriticNoEntReg",
     footprint=greedy_ac_no_ent_reg_footprint,
     fits=FITS,
-    doc="GreedyAC without entropy regularisation of its proposal policy.",
+    doc="GreedyAC without entropy regularisation, whose actor samples the actions itself.",
     source=SOURCE,
     rules=RULES,
     hyperparameters=SHARED,

@@ -36,8 +36,8 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import Experience, Noise, State, lane_column
-from nthrun.agents.linear_choice import chosen, softmax
 from nthrun.agents.linear_weights import fade, learn, linear_state, values
+from nthrun.agents.policies.softmax import drawn
 from nthrun.agents.scaling import ActionScale
 from nthrun.agents.tile_coding import TileCoder
 from nthrun.agents.tile_coding_sizes import tile_sizes
@@ -199,7 +199,7 @@ class SoftmaxActorCritic(LinearActorCritic):
         self.num_outputs = environment.num_actions
 
     def sampled(self, outputs: Tensor, normal: Tensor) -> Tensor:
-        return chosen(softmax(outputs), normal)
+        return drawn(torch.softmax(outputs, -1), normal)
 
     def mode(self, outputs: Tensor) -> Tensor:
         return outputs.argmax(-1, keepdim=True).to(outputs.dtype)
@@ -207,7 +207,7 @@ class SoftmaxActorCritic(LinearActorCritic):
     def score(
         self, outputs: Tensor, normal: Tensor, action: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        probability = softmax(outputs)
+        probability = torch.softmax(outputs, -1)
         number = torch.arange(self.num_outputs, device=outputs.device)
         score = (number == action).to(outputs.dtype) - probability
         surprise = -torch.log(probability.clamp(min=torch.finfo(outputs.dtype).tiny))

@@ -27,8 +27,9 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import Experience, Noise, State, lane_column
-from nthrun.agents.linear_choice import chosen, epsilon_greedy
+from nthrun.agents.linear_sarsa.choice import epsilon_greedy
 from nthrun.agents.linear_weights import fade, learn, linear_state, values
+from nthrun.agents.policies.softmax import drawn
 from nthrun.agents.tile_coding import TileCoder
 from nthrun.agents.tile_coding_sizes import tile_sizes
 from nthrun.specs.declaration import Setting
@@ -72,7 +73,7 @@ class LinearActionValues(ABC):
         state["tiles"] = self.tiles(observation)
         value = values(state["weights"], state["tiles"]).squeeze(1)
         probability = epsilon_greedy(value, state["epsilon"])
-        return chosen(probability, noise.agent[:, :1]).unsqueeze(1)
+        return drawn(probability, noise.agent[:, :1]).unsqueeze(1)
 
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
         value = values(state["weights"], self.tiles(observation))
@@ -139,7 +140,7 @@ class Sarsa(LinearActionValues):
         return torch.where(kept == FRESH, first, kept)
 
     def next_value(self, state: State, next_values: Tensor, ended: Tensor, noise: Noise) -> Tensor:
-        action = chosen(epsilon_greedy(next_values, state["epsilon"]), noise.agent[:, 1:])
+        action = drawn(epsilon_greedy(next_values, state["epsilon"]), noise.agent[:, 1:])
         state["next_action"] = action.masked_fill(ended.squeeze(1), FRESH)
         return next_values.gather(1, action.long())
 

@@ -15,7 +15,7 @@ NUM_SAMPLES = Field(
     "num_samples",
     "int",
     30,
-    "continuous actions sampled in a state to update the actor",
+    "actions sampled in a state to update the actor; without effect for Softmax",
     minimum=1,
     maximum=10**4,
     static=True,
@@ -24,14 +24,14 @@ CLIP_STDDEV = Field(
     "clip_stddev",
     "float",
     1000.0,
-    "the policy's σ stays within [1/clip_stddev, clip_stddev]",
+    "the policy's σ stays within [1/clip_stddev, clip_stddev]; without effect for Softmax",
     above=1,
     static=True,
 )
-LEARNING = (
-    Field(
-        "tau", "float", 0.01, "weight of a network in its target's average", minimum=0, maximum=1
-    ),
+TAU = Field(
+    "tau", "float", 0.01, "weight of a network in its target's average", minimum=0, maximum=1
+)
+SCHEDULE = (
     Field(
         "target_update_interval",
         "int",
@@ -112,6 +112,7 @@ LEARNING = (
         static=True,
     ),
 )
+LEARNING = (TAU, *SCHEDULE)
 
 
 def policy_type(*choices: str) -> Field:

@@ -9,7 +9,8 @@ policy objective (Chan et al., 2022, section 3):
     continuous   ∇J(s) = E[∇log π(a|s) (g(a) - b)],  g(a) = Q(s, a) - α log π(a|s)
 
 estimated by n actions, each with the mean of the others' g as its baseline b, which leaves the
-estimate unbiased. A Gaussian's density is that of the normal variate before it is clamped.
+estimate unbiased. A clamped Gaussian's density is that of the normal variate at the clamped action,
+for which the estimate is not exact, and needs the baseline (`policies.gaussian`).
 """
 
 from __future__ import annotations

@@ -75,8 +75,23 @@ class Policy(Protocol):
             another, and their weights `(lanes, num_strata * batch)`, or None where all are 1:
 
                 E[f(a)] = Σ_k w_k E[f(a_k)]
+
+            f may be linear in the log-density, which is that of the sample or its mean.
         """
         return self.sample(outputs, noise), None
+
+    def entropy(self, outputs: Tensor, noise: Tensor) -> Tensor:
+        """The policy's entropy, differentiable, `(lanes, batch)`: the mean of -log π.
+
+        Args:
+            outputs: `(lanes, batch, num_outputs)`.
+            noise: of the same number of samples of every state, one copy of the batch behind
+                another, `(lanes, count * batch, num_draws)`.
+        """
+        count = noise.shape[1] // outputs.shape[1]
+        log_density = self.sample(repeated(outputs, count), noise).log_density
+        surprise: Tensor = -log_density.unflatten(1, (count, -1))
+        return surprise.mean(1)
 
 
 def repeated(rows: Tensor, times: int) -> Tensor:

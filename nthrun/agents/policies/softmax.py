@@ -9,6 +9,19 @@ from nthrun.agents.policies.sizes import PolicySpec
 from nthrun.agents.policies.special import partial_sums, uniform_of
 
 
+def drawn(probability: Tensor, noise: Tensor) -> Tensor:
+    """A random action's number as a float, `(..., 1)`.
+
+    The action is the number of partial sums of the probabilities, `(..., num_actions)`, that a
+    uniform number reaches. Where probabilities are not numbers it is 0.
+
+    Args:
+        noise: standard normal, `(..., 1)`.
+    """
+    reached = uniform_of(noise) >= partial_sums(probability)
+    return reached.sum(-1, keepdim=True).to(probability.dtype)
+
+
 class Softmax:
     """π(a) ∝ exp(x_a); the network puts out x, `(lanes, batch, num_actions)`.
 
@@ -42,8 +55,7 @@ class Softmax:
             outputs: `(lanes, batch, num_actions)`.
             noise: standard normal, `(lanes, batch, 1)`.
         """
-        upper = partial_sums(self.probabilities(outputs))
-        return (uniform_of(noise) >= upper).sum(-1, keepdim=True).to(outputs.dtype)
+        return drawn(self.probabilities(outputs), noise)
 
     def mode(self, outputs: Tensor) -> Tensor:
         """The most probable action, the first of equals."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.policies.base import Policy, Sample
+from nthrun.agents.policies.clipping import clipped
 from nthrun.agents.policies.sizes import PolicySpec
 from nthrun.agents.policies.special import HALF_LOG_TWO_PI, LOG_TWO, artanh, log_two_cosh
 
@@ -52,7 +53,7 @@ class SquashedGaussian(Policy):
 
     def _split(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_std = outputs.chunk(2, -1)
-        return mean, log_std.clamp(-self._max_log_std, self._max_log_std)
+        return mean, clipped(log_std, self._max_log_std)
 
 
 def _log_density(log_std: Tensor, error: Tensor, raw: Tensor) -> Tensor:

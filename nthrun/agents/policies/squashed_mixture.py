@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.policies.base import Policy, Sample, repeated
+from nthrun.agents.policies.clipping import clipped
 from nthrun.agents.policies.sizes import PolicySpec
 from nthrun.agents.policies.special import (
     HALF_LOG_TWO_PI,
@@ -79,7 +80,7 @@ class SquashedGaussianMixture(Policy):
         """Logits `(lanes, batch, K)`, and μ and log σ `(lanes, batch, K, action_dim)`."""
         components, size = self.num_strata, self._size
         logits, means, log_stds = outputs.split((components, *[components * size] * 2), -1)
-        log_stds = log_stds.clamp(-self._max_log_std, self._max_log_std)
+        log_stds = clipped(log_stds, self._max_log_std)
         shape = (components, size)
         return logits, means.unflatten(-1, shape), log_stds.unflatten(-1, shape)
 

@@ -3,9 +3,10 @@
 In training an action is uniform and independent. In evaluation agents get no random numbers, so
 there the action is a function of the observation s, drawn for each run,
 
-    u = frac(b + Σ_i w_i s_i),  w_i ~ 10³ N(0, 1),  b uniform
+    u = frac(b + Σ_i w_i y_i),  y_i = sign(s_i) log(1 + |s_i|),  w_i ~ 10³ N(0, 1),  b uniform
 
-for each component: uniform over many observations, the same whenever one returns.
+for each component: uniform over many observations, the same whenever one returns. y keeps the
+digits of the fraction where observations are large.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ class RandomAgent:
 
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
         """See `Agent`."""
-        products = observation.unsqueeze(2) * state["evaluation.weight"].unsqueeze(1)
+        size = torch.log1p(observation.abs())
+        tamed = torch.where(observation < 0.0, -size, size)
+        products = tamed.unsqueeze(2) * state["evaluation.weight"].unsqueeze(1)
         return self._action(torch.remainder(state["evaluation.offset"] + products.sum(-1), 1.0))
 
     def observe(self, state: State, experience: Experience, step: Tensor) -> None:

@@ -23,7 +23,9 @@ class SampledObjectives:
         likelihood ratio   ∇J_π = E[∇log π(a|s) (c(a) + b(s))], b(s) = -mean_j c(a_j) over
                            `baseline_actions` further actions, or 0 without any
 
-    A mixture's reparameterised action is one of each component, weighted by its probability.
+    A mixture's reparameterised action is one of each component, weighted by its probability. A
+    clamped Gaussian's reparameterised log π is the clamped action's mean one, minus its entropy;
+    elsewhere its log π is the normal variate's at the clamped action (`policies.gaussian`).
     """
 
     def __init__(self, statics: Setting, environment: Interface, critics: Critics) -> None:

@@ -1,8 +1,20 @@
 """What a spec may say of SAC."""
 
+from dataclasses import replace
+
+from nthrun.agents.off_policy.fields import (
+    ACTOR_LR_SCALE,
+    CLIP_STDDEV,
+    CRITIC_LR,
+    NUM_SAMPLES,
+    RULES,
+    SCHEDULE,
+    TAU,
+    policy_type,
+)
 from nthrun.agents.policies.sizes import POLICY_ACTIONS
 from nthrun.agents.sac.footprint import sac_footprint
-from nthrun.specs.declaration import AgentDeclaration, AtMost
+from nthrun.specs.declaration import AgentDeclaration
 from nthrun.specs.field import Field
 from nthrun.specs.fitting import FitsPolicies
 
@@ -16,21 +28,14 @@ SAC = AgentDeclaration(
         'Haarnoja et al., 2018, "Soft Actor-Critic Algorithms and Applications"; for discrete '
         'actions Christodoulou, 2019, "Soft Actor-Critic for Discrete Action Settings"'
     ),
-    rules=(AtMost("batch_size", "replay_capacity"),),
+    rules=RULES,
     hyperparameters=(
-        Field(
-            "policy_type",
-            "str",
-            "SquashedGaussian",
-            "distribution over actions; Softmax is for discrete ones",
-            choices=tuple(POLICY_ACTIONS),
-            static=True,
-        ),
+        policy_type(*POLICY_ACTIONS),
         Field(
             "num_components",
             "int",
             2,
-            "components of a SquashedGaussianMixture",
+            "components of a SquashedGaussianMixture; without effect for other policies",
             minimum=1,
             maximum=1000,
             static=True,
@@ -40,7 +45,7 @@ SAC = AgentDeclaration(
             "parts",
             (True, 0),
             "gradient of the actor: reparameterised, or else by likelihood ratios less the mean "
-            "of baseline_actions sampled actions; Softmax has the exact one",
+            "of baseline_actions sampled actions; without effect for Softmax",
             parts=(
                 Field("reparam", "bool", True, "whether actions are reparameterised"),
                 Field(
@@ -54,15 +59,7 @@ SAC = AgentDeclaration(
             ),
             static=True,
         ),
-        Field(
-            "num_samples",
-            "int",
-            1,
-            "continuous actions sampled in a state to update the actor",
-            minimum=1,
-            maximum=10**6,
-            static=True,
-        ),
+        replace(NUM_SAMPLES, default=1, maximum=10**6),
         Field(
             "soft_q",
             "bool",
@@ -77,107 +74,19 @@ SAC = AgentDeclaration(
             "two critics and the smaller of their values, or one critic",
             static=True,
         ),
-        Field("critic_lr", "float", 3e-4, "critic step size", minimum=0),
-        Field(
-            "actor_lr_scale", "float", 1.0, "actor step size as a multiple of critic_lr", minimum=0
-        ),
+        replace(CRITIC_LR, default=3e-4),
+        ACTOR_LR_SCALE,
         Field("alpha", "float", 0.2, "temperature; its first value if it is tuned", above=0),
         Field("automatic_entropy_tuning", "bool", True, "whether to tune alpha", static=True),
-        Field("alpha_lr", "float", 3e-4, "step size of log alpha", minimum=0),
         Field(
-            "tau",
+            "alpha_lr",
             "float",
-            0.005,
-            "weight of the critic in its target's average",
+            3e-4,
+            "step size of log alpha; without effect if alpha is not tuned",
             minimum=0,
-            maximum=1,
         ),
-        Field(
-            "target_update_interval",
-            "int",
-            1,
-            "steps between updates of the target critic",
-            minimum=1,
-            maximum=10**9,
-            static=True,
-        ),
-        Field(
-            "betas",
-            "floats",
-            (0.9, 0.999),
-            "Adam's decay rates",
-            minimum=0,
-            maximum=0.999999,
-            length=2,
-        ),
-        Field(
-            "batch_size",
-            "int",
-            32,
-            "steps in one update's batch",
-            minimum=1,
-            maximum=10**6,
-            static=True,
-        ),
-        Field(
-            "replay_capacity",
-            "int",
-            100_000,
-            "most recent steps kept",
-            minimum=1,
-            maximum=10**9,
-            static=True,
-        ),
-        Field(
-            "hidden_dim",
-            "int",
-            64,
-            "width of both hidden layers",
-            minimum=2,
-            maximum=16_384,
-            static=True,
-        ),
-        Field(
-            "activation",
-            "str",
-            "relu",
-            "activation of the hidden layers",
-            choices=("relu", "tanh"),
-            static=True,
-        ),
-        Field(
-            "weight_init",
-            "str",
-            "xavier_uniform",
-            "distribution of the first weights",
-            choices=("xavier_uniform", "kaiming_uniform"),
-            static=True,
-        ),
-        Field(
-            "clip_stddev",
-            "float",
-            1000.0,
-            "the policy's σ stays within [1/clip_stddev, clip_stddev]",
-            above=1,
-            static=True,
-        ),
-        Field(
-            "uniform_exploration_steps",
-            "int",
-            0,
-            "first steps whose actions are uniform",
-            minimum=0,
-            maximum=10**12,
-            static=True,
-        ),
-        Field(
-            "steps_before_learning",
-            "int",
-            0,
-            "steps before the first update",
-            minimum=0,
-            maximum=10**12,
-            static=True,
-        ),
+        replace(CLIP_STDDEV, doc=f"{CLIP_STDDEV.doc} and Beta"),
+        replace(TAU, default=0.005),
+        *SCHEDULE,
     ),
 )

@@ -5,8 +5,10 @@ and White, 2023, "Greedy Actor-Critic".
     actor    ascend  J = E_s E_{a ~ π}[Q(s, a) - α log π(a|s)]
 
 The critic's values are hard: only the actor's objective has an entropy. The gradient of J is
-exact for discrete actions and a likelihood ratio for continuous ones (`off_policy.sampling`). The
-authors' program scores one action with the others as its baseline; here each is scored so.
+exact for discrete actions and a likelihood ratio for continuous ones (`off_policy.sampling`), whose
+baseline holds the entropy term, as what it is subtracted from does. Of the `num_samples` actions of
+a state the authors' program scores one, with the others as its baseline; here each is scored so.
+A single action has no baseline, without which a clamped Gaussian's σ may run away.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """What a spec may say of vanilla actor-critic."""
 
+from dataclasses import replace
+
 from nthrun.agents.off_policy.fields import (
     ACTOR_LR_SCALE,
     CLIP_STDDEV,
@@ -30,7 +32,11 @@ VAC = AgentDeclaration(
         CRITIC_LR,
         ACTOR_LR_SCALE,
         temperature(0.1, "weight of the policy's entropy"),
-        NUM_SAMPLES,
+        replace(
+            NUM_SAMPLES,
+            doc="actions sampled in a state to update the actor, each scored with the others as "
+            "its baseline; 1 is no baseline; without effect for Softmax",
+        ),
         CLIP_STDDEV,
         *LEARNING,
     ),

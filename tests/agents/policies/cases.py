@@ -14,6 +14,8 @@ from nthrun.agents.policies.sizes import PolicySpec
 
 NUM_COMPONENTS = 3
 NAMES = sorted(POLICIES)
+DENSE = [name for name in NAMES if name != "Gaussian"]
+"""Those whose actions have a density: a clamped Gaussian's have not."""
 
 
 def policy(name: str, action_dim: int = 1) -> Policy:
@@ -69,13 +71,24 @@ def mean_of(
     """E[f(a, log π(a))] for one action component by quadrature, differentiable in the outputs.
 
     Args:
+        name: of a policy whose actions have a density.
         function: of (action `(1, n, 1)`, log-density `(1, n)`), both `(1, n)` afterwards.
         given: `(1, 1, num_outputs)`.
     """
-    edge = 12.0 if name != "Gaussian" else 40.0
-    raw = torch.linspace(-edge, edge, points, dtype=torch.float64).view(1, -1, 1)
+    raw = torch.linspace(-12.0, 12.0, points, dtype=torch.float64).view(1, -1, 1)
     logs = log_density(name, given.expand(1, points, -1), raw)
-    action = raw.clamp(-1, 1) if name == "Gaussian" else torch.tanh(raw)
-    slope = 1.0 if name == "Gaussian" else 1 - action[..., 0] ** 2
-    integrand = function(action, logs) * logs.exp() * slope
+    action = torch.tanh(raw)
+    integrand = function(action, logs) * logs.exp() * (1 - action[..., 0] ** 2)
     return torch.trapezoid(integrand, raw[..., 0]).sum()
+
+
+def clamped_entropy(given: Tensor, points: int = 20_001) -> Tensor:
+    """The entropy of a Gaussian's clamped actions, `(lanes, batch)`, by quadrature over the density
+    within the bounds, and of the probability of each bound."""
+    mean, log_std = given.unsqueeze(0).chunk(2, -1)
+    normal = td.Normal(torch.tanh(mean), log_std.exp())
+    place = torch.linspace(-1.0, 1.0, points, dtype=torch.float64).view(-1, 1, 1, 1)
+    logs = normal.log_prob(place)
+    within = -torch.trapezoid(logs.exp() * logs, dx=2.0 / (points - 1), dim=0)
+    ends = torch.stack((normal.cdf(-torch.ones(())), 1.0 - normal.cdf(torch.ones(()))))
+    return (within - (ends * ends.clamp(min=1e-30).log()).sum(0)).sum(-1)[0]

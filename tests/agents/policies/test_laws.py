@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from agents.policies.cases import NAMES, log_density, mean_of, normals, outputs, policy
+from agents.policies.cases import DENSE, NAMES, log_density, mean_of, normals, outputs, policy
 from scipy import stats
 from torch import Tensor
 
 EVERY = pytest.mark.parametrize("name", NAMES)
-PLAIN = pytest.mark.parametrize("name", [n for n in NAMES if n != "SquashedGaussianMixture"])
+WITH_DENSITY = pytest.mark.parametrize("name", DENSE)
+PLAIN = pytest.mark.parametrize("name", [n for n in DENSE if n != "SquashedGaussianMixture"])
 
 
 def free_energy(action: Tensor, logs: Tensor) -> Tensor:
@@ -59,7 +60,7 @@ def test_a_sample_agrees_with_itself(name: str) -> None:
     assert sample.action.abs().max() <= 1
 
 
-@EVERY
+@WITH_DENSITY
 @pytest.mark.parametrize("seed", range(3))
 def test_samples_follow_the_density(name: str, seed: int) -> None:
     """100,000 raw values pass a Kolmogorov-Smirnov test, at 1 %, against the integrated density."""
@@ -70,12 +71,12 @@ def test_samples_follow_the_density(name: str, seed: int) -> None:
     grid = torch.linspace(-60, 60, 400_001, dtype=torch.float64).view(1, -1, 1)
     density = agent.log_density(given.expand(1, grid.shape[1], -1), grid)[0].exp().numpy()
     places = grid.flatten().numpy()
-    density *= 1.0 if name == "Gaussian" else 1 - np.tanh(places) ** 2
+    density *= 1 - np.tanh(places) ** 2
     mass = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2 * 3e-4)])
     assert stats.kstest(raw, lambda u: np.interp(u, places, mass)).pvalue > 0.01
 
 
-@EVERY
+@WITH_DENSITY
 @pytest.mark.parametrize("seed", range(2))
 def test_strata_have_the_gradient_of_the_expectation(name: str, seed: int) -> None:
     """The weighted mean of 0.3 log π - Q over strata has the value and the gradient that
@@ -97,6 +98,15 @@ def test_strata_have_the_gradient_of_the_expectation(name: str, seed: int) -> No
     for found, known in ((loss.T, expected), (slopes[0], slope[0])):
         error = 4 * found.std(0) / number**0.5 if name == "Beta" else torch.tensor(0.001)
         assert ((found.mean(0) - known).abs() < error).all()
+
+
+@WITH_DENSITY
+def test_entropy_is_the_mean_of_samples(name: str) -> None:
+    """The entropy from three samples of a state is the mean of their -log π."""
+    agent = policy(name, 2)
+    given, noise = outputs(name, 2, 5), normals(15, agent.num_draws)
+    logs = [agent.sample(given, part).log_density for part in noise.split(5, 1)]
+    torch.testing.assert_close(agent.entropy(given, noise), -sum(logs) / 3)
 
 
 @PLAIN

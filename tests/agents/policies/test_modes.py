@@ -1,4 +1,4 @@
-"""Deterministic actions, clamping and the choice of a component."""
+"""Deterministic actions and the choice of a component."""
 
 from __future__ import annotations
 
@@ -26,16 +26,6 @@ def test_the_mode_of_a_mixture_is_the_mean_of_its_heaviest_component() -> None:
     for state, k in enumerate(heaviest.tolist()):
         start = NUM_COMPONENTS + k * SIZE
         assert torch.equal(mode[0, state], torch.tanh(given[0, state, start : start + SIZE]))
-
-
-def test_a_gaussian_is_clamped_but_its_density_is_not() -> None:
-    """Beyond the bounds the action is the bound, while raw value and log-density go on."""
-    agent = policy("Gaussian")
-    given = torch.tensor([[[0.0, 1.0]] * 3], dtype=torch.float64)
-    action, logs, raw = agent.sample(given, torch.tensor([[[-1.0], [1.0], [2.0]]]))
-    assert action.flatten().tolist() == [-1, 1, 1]
-    assert raw.flatten()[1:].tolist() == pytest.approx([torch.e, 2 * torch.e])
-    assert logs[0, 0] == logs[0, 1] > logs[0, 2]
 
 
 def test_strata_hold_a_sample_of_every_component() -> None:

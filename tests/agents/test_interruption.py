@@ -1,0 +1,42 @@
+"""Runs of every agent, interrupted and continued in other packs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from agents.deep_runs import deep_spec
+from checkpoints import attempt, experiment_in
+from packs import train
+
+from nthrun.agents.registry import AGENTS
+from nthrun.errors import InterruptedRunError
+from nthrun.records.schema import first_difference
+from nthrun.specs.environment_spec import SERIES
+
+NUMBERED = {"env_name": "MountainCar-v0"}
+PROTOCOL = {
+    "total_timesteps": 150,
+    "steps_per_episode": 40,
+    "eval_interval_timesteps": 50,
+    "eval_episodes": 1,
+    "record": list(SERIES),
+    "checkpoint_interval_seconds": 1e-9,
+}
+OF_NUMBERS = {"SoftmaxAC", "Sarsa", "ExpectedSarsa"}
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_an_interrupted_run_is_the_undisturbed_one(tmp_path: Path, agent: str) -> None:
+    """Interrupted twice, each time packed otherwise and built anew from a checkpoint, a run of any
+    agent has every bit of an undisturbed one."""
+    spec = deep_spec(agent, {}, PROTOCOL | (NUMBERED if agent in OF_NUMBERS else {}))
+    experiment = experiment_in(tmp_path, spec)
+    for indices in ([0, 1], [1]):
+        with pytest.raises(InterruptedRunError):
+            attempt(spec, experiment, indices, 50)
+    runs = {run["index"]: run for run in attempt(spec, experiment, [0, 1], None)}
+    began = [part["step"] for part in runs[1]["provenance"]["attempts"]]
+    assert began == [0, 50, 100]
+    for index, undisturbed in train(spec, [0, 1]).items():
+        assert first_difference(runs[index], undisturbed) is None, index
