@@ -25,7 +25,19 @@ PROTOCOL = {
     "eval_interval_timesteps": STEPS // 2,
     "eval_episodes": 1,
 }
-SMALL = {"hidden_dim": 16, "batch_size": 4, "replay_capacity": 100, "num_tilings": 2, "num_bins": 2}
+SMALL = {
+    "hidden_dim": 16,
+    "batch_size": 4,
+    "replay_capacity": 100,
+    "num_tilings": 2,
+    "num_bins": 2,
+    "num_starts": 2,
+    "num_search_steps": 1,
+    "num_candidates": 4,
+    "num_elites": 2,
+    "num_samples": 3,
+    "n_rho": [[10, 0.2]],
+}
 """Sizes that keep this quick, for agents that have them."""
 
 
@@ -69,9 +81,24 @@ def fitting(agent: str, policy: str) -> Iterator[tuple[str, list[dict[str, Any]]
             yield f"{name}-{continuous}", made, spec
 
 
+def first_of(agent: str) -> tuple[str, str]:
+    """The first usual case of an agent."""
+    return agent, policies(agent)[0]
+
+
 CASES = [(agent, policy) for agent in AGENTS for policy in policies(agent)]
 USUAL = [(agent, kind[0]) for agent in AGENTS for kind in by_actions(agent) if kind]
 """An agent's first policy type for continuous actions, and its first for discrete ones."""
+FIRST_ONLY = [
+    pytest.param(
+        *case,
+        backend,
+        marks=[pytest.mark.slow] if backend == "compile" and case != first_of(case[0]) else [],
+    )
+    for case in USUAL
+    for backend in ("eager", "compile")
+]
+"""Every usual case with both backends; native code unmarked only for an agent's first."""
 
 
 def trained(
@@ -113,8 +140,7 @@ def test_an_index_has_the_same_bits_wherever_an_agent_fits(
         assert first_difference(pack[1], alone[1]) is None, name
 
 
-@pytest.mark.parametrize("backend", ["eager", "compile"])
-@pytest.mark.parametrize(("agent", "policy"), USUAL)
+@pytest.mark.parametrize(("agent", "policy", "backend"), FIRST_ONLY)
 def test_an_index_has_the_same_bits_alone_and_in_a_pack(
     agent: str, policy: str, backend: str, tmp_path: Path
 ) -> None:
