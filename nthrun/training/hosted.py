@@ -119,7 +119,8 @@ class HostedStepper:
             if terminated or truncated or counts[lane] + 1 == limit:
                 rows.ended[lane], rows.terminated[lane] = True, terminated
         self._program.overwrite(rows.reward, rows.terminated)
-        rows.reward[~np.isfinite(rows.action).all(1)] = np.nan
+        if not np.array_equal(played, rows.action):
+            rows.reward[~np.isfinite(rows.action).all(1)] = np.nan
 
     def _follow(
         self, rows: Rows, host: dict[str, np.ndarray], seeds: Tensor, lanes: Sequence[int]
