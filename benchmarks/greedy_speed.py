@@ -22,14 +22,13 @@ import gymnasium
 import numpy as np
 import torch
 from torch import Tensor, nn
-from training_speed import Contestant, installed, measure
+from training_speed import Contestant, advancing, installed, measure
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # nthrun from this checkout
 
 from nthrun.agents.registry import AGENTS
 from nthrun.environments.registry import ENVIRONMENTS
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.footprint import BLOCK_STEPS
 from nthrun.planning.machine import cpu_model
 from nthrun.planning.packs import plan_packs, plan_run
 from nthrun.specs.agent_spec import read_agent_spec
@@ -66,15 +65,7 @@ def nthrun_contestant(lanes: int, backend: str) -> Contestant:
     )
     runs = [plan_run(spec, index, 0) for index in range(lanes)]
     (pack,) = plan_packs(runs, spec.agent.declaration.static_names(), lanes)
-    training = Training(pack, Surroundings(spec, None, "cpu", backend, 1))
-
-    def advance(num_steps: int) -> int:
-        blocks = max(1, num_steps // BLOCK_STEPS)
-        for _ in range(blocks):
-            training.train_block(training.step + BLOCK_STEPS)
-        return blocks * BLOCK_STEPS * lanes
-
-    return advance
+    return advancing(Training(pack, Surroundings(spec, None, "cpu", backend, 1)), lanes)
 
 
 def perceptron(num_inputs: int, num_outputs: int) -> nn.Sequential:

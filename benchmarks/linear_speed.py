@@ -14,13 +14,12 @@ from __future__ import annotations
 import math
 import statistics
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 import gymnasium
 import numpy as np
+from training_speed import Contestant, advancing, measure
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # nthrun from this checkout
 
@@ -45,10 +44,6 @@ MAX_LOG_STD = math.log(1000.0)
 PARAMETERS = {"decay": 0.9, "critic_lr": 0.1, "actor_lr": 0.01, "scaled": True, "num_tilings": 8}
 PEER = "NumPy loop"
 BACKENDS = ("eager", "compile")
-TURN_SECONDS = 0.7
-
-Contestant = Callable[[int], int]
-"""Advances by about that many steps and returns the run-steps done."""
 
 
 class PlainLoop:
@@ -130,32 +125,7 @@ def nthrun_contestant(num_bins: int, lanes: int, backend: str) -> Contestant:
     )
     runs = [plan_run(spec, index, 0) for index in range(lanes)]
     (pack,) = plan_packs(runs, spec.agent.declaration.static_names(), lanes)
-    training = Training(pack, Surroundings(spec, None, "cpu", backend, 1))
-
-    def advance(num_steps: int) -> int:
-        blocks = max(1, num_steps // BLOCK_STEPS)
-        for _ in range(blocks):
-            training.train_block(training.step + BLOCK_STEPS)
-        return blocks * BLOCK_STEPS * lanes
-
-    return advance
-
-
-def measure(contestants: dict[str, Contestant], rounds: int) -> dict[str, list[float]]:
-    """Run-steps per CPU-second of each contestant in each round."""
-    steps = {}
-    for name, advance in contestants.items():
-        advance(BLOCK_STEPS)
-        started = time.process_time()
-        advance(BLOCK_STEPS)
-        steps[name] = int(TURN_SECONDS * BLOCK_STEPS / (time.process_time() - started))
-    speeds: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(rounds):
-        for name, advance in contestants.items():
-            started = time.process_time()
-            done = advance(steps[name])
-            speeds[name].append(done / (time.process_time() - started))
-    return speeds
+    return advancing(Training(pack, Surroundings(spec, None, "cpu", backend, 1)), lanes)
 
 
 @click.command()
@@ -178,7 +148,7 @@ def main(rounds: int, bins: tuple[int, ...], lanes: tuple[int, ...]) -> None:
             f"\n{sizes.num_features:,} features ({num_bins} bins), {sizes.num_active} active"
         )
         click.echo("run-steps per CPU-second (median), ratio to the loop")
-        speeds = measure(contestants, rounds)
+        speeds = measure(contestants, rounds, BLOCK_STEPS)
         for name, values in speeds.items():
             ratio = statistics.median(np.array(values) / np.array(speeds[PEER]))
             click.echo(f"  {name:<28} {statistics.median(values):12,.0f} {ratio:8.2f}x")

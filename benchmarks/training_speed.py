@@ -77,7 +77,11 @@ def pack_in_training(
 
 def nthrun_contestant(hidden_dim: int, lanes: int, backend: str) -> Contestant:
     """A pack of nthrun, advanced block by block."""
-    training = pack_in_training(hidden_dim, lanes, "cpu", backend, 100_000)
+    return advancing(pack_in_training(hidden_dim, lanes, "cpu", backend, 100_000), lanes)
+
+
+def advancing(training: Training, lanes: int) -> Contestant:
+    """A pack in training, advanced block by block."""
 
     def advance(num_steps: int) -> int:
         blocks = max(1, num_steps // BLOCK_STEPS)
@@ -126,14 +130,16 @@ def stable_baselines3_contestant(hidden_dim: int) -> Contestant:
     return advance
 
 
-def measure(contestants: dict[str, Contestant], rounds: int) -> dict[str, list[float]]:
+def measure(
+    contestants: dict[str, Contestant], rounds: int, warm_up_steps: int = WARM_UP_STEPS
+) -> dict[str, list[float]]:
     """Run-steps per CPU-second of each contestant in each round, about a second a turn."""
     steps = {}
     for name, advance in contestants.items():
-        advance(WARM_UP_STEPS)
+        advance(warm_up_steps)
         started = time.process_time()
-        done = advance(WARM_UP_STEPS)
-        steps[name] = int(WARM_UP_STEPS / (time.process_time() - started)) or done
+        done = advance(warm_up_steps)
+        steps[name] = int(warm_up_steps / (time.process_time() - started)) or done
     speeds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, advance in contestants.items():

@@ -45,7 +45,7 @@ flattened; actions are discrete or bounded. What an environment needs is an extr
 ```text
 pip install ".[mujoco]"       # HalfCheetah-v5, Ant-v5, ...
 pip install ".[minatar]"      # MinAtar/Breakout-v1, ...
-pip install ".[dm_control]"   # platform: dmcontrol
+pip install ".[dmcontrol]"    # platform: dmcontrol
 pip install ".[render]"       # --monitor
 ```
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import sys
+import tomllib
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
 from packs import train
+from processes import ROOT
 
 from nthrun.environments.from_gymnasium.program import GymnasiumEnvironment
 from nthrun.environments.from_gymnasium.spaces import interface_of
@@ -238,7 +241,7 @@ def test_what_cannot_be_made_is_told_in_a_line(environment: dict[str, Any], line
         (
             {"env_name": "walker", "task_name": "walk", "platform": "dmcontrol"},
             "dm_control",
-            "dm_control",
+            "dmcontrol",
         ),
     ],
 )
@@ -256,6 +259,9 @@ def test_a_missing_extra_is_named(
         spec_of(environment)
     [told] = refused.value.lines()
     assert f'pip install ".[{extra}]"' in told
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert extra in project["optional-dependencies"]
+    assert re.fullmatch("[a-z]+", extra), "pip does not find an extra whose name it rewrites"
 
 
 def test_a_viewer_follows_an_episode() -> None:

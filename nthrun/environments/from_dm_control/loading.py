@@ -36,7 +36,7 @@ def control_suite(domain: str) -> Any:
         if importlib.util.find_spec("dm_control") is None:
             raise MissingExtraError(
                 f"env_name: {domain} needs dm_control, which is not installed",
-                'pip install ".[dm_control]"',
+                'pip install ".[dmcontrol]"',
             ) from error
         raise DeviceError(
             f"env_name: {domain} needs dm_control, which cannot be imported: {reason}",
