@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from packs import ENVIRONMENT, PARAMETERS
+from warm import ROOT, warm_process
 
 from nthrun.records.data import open_data
 from nthrun.records.schema import Run
 
-ROOT = Path(__file__).resolve().parents[1]
+TIMEOUT = 300
 EXPERIMENT = "Pendulum-v1_SAC_SquashedGaussian"
 
 
@@ -49,16 +50,8 @@ def call(
     script: str, *arguments: str, cwd: Path | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run an entry point to its end."""
-    return subprocess.run(
-        command(script, *arguments),
-        cwd=cwd or ROOT,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=300,
-        check=False,
-    )
+    variables = os.environ | environment
+    return warm_process().call(command(script, *arguments)[1:], cwd or ROOT, variables, TIMEOUT)
 
 
 def recorded(save_dir: Path) -> dict[tuple[int, int], Run]:

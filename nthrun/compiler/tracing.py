@@ -11,10 +11,11 @@ from torch import Tensor, fx
 from torch._decomp import core_aten_decompositions
 from torch.func import functionalize
 from torch.fx.experimental.proxy_tensor import make_fx
-from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from nthrun.errors import UnsupportedOperationError
 
+BY_VALUES = "GuardOnDataDependentSymNode"
+"""The name of torch's error for what depends on a tensor's values; to import it takes long."""
 Tensors = dict[str, Tensor]
 Function = Callable[[Tensors], Tensors]
 """Inputs by name to outputs by name. An output named like an input is that input's next value;
@@ -58,7 +59,9 @@ def record(function: Function, inputs: Mapping[str, Tensor]) -> tuple[fx.GraphMo
     try:
         traced = make_fx(positional, tracing_mode="fake", _allow_non_fake_inputs=True)
         return traced(*inputs.values()), results
-    except GuardOnDataDependentSymNode as error:
+    except RuntimeError as error:
+        if type(error).__name__ != BY_VALUES:
+            raise
         raise UnsupportedOperationError(
             "a step that branches or slices by the values of tensors cannot be compiled"
         ) from error

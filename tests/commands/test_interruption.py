@@ -16,11 +16,11 @@ from nthrun.records.experiment import open_experiment
 from nthrun.records.schema import Run, first_difference
 from nthrun.records.sealed import read_header
 
-TOTAL = 120_000
+TOTAL = 60_000
 NETWORK = {"hidden_dim": [64], "batch_size": [32]}
 LONG = {
     "total_timesteps": TOTAL,
-    "eval_interval_timesteps": 30_000,
+    "eval_interval_timesteps": 15_000,
     "checkpoint_interval_seconds": 0.1,
     "record": ["train_rewards", "metrics"],
 }

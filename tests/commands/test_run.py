@@ -17,7 +17,7 @@ from nthrun.records.snapshot import read_snapshot
 @pytest.fixture
 def specs(tmp_path: Path) -> list[str]:
     """Options of the small experiment with a save dir of the test's own."""
-    return [*write_specs(tmp_path), "--save-dir", str(tmp_path / "out")]
+    return [*write_specs(tmp_path), "--backend", "eager", "--save-dir", str(tmp_path / "out")]
 
 
 def test_an_index_is_recorded_once(tmp_path: Path, specs: list[str]) -> None:
@@ -104,7 +104,8 @@ experiment.write(0, [run], replace=True)
 def test_a_changed_spec_is_refused_with_a_command_that_works(tmp_path: Path) -> None:
     """Reordered or edited lists after the first record are refused: the message names the keys,
     and the command it prints runs."""
-    options = [*write_specs(tmp_path), "--save-dir", str(tmp_path / "out"), "--index", "0"]
+    save = ["--save-dir", str(tmp_path / "out"), "--backend", "eager"]
+    options = [*write_specs(tmp_path), *save, "--index", "0"]
     call("main.py", *options)
     write_specs(tmp_path, {"gamma": 0.9}, {"critic_lr": [0.0003, 0.001, 0.002]})
     refused = call("main.py", *options)
@@ -234,7 +235,7 @@ def test_the_shipped_commands_do_not_collide() -> None:
 
 def test_manifest_names_what_was_resolved(tmp_path: Path, specs: list[str]) -> None:
     """The manifest holds the resolved device, backend and threads, and the specs."""
-    call("main.py", *specs, "--index", "0", "--device", "cpu")
+    call("main.py", *specs, "--index", "0", "--device", "cpu", "--backend", "auto")
     manifest = json.loads((tmp_path / "out" / EXPERIMENT / "manifest.json").read_text())
     assert (manifest["device"], manifest["backend"], manifest["threads"]) == ("cpu", "compile", 1)
     assert manifest["num_settings"] == 6

@@ -120,9 +120,9 @@ class Sweep:
         """Wait until nothing is queued or running."""
         self.wait(lambda: not self.jobs(), "the queue to be empty")
 
-    def wait_until_advanced(self) -> None:
-        """Wait until a task has done steps and a checkpoint of them is on disk."""
-        self.wait(lambda: self.jobs() != {} and self.num_checkpointed() > 0, "a task to advance")
+    def wait_until_advanced(self, num_packs: int = 1) -> None:
+        """Wait until packs have done steps and checkpoints of them are on disk."""
+        self.wait(lambda: self.num_checkpointed() >= num_packs, "packs to advance")
 
     def num_checkpointed(self) -> int:
         """Packs that have a checkpoint on disk."""

@@ -50,9 +50,9 @@ def attempt_of(sweep: Sweep, task: int = 0) -> Attempt:
 
 
 def begin(sweep: Sweep, *options: str) -> str:
-    """Submit both runs as one task and let it advance; returns its job."""
+    """Submit both runs as one task and let both advance; returns its job."""
     sweep.submit(1, *ONE_TASK, *options)
-    sweep.wait_until_advanced()
+    sweep.wait_until_advanced(num_packs=2)
     [job] = sweep.jobs()
     return job
 
@@ -108,7 +108,6 @@ def test_cancel_ends_what_runs_and_keeps_what_it_did(sweep: Sweep) -> None:
 def test_a_killed_worker_costs_only_its_pack(sweep: Sweep) -> None:
     """kill -9 of a worker: a fresh one continues within the same job."""
     job = begin(sweep)
-    sweep.wait(lambda: sweep.num_checkpointed() == 2, "both packs to have checkpoints")
     os.kill(worker_processes(attempt_of(sweep).pid)[0], signal.SIGKILL)
     finish(sweep)
     states = ("sacct", "--noheader", "--allocations", f"--jobs={job}", "--format=State")
