@@ -47,7 +47,7 @@ class Scripted:
     """
 
     def __init__(self, actions: Tensor) -> None:
-        self._actions = actions
+        self._actions = actions.unbind()
 
     def prepare(self, state: State) -> None:
         """See `AgentFunctions`."""

@@ -30,7 +30,7 @@ class Forgetful:
         return self._generator.random(1, np.float32)
 
     def step(self, action: np.ndarray) -> Outcome:
-        return Outcome(self._generator.random(1, np.float32), 0.0, False, False)
+        return self._generator.random(1, np.float32), 0.0, False, False
 
 
 class Cut:
@@ -50,7 +50,7 @@ class Cut:
     def step(self, action: np.ndarray) -> Outcome:
         self._steps += 1
         ended, terminal = self._steps == self.LENGTH, self._episodes % 2 == 0
-        return Outcome(np.zeros(1, np.float32), 0.0, ended and terminal, ended and not terminal)
+        return np.zeros(1, np.float32), 0.0, ended and terminal, ended and not terminal
 
 
 class Walk:
@@ -73,7 +73,7 @@ class Walk:
     def step(self, action: np.ndarray) -> Outcome:
         self._place += 0.1 * float(action[0]) + self._draw.normal(0.0, 0.1) + self.shift
         observation = np.array([self._place], np.float32)
-        return Outcome(observation, -(self._place**2), abs(self._place) >= 1.0, False)
+        return observation, -(self._place**2), abs(self._place) >= 1.0, False
 
 
 class Scribbling(Walk):

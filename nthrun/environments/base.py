@@ -58,19 +58,10 @@ class Environment(Protocol):
         """
 
 
-class Outcome(NamedTuple):
-    """What one step of a host environment gives.
-
-    Attributes:
-        observation: float32, `(observation_dim,)`.
-        terminated, truncated: whether the episode ended in a terminal state, or was cut by the
-            environment itself.
-    """
-
-    observation: np.ndarray
-    reward: float
-    terminated: bool
-    truncated: bool
+Outcome = tuple[np.ndarray, float, bool, bool]
+"""What one step of a host environment gives: the observation, `(observation_dim,)`, which is kept
+as float32, the reward, and whether the episode ended in a terminal state or was cut by the
+environment itself."""
 
 
 class HostEnvironment(Protocol):
@@ -80,7 +71,7 @@ class HostEnvironment(Protocol):
 
     def reset(self, seed: int) -> np.ndarray:
         """Begin an episode that the seed (0 to 2³² - 1) and the actions decide; the observation,
-        float32, `(observation_dim,)`."""
+        `(observation_dim,)`, kept as float32."""
 
     def step(self, action: np.ndarray) -> Outcome:
         """The effect of an action, float32, `(action_dim,)`; a discrete one is its number."""

@@ -52,11 +52,11 @@ class HostedStepper:
         for lane, world in enumerate(self._worlds[: len(host["seed"])]):
             observation = world.reset(int(host["seed"][lane, 0]))
             for action in host["actions"][lane, : host["episode_step"][lane, 0]]:
-                observation = world.step(playable(action)).observation
+                observation, *_ = world.step(playable(action))
             seen = host["observation"][lane, 0]
             if np.isnan(seen).all():
                 seen[:] = observation
-            if not np.array_equal(observation, seen, equal_nan=True):
+            if not np.array_equal(np.float32(observation), seen, equal_nan=True):
                 raise NotReplayedError(
                     f"{self._program.spec.env_name}: an episode that is played again with the "
                     "same seed and actions shows other observations"
@@ -69,20 +69,28 @@ class HostedStepper:
         """See `Stepper`."""
         self.prepare(state)
         own, host = agent_state(state), host_arrays(state)
-        block = HostBlock(self._program.interface, len(learned), len(host["seed"]))
         device, metrics = noise.agent.device, []
+        block = HostBlock(self._program.interface, len(learned), len(host["seed"]), device)
+        which = slice(None) if len(lanes) == len(host["seed"]) else list(lanes)
+        counts, seen = host["episode_step"][:, 0].tolist(), host["observation"][:, 0]
         for place, (step, now) in enumerate(zip(block, noise.each(), strict=True)):
-            clock = first + place, bool(learned[place])
-            step.rows.observation[:] = host["observation"][:, 0]
-            observation = step.observation(device)
+            clock, rows = (first + place, bool(learned[place])), step.rows
+            rows.observation[:] = seen
+            observation = step.observation()
             action = self._functions.act(own, observation, now, clock[0], lanes)
-            step.rows.action[:] = action.numpy(force=True)[:, 0]
-            self._step_worlds(step.rows, host, lanes)
-            self._follow(step.rows, host, now.start_state, lanes)
+            step.take(action)
+            ended = self._step_worlds(rows, counts, lanes)
+            seen[which] = rows.next_observation[which]
+            for lane in ended:
+                seed = int(now.start_state[lane, 0, 0])
+                host["seed"][lane], counts[lane] = seed, 0
+                seen[lane] = self._worlds[lane].reset(seed)
             taken = step.taken(observation, action)
             told = self._functions.take_in(own, taken, now, clock, lanes)
             if learned[place]:
                 metrics.append(told)
+        _keep(host, block.rows, counts, lanes)
+        block.rows.reward[~np.isfinite(block.rows.action).all(2)] = np.nan
         shown = block.shown()
         for name in metrics[0] if metrics else ():
             shown[METRICS + name] = torch.stack([values[name] for values in metrics], 1)
@@ -104,32 +112,41 @@ class HostedStepper:
     def _grow(self, worlds: list[HostEnvironment], count: int) -> None:
         worlds.extend(self._program.world() for _ in range(count - len(worlds)))
 
-    def _step_worlds(self, rows: Rows, host: dict[str, np.ndarray], lanes: Sequence[int]) -> None:
-        """Step the worlds of some lanes and write down what they took and what they give.
+    def _step_worlds(self, rows: Rows, counts: list[int], lanes: Sequence[int]) -> list[int]:
+        """Step the worlds of some lanes and write down what they give.
 
-        Where an action is no number, nor is the reward, which ends the run as diverged.
+        Args:
+            counts: steps of each lane's episode so far; counted on.
+
+        Returns:
+            the lanes whose episode has ended.
         """
-        played = playable(rows.action)
-        counts, limit = host["episode_step"][:, 0].tolist(), self._program.steps_per_episode
+        played, limit = playable(rows.action), self._program.steps_per_episode
         outcomes = [self._worlds[lane].step(played[lane]) for lane in lanes]
+        ended = []
         for lane, (following, reward, terminated, truncated) in zip(lanes, outcomes, strict=True):
-            host["actions"][lane, counts[lane]] = rows.action[lane]
-            rows.next_observation[lane] = following
-            rows.reward[lane] = reward
-            if terminated or truncated or counts[lane] + 1 == limit:
+            rows.next_observation[lane], rows.reward[lane] = following, reward
+            counts[lane] += 1
+            if terminated or truncated or counts[lane] == limit:
                 rows.ended[lane], rows.terminated[lane] = True, terminated
+                ended.append(lane)
         self._program.overwrite(rows.reward, rows.terminated)
-        if not np.array_equal(played, rows.action):
-            rows.reward[~np.isfinite(rows.action).all(1)] = np.nan
+        return ended
 
-    def _follow(
-        self, rows: Rows, host: dict[str, np.ndarray], seeds: Tensor, lanes: Sequence[int]
-    ) -> None:
-        """Bring what an episode is made of up to date; begin a new one where one has ended."""
-        which = slice(None) if len(lanes) == len(rows.ended) else np.array(lanes)
-        host["episode_step"][which] += 1
-        host["observation"][which, 0] = rows.next_observation[which]
-        for lane in np.flatnonzero(rows.ended).tolist():
-            seed = int(seeds[lane, 0, 0])
-            host["seed"][lane], host["episode_step"][lane] = seed, 0
-            host["observation"][lane, 0] = self._worlds[lane].reset(seed)
+
+def _keep(
+    host: dict[str, np.ndarray], rows: Rows, counts: Sequence[int], lanes: Sequence[int]
+) -> None:
+    """Keep what the current episodes are made of, at the end of a block.
+
+    Args:
+        host: the state on the host.
+        rows: of all steps of the block, `(num_steps, lanes, width)`.
+        counts: steps of each lane's episode so far.
+    """
+    num_steps = len(rows.action)
+    for lane in lanes:
+        in_block = min(counts[lane], num_steps)
+        steps = slice(counts[lane] - in_block, counts[lane])
+        host["actions"][lane, steps] = rows.action[num_steps - in_block :, lane]
+        host["episode_step"][lane] = counts[lane]

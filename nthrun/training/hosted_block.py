@@ -32,13 +32,18 @@ class HostStep:
         rows: to be written into.
     """
 
-    def __init__(self, rows: Rows, tensors: tuple[Tensor, ...]) -> None:
+    def __init__(self, rows: Rows, tensors: tuple[Tensor, ...], device: torch.device) -> None:
         self.rows = rows
         self._tensors = tensors
+        self._device = device if device.type != "cpu" else None
 
-    def observation(self, device: torch.device) -> Tensor:
+    def observation(self) -> Tensor:
         """What the agent acts upon, `(lanes, 1, observation_dim)`."""
-        return _on(device, self._tensors[0])
+        return self._seen(self._tensors[0])
+
+    def take(self, action: Tensor) -> None:
+        """Write down what the agent does, `(lanes, 1, action_dim)`."""
+        self._tensors[1].copy_(action)
 
     def taken(self, observation: Tensor, action: Tensor) -> tuple[Experience, Tensor]:
         """The step as the agent sees it, and whether the episode ended, `(lanes, 1, width)` each.
@@ -46,35 +51,44 @@ class HostStep:
         Args:
             observation, action: of it, which the agent has already.
         """
-        *parts, ended = (_on(action.device, tensor) for tensor in self._tensors[2:])
+        *parts, ended = map(self._seen, self._tensors[2:])
         return Experience(observation, action, *parts), ended
+
+    def _seen(self, tensor: Tensor) -> Tensor:
+        return tensor if self._device is None else tensor.to(self._device)
 
 
 class HostBlock:
     """What a block of steps shows: tensors, and arrays that share their memory.
 
-    Each is `(num_steps, lanes, width)`, so that a step lies in one piece.
+    Args:
+        interface: of the environment.
+        num_steps, lanes: how many.
+        device: where the agent is.
+
+    Attributes:
+        rows: arrays of all steps, `(num_steps, lanes, width)`, so that a step lies in one piece.
     """
 
-    def __init__(self, interface: Interface, num_steps: int, lanes: int) -> None:
+    def __init__(
+        self, interface: Interface, num_steps: int, lanes: int, device: torch.device
+    ) -> None:
         observation_dim, action_dim = interface.observation_dim, interface.action_dim
         sizes = (observation_dim, action_dim, 1, observation_dim, 1)
         named = zip(Rows._fields[:-1], sizes, strict=True)
         self._tensors = {name: torch.zeros(num_steps, lanes, size) for name, size in named}
         self._tensors["ended"] = torch.zeros(num_steps, lanes, 1, dtype=torch.bool)
+        self._device = device
+        self.rows = Rows(*(tensor.numpy() for tensor in self._tensors.values()))
 
     def __iter__(self) -> Iterator[HostStep]:
-        arrays = zip(*(tensor.numpy() for tensor in self._tensors.values()), strict=True)
+        arrays = map(Rows._make, zip(*self.rows, strict=True))
         views = zip(
             *(tensor.unsqueeze(2).unbind() for tensor in self._tensors.values()), strict=True
         )
         for rows, tensors in zip(arrays, views, strict=True):
-            yield HostStep(Rows(*rows), tensors)
+            yield HostStep(rows, tensors, self._device)
 
     def shown(self) -> Block:
         """The block as a stepper shows it, `(lanes, num_steps, width)` each."""
         return {name: tensor.transpose(0, 1) for name, tensor in self._tensors.items()}
-
-
-def _on(device: torch.device, tensor: Tensor) -> Tensor:
-    return tensor if tensor.device == device else tensor.to(device)

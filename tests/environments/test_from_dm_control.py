@@ -34,8 +34,8 @@ def played(world: ControlTask, seed: int, actions: np.ndarray) -> list[bytes]:
     """The bits of what an episode shows."""
     shown = [world.reset(seed).tobytes()]
     for action in actions:
-        outcome = world.step(action.copy())
-        shown.append(outcome.observation.tobytes() + np.float64(outcome.reward).tobytes())
+        observation, reward, *_ = world.step(action.copy())
+        shown.append(observation.tobytes() + np.float64(reward).tobytes())
     return shown
 
 

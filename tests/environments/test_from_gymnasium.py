@@ -126,7 +126,7 @@ def test_minatar_episodes_do_not_hang_on_the_one_before(name: str) -> None:
         for last, world in worlds.items():
             world.reset(1000)
             world.step(np.array([last]))
-            steps = [world.reset(seed), *(world.step(np.zeros(1)).observation for _ in range(5))]
+            steps = [world.reset(seed), *(world.step(np.zeros(1))[0] for _ in range(5))]
             seen.append(np.array(steps))
         np.testing.assert_array_equal(*seen)
 

@@ -32,12 +32,8 @@ class ControlTask:
         """See `HostEnvironment`."""
         seen = self._environment.step(action)
         terminated = bool(seen.last() and seen.discount == 0.0)
-        return Outcome(
-            _joined(seen.observation),
-            float(seen.reward),
-            terminated,
-            seen.last() and not terminated,
-        )
+        truncated = seen.last() and not terminated
+        return _joined(seen.observation), float(seen.reward), terminated, truncated
 
     def render(self, camera: int = 0) -> np.ndarray:
         """A picture, `(height, width, 3)`."""

@@ -38,7 +38,7 @@ class GymnasiumEnvironment:
         """See `HostEnvironment`."""
         shaped = action if self._shaped is None else self._shaped(action)
         seen, reward, terminated, truncated, _ = self._environment.step(shaped)
-        return Outcome(self._flat(seen), reward, terminated, truncated)
+        return self._flat(seen), reward, terminated, truncated
 
     @property
     def needs_display(self) -> bool:

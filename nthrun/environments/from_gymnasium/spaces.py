@@ -1,10 +1,9 @@
-"""Gymnasium's spaces as an interface, and their elements as flat float32 arrays."""
+"""Gymnasium's spaces as an interface, and their elements as flat arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,13 +35,10 @@ def interface_of(observations: spaces.Space[Any], actions: spaces.Space[Any]) ->
 
 
 def flattener(space: spaces.Space[Any]) -> Callable[[Any], np.ndarray]:
-    """What turns an observation into float32, `(observation_dim,)`."""
-    as_float32 = partial(np.asarray, dtype=np.float32)
+    """What turns an observation into an array, `(observation_dim,)`."""
     if isinstance(space, spaces.Box) and len(space.shape) == 1:
-        return as_float32
-    if isinstance(space, spaces.Box):
-        return lambda observation: as_float32(observation).reshape(-1)
-    return lambda observation: as_float32(spaces.flatten(space, observation))
+        return lambda observation: observation
+    return lambda observation: np.asarray(spaces.flatten(space, observation))
 
 
 def shaper(space: spaces.Space[Any]) -> Callable[[np.ndarray], Any] | None:
