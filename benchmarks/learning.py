@@ -19,7 +19,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,10 +118,15 @@ def final_returns(
     return found
 
 
-def choose(pair: Pair, sample: int) -> None:
-    """Write the best setting of a pair's sweep, of a sample that is the same each time."""
+def choose(pair: Pair, sample: int, where: Mapping[str, Any]) -> None:
+    """Write the best setting of a pair's sweep, of a sample that is the same each time.
+
+    Args:
+        where: hyperparameter -> the only value of it to try.
+    """
     sweep = pair.spec(pair.sweep).sweep
-    order = np.random.default_rng(0).permutation(sweep.num_settings)[:sample].tolist()
+    shuffled = np.random.default_rng(0).permutation(sweep.num_settings).tolist()
+    order = [n for n in shuffled if where.items() <= dict(sweep.setting(n)).items()][:sample]
     first = final_returns(pair, pair.sweep, order, 0)
     chosen = sorted(order, key=lambda setting: -first[setting])[:FINALISTS]
     indices = [sweep.index(setting, run) for setting in chosen for run in range(FINALIST_SEEDS)]
@@ -163,12 +168,14 @@ def _final_return(run: dict[str, Any], spec: ExperimentSpec) -> float:
 @click.option("--agent", "agents", multiple=True, default=tuple(AGENTS), help="Only these.")
 @click.option("--environment", "environments", multiple=True, default=tuple(ENVIRONMENTS))
 @click.option("--sample", default=16, show_default=True, help="Settings of a sweep to try.")
+@click.option("--critic-lr", type=float, help="Try settings with this critic step size only.")
 @click.option("--runs", default=10, show_default=True, help="Runs of each best setting.")
 def main(
     choosing: bool,
     agents: tuple[str, ...],
     environments: tuple[str, ...],
     sample: int,
+    critic_lr: float | None,
     runs: int,
 ) -> None:
     """Print the mean final return of every pair, or choose its best setting."""
@@ -178,7 +185,7 @@ def main(
         if choosing and pair.best.exists():
             continue
         if choosing:
-            choose(pair, sample)
+            choose(pair, sample, {} if critic_lr is None else {"critic_lr": critic_lr})
         file = pair.best if pair.best.exists() else pair.sweep
         if choosing or pair.spec(file).sweep.num_settings == 1:
             told = "chosen" if choosing else _told(pair, file, runs)
