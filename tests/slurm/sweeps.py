@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -139,16 +137,7 @@ class Sweep:
         return self.directory / f"{name}.json"
 
     def _call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, str(ROOT / "schedule.py"), *arguments],
-            env=os.environ | self.cluster.environment,
-            cwd=self.directory,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=300,
-            check=False,
-        )
+        return call("schedule.py", *arguments, cwd=self.directory, **self.cluster.environment)
 
 
 def write_sweep_specs(directory: Path, environment: Mapping[str, Any]) -> None:
