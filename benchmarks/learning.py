@@ -51,7 +51,6 @@ ENVIRONMENTS = {
 """Name in the names of best files -> environment file."""
 LAST_SHARE = 0.1
 FINALISTS = 3
-FINALIST_SEEDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +117,11 @@ def final_returns(
     return found
 
 
-def choose(pair: Pair, sample: int, where: Mapping[str, Any]) -> None:
+def choose(pair: Pair, sample: int, runs: int, where: Mapping[str, Any]) -> None:
     """Write the best setting of a pair's sweep, of a sample that is the same each time.
 
     Args:
+        runs: of each of the few that did best with one.
         where: hyperparameter -> the only value of it to try.
     """
     sweep = pair.spec(pair.sweep).sweep
@@ -129,10 +129,10 @@ def choose(pair: Pair, sample: int, where: Mapping[str, Any]) -> None:
     order = [n for n in shuffled if where.items() <= dict(sweep.setting(n)).items()][:sample]
     first = final_returns(pair, pair.sweep, order, 0)
     chosen = sorted(order, key=lambda setting: -first[setting])[:FINALISTS]
-    indices = [sweep.index(setting, run) for setting in chosen for run in range(FINALIST_SEEDS)]
+    indices = [sweep.index(setting, run) for setting in chosen for run in range(runs)]
     returns = final_returns(pair, pair.sweep, indices, 0)
     means = {
-        setting: np.mean([returns[sweep.index(setting, run)] for run in range(FINALIST_SEEDS)])
+        setting: np.mean([returns[sweep.index(setting, run)] for run in range(runs)])
         for setting in chosen
     }
     best = max(means, key=lambda setting: means[setting])
@@ -169,14 +169,14 @@ def _final_return(run: dict[str, Any], spec: ExperimentSpec) -> float:
 @click.option("--environment", "environments", multiple=True, default=tuple(ENVIRONMENTS))
 @click.option("--sample", default=16, show_default=True, help="Settings of a sweep to try.")
 @click.option("--critic-lr", type=float, help="Try settings with this critic step size only.")
-@click.option("--runs", default=10, show_default=True, help="Runs of each best setting.")
+@click.option("--runs", type=int, help="Runs of each best setting, 10; of the best few tried, 3.")
 def main(
     choosing: bool,
     agents: tuple[str, ...],
     environments: tuple[str, ...],
     sample: int,
     critic_lr: float | None,
-    runs: int,
+    runs: int | None,
 ) -> None:
     """Print the mean final return of every pair, or choose its best setting."""
     click.echo(f"{cpu_model()}, {os.cpu_count()} cores")
@@ -185,10 +185,11 @@ def main(
         if choosing and pair.best.exists():
             continue
         if choosing:
-            choose(pair, sample, {} if critic_lr is None else {"critic_lr": critic_lr})
+            where = {} if critic_lr is None else {"critic_lr": critic_lr}
+            choose(pair, sample, runs or 3, where)
         file = pair.best if pair.best.exists() else pair.sweep
         if choosing or pair.spec(file).sweep.num_settings == 1:
-            told = "chosen" if choosing else _told(pair, file, runs)
+            told = "chosen" if choosing else _told(pair, file, runs or 10)
             seconds = time.perf_counter() - started
             click.echo(f"{pair.environment:<21} {pair.agent:<20} {told}   {seconds:6.0f} s")
 
