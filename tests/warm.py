@@ -1,7 +1,8 @@
 """A process that has imported everything and forks one for each entry point that is called.
 
-Importing torch takes longer than most of what tests have an entry point do. A forked process is a
-real one in all but that: its own memory, working directory, output and exit code.
+Importing torch takes longer than most of what tests have an entry point do. A forked process has
+its own memory, working directory, variables, output and exit code. What it has not of its own is
+what Python reads at its start, the hash seed and `PYTHON*`, and what is printed while importing.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import json
 import os
 import runpy
 import select
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -34,8 +38,9 @@ class WarmProcess:
             stdout=subprocess.PIPE,
             text=True,
             bufsize=1,
+            start_new_session=True,
         )
-        atexit.register(self._server.kill)
+        atexit.register(self.end)
 
     def call(
         self, arguments: list[str], cwd: Path, environment: Mapping[str, str], timeout: float
@@ -48,19 +53,35 @@ class WarmProcess:
         Raises:
             subprocess.TimeoutExpired: it takes longer than `timeout` seconds.
         """
-        streams = self._server.stdin, self._server.stdout
-        assert streams[0] is not None
-        assert streams[1] is not None
         with tempfile.TemporaryDirectory() as directory:
             files = [str(Path(directory, name)) for name in ("stdout", "stderr")]
-            streams[0].write(json.dumps([arguments, str(cwd), dict(environment), *files]) + "\n")
-            if not select.select([streams[1]], [], [], timeout)[0]:
-                self._server.kill()
+            request = json.dumps([arguments, str(cwd), dict(environment), *files])
+            try:
+                code = self._answer(request, timeout)
+            except BaseException:
+                self.end()
                 warm_process.cache_clear()
-                raise subprocess.TimeoutExpired(arguments, timeout)
-            code = int(streams[1].readline())
+                raise
             printed = [Path(file).read_text(encoding="utf-8") for file in files]
         return subprocess.CompletedProcess(arguments, code, *printed)
+
+    def end(self) -> None:
+        """End it, and whatever it has forked."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._server.pid, signal.SIGKILL)
+        self._server.wait()
+
+    def _answer(self, request: str, timeout: float) -> int:
+        """The exit code of what is asked for."""
+        given, answered = self._server.stdin, self._server.stdout
+        assert given is not None
+        assert answered is not None
+        given.write(request + "\n")
+        if not select.select([answered], [], [], timeout)[0]:
+            raise subprocess.TimeoutExpired(request, timeout)
+        answer = answered.readline()
+        assert answer, f"the warm process has ended, asked for {request}"
+        return int(answer)
 
 
 @cache
@@ -92,15 +113,19 @@ def _be(arguments: list[str], cwd: str, files: list[str]) -> None:
         os.dup2(descriptor, place)
     os.chdir(cwd)
     sys.argv = arguments
+    sys.path[0] = str(Path(arguments[0]).parent)
     code = 1
     try:
         runpy.run_path(arguments[0], run_name="__main__")
         code = 0
     except SystemExit as ended:
+        if isinstance(ended.code, str):
+            print(ended.code, file=sys.stderr)
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
+        threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()

@@ -14,8 +14,6 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from nthrun.errors import UnsupportedOperationError
 
-BY_VALUES = "GuardOnDataDependentSymNode"
-"""The name of torch's error for what depends on a tensor's values; to import it takes long."""
 Tensors = dict[str, Tensor]
 Function = Callable[[Tensors], Tensors]
 """Inputs by name to outputs by name. An output named like an input is that input's next value;
@@ -60,7 +58,12 @@ def record(function: Function, inputs: Mapping[str, Tensor]) -> tuple[fx.GraphMo
         traced = make_fx(positional, tracing_mode="fake", _allow_non_fake_inputs=True)
         return traced(*inputs.values()), results
     except RuntimeError as error:
-        if type(error).__name__ != BY_VALUES:
+        # Imported where it has been already, for eager runs would wait a third of a second for it.
+        from torch.fx.experimental.symbolic_shapes import (  # noqa: PLC0415
+            GuardOnDataDependentSymNode,
+        )
+
+        if not isinstance(error, GuardOnDataDependentSymNode):
             raise
         raise UnsupportedOperationError(
             "a step that branches or slices by the values of tensors cannot be compiled"

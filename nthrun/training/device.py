@@ -32,7 +32,7 @@ def prepare_torch(threads: int) -> None:
     torch.set_num_threads(threads)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
-    # This sets what use_deterministic_algorithms does, without importing all of TorchInductor.
+    # The same for TorchInductor is set where it is used (graphed.py), as importing it takes long.
     torch.set_deterministic_debug_mode("error")
     # Filling every new tensor would show reads of unset memory, at a sixth of the speed.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

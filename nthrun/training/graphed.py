@@ -101,6 +101,7 @@ class _Graph:
         self._clock = torch.zeros(1, dtype=torch.int64, device=device)
         self._place = torch.zeros(1, dtype=torch.int64, device=device)
         recorded, self._names = record(step, self._inputs(self._state))
+        torch.use_deterministic_algorithms(True)  # has TorchInductor choose nothing by timing
         self._step = torch.compile(recorded, fullgraph=True, dynamic=False)
         scratch = {name: tensor.clone() for name, tensor in self._state.items()}
         shown = self._shown(scratch)

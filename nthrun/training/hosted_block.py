@@ -15,7 +15,10 @@ from nthrun.training.stepping import Block
 
 
 class Rows(NamedTuple):
-    """One step of every lane, to be written into: `(lanes, width)`, float32, and `ended` bool."""
+    """One step of every lane, to be written into: `(lanes, width)`, float32, and `ended` bool.
+
+    Or all steps of a block, `(num_steps, lanes, width)`.
+    """
 
     observation: np.ndarray
     action: np.ndarray

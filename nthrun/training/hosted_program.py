@@ -27,7 +27,7 @@ class HostedProgram(Program):
         host.observation   (lanes, 1, observation_dim); NaN before the first world has been reset
         host.seed          (lanes, 1) of the current episode
         host.episode_step  (lanes, 1) steps of it
-        host.actions       (lanes, limit, action_dim) taken in it
+        host.actions       (lanes, limit, action_dim); the first `episode_step` were taken in it
     """
 
     def noise_sizes(self) -> dict[Purpose, int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,22 @@ def test_an_index_is_recorded_once(tmp_path: Path, specs: list[str]) -> None:
     started = [run[0, 2]["provenance"]["shard"] for run in (before, after)]
     assert started[0] != started[1]
     assert not list((tmp_path / "out" / EXPERIMENT).glob("checkpoints/*"))
+
+
+def test_an_eager_run_waits_for_no_compiler(specs: list[str]) -> None:
+    """Started cold, it imports nothing of what compiling needs, which takes a second."""
+    arguments = [*specs, "--index", "0"]
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", str(ROOT / "main.py"), *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "index 0: completed" in done.stdout, done.stderr
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "torch" in imported
+    assert imported.isdisjoint({"torch._inductor", "torch._dynamo", "sympy"})
 
 
 def test_pack_widths_do_not_change_bits(tmp_path: Path, specs: list[str]) -> None:

@@ -55,14 +55,16 @@ def spec_of(case: Case, parameters: dict[str, Any] | None = None) -> ExperimentS
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_blocks_of_replayed_steps_follow_eager_steps(case: Case) -> None:
-    """Noise, clock, state and outputs move in fixed memory as they do from hand to hand; without
-    a GPU the step is launched anew where a graph would be replayed."""
+    """Noise, clock, state and outputs move in fixed memory as they do from hand to hand, and
+    TorchInductor is told to be deterministic; without a GPU the step is launched anew where a graph
+    would be replayed."""
     spec = spec_of(case)
     training = Training(pack_of(spec, [0, 1, 2]), surroundings(spec))
     training.stepper = GraphedStepper(training.program, 128, called)
     reference = train(spec, [0, 1, 2])
     for run in training.run():
         assert_close(run, reference[run["index"]])
+    assert torch._inductor.config.deterministic
 
 
 @needs_gpu
