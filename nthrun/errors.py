@@ -11,6 +11,7 @@
     ├── SlurmError              RuntimeError  Slurm is not here, does not answer or refuses
     ├── SupersededError         RuntimeError  another attempt at the same task has taken over
     ├── NotReplayedError        RuntimeError  an episode played again goes another way
+    ├── NoSolutionError         RuntimeError  a model whose solver found no solution
     ├── CompileError            RuntimeError  native code that cannot be built or kept
     │   ├── MissingCompilerError               no C++ compiler
     │   └── UnsupportedOperationError  NotImplementedError  a step that cannot be compiled
@@ -153,6 +154,10 @@ class InterruptedRunError(NthrunError, RuntimeError):
 
 class NotReplayedError(NthrunError, RuntimeError):
     """An episode on the host that is played again goes another way."""
+
+
+class NoSolutionError(NthrunError, RuntimeError):
+    """A model whose solver did not find a solution; the message has the numbers."""
 
 
 class CompileError(NthrunError, RuntimeError):

@@ -1,0 +1,1 @@
+"""The Bewley model: unequal households that save against uninsured risk, in general equilibrium."""
