@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # nthrun from this
 from nthrun.agents.registry import AGENTS
 from nthrun.environments.registry import ENVIRONMENTS
 from nthrun.specs.declaration import AgentDeclaration, EnvironmentDeclaration
-from nthrun.specs.environment_spec import FIELDS
+from nthrun.specs.environment_spec import fields_of
 from nthrun.specs.field import Field, plain, shown
 from nthrun.specs.interface import Interface
 
@@ -107,8 +107,7 @@ def _environment(environment: EnvironmentDeclaration) -> str:
 
 def _actions(environment: EnvironmentDeclaration, continuous: bool) -> str:
     """What an environment shows and takes, at its fields' defaults."""
-    fields = (*FIELDS, *environment.fields)
-    values = {f.name: f.default for f in fields if f.default is not None}
+    values = {f.name: f.default for f in fields_of(environment) if f.default is not None}
     interface = environment.interface_of(values | {"continuous": continuous})
     pairs = zip(interface.observation_low, interface.observation_high, strict=True)
     seen = ", ".join(dict.fromkeys(f"[{low:.4g}, {high:.4g}]" for low, high in pairs))

@@ -8,6 +8,7 @@ from nthrun.environments.bimodal.declaration import (
     STOCHASTIC_BIMODAL,
 )
 from nthrun.environments.cartpole.declaration import CARTPOLE, CONTINUOUS_CARTPOLE
+from nthrun.environments.ghm.declaration import GHM
 from nthrun.environments.gridworld.declaration import GRIDWORLD, INDEX_GRIDWORLD, XY_GRIDWORLD
 from nthrun.environments.mountain_car.declaration import (
     DENSE_MOUNTAIN_CAR_CONTINUOUS,
@@ -38,4 +39,5 @@ DECLARATIONS = (
     STOCHASTIC_BIMODAL,
     CONTINUOUS_SHORT_CORRIDOR,
     ACCESS_CONTROL,
+    GHM,
 )

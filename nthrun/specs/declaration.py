@@ -68,6 +68,7 @@ class EnvironmentDeclaration:
         viewer: the same of what draws a state, imported when rendering; "" if nothing does.
         fields: fields of its own beside those every environment has.
         continuous: the allowed values of the field `continuous`, the first its default.
+        gamma: the default of the field `gamma`.
         on_host: whether it steps on the host, one lane after the other, instead of as tensors.
         label_fields: its fields whose values tell its experiments apart, in directory names too.
         doc: what it is, in a sentence or two.
@@ -80,6 +81,7 @@ class EnvironmentDeclaration:
     viewer: str = ""
     fields: tuple[Field, ...] = ()
     continuous: tuple[bool, ...] = (True,)
+    gamma: float = 0.99
     on_host: bool = False
     label_fields: tuple[str, ...] = ()
     doc: str = ""

@@ -179,6 +179,13 @@ def requested_series(record: tuple[str, ...]) -> frozenset[str]:
     return frozenset(name for entry in record for name in REQUIRED_SERIES.get(entry, (entry,)))
 
 
+def fields_of(declaration: EnvironmentDeclaration) -> tuple[Field, ...]:
+    """Every field of an environment's spec: the common ones, with its own defaults, and its own."""
+    defaults = {"continuous": declaration.continuous[0], "gamma": declaration.gamma}
+    common = (replace(f, default=defaults.get(f.name, f.default)) for f in FIELDS)
+    return (*common, *declaration.fields)
+
+
 def read_environment_spec(
     document: Document, declaration: EnvironmentDeclaration
 ) -> EnvironmentSpec:
@@ -187,8 +194,7 @@ def read_environment_spec(
     Raises:
         SpecError: every fault of the document.
     """
-    common = (_with_default(field, declaration) for field in FIELDS)
-    fields = {field.name: field for field in (*common, *declaration.fields)}
+    fields = {field.name: field for field in fields_of(declaration)}
     raw = {key: value for key, value in flatten(document.values) if key != "env_name"}
     faults = [
         Fault(document.origin(key), key, problem, hint)
@@ -207,17 +213,10 @@ def read_environment_spec(
             interface = declaration.interface_of(values)
             faults += start_faults(values, interface, document)
         except SpecError as error:
-            faults += error.faults
+            faults += [replace(fault, file=document.origin(fault.key)) for fault in error.faults]
     if faults:
         raise SpecError(faults)
     return EnvironmentSpec(declaration.name, values, declaration, interface)
-
-
-def _with_default(field: Field, declaration: EnvironmentDeclaration) -> Field:
-    """A common field with the environment's own default."""
-    if field.name == "continuous":
-        return replace(field, default=declaration.continuous[0])
-    return field
 
 
 def _value(field: Field, raw: Mapping[str, object], document: Document) -> Value:

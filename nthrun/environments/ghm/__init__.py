@@ -1,0 +1,1 @@
+"""A firm that pays dividends and issues equity, whose cash is hit by lasting and passing shocks."""

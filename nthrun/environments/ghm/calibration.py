@@ -1,0 +1,119 @@
+"""The firm's technology, its costs of finance, and what follows from them directly.
+
+Décamps, Gryglewicz, Morellec & Villeneuve (2017), "Corporate Policies with Permanent and Transitory
+Shocks", Review of Financial Studies 30(1). Productivity A and the cash flow of the firm follow
+
+    dA = μ A dt + σ_A A dW^A,    A (α dt + σ_X dW^X),    corr(dW^A, dW^X) = ρ.
+
+Cash earns r - λ. One unit of new cash costs shareholders p, and A φ more each time they are asked.
+A firm that is closed down fetches the share ω of what it would be worth without frictions. All is
+proportional to A, so cash and values are per unit of productivity here: c = M / A, V = A F(c).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, TypeVar
+
+from nthrun.errors import Fault, SpecError
+
+if TYPE_CHECKING:
+    from nthrun.environments.ghm.cash_grid import Floats
+
+Cash = TypeVar("Cash", float, "Floats")
+WHERE = "GHM calibration"
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Parameters of one firm; rates and volatilities are per year.
+
+    Attributes:
+        alpha: α > 0, mean cash flow per unit of productivity.
+        mu: μ < r, growth of productivity.
+        r: interest rate.
+        lambda_: λ ≥ 0, carry cost of cash: what it earns less than r.
+        sigma_a: σ_A ≥ 0, volatility of the lasting shock, to productivity.
+        sigma_x: σ_X ≥ 0, volatility of the passing shock, to the cash flow.
+        rho: ρ in [-1, 1], correlation of the two.
+        issuance_cost: p ≥ 1, what shareholders pay for one unit of new cash.
+        fixed_cost: φ ≥ 0, cost of asking them at all.
+        recovery: ω in [0, 1], share of the first best that liquidation recovers.
+    """
+
+    alpha: float = 0.18
+    mu: float = 0.01
+    r: float = 0.03
+    lambda_: float = 0.02
+    sigma_a: float = 0.25
+    sigma_x: float = 0.12
+    rho: float = -0.2
+    issuance_cost: float = 1.06
+    fixed_cost: float = 0.002
+    recovery: float = 0.55
+
+    @property
+    def discount_rate(self) -> float:
+        """r - μ, the rate at which values per unit of productivity are discounted."""
+        return self.r - self.mu
+
+    @property
+    def cash_growth(self) -> float:
+        """r - λ - μ, the growth of scaled cash beside the cash flow."""
+        return self.r - self.lambda_ - self.mu
+
+    @property
+    def first_best(self) -> float:
+        """α / (r - μ), the value of a firm without frictions."""
+        return self.alpha / self.discount_rate
+
+    @property
+    def recovered_value(self) -> float:
+        """ω α / (r - μ), what liquidation fetches."""
+        return self.recovery * self.first_best
+
+    def drift(self, cash: Cash) -> Cash:
+        """α + (r - λ - μ) c, the drift of scaled cash before any control, per year."""
+        return self.alpha + self.cash_growth * cash
+
+    def variance(self, cash: Cash) -> Cash:
+        """σ(c)² = σ_A² c² - 2 ρ σ_A σ_X c + σ_X², of scaled cash, per year."""
+        # a sum of squares, rather than the polynomial, cannot fall below zero by rounding
+        related = self.sigma_a * cash - self.rho * self.sigma_x
+        return related * related + (1 - self.rho**2) * self.sigma_x**2
+
+
+def check_calibration(calibration: Calibration) -> None:
+    """Raises SpecError with one fault per parameter that is not a number or out of range."""
+    faults = list(_not_numbers(calibration)) or list(_out_of_range(calibration))
+    if faults:
+        raise SpecError(faults)
+
+
+def _not_numbers(calibration: Calibration) -> Iterator[Fault]:
+    for field in fields(calibration):
+        value = getattr(calibration, field.name)
+        if not math.isfinite(value):
+            yield Fault(WHERE, field.name, f"got {value}, allowed: a finite number")
+
+
+def _out_of_range(calibration: Calibration) -> Iterator[Fault]:
+    if calibration.alpha <= 0:
+        yield Fault(WHERE, "alpha", f"got {calibration.alpha:g}, allowed: above 0")
+    if calibration.r <= calibration.mu:
+        problem = f"got {calibration.r:g}, allowed: above mu, which is {calibration.mu:g}"
+        yield Fault(WHERE, "r", problem, "with r <= mu the firm is worth infinitely much")
+    for name in ("lambda_", "sigma_a", "sigma_x", "fixed_cost"):
+        value = getattr(calibration, name)
+        if value < 0:
+            yield Fault(WHERE, name, f"got {value:g}, allowed: 0 or more")
+    if abs(calibration.rho) > 1:
+        yield Fault(WHERE, "rho", f"got {calibration.rho:g}, allowed: -1 to 1")
+    if calibration.issuance_cost < 1:
+        problem = f"got {calibration.issuance_cost:g}, allowed: 1 or more"
+        hint = "below 1, issuing and paying out at once is profit without end"
+        yield Fault(WHERE, "issuance_cost", problem, hint)
+    if not 0 <= calibration.recovery <= 1:
+        yield Fault(WHERE, "recovery", f"got {calibration.recovery:g}, allowed: 0 to 1")

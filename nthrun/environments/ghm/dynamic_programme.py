@@ -1,0 +1,156 @@
+"""The best a firm can do under the rules of the simulation, by exact dynamic programming.
+
+With V_N the terminal value, and V_n(c) the liquidation value for c <= 0,
+
+    V_n(c) = max over (a_L, a_E) of (a_L - a_E) dt + exp(-(r - μ) dt) E[V_{n+1}(c')],
+
+with the controls, the law of c' and the payments of `rules.Rules`. V is linear between the nodes of
+a grid; expectations of it are exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nthrun.environments.ghm.actions import ActionPaths, action_paths, best_between
+from nthrun.environments.ghm.calibration import Calibration, check_calibration
+from nthrun.environments.ghm.cash_grid import (
+    Expectation,
+    Floats,
+    GridShape,
+    cash_grid,
+    gaussian_expectation,
+)
+from nthrun.environments.ghm.rules import Rules, check_rules
+
+LEAST_RISK = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Optimum:
+    """Values and best controls of every step; step n has num_steps - n steps to go.
+
+    Attributes:
+        cash: the grid, from 0, shape (nodes,); what is said of its first node holds just above 0.
+        value: V, shape (num_steps + 1, nodes).
+        dividend: best a_L, per year, shape (num_steps, nodes).
+        issuance: best a_E, per year, shape (num_steps, nodes).
+        liquidation_value: V at c <= 0.
+    """
+
+    cash: Floats
+    value: Floats
+    dividend: Floats
+    issuance: Floats
+    liquidation_value: float
+
+    def value_at(self, cash: ArrayLike, step: int) -> Floats:
+        """V of given cash, of its shape; above the grid V goes on linearly."""
+        levels = np.asarray(cash, dtype=np.float64)
+        nodes, values = self.cash, self.value[step]
+        slope = (values[-1] - values[-2]) / (nodes[-1] - nodes[-2])
+        beyond = slope * np.maximum(levels - nodes[-1], 0)
+        alive = np.interp(levels, nodes, values) + beyond
+        return np.where(levels > 0, alive, self.liquidation_value)
+
+    def policy_at(self, cash: ArrayLike, step: int) -> tuple[Floats, Floats]:
+        """Best a_L and a_E of given cash, each of its shape; 0 at c <= 0.
+
+        Between nodes of which one issues and the other does not, the nearer one's is taken, for a
+        mixture of the two is no firm's best.
+        """
+        levels = np.asarray(cash, dtype=np.float64)
+        below = np.clip(np.searchsorted(self.cash, levels) - 1, 0, len(self.cash) - 2)
+        span = self.cash[below + 1] - self.cash[below]
+        share = np.clip((levels - self.cash[below]) / span, 0, 1)
+        issues = self.issuance[step] > 0
+        share = np.where(issues[below] == issues[below + 1], share, np.round(share))
+        alive = levels > 0
+        dividend, issuance = (
+            np.where(alive, (1 - share) * rate[below] + share * rate[below + 1], 0.0)
+            for rate in (self.dividend[step], self.issuance[step])
+        )
+        return dividend, issuance
+
+    def mean_value(self, low: float, high: float, step: int = 0) -> float:
+        """V averaged over cash uniform on [low, high], 0 <= low < high."""
+        inner = self.cash[(self.cash > low) & (self.cash < high)]
+        # V may jump at 0, and counts just above
+        start = max(low, np.finfo(np.float64).tiny)
+        points = np.concatenate([[start], inner, [high]])
+        return float(np.trapezoid(self.value_at(points, step), points) / (high - low))
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What one step back needs, the same for every step."""
+
+    paths: ActionPaths
+    means: Floats
+    reward: Floats
+    expectation: Expectation
+    discount: float
+    liquidation_value: float
+
+
+def solve(calibration: Calibration, rules: Rules, shape: GridShape | None = None) -> Optimum:
+    """The optimum of all steps.
+
+    Raises:
+        SpecError: the calibration or the rules are infeasible, or σ_X is 0.
+    """
+    check_calibration(calibration)
+    check_rules(rules)
+    cash = cash_grid(calibration, rules.dt, GridShape() if shape is None else shape)
+    step = _step(calibration, rules, cash)
+    value = np.empty((rules.num_steps + 1, len(cash)))
+    policy = np.empty((2, rules.num_steps, len(cash)))
+    value[-1] = _at_horizon(rules, cash)
+    for number in reversed(range(rules.num_steps)):
+        value[number], policy[:, number] = _back(step, value[number + 1])
+    return Optimum(cash, value, policy[0], policy[1], rules.liquidation_value)
+
+
+def _at_horizon(rules: Rules, cash: Floats) -> Floats:
+    """What firms that are still alive are paid."""
+    if rules.terminal == "cash":
+        return cash
+    paid = rules.liquidation_value if rules.terminal == "liquidation" else 0.0
+    return np.full_like(cash, paid)
+
+
+def _step(calibration: Calibration, rules: Rules, cash: Floats) -> _Step:
+    deviations = np.sqrt(rules.dt * calibration.variance(cash))
+    # with ρ = 1 some cash bears no risk, and a normal law needs some
+    deviations = np.maximum(deviations, LEAST_RISK * deviations[0])
+    paths = action_paths(calibration, rules, cash, deviations)
+    means = paths.cash_after(calibration, rules.dt, cash)
+    return _Step(
+        paths,
+        means,
+        (paths.dividend - paths.issuance) * rules.dt,
+        gaussian_expectation(cash, means.ravel(), np.repeat(deviations, means.shape[1])),
+        rules.discount(calibration),
+        rules.liquidation_value,
+    )
+
+
+def _back(step: _Step, value: Floats) -> tuple[Floats, Floats]:
+    """V one step earlier, shape (nodes,), and dividend and issuance, shape (2, nodes)."""
+    expected, slope = step.expectation.of(step.liquidation_value, value)
+    totals = step.reward + step.discount * expected.reshape(step.means.shape)
+    slopes = step.discount * slope.reshape(step.means.shape)
+    change = np.diff(step.means, axis=1)
+    ends = np.stack([slopes[:, :-1] * change, slopes[:, 1:] * change])
+    peaks, shares = best_between(totals, ends + np.diff(step.reward, axis=1))
+    peaks[:, ~step.paths.joined] = -np.inf
+    rows = np.arange(len(value))
+    options = np.concatenate([totals, peaks], axis=1)
+    best = options.argmax(axis=1)
+    num_nodes = totals.shape[1]
+    node = best % num_nodes
+    share = np.where(best < num_nodes, 0.0, shares[rows, np.minimum(node, num_nodes - 2)])
+    return options[rows, best], step.paths.mixed(rows, node, share)

@@ -1,0 +1,78 @@
+"""The firm as a tensor program; `rules.Rules` has the law of its cash.
+
+With t the time since the start, the reward of a step is the present value of what shareholders get,
+
+    r = exp(-(r - μ) t) (a_L - a_E) dt + exp(-(r - μ)(t + dt)) × (what an end pays),
+
+so that the sum of an episode's rewards is what the firm has been worth.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from nthrun.environments.base import Transition
+from nthrun.environments.gaussian import normal
+from nthrun.environments.ghm.declaration import calibration_of, rules_of
+from nthrun.environments.starting import started
+from nthrun.specs.environment_spec import EnvironmentSpec
+
+
+class Firm:
+    """State (c, steps left), c cash per unit of productivity; observation (c / cash_max, share of
+    the time left)."""
+
+    def __init__(self, spec: EnvironmentSpec) -> None:
+        self._spec = spec
+        self._calibration = calibration_of(spec.values)
+        self._rules = rules_of(spec.values)
+        self._cash_max = spec.number("cash_max")
+
+    def reset(self, draws: Tensor) -> Tensor:
+        """Cash uniform on [0, cash_max], and all of the time, unless the spec fixes the start."""
+        left = torch.full_like(draws, self._rules.num_steps)
+        return started(self._spec, torch.cat([self._cash_max * draws, left], -1))
+
+    def observe(self, state: Tensor) -> Tensor:
+        """Both parts, scaled."""
+        scale = (1.0 / self._cash_max, 1.0 / self._rules.num_steps)
+        return state * torch.tensor(scale, dtype=state.dtype, device=state.device)
+
+    def step(self, state: Tensor, action: Tensor, draws: Tensor) -> Transition:
+        """Pay, issue, and see what the shock leaves; terminates without cash or time."""
+        rules, firm = self._rules, self._calibration
+        cash, left = state.split(1, -1)
+        dividend, issuance = action.split(1, -1)
+        dividend = torch.minimum(dividend, cash / rules.dt)
+        issues = (issuance >= rules.issuance_min) & (issuance > 0.0)
+        issuance = torch.where(issues, issuance, 0.0)
+        raised = torch.where(issues, issuance / firm.issuance_cost - firm.fixed_cost, 0.0)
+        drift = firm.alpha + firm.cash_growth * cash
+        shock = math.sqrt(rules.dt) * self._volatility(cash) * normal(draws)
+        following = cash + (drift - dividend + raised) * rules.dt + shock
+        broke, over = following <= 0.0, left <= 1.0
+        paid = torch.where(
+            broke, rules.liquidation_value, torch.where(over, self._at_end(following), 0.0)
+        )
+        rate = firm.discount_rate * rules.dt
+        present = torch.exp(-rate * (rules.num_steps - left))
+        reward = present * ((dividend - issuance) * rules.dt + math.exp(-rate) * paid)
+        state = torch.cat([following.clamp(min=0.0), left - 1.0], -1)
+        return Transition(state, reward, (broke | over).to(reward.dtype))
+
+    def _volatility(self, cash: Tensor) -> Tensor:
+        """σ(c), per square root of a year."""
+        firm = self._calibration
+        lasting = firm.sigma_a * cash - firm.rho * firm.sigma_x
+        unrelated = (1.0 - firm.rho**2) * firm.sigma_x**2
+        return torch.sqrt(lasting * lasting + unrelated)
+
+    def _at_end(self, cash: Tensor) -> Tensor:
+        """What the horizon pays to a firm that has got there."""
+        if self._rules.terminal == "cash":
+            return cash
+        paid = self._rules.liquidation_value if self._rules.terminal == "liquidation" else 0.0
+        return torch.full_like(cash, paid)
