@@ -2,7 +2,7 @@
 
 Importing torch takes longer than most of what tests have an entry point do. A forked process has
 its own memory, working directory, variables, output and exit code. What it has not of its own is
-what Python reads at its start, the hash seed and `PYTHON*`, and what is printed while importing.
+what Python reads at its start, as the hash seed, and what is printed while importing.
 """
 
 from __future__ import annotations
@@ -113,7 +113,8 @@ def _be(arguments: list[str], cwd: str, files: list[str]) -> None:
         os.dup2(descriptor, place)
     os.chdir(cwd)
     sys.argv = arguments
-    sys.path[0] = str(Path(arguments[0]).parent)
+    more = os.environ.get("PYTHONPATH")
+    sys.path[:1] = [str(Path(arguments[0]).parent), *(more.split(os.pathsep) if more else ())]
     code = 1
     try:
         runpy.run_path(arguments[0], run_name="__main__")
