@@ -127,6 +127,8 @@ def choose(pair: Pair, sample: int, runs: int, where: Mapping[str, Any]) -> None
     sweep = pair.spec(pair.sweep).sweep
     shuffled = np.random.default_rng(0).permutation(sweep.num_settings).tolist()
     order = [n for n in shuffled if where.items() <= dict(sweep.setting(n)).items()][:sample]
+    if not order:
+        raise click.ClickException(f"{pair.sweep.name}: no setting has {dict(where)}")
     first = final_returns(pair, pair.sweep, order, 0)
     chosen = sorted(order, key=lambda setting: -first[setting])[:FINALISTS]
     indices = [sweep.index(setting, run) for setting in chosen for run in range(runs)]
@@ -182,16 +184,16 @@ def main(
     click.echo(f"{cpu_model()}, {os.cpu_count()} cores")
     for pair in pairs(agents, environments):
         started = time.perf_counter()
-        if choosing and pair.best.exists():
+        only, known = pair.spec(pair.sweep).sweep.num_settings == 1, pair.best.exists()
+        if (only or known) is choosing:
             continue
         if choosing:
-            where = {} if critic_lr is None else {"critic_lr": critic_lr}
-            choose(pair, sample, runs or 3, where)
-        file = pair.best if pair.best.exists() else pair.sweep
-        if choosing or pair.spec(file).sweep.num_settings == 1:
-            told = "chosen" if choosing else _told(pair, file, runs or 10)
-            seconds = time.perf_counter() - started
-            click.echo(f"{pair.environment:<21} {pair.agent:<20} {told}   {seconds:6.0f} s")
+            choose(pair, sample, runs or 3, {} if critic_lr is None else {"critic_lr": critic_lr})
+            told = "chosen"
+        else:
+            told = _told(pair, pair.sweep if only else pair.best, runs or 10)
+        seconds = time.perf_counter() - started
+        click.echo(f"{pair.environment:<21} {pair.agent:<20} {told}   {seconds:6.0f} s")
 
 
 def _told(pair: Pair, file: Path, runs: int) -> str:
