@@ -18,6 +18,7 @@ CALIBRATION = "calibration."
 FIRM = Calibration()
 RULES = Rules()
 MAX_STEPS = 10**6
+"""Of an episode; float32 counts no further than 1.6e7 of them."""
 CALIBRATED = (
     Field("alpha", "float", FIRM.alpha, "mean cash flow per unit of productivity", above=0),
     Field("mu", "float", FIRM.mu, "growth of productivity; below r"),

@@ -10,6 +10,7 @@ so that the sum of an episode's rewards is what the firm has been worth.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,16 +44,16 @@ class Firm:
 
     def step(self, state: Tensor, action: Tensor, draws: Tensor) -> Transition:
         """Pay, issue, and see what the shock leaves; terminates without cash or time."""
-        rules, firm = self._rules, self._calibration
+        rules = self._rules
+        firm: Any = self._calibration  # its formulas take tensors as they do arrays
         cash, left = state.split(1, -1)
         dividend, issuance = action.split(1, -1)
         dividend = torch.minimum(dividend, cash / rules.dt)
         issues = (issuance >= rules.issuance_min) & (issuance > 0.0)
         issuance = torch.where(issues, issuance, 0.0)
         raised = torch.where(issues, issuance / firm.issuance_cost - firm.fixed_cost, 0.0)
-        drift = firm.alpha + firm.cash_growth * cash
-        shock = math.sqrt(rules.dt) * self._volatility(cash) * normal(draws)
-        following = cash + (drift - dividend + raised) * rules.dt + shock
+        shock = math.sqrt(rules.dt) * torch.sqrt(firm.variance(cash)) * normal(draws)
+        following = cash + (firm.drift(cash) - dividend + raised) * rules.dt + shock
         broke, over = following <= 0.0, left <= 1.0
         paid = torch.where(
             broke, rules.liquidation_value, torch.where(over, self._at_end(following), 0.0)
@@ -62,13 +63,6 @@ class Firm:
         reward = present * ((dividend - issuance) * rules.dt + math.exp(-rate) * paid)
         state = torch.cat([following.clamp(min=0.0), left - 1.0], -1)
         return Transition(state, reward, (broke | over).to(reward.dtype))
-
-    def _volatility(self, cash: Tensor) -> Tensor:
-        """σ(c), per square root of a year."""
-        firm = self._calibration
-        lasting = firm.sigma_a * cash - firm.rho * firm.sigma_x
-        unrelated = (1.0 - firm.rho**2) * firm.sigma_x**2
-        return torch.sqrt(lasting * lasting + unrelated)
 
     def _at_end(self, cash: Tensor) -> Tensor:
         """What the horizon pays to a firm that has got there."""
