@@ -102,17 +102,18 @@ def newest_step(directory: Path) -> int:
 
 
 def status(directory: Path, path: str) -> tuple[dict[str, str], list[str]]:
-    """The only row of `--status`, its empty and zero cells left out, and the lines below it."""
+    """The only row of `--status` but its empty cells and counts of zero, and the lines below it."""
     done = call("schedule.py", "--status", str(directory / "out"), PATH=path)
     assert (done.returncode, done.stderr) == (0, ""), done
     headers, row, *details = done.stdout.splitlines()
     cells = dict(zip(headers.split(), row.split(), strict=False))
-    return {k: v for k, v in cells.items() if k != "experiment" and v != "0"}, details
+    del cells["experiment"]
+    return {k: v for k, v in cells.items() if v != "0" or k == "left"}, details
 
 
 def claims(directory: Path) -> list[Path]:
     """The files of attempts."""
-    return sorted((directory / "out" / EXPERIMENT / "plans").glob("*/*.json"))
+    return sorted((directory / "out" / EXPERIMENT / "plans").glob("*/[0-9]*.json"))
 
 
 def require_equal(runs: dict[tuple[int, int], Run], others: dict[tuple[int, int], Run]) -> None:
