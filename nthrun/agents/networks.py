@@ -18,16 +18,22 @@ from torch import Tensor
 
 from nthrun.agents.shapes import MLPShape
 
-ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh}
+
+def silu(x: Tensor) -> Tensor:
+    """x / (1 + e^(-x)) (Elfwing, Uchibe and Doya, 2018)."""
+    return 0.5 * x * (1.0 + torch.tanh(0.5 * x))
+
+
+ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "silu": silu}
 
 
 @dataclass(frozen=True, slots=True)
 class MLP(MLPShape):
-    """A perceptron with two hidden layers; its parameters are one row of a `(nets, P)` block.
+    """A perceptron; its parameters are one row of a `(nets, P)` block.
 
     Attributes:
-        in_dim, hidden_dim, out_dim: layer widths, without padding.
-        activation: a key of `ACTIVATIONS`; both give 0 at 0, which padding relies on.
+        in_dim, hidden, out_dim: layer widths, without padding.
+        activation: a key of `ACTIVATIONS`; all give 0 at 0, which padding relies on.
     """
 
     activation: str
@@ -40,16 +46,17 @@ class MLP(MLPShape):
             inputs: `(nets, batch, in_dim)`.
         """
         activate = ACTIVATIONS[self.activation]
-        in_dim, width, _, head = self.widths()
-        w1, b1, w2, b2, w3, b3 = parameters.split(self.sizes(), 1)
-        hidden = torch.baddbmm(b1.unsqueeze(1), inputs, w1.view(-1, in_dim, width))
-        hidden = torch.baddbmm(b2.unsqueeze(1), activate(hidden), w2.view(-1, width, width))
-        hidden = activate(hidden)
-        b3 = b3[:, :head].unsqueeze(1)
+        *widths, head = self.widths()
+        *layers, weight, bias = parameters.split(self.sizes(), 1)
+        hidden = inputs
+        for (rows, columns), w, b in zip(pairwise(widths), layers[::2], layers[1::2], strict=True):
+            product = torch.baddbmm(b.unsqueeze(1), hidden, w.view(-1, rows, columns))
+            hidden = activate(product)
+        bias = bias[:, :head].unsqueeze(1)
         if head == 1:
-            outputs: Tensor = b3 + (hidden * w3.unsqueeze(1)).sum(-1, keepdim=True)
+            outputs: Tensor = bias + (hidden * weight.unsqueeze(1)).sum(-1, keepdim=True)
         else:
-            outputs = torch.baddbmm(b3, hidden, w3.view(-1, width, head))
+            outputs = torch.baddbmm(bias, hidden, weight.view(-1, widths[-1], head))
         return outputs.narrow(-1, 0, self.out_dim)
 
     def initial(self, generator: np.random.Generator, weight_init: str) -> np.ndarray:
@@ -70,7 +77,10 @@ class MLP(MLPShape):
         return np.pad(row, (0, self.num_params() - len(row)))
 
     def named(self, parameters: Tensor, prefix: str) -> dict[str, Tensor]:
-        """Weights `(nets, fan_in, fan_out)` and biases `(nets, fan_out)` by name, unpadded."""
+        """Weights `(nets, fan_in, fan_out)` and biases `(nets, fan_out)` by name, unpadded.
+
+        All are views, so that what is copied into them is in `parameters`.
+        """
         parts = iter(parameters.split(self.sizes(), 1))
         named = {}
         layers = zip(pairwise(self.true_widths()), pairwise(self.widths()), strict=True)

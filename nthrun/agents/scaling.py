@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nthrun.agents.constants import Constants
+from nthrun.environments.constants import Constants
 from nthrun.specs.interface import Interface
 
 

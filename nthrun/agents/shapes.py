@@ -13,25 +13,25 @@ HEAD_MULTIPLE = 4
 
 @dataclass(frozen=True, slots=True)
 class MLPShape:
-    """The shape of a perceptron with two hidden layers; `nthrun.agents.networks` says why padded.
+    """The shape of a perceptron; `nthrun.agents.networks` says why padded.
 
     Attributes:
-        in_dim, hidden_dim, out_dim: layer widths, without padding.
+        in_dim, hidden, out_dim: layer widths, without padding; `hidden` has one or more.
     """
 
     in_dim: int
-    hidden_dim: int
+    hidden: tuple[int, ...]
     out_dim: int
 
-    def widths(self) -> tuple[int, int, int, int]:
+    def widths(self) -> tuple[int, ...]:
         """Layer widths with padding."""
-        hidden = _padded(self.hidden_dim, HIDDEN_MULTIPLE)
+        hidden = (_padded(width, HIDDEN_MULTIPLE) for width in self.hidden)
         head = 1 if self.out_dim == 1 else _padded(self.out_dim, HEAD_MULTIPLE)
-        return self.in_dim, hidden, hidden, head
+        return self.in_dim, *hidden, head
 
-    def true_widths(self) -> tuple[int, int, int, int]:
+    def true_widths(self) -> tuple[int, ...]:
         """Layer widths without padding."""
-        return self.in_dim, self.hidden_dim, self.hidden_dim, self.out_dim
+        return self.in_dim, *self.hidden, self.out_dim
 
     def sizes(self) -> list[int]:
         """Entries of weight 1, bias 1, weight 2, ... in a row; the last is padded."""

@@ -24,8 +24,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nthrun.agents.constants import Constants
 from nthrun.agents.tile_coding_sizes import TileSizes
+from nthrun.environments.constants import Constants
 from nthrun.specs.interface import Interface
 
 

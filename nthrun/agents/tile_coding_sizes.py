@@ -14,6 +14,8 @@ from nthrun.specs.interface import Interface
 
 MAX_FEATURES = 1_000_000
 """An update goes over all of them, and a float32 still counts them."""
+MOST_NAMED = 4
+"""Components without bounds that an error names."""
 
 TILE_FIELDS = (
     Field(
@@ -101,7 +103,9 @@ def fits_tiles(interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
     bounds = zip(interface.observation_low, interface.observation_high, strict=True)
     unbounded = [d for d, ends in enumerate(bounds) if not all(map(math.isfinite, ends))]
     if unbounded:
-        which = ", ".join(map(str, unbounded))
+        which = ", ".join(map(str, unbounded[:MOST_NAMED]))
+        if len(unbounded) > MOST_NAMED:
+            which += f" and {len(unbounded) - MOST_NAMED:,} more"
         problem = (
             "tiles need bounded observations; without bounds are components "
             f"{which} (from 0) of {interface.observation_dim}"

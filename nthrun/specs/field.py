@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Value = bool | int | float | str | tuple[Any, ...]
-Kind = Literal["bool", "int", "float", "str", "floats", "strs", "parts"]
+Kind = Literal["bool", "int", "float", "str", "ints", "floats", "strs", "parts"]
 
 NUMBER_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
@@ -31,7 +31,7 @@ class Field:
 
     Attributes:
         name: the key.
-        kind: type of one value; `floats` and `strs` are lists (as swept values, lists of lists),
+        kind: type of one value; `ints`, `floats`, `strs` are lists (swept, lists of lists),
             and so is `parts`, each of whose entries is a field of its own.
         default: the value where a spec is silent; None means that the key is required.
         doc: meaning and unit, in one phrase.
@@ -59,7 +59,7 @@ class Field:
     @property
     def is_list(self) -> bool:
         """Whether one value is itself a list."""
-        return self.kind in ("floats", "strs", "parts")
+        return self.kind in ("ints", "floats", "strs", "parts")
 
     def normalise(self, raw: object, *, yaml_text: bool = False) -> Value:
         """One raw value as the declared type.
@@ -94,7 +94,7 @@ class Field:
             words = "one of " + ", ".join(self.choices)
             return f"a list of {words}" if self.is_list else words
         noun = {"int": "an integer", "float": "a number", "str": "a string"}.get(
-            self.kind, "numbers"
+            self.kind, "integers" if self.kind == "ints" else "numbers"
         )
         if self.is_list:
             noun = f"a list of {'' if self.length is None else f'{self.length} '}{noun}"
@@ -118,7 +118,7 @@ class Field:
             raise RejectedError(self._got(raw), rejected.hint) from None
 
     def _scalar(self, raw: object, yaml_text: bool) -> bool | int | float | str:
-        kind = {"floats": "float", "strs": "str"}.get(self.kind, self.kind)
+        kind = {"ints": "int", "floats": "float", "strs": "str"}.get(self.kind, self.kind)
         if kind == "bool":
             if not isinstance(raw, bool):
                 raise RejectedError(self._got(raw))

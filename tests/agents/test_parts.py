@@ -19,10 +19,10 @@ from nthrun.training.noise import Streams, generator, sampled_steps
 
 
 @pytest.mark.parametrize("out_dim", [1, 2, 5])
-@pytest.mark.parametrize("hidden_dim", [7, 16])
-def test_a_network_is_a_perceptron(hidden_dim: int, out_dim: int) -> None:
+@pytest.mark.parametrize("hidden", [(7, 7), (16, 16), (5,), (16, 3, 9)], ids=str)
+def test_a_network_is_a_perceptron(hidden: tuple[int, ...], out_dim: int) -> None:
     """A stacked network computes what torch's layers compute with its unpadded parameters."""
-    network = MLP(3, hidden_dim, out_dim, "tanh")
+    network = MLP(3, hidden, out_dim, "tanh")
     rng = np.random.default_rng(0)
     blocks = torch.from_numpy(np.stack([network.initial(rng, "xavier_uniform") for _ in range(2)]))
     inputs = torch.randn(2, 10, 3)
@@ -31,15 +31,30 @@ def test_a_network_is_a_perceptron(hidden_dim: int, out_dim: int) -> None:
     assert outputs.shape == (2, 10, out_dim)
     for net in range(2):
         x = inputs[net]
-        for layer in (1, 2, 3):
+        for layer in range(1, len(hidden) + 2):
             x = x @ params[f"weight{layer}"][net] + params[f"bias{layer}"][net]
-            x = torch.tanh(x) if layer < 3 else x
+            x = torch.tanh(x) if layer <= len(hidden) else x
         torch.testing.assert_close(outputs[net], x)
+
+
+@pytest.mark.parametrize("out_dim", [1, 3])
+def test_named_parameters_can_be_written_to(out_dim: int) -> None:
+    """What is copied into the named parameters is in the row, so that a network with another's
+    weights and biases computes what that one does."""
+    network = MLP(3, (7, 16), out_dim, "tanh")
+    rng = np.random.default_rng(0)
+    one, other = (torch.from_numpy(network.initial(rng, "xavier_uniform")[None]) for _ in range(2))
+    one += (one != 0) * 0.1
+    for name, tensor in network.named(other, "").items():
+        tensor.copy_(network.named(one, "")[name])
+    assert torch.equal(one, other)
+    inputs = torch.randn(1, 10, 3)
+    assert torch.equal(network(one, inputs), network(other, inputs))
 
 
 def test_padding_stays_zero() -> None:
     """No gradient reaches a padded parameter, so padding never becomes part of the network."""
-    network = MLP(3, 7, 2, "relu")
+    network = MLP(3, (7, 7), 2, "relu")
     rng = np.random.default_rng(0)
     block = torch.from_numpy(network.initial(rng, "kaiming_uniform")[None])
     ones = torch.ones_like(block)
@@ -55,7 +70,7 @@ def test_padding_stays_zero() -> None:
 @pytest.mark.parametrize(("scheme", "bound"), [("xavier_uniform", 0.5), ("kaiming_uniform", 0.25)])
 def test_initial_weights_have_the_documented_bounds(scheme: str, bound: float) -> None:
     """Weights of the second layer (16 to 8 wide) are uniform up to the scheme's bound."""
-    network = MLP(16, 8, 1, "relu")
+    network = MLP(16, (8, 8), 1, "relu")
     block = torch.from_numpy(network.initial(np.random.default_rng(0), scheme)[None])
     weight = network.named(block, "")["weight1"]
     assert weight.abs().max() <= bound

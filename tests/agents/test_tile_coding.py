@@ -176,12 +176,15 @@ def misfits(environment: Interface, **values: list[Any]) -> list[tuple[str, str,
 
 
 def test_unbounded_observations_are_named() -> None:
-    """What has no bounds cannot be tiled; the components without are named, in one line."""
+    """What has no bounds cannot be tiled; at most four components without are
+    named, in one line."""
     environment = Interface((-1.0, -math.inf, 0.0), (1.0, 1.0, math.inf))
     [(_, problem, hint)] = misfits(environment)
     assert "components 1, 2 (from 0) of 3" in problem
     assert hint
     assert not misfits(Interface((-1.0,), (1.0,)))
+    [(_, problem, _)] = misfits(Interface((0.0,) * 1026, (math.inf,) * 1026))
+    assert "components 0, 1, 2, 3 and 1,022 more (from 0) of 1026" in problem
 
 
 def test_too_many_features_are_counted() -> None:

@@ -20,7 +20,9 @@ SEARCH_FLOATS = 8
 def epsilon_greedy_footprint(setting: Setting, environment: Interface) -> AgentFootprint:
     """The cost of one lane of given static hyperparameters."""
     critic = critic_shape(setting, environment)
-    actor = MLPShape(environment.observation_dim, setting["hidden_dim"], environment.action_dim)
+    actor = MLPShape(
+        environment.observation_dim, (setting["hidden_dim"],) * 2, environment.action_dim
+    )
     acts = setting["policy_type"] == "DeterministicAction"
     ascends = setting["policy_type"] == "GradientAscent"
     count = setting.get("num_starts") or setting.get("num_candidates") or 0

@@ -60,7 +60,7 @@ class DeterministicAction:
     def __init__(self, statics: Setting, critic: Critic, size: int) -> None:
         self.constants: Mapping[str, np.ndarray] = {}
         num_inputs = critic.network.in_dim - size
-        self.network = MLP(num_inputs, statics["hidden_dim"], size, statics["activation"])
+        self.network = MLP(num_inputs, (statics["hidden_dim"],) * 2, size, statics["activation"])
 
     def best(self, state: State, prefix: str, observation: Tensor) -> Tensor:
         """See `Maximiser`."""

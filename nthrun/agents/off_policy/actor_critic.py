@@ -38,8 +38,8 @@ class ActorCriticAgent(OffPolicyAgent):
             self.softmax = Softmax(spec)
         else:
             self.policy = POLICIES[spec.policy_type](spec)
-        hidden_dim, activation = statics["hidden_dim"], statics["activation"]
-        self.actor = MLP(environment.observation_dim, hidden_dim, spec.num_outputs, activation)
+        hidden, activation = (statics["hidden_dim"],) * 2, statics["activation"]
+        self.actor = MLP(environment.observation_dim, hidden, spec.num_outputs, activation)
         self.networks["actor"] = self.actor
 
     def initial_state(

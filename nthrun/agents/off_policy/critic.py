@@ -22,7 +22,7 @@ class Critic:
 
     def __init__(self, statics: Setting, environment: Interface) -> None:
         shape = critic_shape(statics, environment)
-        self.network = MLP(shape.in_dim, shape.hidden_dim, shape.out_dim, statics["activation"])
+        self.network = MLP(shape.in_dim, shape.hidden, shape.out_dim, statics["activation"])
         self._discrete = environment.discrete
 
     def value(self, parameters: Tensor, observation: Tensor, action: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ def critic_shape(setting: Setting, environment: Interface) -> MLPShape:
     num_inputs, num_outputs = environment.observation_dim, environment.num_actions
     if not environment.discrete:
         num_inputs, num_outputs = num_inputs + environment.action_dim, 1
-    return MLPShape(num_inputs, setting["hidden_dim"], num_outputs)
+    return MLPShape(num_inputs, (setting["hidden_dim"],) * 2, num_outputs)
 
 
 def policy_spec(setting: Setting, environment: Interface) -> PolicySpec:
@@ -26,4 +26,4 @@ def policy_spec(setting: Setting, environment: Interface) -> PolicySpec:
 def actor_shape(setting: Setting, environment: Interface) -> MLPShape:
     """The parameters of the policy in a state."""
     num_outputs = policy_spec(setting, environment).num_outputs
-    return MLPShape(environment.observation_dim, setting["hidden_dim"], num_outputs)
+    return MLPShape(environment.observation_dim, (setting["hidden_dim"],) * 2, num_outputs)

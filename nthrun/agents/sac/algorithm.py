@@ -45,7 +45,7 @@ class SoftActorCritic:
         self.widths = row_widths(environment)
         self.actions = Actions(environment)
         shape = actor_shape(statics, environment)
-        self.actor = MLP(shape.in_dim, shape.hidden_dim, shape.out_dim, statics["activation"])
+        self.actor = MLP(shape.in_dim, shape.hidden, shape.out_dim, statics["activation"])
         self.critics = Critics(statics, environment)
         kind = ExactObjectives if environment.discrete else SampledObjectives
         self.objectives: Objectives = kind(statics, environment, self.critics)

@@ -23,7 +23,7 @@ class Critics:
     def __init__(self, statics: Setting, environment: Interface) -> None:
         shape = critic_shape(statics, environment)
         self.count = num_critics(statics)
-        self._network = MLP(shape.in_dim, shape.hidden_dim, shape.out_dim, statics["activation"])
+        self._network = MLP(shape.in_dim, shape.hidden, shape.out_dim, statics["activation"])
         self._weight_init: str = statics["weight_init"]
         self._discrete = environment.discrete
 
