@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from nthrun.specs.declaration import Setting
+from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.specs.interface import Interface
 
 State = dict[str, Tensor]
@@ -119,6 +120,50 @@ class Agent(Protocol):
 
     def learned_params(self, state: State) -> dict[str, Tensor]:
         """Every learned weight and scalar, `(lanes, ...)` each."""
+
+
+class Solver(Protocol):
+    """An agent that learns from simulations of its own; `nthrun.agents.mc_pg.algorithm` is one.
+
+    A step of its run is one call of `solve`, on as many simulated transitions as it wants. Its
+    policy is evaluated in the environment as any agent's is.
+    """
+
+    num_simulation_draws: int
+    """Uniform numbers on [0, 1) of one step."""
+    num_agent_draws: int
+    """Standard normal numbers of one step."""
+
+    def __init__(self, statics: Setting, environment: EnvironmentSpec) -> None: ...
+
+    def initial_state(
+        self,
+        settings: Sequence[Setting],
+        gamma: float,
+        generators: Sequence[np.random.Generator],
+    ) -> State:
+        """See `Agent`."""
+
+    def solve(self, state: State, noise: Noise, step: Tensor) -> dict[str, Tensor]:
+        """Take one step, changing `state` in place.
+
+        Args:
+            noise: of which `environment`, `(lanes, num_simulation_draws)`, and `agent`,
+                `(lanes, num_agent_draws)`, are there.
+
+        Returns:
+            metrics `(lanes,)` each, non-finite once the run has diverged.
+        """
+
+    def act_greedily(self, state: State, observation: Tensor) -> Tensor:
+        """See `Agent`."""
+
+    def learned_params(self, state: State) -> dict[str, Tensor]:
+        """See `Agent`."""
+
+    def measures(self, state: State) -> dict[str, np.ndarray]:
+        """What an evaluation can say of the solution beside its return, `(lanes,)` each; always the
+        same names, with NaN for what there is none of."""
 
 
 def gradient(

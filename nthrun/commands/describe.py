@@ -40,6 +40,8 @@ def describe(
     if indices:
         root = spec.directory(save_dir)
         asked = replace(asked, workers=min(asked.workers, len(indices)))
+        if spec.agent.declaration.solves and asked.backend == "auto":
+            asked = replace(asked, backend="eager")
         workers = assumed_workers(root, asked)
         costs = group_costs(spec, indices, workers, asked.width)
         lines += [*_pack_lines(spec, costs, workers), *_file_lines(costs, workers.num, root)]

@@ -11,6 +11,7 @@ from nthrun.planning.packs import static_groups
 from nthrun.planning.width import planned_width, workers_here
 from nthrun.records.experiment import Manifest
 from nthrun.specs.fingerprint import fingerprint
+from nthrun.specs.solving import tried_backend
 from nthrun.training.backends import try_compiled
 from nthrun.training.device import prepare_torch, resolve_device
 from nthrun.training.progress import note
@@ -49,7 +50,7 @@ def _new_backend(spec: ExperimentSpec, request: Request, device: str) -> str:
         PlanError: not even one run fits in memory.
         CompileError: `compile` is asked for and not possible, or the compiler failed.
     """
-    asked = "compile" if request.backend == "auto" else request.backend
+    asked = tried_backend(spec.agent.declaration, request.backend)
     workers = workers_here(device, asked, request.workers)
     width = planned_width(spec, workers, len(request.indices), request.pack)
     for group in static_groups(spec, request.indices):

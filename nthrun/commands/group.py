@@ -199,5 +199,8 @@ def _summary(run: Run) -> str:
         return f"{text}, {run['reason']}"
     last = run["train_episode_rewards"][-10:]
     if last.size:
-        text += f", mean return of the last {last.size} episodes {np.mean(last):.1f}"
+        return f"{text}, mean return of the last {last.size} episodes {np.mean(last):.1f}"
+    evaluated = run["eval_episode_rewards"][-1:]
+    if evaluated.size:
+        text += f", mean return of the last evaluation {np.mean(evaluated):.4g}"
     return text

@@ -82,6 +82,10 @@ def make_request(options: Options, spec: ExperimentSpec) -> Request:
             "add for example --index 0, or --describe to see the sweep",
         )
     _refuse_contradictions(options)
+    agent = spec.agent.declaration
+    if options.monitor and agent.solves:
+        message = f"--monitor shows training steps, and {agent.name} is a solver, which takes none"
+        raise click.UsageError(message)
     indices = parse_indices(options.index) if options.index is not None else ()
     for index in indices[:1] + indices[-1:]:
         spec.sweep.locate(index)

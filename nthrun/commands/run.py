@@ -21,6 +21,7 @@ from nthrun.commands.request import MAX_WORKERS, Options, Request, make_request
 from nthrun.errors import FingerprintError
 from nthrun.planning.costs import Asked
 from nthrun.planning.experiment_spec import read_experiment_spec
+from nthrun.specs.solving import require_solvable
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -105,6 +106,8 @@ def run(**options: object) -> int:
 
 def _run(options: Options) -> int:
     spec = read_experiment_spec(options.env_json, options.agent_json)
+    agent, environment = spec.agent.declaration, spec.environment
+    require_solvable(agent, environment, options.env_json, options.backend)
     request = make_request(options, spec)
     if options.only_describe:
         asked = Asked(request.device, request.backend, request.pack, request.workers)

@@ -25,6 +25,7 @@ from nthrun.scheduling.snapshot import ENTRY, require_code_root, snapshot_name, 
 from nthrun.scheduling.submission import log_pattern, pause, script_of, submit_array
 from nthrun.scheduling.survey import Asked, take_survey
 from nthrun.specs.cluster_spec import ClusterSpec, read_cluster_spec
+from nthrun.specs.solving import require_solvable
 from nthrun.training.progress import note
 
 NO_LIMITS = Limits(10**9, None)
@@ -119,11 +120,14 @@ def _specs(wanted: Submission) -> dict[Path, ExperimentSpec]:
 
     Raises:
         SpecError: a fault of a spec.
+        UnsupportedOperationError: a solver is to be compiled.
         DataFileError: two agent files belong into one directory.
     """
     specs: dict[Path, ExperimentSpec] = {}
     for agent in wanted.agents:
         spec = read_experiment_spec([wanted.environment], [agent])
+        declared, asked = spec.agent.declaration, wanted.backend
+        require_solvable(declared, spec.environment, [wanted.environment], asked)
         root = spec.directory(wanted.save_dir).absolute()
         if root in specs:
             raise DataFileError(

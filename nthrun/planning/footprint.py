@@ -18,6 +18,8 @@ from nthrun.specs.interface import Interface
 BLOCK_STEPS = 128
 """The longest block of training steps, drawn ahead and recorded together, and so the steps between
 looks at the outside world; part of what a diverged record means."""
+BLOCK_DRAWS = 1 << 21
+"""The most numbers drawn ahead for a lane, where a step needs many."""
 EVALUATION_STEPS = 32
 """Evaluation steps between looks at whether an episode is still running."""
 FLOAT, DOUBLE = 4, 8
@@ -33,10 +35,18 @@ EVALUATION_OBJECTS = 500
 ARRAY_OBJECTS = 160
 EVENT = 2 * FLOAT + 2
 """Bytes of a step in the log of events: reward, health, and two flags."""
+ORACLE_BYTES = 310_000_000
+"""Held once a process while the best return of an environment is found [measured for GHM's default
+bounds: 160 MB with steps of 0.001 years, 303 MB with 0.00012; bounds of 1000 take over 1 GB]."""
 REPLAY_DRAW_TEMPORARIES = 4 * DOUBLE
 RECORD_TEXTS = 8_192
 CHECKPOINT_HEADER = 8_192
 EVENT_HEADER = 2_048
+
+
+def block_steps(num_draws: int) -> int:
+    """The longest block of steps that draw so many numbers each."""
+    return max(1, min(BLOCK_STEPS, BLOCK_DRAWS // max(1, num_draws)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +66,7 @@ class LaneFootprint:
         record: the record on disk, before compression.
         snapshots: all snapshots on disk.
         checkpoint: its part of the checkpoint files at worst.
+        once: memory of the host that a process needs once, however many lanes there are.
     """
 
     agent: AgentFootprint
@@ -69,6 +80,7 @@ class LaneFootprint:
     record: int
     snapshots: int
     checkpoint: int
+    once: int = 0
 
     @property
     def replay(self) -> int:
@@ -119,7 +131,14 @@ def lane_footprint(spec: ExperimentSpec, setting: Setting) -> LaneFootprint:
         record=record,
         snapshots=_num_snapshots(environment) * (agent.learned_bytes + RECORD_TEXTS),
         checkpoint=_checkpoint_bytes(environment, agent, state, events),
+        once=_once_bytes(environment),
     )
+
+
+def _once_bytes(spec: EnvironmentSpec) -> int:
+    """What finding the best return takes, where evaluations are compared with it."""
+    asked = spec.declaration.oracle and spec.eval_episodes and not spec.values["overwrite_rewards"]
+    return ORACLE_BYTES if asked else 0
 
 
 def _environment_bytes(environment: Interface) -> int:
@@ -144,11 +163,13 @@ def _block_bytes(spec: EnvironmentSpec, agent: AgentFootprint) -> int:
     """The noise of a block, and its outputs as tensors and once more as arrays."""
     environment = spec.interface
     start = environment.state_dim + environment.observation_dim
-    noise = FLOAT * (agent.num_agent_draws + sum(_draws(spec)) + start)
+    drawn = agent.num_simulation_draws or sum(_draws(spec))
+    noise = FLOAT * (agent.num_agent_draws + drawn + start)
     noise += REPLAY_DRAW_TEMPORARIES * agent.num_replay_draws
     experience = 2 * environment.observation_dim + environment.action_dim + 2
     outputs = 2 * FLOAT * (experience + agent.num_metrics + 2)
-    return BLOCK_STEPS * (noise + outputs)
+    draws = agent.num_agent_draws + drawn + agent.num_replay_draws
+    return block_steps(draws) * (noise + outputs)
 
 
 def _working_bytes(spec: EnvironmentSpec, agent: AgentFootprint) -> int:
@@ -177,7 +198,9 @@ def _series(spec: EnvironmentSpec, agent: AgentFootprint) -> tuple[int, int]:
     wanted = requested_series(spec.items("record"))
     kept = [size for name, size in per_step.items() if name in wanted]
     total = spec.integer("total_timesteps")
-    num_blocks = total // BLOCK_STEPS + total // spec.integer("eval_interval_timesteps") + 1
+    drawn = agent.num_simulation_draws or sum(_draws(spec))
+    steps = block_steps(agent.num_agent_draws + drawn + agent.num_replay_draws)
+    num_blocks = total // steps + total // spec.integer("eval_interval_timesteps") + 1
     num_arrays = num_blocks * (len(kept) + agent.num_metrics * ("metrics" in wanted))
     eval_states = _num_evaluations(spec) * _eval_state_bytes(spec) * ("eval_states" in wanted)
     return total * sum(kept) + eval_states, num_arrays

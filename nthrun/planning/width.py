@@ -101,8 +101,14 @@ def planned_width(
 
 def lanes_that_fit(lane: LaneFootprint, workers: Workers) -> int:
     """How many lanes the memory of one worker holds, at most `MAX_WIDTH`."""
-    shares = ((workers.host_share(), lane.host), (workers.device_share(), lane.device))
+    shares = ((_host_left(lane, workers), lane.host), (workers.device_share(), lane.device))
     return min([MAX_WIDTH, *(share // size for share, size in shares if share is not None)])
+
+
+def _host_left(lane: LaneFootprint, workers: Workers) -> int | None:
+    """Bytes of the host that one worker has for lanes."""
+    share = workers.host_share()
+    return None if share is None else max(share - lane.once, 0)
 
 
 def _fastest(lane: LaneFootprint, workers: Workers, fitting: int) -> int:
@@ -124,7 +130,7 @@ def _share(total: int | None, num: int, base: int) -> int | None:
 
 
 def _does_not_fit(lane: LaneFootprint, workers: Workers) -> PlanError:
-    share, need, place = workers.host_share(), lane.host, "memory"
+    share, need, place = _host_left(lane, workers), lane.host, "memory"
     on_device = workers.device_share()
     if on_device is not None and lane.device > on_device:
         share, need, place = on_device, lane.device, "GPU memory"

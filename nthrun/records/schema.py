@@ -60,7 +60,7 @@ class Run(dict[str, Any]):
 
         eval_episode_rewards, eval_episode_steps    (num_evals, eval_episodes)
         timesteps_at_eval                           (num_evals,) training steps
-        train_episode_rewards, train_episode_steps  (total_train_episodes,)
+        train_episode_rewards, train_episode_steps  (total_train_episodes,); a solver has none
         learned_params                              dict of arrays
         train_states, train_actions                 (total_timesteps, dim), on request
         train_rewards                               (total_timesteps,), on request
@@ -69,6 +69,12 @@ class Run(dict[str, Any]):
                                                     evaluation, then episode, then step
         update_indices                              (num_updates, batch) of train_*, on request
         metrics                                     dict of (num_updates,), on request
+        eval_metrics                                dict of (num_evals,): `oracle_gap`, what the
+                                                    mean return falls short of the best, where
+                                                    the environment has an oracle; what a solver
+                                                    measures of its solution, of which an
+                                                    `oracle_gap` is the distance of its r from
+                                                    the exact one
     """
 
     def __missing__(self, key: str) -> np.ndarray:

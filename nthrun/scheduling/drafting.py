@@ -26,6 +26,7 @@ from nthrun.scheduling.tasks import Shape, pack_width, plan_arrays, plan_tasks, 
 from nthrun.specs.cluster_spec import ClusterSpec
 from nthrun.specs.declaration import Setting
 from nthrun.specs.fingerprint import fingerprint
+from nthrun.specs.solving import tried_backend
 
 GB = 10**9
 GPU_BYTES = 16 * GB
@@ -170,10 +171,10 @@ def _width(
     device, backend, pack = made
     per_core = cluster.memory_per_core_bytes
     memory = None if per_core is None else per_core * cluster.cores_per_task
-    compiled = "compile" if backend == "auto" else backend
+    tried = tried_backend(run_times.spec.agent.declaration, backend)
     on_gpu = _gpu_bytes(cluster.text("gpuType")) if device == "cuda" else None
     num_gpus = cluster.integer("gpus") or 1
-    workers = Workers(device, compiled, shape.workers, memory, on_gpu, num_gpus)
+    workers = Workers(device, tried, shape.workers, memory, on_gpu, num_gpus)
     num_runs = max(len(survey.missing), 1)
     by_memory = planned_width(run_times.spec, workers, num_runs, pack)
 

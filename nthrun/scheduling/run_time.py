@@ -15,6 +15,7 @@ from nthrun.records.sealed import modified
 from nthrun.records.shard import SHARD_SUFFIX, Shard, header_indices
 from nthrun.specs.cluster_spec import ClusterSpec
 from nthrun.specs.declaration import Setting
+from nthrun.specs.solving import tried_backend
 
 START_SECONDS = 60.0
 """A task's start-up: Python, torch, compiling, the first look at what is recorded [assumed]."""
@@ -94,7 +95,8 @@ def estimate_run_times(
         experiment: with earlier records; None where there is none yet.
         backend: "auto", "compile" or "eager".
     """
-    kind = "cuda" if cluster.device == "cuda" else "eager" if backend == "eager" else "compile"
+    tried = tried_backend(spec.agent.declaration, backend)
+    kind = "cuda" if cluster.device == "cuda" else tried
     speed = ASSUMED_SPEEDS[kind]
     known = _recorded(spec, experiment) if experiment is not None else {}
     if known:

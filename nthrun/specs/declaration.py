@@ -39,6 +39,8 @@ class AgentDeclaration:
         program: "package.module:Class" of the algorithm, imported when training starts.
         footprint: what one lane costs, from its static hyperparameters and the environment.
         fits: what keeps it from acting in an environment.
+        solves: whether it learns from simulations of its own instead of acting step by step, its
+            program being a `Solver`; see `nthrun.agents.base`.
         doc: what it is, in a sentence or two.
         source: the paper.
     """
@@ -49,6 +51,7 @@ class AgentDeclaration:
     footprint: Callable[[Setting, Interface], AgentFootprint]
     rules: tuple[AtMost, ...] = ()
     fits: Fits = fits_any
+    solves: bool = False
     doc: str = ""
     source: str = ""
 
@@ -71,6 +74,8 @@ class EnvironmentDeclaration:
         gamma: the default of the field `gamma`.
         on_host: whether it steps on the host, one lane after the other, instead of as tensors.
         label_fields: its fields whose values tell its experiments apart, in directory names too.
+        oracle: "package.module:function" from a spec to the highest mean return that an evaluation
+            can be expected to have; "" where none is known.
         doc: what it is, in a sentence or two.
         source: the paper.
     """
@@ -84,6 +89,7 @@ class EnvironmentDeclaration:
     gamma: float = 0.99
     on_host: bool = False
     label_fields: tuple[str, ...] = ()
+    oracle: str = ""
     doc: str = ""
     source: str = ""
 

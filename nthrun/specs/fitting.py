@@ -32,6 +32,24 @@ def fits_discrete(interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]
 
 
 @dataclass(frozen=True, slots=True)
+class FitsModel:
+    """A solver that knows the equations of one model.
+
+    Attributes:
+        model: its name.
+    """
+
+    model: str
+
+    def __call__(self, interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
+        """An environment of any other."""
+        if interface.model != self.model:
+            other = f", not {interface.model}" if interface.model else ""
+            hint = "choose another agent, or that environment"
+            yield "", f"solves {self.model} only{other}", hint
+
+
+@dataclass(frozen=True, slots=True)
 class FitsPolicies:
     """An agent whose `policy_type` decides: each is for continuous or for discrete actions.
 

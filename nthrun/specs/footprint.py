@@ -18,6 +18,7 @@ class AgentFootprint:
         num_metrics: numbers that one update reports.
         update_bytes: bound on what one update holds beside the state, gradients included.
         acting_bytes: bound on what choosing one action holds.
+        num_simulation_draws: numbers drawn for the simulations of a solver's step.
     """
 
     state_bytes: int
@@ -29,6 +30,7 @@ class AgentFootprint:
     num_metrics: int
     update_bytes: int
     acting_bytes: int
+    num_simulation_draws: int = 0
 
     @property
     def replay_bytes(self) -> int:

@@ -19,6 +19,10 @@ class Interface:
         num_reset_draws, num_step_draws: uniform numbers on [0, 1) that one reset and one step
             consume; on the host, where seeds are all that is drawn, both are 0.
         terminates: whether any state is terminal; else only `steps_per_episode` ends an episode.
+        horizon_steps: steps after which every episode has reached a terminal state; 0 where there
+            is no such number.
+        model: whose equations it follows, for solvers that know them; "" for none.
+        num_kinds: how many states each household of such a model can be in; 0 where it has none.
         host_bytes: memory of one lane beside its tensors, where the environment runs on the host.
     """
 
@@ -31,6 +35,9 @@ class Interface:
     num_reset_draws: int = 0
     num_step_draws: int = 0
     terminates: bool = True
+    horizon_steps: int = 0
+    model: str = ""
+    num_kinds: int = 0
     host_bytes: int = 0
 
     @property

@@ -65,7 +65,7 @@ def try_compiled(spec: ExperimentSpec, device: str) -> None:
 def _take_compiled_step(spec: ExperimentSpec, index: int, device: str) -> None:
     run = plan_run(spec, index, stage=0)
     (pack,) = plan_packs([run], spec.agent.declaration.static_names(), 1)
-    program = make_program(pack, spec.environment, spec.agent.declaration.program)
+    program = make_program(pack, spec)
     initial = program.initial_state(pack)
     state = placed(initial, device)
     draws = Streams([run.random_seed], program.noise_sizes()).draw(1)

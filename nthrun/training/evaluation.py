@@ -93,7 +93,7 @@ def evaluate_tensors(
         an evaluation event; returns are sums of rewards in float64.
     """
     spec = program.spec
-    device = state["environment.state"].device
+    device = next(iter(state.values())).device
     streams = evaluation.streams()
     num_draws = program.interface.num_reset_draws
     start = _draws(streams, (spec.eval_episodes, num_draws))

@@ -9,7 +9,6 @@ import torch
 
 from nthrun.agents.base import State
 from nthrun.errors import InterruptedRunError
-from nthrun.planning.footprint import BLOCK_STEPS
 from nthrun.planning.packs import Pack
 from nthrun.records.schema import Run
 from nthrun.specs.seeds import Purpose
@@ -21,7 +20,7 @@ from nthrun.training.lanes import Lanes
 from nthrun.training.noise import Streams, sampled_steps
 from nthrun.training.programs import make_program
 from nthrun.training.provenance import provenance
-from nthrun.training.recorder import Event, requested_series, stacked_events
+from nthrun.training.recorder import MEASURES, Event, requested_series, stacked_events
 from nthrun.training.resuming import CheckpointFile, load_pack
 from nthrun.training.snapshots import Snapshots
 from nthrun.training.stepping import Block
@@ -43,7 +42,7 @@ class Training:
         self.pack = pack
         self.around = around
         self.spec = around.spec.environment
-        self.program = make_program(pack, self.spec, around.spec.agent.declaration.program)
+        self.program = make_program(pack, around.spec)
         self.stepper = around.stepper(pack.statics, self.program)
         self.seeds = [run.random_seed for run in pack.runs]
         self.streams = Streams(self.seeds, self.program.noise_sizes())
@@ -89,16 +88,16 @@ class Training:
     def _block_end(self) -> int:
         """The next multiple of the block length or the evaluation interval, or the end."""
         interval = self.spec.integer("eval_interval_timesteps")
-        steps = (BLOCK_STEPS, interval)
+        steps = (self.program.block_steps, interval)
         return min(*((self.step // n + 1) * n for n in steps), self.spec.total_timesteps)
 
     def train_block(self, end: int) -> None:
         """Train up to step `end` and record it."""
         started = time.perf_counter()
-        first, agent = self.step, self.program.agent
+        first = self.step
         draws = self.streams.draw(end - first)
         noise = self.program.noise(draws, first, self.around.device)
-        learned = np.array([agent.learns_at(step) for step in range(first, end)])
+        learned = np.array([self.program.learns_at(step) for step in range(first, end)])
         lanes = self.lanes.running()
         blocks: list[Block] = []
         while self.step < end:
@@ -110,7 +109,7 @@ class Training:
             self._after_step(self.step)
         event = block_event(joined(blocks), learned, self.series)
         if "update_indices" in self.series:
-            capacity = agent.replay_capacity
+            capacity = self.program.replay_capacity
             steps = sampled_steps(draws[Purpose.REPLAY], first, capacity)
             event["updates/update_indices"] = steps[:, learned]
         self._take(event)
@@ -141,6 +140,11 @@ class Training:
         event = {"finite": np.array([_finite(params) for params in self._params()])}
         if due and self.spec.eval_episodes:
             event |= self.stepper.evaluate(self.state, self._evaluation())
+            if self.around.best_return is not None:
+                score = event["eval_returns"].mean(1)
+                event[MEASURES + "oracle_gap"] = self.around.best_return - score
+            measured = self.program.measures(self.state)
+            event |= {MEASURES + name: values for name, values in measured.items()}
         self._take(event)
         self.lanes.spend(time.perf_counter() - started, evaluating=True)
         if "eval_returns" in event and "best" in self.spec.items("snapshots"):
@@ -178,7 +182,7 @@ class Training:
 
     def _params(self) -> list[dict[str, np.ndarray]]:
         """The learned parameters of each lane."""
-        learned = self.program.agent.learned_params(self.state)
+        learned = self.program.learned_params(self.state)
         arrays = {name: tensor.numpy(force=True) for name, tensor in learned.items()}
         return [
             {name: array[lane].copy() for name, array in arrays.items()}
@@ -192,7 +196,7 @@ class Training:
             self.around.experiment.checkpoints,
             self.pack,
             self.around.facts(),
-            self.program.agent.replay_capacity,
+            self.program.replay_capacity,
             self.spec.number("checkpoint_interval_seconds"),
         )
 
@@ -205,7 +209,7 @@ class Training:
     def _restore(self, state: State, resume: dict[int, CheckpointFile]) -> None:
         """Continue every lane from its checkpoint."""
         files = {run.index: resume[run.index] for run in self.pack.runs}
-        loaded, used_up = load_pack(files, self.program.agent.replay_capacity)
+        loaded, used_up = load_pack(files, self.program.replay_capacity)
         if self.writer is not None:
             self.writer.superseded += used_up
         for lane, run in enumerate(self.pack.runs):

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from nthrun.agents.base import Agent, Experience, Noise, State
 from nthrun.environments.base import Environment, Transition
+from nthrun.planning.footprint import block_steps
 from nthrun.planning.packs import Pack
 from nthrun.specs.declaration import load_program
 from nthrun.specs.environment_spec import EnvironmentSpec
@@ -58,6 +59,32 @@ class Program:
         made: Environment = load_program(self.spec.declaration.program)(self.spec)
         return made
 
+    @property
+    def block_steps(self) -> int:
+        """The longest block of steps, whose noise is drawn ahead."""
+        return block_steps(sum(self.noise_sizes().values()))
+
+    @property
+    def replay_capacity(self) -> int:
+        """Steps that the agent keeps; 0 without a replay."""
+        return self.agent.replay_capacity
+
+    def learns_at(self, step: int) -> bool:
+        """Whether the agent updates after a step (0-based)."""
+        return self.agent.learns_at(step)
+
+    def act_greedily(self, state: State, observation: Tensor) -> Tensor:
+        """The action of evaluation, `(lanes, episodes, action_dim)`."""
+        return self.agent.act_greedily(state, observation)
+
+    def learned_params(self, state: State) -> dict[str, Tensor]:
+        """Every learned weight and scalar, `(lanes, ...)` each."""
+        return self.agent.learned_params(state)
+
+    def measures(self, state: State) -> dict[str, np.ndarray]:
+        """What an evaluation can say beside returns, `(lanes,)` each."""
+        return {}
+
     def noise_sizes(self) -> dict[Purpose, int]:
         """Numbers per step that each stream gives."""
         return {
@@ -102,7 +129,7 @@ class Program:
 
     def noise_tensors(self, draws: Draws, first: int, device: str) -> dict[Purpose, Tensor]:
         """Drawn numbers on the device, replay's as step numbers."""
-        steps = sampled_steps(draws[Purpose.REPLAY], first, self.agent.replay_capacity)
+        steps = sampled_steps(draws[Purpose.REPLAY], first, self.replay_capacity)
         arrays = {**draws, Purpose.REPLAY: steps}
         return {purpose: torch.from_numpy(array).to(device) for purpose, array in arrays.items()}
 
@@ -145,7 +172,7 @@ class Program:
     ) -> tuple[Tensor, Transition]:
         """One step of evaluation episodes, `(lanes, episodes, ...)`: observation and outcome."""
         observation = self.environment.observe(world)
-        action = self.agent.act_greedily(state, observation)
+        action = self.act_greedily(state, observation)
         return observation, self.transition(world, action, draws)
 
     def transition(self, state: Tensor, action: Tensor, draws: Tensor) -> Transition:

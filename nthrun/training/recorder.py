@@ -24,8 +24,11 @@ A block of steps has `reward`, `ended`, `learned`, `health`, `(lanes, steps)`; a
 `series/<name>` `(lanes, steps, ...)` and `updates/<name>` `(lanes, updates, ...)`.
 Where evaluation is due, and at the end, an event says in `finite` `(lanes,)` whether the parameters
 are; with `eval_step` `(lanes,)`, `eval_returns`, `eval_steps` `(lanes, episodes)` if there were
-episodes; and on request `eval_states` `(lanes, longest, episodes, dim)`.
+episodes and `measures/<name>` `(lanes,)` where more is known of them; and on request `eval_states`
+`(lanes, longest, episodes, dim)`.
 """
+
+MEASURES = "measures/"
 
 
 class LaneRecorder:
@@ -143,6 +146,10 @@ class LaneRecorder:
     def _add_evaluation(self, event: Mapping[str, np.ndarray]) -> None:
         lengths = event["eval_steps"]
         self._evaluations.append((int(event["eval_step"]), event["eval_returns"], lengths))
+        for name in event:
+            if name.startswith(MEASURES):
+                series = "eval_metrics/" + name.removeprefix(MEASURES)
+                self._series.setdefault(series, []).append(event[name].reshape(1))
         if "eval_states" in event:
             episodes = [event["eval_states"][:length, n] for n, length in enumerate(lengths)]
             self._series.setdefault("eval_states", []).append(np.concatenate(episodes))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from nthrun.agents.base import State
+from nthrun.errors import SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.experiment import Experiment
-from nthrun.specs.declaration import Setting
+from nthrun.specs.declaration import Setting, load_program
 from nthrun.training.backends import make_stepper
 from nthrun.training.program import Program
 from nthrun.training.provenance import Place, comparable
@@ -52,6 +54,20 @@ class Surroundings:
         if key not in self._steppers:
             self._steppers[key] = make_stepper(program, self.backend, self.device)
         return self._steppers[key]
+
+    @cached_property
+    def best_return(self) -> float | None:
+        """The highest mean return to expect of an evaluation, where it is known; finding it may
+        take seconds, and all packs share it."""
+        environment = self.spec.environment
+        oracle = environment.declaration.oracle
+        if not oracle or environment.values["overwrite_rewards"]:
+            return None
+        try:
+            best: float | None = load_program(oracle)(environment)
+        except SpecError:  # simulated it can be, and solved it cannot
+            return None
+        return best
 
     @property
     def place(self) -> Place:

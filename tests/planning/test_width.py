@@ -19,6 +19,7 @@ from nthrun.planning.width import (
     GPU_PROCESS_BYTES,
     PROCESS_BYTES,
     Workers,
+    lanes_that_fit,
     pack_width,
     planned_width,
 )
@@ -171,3 +172,12 @@ def test_groups_have_widths_of_their_own() -> None:
     width = planned_width(spec, Workers("cpu", "eager"), 480)
     widths = {len(group) for group in plan_groups(spec, range(480), width)}
     assert widths == {32, 8, 240 % 32}
+
+
+def test_what_a_process_needs_once_is_left_free() -> None:
+    """What a process holds once takes from the memory of all its lanes together."""
+    lane = lane_of()
+    for once in (0, GB):
+        workers = Workers("cpu", "eager", 1, PROCESS_BYTES + GB + 3 * lane.host)
+        fitting = lanes_that_fit(replace(lane, once=once), workers)
+        assert fitting == (3 * lane.host + GB - once) // lane.host

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from agents.solver_runs import solver_spec
 from builders import make_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -163,6 +164,25 @@ def test_the_kind_of_gpu_bounds_packs(
     draft([0], make_cluster(gpus=2, gpuType=kind, packsPerGpu=3))
     (workers,) = found
     assert (workers.device_bytes, workers.num, workers.num_gpus) == (gigabytes * 10**9, 6, 2)
+
+
+@pytest.mark.parametrize(
+    ("spec", "tried"), [(WIDTHS, "compile"), (solver_spec("mc_pg"), "eager")], ids=["SAC", "mc_pg"]
+)
+def test_packs_are_as_wide_as_the_backend_tried_allows(
+    spec: ExperimentSpec, tried: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By itself a plan is drafted for compiled steps, and for eager ones of a solver."""
+    found: list[str] = []
+
+    def width(spec: ExperimentSpec, workers: Workers, *_: int) -> Callable[[Setting], int]:
+        found.append(workers.backend)
+        return planned_width(spec, workers, *_)
+
+    monkeypatch.setattr(drafting, "planned_width", width)
+    survey = Survey(NOWHERE, None, 1, 0, (), 0, (0,))
+    draft_plan(spec, survey, Asked(1, 0, False), make_cluster(), Choices("auto", 0, ANY))
+    assert found == [tried]
 
 
 def test_wide_runs_fill_a_small_gpu() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from agents.solver_runs import solver_spec
 from builders import make_run
 from packs import small_spec
 from plans import SPEC, make_cluster, own_experiment
@@ -115,6 +116,16 @@ def test_the_assumption_grows_with_the_work() -> None:
     compiled = estimate_run_times(SPEC, cluster, None, "auto")
     assert seconds_of(SPEC, 0, compiled) < short
     assert statics_of(WIDTHS, WIDTHS.sweep.setting(0)) == statics_of(SPEC, SPEC.sweep.setting(0))
+
+
+def test_solvers_are_not_taken_to_be_compiled() -> None:
+    """By itself a solver takes as long as eagerly."""
+    spec = solver_spec("mc_pg")
+    found = {
+        backend: seconds_of(spec, 0, estimate_run_times(spec, make_cluster(), None, backend))
+        for backend in ("auto", "eager")
+    }
+    assert found["auto"] == found["eager"]
 
 
 def test_usable_time() -> None:
