@@ -11,48 +11,42 @@ from scipy.sparse import csr_matrix, vstack
 from scipy.special import ndtr
 
 from nthrun.environments.ghm.calibration import Calibration
+from nthrun.environments.ghm.grid_shape import MAX_NODES, GridShape
 from nthrun.errors import Fault, SpecError
 
 Floats = NDArray[np.float64]
 NEGLIGIBLE = 1e-12
 CHUNK_ROWS = 256
-
-
-@dataclass(frozen=True, slots=True)
-class GridShape:
-    """How finely cash is divided: evenly where a firm lives, ever more coarsely above.
-
-    Attributes:
-        top: highest node; functions go on linearly above it.
-        fine_until: the even part ends here, in units of σ_X.
-        nodes_per_shock: nodes of the even part per standard deviation of one step at c = 0.
-        growth: each interval above the even part is longer than the one before by this share.
-    """
-
-    top: float = 3.0
-    fine_until: float = 2.5
-    nodes_per_shock: float = 16.0
-    growth: float = 0.02
+LEAST_RISK = 0.01
+WHERE = "GHM cash grid"
 
 
 def cash_grid(calibration: Calibration, dt: float, shape: GridShape) -> Floats:
     """Nodes from 0 to `shape.top`, for steps of dt years.
 
     Raises:
-        SpecError: σ_X is 0, so that near no cash there is no chance to divide finely.
+        SpecError: σ_X is 0, so that near no cash there is no chance to divide finely, or there
+            would be more than `MAX_NODES`.
     """
-    if calibration.sigma_x == 0:
-        raise SpecError([Fault("GHM cash grid", "sigma_x", "got 0, allowed: above 0")])
-    spacing = calibration.sigma_x * math.sqrt(dt) / shape.nodes_per_shock
-    even_end = min(shape.fine_until * calibration.sigma_x, shape.top)
-    even = np.arange(0.0, even_end, spacing)
-    # the sum of lengths spacing × (1 + growth)^k, k = 1 … n, reaches from there to the top
-    ratio = 1 + shape.growth
+    sigma_x = calibration.sigma_x
+    if sigma_x == 0:
+        raise SpecError([Fault(WHERE, "sigma_x", "got 0, allowed: above 0")])
+    if (count := shape.num_nodes(sigma_x, dt)) > MAX_NODES:
+        problem = f"got {dt:g}, which takes {count} points of cash, allowed: up to {MAX_NODES}"
+        raise SpecError([Fault(WHERE, "dt", problem, "take longer steps")])
+    spacing = shape.spacing(sigma_x, dt)
+    even = np.arange(shape.even_nodes(sigma_x, dt)) * spacing
+    lengths = (1 + shape.growth) ** np.arange(1, shape.longer_intervals(sigma_x, dt) + 1)
     reach = (shape.top - even[-1]) / spacing
-    num_longer = math.ceil(math.log1p(reach * shape.growth / ratio) / math.log(ratio))
-    lengths = ratio ** np.arange(1, num_longer + 1)
     above = even[-1] + np.cumsum(lengths) * (reach / lengths.sum() * spacing)
     return np.concatenate([even, above])
+
+
+def step_deviations(calibration: Calibration, dt: float, cash: Floats) -> Floats:
+    """σ(c) √dt, of the shape of `cash`, and at least a hundredth of what it is without cash."""
+    # with ρ = 1 some cash bears no risk, and a normal law needs some
+    least = LEAST_RISK * math.sqrt(dt * calibration.variance(0.0))
+    return np.maximum(np.sqrt(dt * calibration.variance(cash)), least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +63,11 @@ class Expectation:
 
     def of(self, below: float, nodes: Floats) -> tuple[Floats, Floats]:
         """E[V(X)] and its derivative, each of shape (means,)."""
-        return below + self.value @ (nodes - below), self.slope @ (nodes - below)
+        return self.value_of(below, nodes), self.slope @ (nodes - below)
+
+    def value_of(self, below: float, nodes: Floats) -> Floats:
+        """E[V(X)] alone."""
+        return np.asarray(below + self.value @ (nodes - below))
 
 
 def gaussian_expectation(grid: Floats, means: Floats, deviations: Floats) -> Expectation:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any, cast
 
 from nthrun.environments.ghm.calibration import Calibration, check_calibration
-from nthrun.environments.ghm.rules import TERMINALS, Rules, check_rules
+from nthrun.environments.ghm.grid_shape import MAX_NODES, GridShape
+from nthrun.environments.ghm.rules import CONTROLS, TERMINALS, Rules, check_rules
 from nthrun.errors import Fault, SpecError
 from nthrun.specs.declaration import EnvironmentDeclaration
 from nthrun.specs.field import Field, Value, shown
@@ -19,6 +20,8 @@ FIRM = Calibration()
 RULES = Rules()
 MAX_STEPS = 10**6
 """Of an episode; float32 counts no further than 1.6e7 of them."""
+SOLVABLE, SAFE, FINE = "GHM", "GHM without passing shocks", "GHM in very short steps"
+"""The models that a spec may describe: the optimum of the first alone can be computed."""
 CALIBRATED = (
     Field("alpha", "float", FIRM.alpha, "mean cash flow per unit of productivity", above=0),
     Field("mu", "float", FIRM.mu, "growth of productivity; below r"),
@@ -44,7 +47,7 @@ RULED = (
         "dividend_max",
         "float",
         RULES.dividend_max,
-        "highest rate of dividends",
+        "highest rate of dividends, or largest amount a step",
         above=0,
         maximum=1e6,
     ),
@@ -52,7 +55,7 @@ RULED = (
         "issuance_max",
         "float",
         RULES.issuance_max,
-        "highest rate of issuance",
+        "highest rate of issuance, or largest amount a step",
         above=0,
         maximum=1e6,
     ),
@@ -60,7 +63,7 @@ RULED = (
         "issuance_min_share",
         "float",
         RULES.issuance_min_share,
-        "issuance below this share of the highest rate is none",
+        "issuance below this share of issuance_max is none",
         minimum=0,
         maximum=1,
     ),
@@ -72,6 +75,13 @@ RULED = (
         "what bankruptcy pays, and the horizon if so",
         minimum=0,
         maximum=1e6,
+    ),
+    Field(
+        "controls",
+        "str",
+        RULES.controls,
+        "whether actions are rates per year or amounts a step, at once",
+        choices=CONTROLS,
     ),
 )
 """The rules, named as in `Rules`."""
@@ -114,7 +124,17 @@ def _interface(values: Mapping[str, Value]) -> Interface:
         state_dim=2,
         num_reset_draws=1,
         num_step_draws=2,
+        horizon_steps=rules.num_steps,
+        model=_model(firm, rules),
     )
+
+
+def _model(firm: Calibration, rules: Rules) -> str:
+    """The model that a spec describes."""
+    if firm.sigma_x == 0:
+        return SAFE
+    fine = GridShape().num_nodes(firm.sigma_x, rules.dt) > MAX_NODES
+    return FINE if fine else SOLVABLE
 
 
 def _faults(values: Mapping[str, Value], num_steps: int) -> Iterator[Fault]:
@@ -140,6 +160,7 @@ GHM = EnvironmentDeclaration(
     interface=_interface,
     program="nthrun.environments.ghm.program:Firm",
     gamma=1.0,
+    oracle="nthrun.environments.ghm.oracle:best_return",
     fields=(
         *(replace(field, name=CALIBRATION + field.name) for field in CALIBRATED),
         *RULED,
@@ -148,9 +169,9 @@ GHM = EnvironmentDeclaration(
     doc=(
         "A firm without debt pays dividends and issues equity while its cash lasts. The "
         "observation is cash over cash_max and the share of the time left, the action the rates "
-        "(a_L, a_E) of dividends and issuance, and the reward their difference in present value, "
-        "so that gamma is 1. An episode ends with bankruptcy or at the horizon. A start state is "
-        "[cash, steps left]."
+        "(a_L, a_E) of dividends and issuance, or with controls impulse their amounts in a step, "
+        "and the reward their difference in present value, so that gamma is 1. An episode ends "
+        "with bankruptcy or at the horizon. A start state is [cash, steps left]."
     ),
     source=(
         "after Décamps, Gryglewicz, Morellec and Villeneuve (2017), Corporate policies with "

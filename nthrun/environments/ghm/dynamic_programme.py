@@ -5,12 +5,16 @@ With V_N the terminal value, and V_n(c) the liquidation value for c <= 0,
     V_n(c) = max over (a_L, a_E) of (a_L - a_E) dt + exp(-(r - μ) dt) E[V_{n+1}(c')],
 
 with the controls, the law of c' and the payments of `rules.Rules`. V is linear between the nodes of
-a grid; expectations of it are exact.
+a grid; expectations of it are exact. Where controls are amounts there is no dt beside them;
+`lump_sums` has that step.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,13 +24,48 @@ from nthrun.environments.ghm.calibration import Calibration, check_calibration
 from nthrun.environments.ghm.cash_grid import (
     Expectation,
     Floats,
-    GridShape,
     cash_grid,
     gaussian_expectation,
+    step_deviations,
 )
+from nthrun.environments.ghm.grid_shape import GridShape
+from nthrun.environments.ghm.lump_sums import best_lump_sums, lump_sums
 from nthrun.environments.ghm.rules import Rules, check_rules
 
-LEAST_RISK = 0.01
+Back = Callable[[Floats], tuple[Floats, Floats]]
+"""One step back: V -> V one step earlier, and the best controls, shape (2, nodes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepValue:
+    """V of one step.
+
+    Attributes:
+        cash: the grid, from 0, shape (nodes,).
+        value: V, shape (nodes,); what is said of its first node holds just above 0.
+        liquidation_value: V at c <= 0.
+    """
+
+    cash: Floats
+    value: Floats
+    liquidation_value: float
+
+    def at(self, cash: ArrayLike) -> Floats:
+        """V of given cash, of its shape; above the grid V goes on linearly."""
+        levels = np.asarray(cash, dtype=np.float64)
+        nodes, values = self.cash, self.value
+        slope = (values[-1] - values[-2]) / (nodes[-1] - nodes[-2])
+        beyond = slope * np.maximum(levels - nodes[-1], 0)
+        alive = np.interp(levels, nodes, values) + beyond
+        return np.where(levels > 0, alive, self.liquidation_value)
+
+    def mean(self, low: float, high: float) -> float:
+        """V averaged over cash uniform on [low, high], 0 <= low < high."""
+        inner = self.cash[(self.cash > low) & (self.cash < high)]
+        # V may jump at 0, and counts just above
+        start = max(low, np.finfo(np.float64).tiny)
+        points = np.concatenate([[start], inner, [high]])
+        return float(np.trapezoid(self.at(points), points) / (high - low))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +75,12 @@ class Optimum:
     Attributes:
         cash: the grid, from 0, shape (nodes,); what is said of its first node holds just above 0.
         value: V, shape (num_steps + 1, nodes).
-        dividend: best a_L, per year, shape (num_steps, nodes).
-        issuance: best a_E, per year, shape (num_steps, nodes).
+        dividend: best a_L, by the rules a rate or an amount, shape (num_steps, nodes).
+        issuance: best a_E, alike.
         liquidation_value: V at c <= 0.
+        control_unit: what a control of 1 moves in one step, see `Rules`; as for amounts if left
+            out.
+        dividend_max: the highest a_L; none if left out.
     """
 
     cash: Floats
@@ -46,42 +88,41 @@ class Optimum:
     dividend: Floats
     issuance: Floats
     liquidation_value: float
+    control_unit: float = 1.0
+    dividend_max: float = math.inf
 
     def value_at(self, cash: ArrayLike, step: int) -> Floats:
         """V of given cash, of its shape; above the grid V goes on linearly."""
-        levels = np.asarray(cash, dtype=np.float64)
-        nodes, values = self.cash, self.value[step]
-        slope = (values[-1] - values[-2]) / (nodes[-1] - nodes[-2])
-        beyond = slope * np.maximum(levels - nodes[-1], 0)
-        alive = np.interp(levels, nodes, values) + beyond
-        return np.where(levels > 0, alive, self.liquidation_value)
+        return self._step(step).at(cash)
+
+    def mean_value(self, low: float, high: float, step: int = 0) -> float:
+        """V averaged over cash uniform on [low, high], 0 <= low < high."""
+        return self._step(step).mean(low, high)
+
+    def _step(self, step: int) -> StepValue:
+        return StepValue(self.cash, self.value[step], self.liquidation_value)
 
     def policy_at(self, cash: ArrayLike, step: int) -> tuple[Floats, Floats]:
         """Best a_L and a_E of given cash, each of its shape; 0 at c <= 0.
 
         Between nodes of which one issues and the other does not, the nearer one's is taken, for a
-        mixture of the two is no firm's best.
+        mixture of the two is no firm's best. Above the grid, where its top pays, all that is more
+        is paid out too, up to the most that may be.
         """
         levels = np.asarray(cash, dtype=np.float64)
         below = np.clip(np.searchsorted(self.cash, levels) - 1, 0, len(self.cash) - 2)
         span = self.cash[below + 1] - self.cash[below]
         share = np.clip((levels - self.cash[below]) / span, 0, 1)
         issues = self.issuance[step] > 0
-        share = np.where(issues[below] == issues[below + 1], share, np.round(share))
+        share = np.where(issues[below] == issues[below + 1], share, share > 0.5)
         alive = levels > 0
         dividend, issuance = (
             np.where(alive, (1 - share) * rate[below] + share * rate[below + 1], 0.0)
             for rate in (self.dividend[step], self.issuance[step])
         )
-        return dividend, issuance
-
-    def mean_value(self, low: float, high: float, step: int = 0) -> float:
-        """V averaged over cash uniform on [low, high], 0 <= low < high."""
-        inner = self.cash[(self.cash > low) & (self.cash < high)]
-        # V may jump at 0, and counts just above
-        start = max(low, np.finfo(np.float64).tiny)
-        points = np.concatenate([[start], inner, [high]])
-        return float(np.trapezoid(self.value_at(points, step), points) / (high - low))
+        beyond = np.maximum(levels - self.cash[-1], 0) / self.control_unit
+        more = np.minimum(dividend + beyond, self.dividend_max)
+        return np.where(dividend > 0, more, 0.0), issuance
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +141,55 @@ def solve(calibration: Calibration, rules: Rules, shape: GridShape | None = None
     """The optimum of all steps.
 
     Raises:
-        SpecError: the calibration or the rules are infeasible, or σ_X is 0.
+        SpecError: the calibration or the rules are infeasible, or σ_X is 0, or steps
+            are so short that the grid would have more than `MAX_NODES`.
     """
-    check_calibration(calibration)
-    check_rules(rules)
-    cash = cash_grid(calibration, rules.dt, GridShape() if shape is None else shape)
-    step = _step(calibration, rules, cash)
+    cash, back = _backwards(calibration, rules, shape)
     value = np.empty((rules.num_steps + 1, len(cash)))
     policy = np.empty((2, rules.num_steps, len(cash)))
     value[-1] = _at_horizon(rules, cash)
     for number in reversed(range(rules.num_steps)):
-        value[number], policy[:, number] = _back(step, value[number + 1])
-    return Optimum(cash, value, policy[0], policy[1], rules.liquidation_value)
+        value[number], policy[:, number] = back(value[number + 1])
+    return Optimum(
+        cash,
+        value,
+        policy[0],
+        policy[1],
+        rules.liquidation_value,
+        rules.control_unit,
+        rules.dividend_max,
+    )
+
+
+def value_of_step(
+    calibration: Calibration, rules: Rules, step: int = 0, shape: GridShape | None = None
+) -> StepValue:
+    """V of one step alone, bit by bit that of `solve`; of the steps after it nothing is kept.
+
+    Raises:
+        SpecError: as `solve`.
+    """
+    cash, back = _backwards(calibration, rules, shape)
+    value = _at_horizon(rules, cash)
+    for _ in range(rules.num_steps - step):
+        value = back(value)[0]
+    return StepValue(cash, value, rules.liquidation_value)
+
+
+def _backwards(
+    calibration: Calibration, rules: Rules, shape: GridShape | None
+) -> tuple[Floats, Back]:
+    """The grid, and one step back on it."""
+    check_calibration(calibration)
+    check_rules(rules)
+    cash = cash_grid(calibration, rules.dt, GridShape() if shape is None else shape)
+    return cash, _stepper(calibration, rules, cash)
+
+
+def _stepper(calibration: Calibration, rules: Rules, cash: Floats) -> Back:
+    if rules.lump_sums:
+        return partial(best_lump_sums, lump_sums(calibration, rules, cash))
+    return partial(_back, _step(calibration, rules, cash))
 
 
 def _at_horizon(rules: Rules, cash: Floats) -> Floats:
@@ -123,9 +201,7 @@ def _at_horizon(rules: Rules, cash: Floats) -> Floats:
 
 
 def _step(calibration: Calibration, rules: Rules, cash: Floats) -> _Step:
-    deviations = np.sqrt(rules.dt * calibration.variance(cash))
-    # with ρ = 1 some cash bears no risk, and a normal law needs some
-    deviations = np.maximum(deviations, LEAST_RISK * deviations[0])
+    deviations = step_deviations(calibration, rules.dt, cash)
     paths = action_paths(calibration, rules, cash, deviations)
     means = paths.cash_after(calibration, rules.dt, cash)
     return _Step(

@@ -4,7 +4,8 @@ With t the time since the start, the reward of a step is the present value of wh
 
     r = exp(-(r - μ) t) (a_L - a_E) dt + exp(-(r - μ)(t + dt)) × (what an end pays),
 
-so that the sum of an episode's rewards is what the firm has been worth.
+without the dt where controls are amounts, so that the sum of an episode's rewards is what the firm
+has been worth.
 """
 
 from __future__ import annotations
@@ -48,21 +49,31 @@ class Firm:
         firm: Any = self._calibration  # its formulas take tensors as they do arrays
         cash, left = state.split(1, -1)
         dividend, issuance = action.split(1, -1)
-        dividend = torch.minimum(dividend, cash / rules.dt)
+        dividend = torch.minimum(dividend, cash / rules.control_unit)
         issues = (issuance >= rules.issuance_min) & (issuance > 0.0)
         issuance = torch.where(issues, issuance, 0.0)
         raised = torch.where(issues, issuance / firm.issuance_cost - firm.fixed_cost, 0.0)
-        shock = math.sqrt(rules.dt) * torch.sqrt(firm.variance(cash)) * normal(draws)
-        following = cash + (firm.drift(cash) - dividend + raised) * rules.dt + shock
+        following = self._following(cash, raised, dividend, normal(draws))
         broke, over = following <= 0.0, left <= 1.0
         paid = torch.where(
             broke, rules.liquidation_value, torch.where(over, self._at_end(following), 0.0)
         )
         rate = firm.discount_rate * rules.dt
         present = torch.exp(-rate * (rules.num_steps - left))
-        reward = present * ((dividend - issuance) * rules.dt + math.exp(-rate) * paid)
+        reward = present * ((dividend - issuance) * rules.control_unit + math.exp(-rate) * paid)
         state = torch.cat([following.clamp(min=0.0), left - 1.0], -1)
         return Transition(state, reward, (broke | over).to(reward.dtype))
+
+    def _following(self, cash: Tensor, raised: Tensor, dividend: Tensor, normal: Tensor) -> Tensor:
+        """Cash after a step, all `(..., 1)`."""
+        firm: Any = self._calibration
+        dt = self._rules.dt
+        if self._rules.lump_sums:
+            cash = cash - dividend + raised
+            change: Tensor = firm.drift(cash) * dt
+        else:
+            change = (firm.drift(cash) - dividend + raised) * dt
+        return cash + change + math.sqrt(dt) * torch.sqrt(firm.variance(cash)) * normal
 
     def _at_end(self, cash: Tensor) -> Tensor:
         """What the horizon pays to a firm that has got there."""

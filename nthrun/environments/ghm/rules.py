@@ -11,18 +11,25 @@ from nthrun.errors import Fault, SpecError
 
 WHERE = "GHM rules"
 TERMINALS = ("zero", "cash", "liquidation")
+CONTROLS = ("rate", "impulse")
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Time, bounds and payments of the simulated firm; controls are rates per year.
+    """Time, bounds and payments of the simulated firm.
 
-    In a step of dt years the firm pays dividends a_L dt, at most its cash, and raises a_E dt:
+    Controls of "rate" are per year: in a step of dt years the firm pays dividends a_L dt, at most
+    its cash, and raises a_E dt:
 
         c' = c + (α + (r - λ - μ) c - a_L + a_E / p - φ 1[a_E > 0]) dt + σ(c) √dt ε,
 
     with one standard normal ε and with drift and volatility at the cash before the controls. Its
     reward is (a_L - a_E) dt, discounted by exp(-(r - μ) t). It is bankrupt when c' <= 0.
+
+    Controls of "impulse" are amounts, paid and raised at once when a step begins; the rest of the
+    step acts on the cash y that they leave, and the reward is a_L - a_E:
+
+        y = c - a_L + a_E / p - φ 1[a_E > 0],    c' = y + (α + (r - λ - μ) y) dt + σ(y) √dt ε.
 
     Attributes:
         horizon: years until the end, a whole number of steps.
@@ -33,6 +40,7 @@ class Rules:
         terminal: paid at the horizon: nothing ("zero"), the cash ("cash") or the liquidation value
             ("liquidation").
         liquidation_value: paid at bankruptcy.
+        controls: whether a_L and a_E are rates per year ("rate") or amounts a step ("impulse").
     """
 
     horizon: float = 10.0
@@ -42,6 +50,17 @@ class Rules:
     issuance_min_share: float = 0.05
     terminal: str = "cash"
     liquidation_value: float = 0.0
+    controls: str = "rate"
+
+    @property
+    def lump_sums(self) -> bool:
+        """Whether controls are amounts rather than rates."""
+        return self.controls == "impulse"
+
+    @property
+    def control_unit(self) -> float:
+        """What a control of 1 moves in one step: dt as a rate, 1 as an amount."""
+        return 1.0 if self.lump_sums else self.dt
 
     @property
     def num_steps(self) -> int:
@@ -50,7 +69,7 @@ class Rules:
 
     @property
     def issuance_min(self) -> float:
-        """The least rate at which equity is issued, if it is."""
+        """The least rate or amount at which equity is issued, if it is."""
         return self.issuance_min_share * self.issuance_max
 
     def discount(self, calibration: Calibration) -> float:
@@ -68,14 +87,15 @@ def check_rules(rules: Rules) -> None:
 def _not_numbers(rules: Rules) -> Iterator[Fault]:
     for field in fields(rules):
         value = getattr(rules, field.name)
-        if field.name != "terminal" and not math.isfinite(value):
+        if not isinstance(value, str) and not math.isfinite(value):
             yield Fault(WHERE, field.name, f"got {value}, allowed: a finite number")
 
 
 def _out_of_range(rules: Rules) -> Iterator[Fault]:
-    if rules.terminal not in TERMINALS:
-        allowed = ", ".join(TERMINALS)
-        yield Fault(WHERE, "terminal", f"got {rules.terminal!r}, allowed: {allowed}")
+    for name, choices in (("terminal", TERMINALS), ("controls", CONTROLS)):
+        if getattr(rules, name) not in choices:
+            problem = f"got {getattr(rules, name)!r}, allowed: {', '.join(choices)}"
+            yield Fault(WHERE, name, problem)
     for name in ("horizon", "dt"):
         if getattr(rules, name) <= 0:
             yield Fault(WHERE, name, f"got {getattr(rules, name):g}, allowed: above 0")

@@ -14,37 +14,36 @@ Policy = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 
 
 def played(
-    firm: Calibration,
-    rules: Rules,
-    policy: Policy,
-    start: np.ndarray,
-    draws: np.random.Generator,
+    firm: Calibration, rules: Rules, policy: Policy, start: np.ndarray, draws: np.random.Generator
 ) -> np.ndarray:
     """What each firm is worth, of shape (firms,), when it starts with given cash.
 
     Args:
         policy: cash of the firms that are alive and the step -> their a_L and a_E.
     """
+    unit = 1.0 if rules.controls == "impulse" else rules.dt
     worth, cash = np.zeros(len(start)), start.copy()
     alive = np.flatnonzero(cash > 0)
     worth[cash <= 0] = rules.liquidation_value
     for step in range(rules.num_steps):
         before = cash[alive]
         paid, raised = policy(before, step)
-        assert (paid * rules.dt <= before * (1 + 1e-12)).all()
+        assert (paid * unit <= before * (1 + 1e-12)).all()
         assert ((raised == 0) | (raised >= rules.issuance_min * (1 - 1e-12))).all()
         gained = np.where(raised > 0, raised / firm.issuance_cost - firm.fixed_cost, 0.0)
-        earned = firm.alpha + (firm.r - firm.lambda_ - firm.mu) * before
+        moved = (gained - paid) * unit
+        base = before + moved if rules.controls == "impulse" else before
+        earned = firm.alpha + (firm.r - firm.lambda_ - firm.mu) * base
         sigma = np.sqrt(
-            firm.sigma_a**2 * before**2
-            - 2 * firm.rho * firm.sigma_a * firm.sigma_x * before
+            firm.sigma_a**2 * base**2
+            - 2 * firm.rho * firm.sigma_a * firm.sigma_x * base
             + firm.sigma_x**2
         )
         shock = sigma * math.sqrt(rules.dt) * draws.standard_normal(len(before))
-        after = before + (earned - paid + gained) * rules.dt + shock
+        after = before + moved + earned * rules.dt + shock
         present = math.exp(-(firm.r - firm.mu) * rules.dt * step)
         following = math.exp(-(firm.r - firm.mu) * rules.dt * (step + 1))
-        worth[alive] += present * (paid - raised) * rules.dt
+        worth[alive] += present * (paid - raised) * unit
         worth[alive[after <= 0]] += following * rules.liquidation_value
         cash[alive] = after
         alive = alive[after > 0]

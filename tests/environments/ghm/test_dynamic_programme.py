@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from dataclasses import replace
 from functools import cache
 
@@ -11,8 +12,10 @@ import pytest
 from environments.ghm.simulator import mean_and_error, played, thresholds
 from scipy.special import ndtr
 
+from nthrun.environments.ghm import free_boundary
 from nthrun.environments.ghm.calibration import Calibration
-from nthrun.environments.ghm.dynamic_programme import Optimum, solve
+from nthrun.environments.ghm.dynamic_programme import Optimum, solve, value_of_step
+from nthrun.environments.ghm.grid_shape import GridShape
 from nthrun.environments.ghm.rules import Rules
 from nthrun.errors import SpecError
 
@@ -20,6 +23,8 @@ CASH = (0.1, 0.25, 0.5, 1.0, 2.0)
 FIRM = Calibration()
 ZERO, CASH_PAID = Rules(dt=0.1, terminal="zero"), Rules(dt=0.1, terminal="cash")
 LIQUIDATED = Rules(dt=0.1, terminal="liquidation", liquidation_value=4.95)
+AT_ONCE = {"controls": "impulse", "dividend_max": 3.0}
+AMOUNTS, AMOUNTS_LIQUIDATED = replace(CASH_PAID, **AT_ONCE), replace(LIQUIDATED, **AT_ONCE)
 KNOWN = [
     (ZERO, 2.58064, (1.67872, 1.83203, 2.08197, 2.58172, 3.58021)),
     (CASH_PAID, 2.59493, (1.69300, 1.84632, 2.09626, 2.59601, 3.59451)),
@@ -87,7 +92,83 @@ def test_no_other_action_is_better(rules: Rules, share: float, cash: float) -> N
     assert totals.max() > value - 4e-4
 
 
-@pytest.mark.parametrize("rules", [CASH_PAID, LIQUIDATED])
+@pytest.mark.parametrize("most", [0.25, 3.0])
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("cash", [0.02, 0.1, 0.6])
+def test_no_other_amounts_are_better(most: float, share: float, cash: float) -> None:
+    """Of all pairs of amounts on a fine net, none does better than the value, and the best is
+    hardly worse, when what follows is integrated numerically."""
+    changes = {"horizon": 2.0, "dividend_max": most, "issuance_min_share": share}
+    rules = replace(AMOUNTS, issuance_max=0.3, **changes)
+    firm = replace(FIRM, fixed_cost=0.01, lambda_=0.5)
+    optimum = solve(firm, rules)
+    paid = np.linspace(0, min(most, cash), 151)[:, None]
+    raised = np.concatenate([[0.0], 0.3 * np.linspace(max(share, 0.001), 1.0, 40)])
+    left = cash - paid + raised / 1.06 - 0.01 * (raised > 0)
+    shocks = (np.arange(1000) + 0.5) / 62.5 - 8
+    weights = np.exp(-(shocks**2) / 2) / 62.5 / math.sqrt(2 * math.pi)
+    spread = np.sqrt(firm.variance(left) * 0.1)
+    mean = left + (0.18 - 0.48 * left) * 0.1
+    following = optimum.value_at(mean[..., None] + spread[..., None] * shocks, 1) @ weights
+    totals = paid - raised + math.exp(-0.002) * following
+    value = float(optimum.value_at(cash, 0))
+    assert totals.max() < value + 2e-4
+    assert totals.max() > value - 4e-4
+
+
+def test_levels_of_amounts_do_not_hang_on_the_grid() -> None:
+    """What firms pay down to and fill up to differs by less than 2e-4 between a grid and one four
+    times as fine."""
+    rules = replace(AMOUNTS, horizon=3.0)
+    coarse, fine = (
+        solve(FIRM, rules, GridShape(top=1.0, nodes_per_shock=nodes)) for nodes in (16, 64)
+    )
+    for step in range(26):
+        (one, _), (other, _) = coarse.policy_at(0.9, step), fine.policy_at(0.9, step)
+        assert one == pytest.approx(other, abs=2e-4)
+        (_, one), (_, other) = coarse.policy_at(0.05, step), fine.policy_at(0.05, step)
+        assert one == pytest.approx(other, abs=2e-4)
+
+
+@pytest.mark.slow
+def test_amounts_are_worth_the_free_boundary_s_in_the_limit() -> None:
+    """With ever shorter steps of 400 years, value, payout boundary and what issues fill up to near
+    those of continuous time with refinancing, and issues those without cash, all by √dt."""
+    limit, cash = free_boundary.solve(FIRM, refinancing=True), np.array([0.1, 0.25, 0.5])
+    found = []
+    for dt in (0.2, 0.05):
+        optimum = solve(FIRM, replace(AMOUNTS, dt=dt, horizon=400.0, issuance_min_share=0.0))
+        paid, raised = optimum.dividend[0], optimum.issuance[0]
+        asks = raised > 0
+        left = optimum.cash - paid + (raised / FIRM.issuance_cost - FIRM.fixed_cost) * asks
+        worth = optimum.value_at(cash, 0) / limit.value(cash)
+        found.append([*worth, left[-1], left[asks][0], optimum.cash[asks].max()])
+    coarse, fine = np.array(found)
+    assert (fine[:3] < 1).all()
+    assert (fine[:3] > coarse[:3]).all()
+    value, payout, target, asking = np.split(2 * fine - coarse, [3, 4, 5])
+    np.testing.assert_allclose(value, 1, atol=2e-3)
+    assert payout == pytest.approx(limit.payout_boundary, abs=0.02)
+    assert target == pytest.approx(limit.refinancing_target, abs=0.01)
+    assert asking == pytest.approx(0, abs=0.03)
+
+
+@pytest.mark.parametrize("rules", [AMOUNTS, AMOUNTS_LIQUIDATED], ids=lambda rules: rules.terminal)
+def test_amounts_leave_the_same_cash_whatever_there_was(rules: Rules) -> None:
+    """Far above the payout boundary firms pay down to it and unit cash is worth 1; issues fill up
+    to one level from wherever the least of them does not exceed it."""
+    optimum = optimum_of(rules)
+    cash = np.linspace(0.4, 2.9, 100)
+    left = cash - optimum.policy_at(cash, 0)[0]
+    np.testing.assert_allclose(left, left[0], atol=1e-6)
+    np.testing.assert_allclose(np.diff(optimum.value_at(cash, 0)), np.diff(cash), rtol=1e-6)
+    low = np.linspace(0.001, 0.06, 50)
+    filled = low + optimum.policy_at(low, 0)[1] / 1.06 - 0.002
+    np.testing.assert_allclose(filled, filled[0], atol=1e-6)
+    assert filled[0] < left[0]
+
+
+@pytest.mark.parametrize("rules", [CASH_PAID, LIQUIDATED, AMOUNTS, AMOUNTS_LIQUIDATED])
 def test_played_the_policy_earns_the_value(rules: Rules) -> None:
     """100,000 firms that follow the policy are worth the value on average, to four standard
     errors."""
@@ -178,6 +259,13 @@ def test_dearer_equity_is_worth_less() -> None:
     assert (none.issuance == 0).all()
 
 
+def test_without_issues_amounts_are_paid_alone() -> None:
+    """Where nothing may be issued at once, nothing is, and firms are worth less."""
+    none = solve(FIRM, replace(AMOUNTS, issuance_max=0.0))
+    assert (none.issuance == 0).all()
+    assert none.value_at(0.05, 0) < optimum_of(AMOUNTS).value_at(0.05, 0)
+
+
 @pytest.mark.parametrize(
     ("firm", "rules"),
     [(replace(FIRM, r=0.0), ZERO), (FIRM, replace(ZERO, dt=0.3)), (replace(FIRM, sigma_x=0), ZERO)],
@@ -186,3 +274,40 @@ def test_infeasible_firms_have_no_optimum(firm: Calibration, rules: Rules) -> No
     """What is infeasible is refused before anything is solved."""
     with pytest.raises(SpecError, match="allowed: "):
         solve(firm, rules)
+
+
+@pytest.mark.parametrize("rules", [CASH_PAID, AMOUNTS], ids=lambda rules: rules.controls)
+@pytest.mark.parametrize("step", [0, 97, 100])
+def test_the_value_of_one_step_is_that_of_all(rules: Rules, step: int) -> None:
+    """V of one step found alone is, bit by bit, that of the whole optimum."""
+    alone = value_of_step(FIRM, rules, step)
+    np.testing.assert_array_equal(alone.value, optimum_of(rules).value[step])
+
+
+def test_the_value_of_one_step_takes_no_memory_for_the_others() -> None:
+    """Its memory does not grow with the number of steps."""
+    held = []
+    for horizon in (0.5, 20.0):
+        tracemalloc.start()
+        value_of_step(FIRM, replace(CASH_PAID, horizon=horizon))
+        held.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert abs(held[1] - held[0]) < 100_000
+
+
+@pytest.mark.parametrize("rules", [replace(CASH_PAID, dividend_max=100.0), AMOUNTS])
+def test_above_the_grid_what_is_more_than_its_top_is_paid_too(rules: Rules) -> None:
+    """The dividend rises by all that lies above the top until it is the most there may be."""
+    optimum = solve(FIRM, replace(rules, horizon=0.5), GridShape(top=1.0))
+    unit, most = rules.control_unit, rules.dividend_max
+    (top, more, far), _ = optimum.policy_at([1.0, 1.5, 1000.0], 4)
+    assert 0 < top < most
+    assert more == pytest.approx(top + 0.5 / unit)
+    assert far == most
+
+
+def test_steps_too_short_for_a_grid_are_refused() -> None:
+    """No grid has more than `MAX_NODES` points."""
+    rules = Rules(dt=1e-5, horizon=1e-4)
+    with pytest.raises(SpecError, match=r"dt: got 1e-05, which takes .* allowed: up to 4096"):
+        solve(FIRM, rules)

@@ -19,6 +19,8 @@ ENDS = (
     {"terminal": "cash"},
     {"terminal": "liquidation", "liquidation_value": 4.95},
 )
+AMOUNTS = {"controls": "impulse", "dividend_max": 2.0}
+each_control = pytest.mark.parametrize("control", [{}, AMOUNTS], ids=["rate", "impulse"])
 each_end = pytest.mark.parametrize("end", ENDS, ids=lambda end: str(end["terminal"]))
 
 
@@ -45,16 +47,19 @@ def plain_step(spec: EnvironmentSpec, row: np.ndarray) -> tuple[float, float, fl
     )
     if raised < share * top or raised == 0:
         raised = 0.0
-    paid = min(paid, cash / dt)
-    gained = raised / p - phi if raised else 0.0
-    sigma = math.sqrt(s_a**2 * cash**2 - 2 * rho * s_a * s_x * cash + s_x**2)
+    at_once = values["controls"] == "impulse"
+    unit = 1.0 if at_once else dt
+    paid = min(paid, cash / unit)
+    moved = (raised / p - phi if raised else 0.0) - paid
+    base = cash + moved if at_once else cash
+    sigma = math.sqrt(s_a**2 * base**2 - 2 * rho * s_a * s_x * base + s_x**2)
     shock = math.sqrt(-2 * math.log(1 - first)) * math.cos(2 * math.pi * second)
-    after = cash + (alpha + (r - lam - mu) * cash - paid + gained) * dt
+    after = cash + moved * unit + (alpha + (r - lam - mu) * base) * dt
     after += sigma * math.sqrt(dt) * shock
     ends = {"zero": 0.0, "cash": after, "liquidation": liquidation}
     end = liquidation if after <= 0 else ends[str(values["terminal"])] if left == 1 else 0.0
     time = horizon - left * dt
-    reward = math.exp(-(r - mu) * time) * (paid - raised) * dt
+    reward = math.exp(-(r - mu) * time) * (paid - raised) * unit
     return (
         max(after, 0.0),
         reward + math.exp(-(r - mu) * (time + dt)) * end,
@@ -62,12 +67,17 @@ def plain_step(spec: EnvironmentSpec, row: np.ndarray) -> tuple[float, float, fl
     )
 
 
+@each_control
 @each_end
-def test_a_step_is_that_of_the_equations(end: dict[str, object]) -> None:
+def test_a_step_is_that_of_the_equations(
+    end: dict[str, object], control: dict[str, object]
+) -> None:
     """Cash, reward and end of 2,000 random steps are those of the law of motion in float64, with
     every kind of action and end among them."""
-    spec = firm(**end)
-    rows = uniform([0, 0.5, -1, -0.1, 0, 0], [0.6, 4.5, 10, 0.5, 1, 1], 2000, seed=1)
+    spec = firm(**end, **control)
+    paid, raised = (0.5, 0.1) if control else (10, 0.5)
+    low, high = [0, 0.5, -paid / 10, -raised / 5, 0, 0], [0.6, 4.5, paid, raised, 1, 1]
+    rows = uniform(low, high, 2000, seed=1)
     rows[:, 1] = np.round(rows[:, 1])
     rows[:, 1] = np.maximum(rows[:, 1], 1)
     rows[:, 2:4] = np.maximum(rows[:, 2:4], 0)
@@ -82,10 +92,13 @@ def test_a_step_is_that_of_the_equations(end: dict[str, object]) -> None:
         assert case.sum() > 20
 
 
+@each_control
 @each_end
-def test_the_best_policy_is_worth_what_the_dynamic_programme_says(end: dict[str, object]) -> None:
+def test_the_best_policy_is_worth_what_the_dynamic_programme_says(
+    end: dict[str, object], control: dict[str, object]
+) -> None:
     """Played in the simulation, the optimal policy earns the optimum, to four standard errors."""
-    spec = firm(**end)
+    spec = firm(**end, **control)
     optimum = solve(calibration_of(spec.values), rules_of(spec.values))
     world, draw, count = world_of(spec), torch.Generator().manual_seed(0), 20_000
     state = world.reset(torch.rand(1, count, 1, generator=draw))
@@ -113,6 +126,21 @@ def test_a_firm_without_shocks_is_worth_its_cash_flow() -> None:
     annuity = 0.18 * 0.1 * sum(math.exp(-0.02 * 0.1 * step) for step in range(100))
     assert worth == pytest.approx(annuity + math.exp(-0.2), abs=1e-5)
     assert float(outcome.terminated) == 1.0
+
+
+def test_amounts_move_at_once() -> None:
+    """Without drift and shocks an issue of .4 raises .4 / p - φ, whatever the step lasts, and a
+    dividend takes no more than the cash there was before it."""
+    still = {"calibration.sigma_a": 0.0, "calibration.sigma_x": 0.0, "calibration.alpha": 1e-9}
+    rich = {"calibration.fixed_cost": 0.1, "start_state": [0.3, 2.0]}
+    for dt in (0.1, 1.0):
+        world = world_of(firm(dt=dt, **AMOUNTS, **still, **rich))
+        outcome = world.step(
+            world.reset(torch.zeros(1, 1, 1)), torch.tensor([[[0.5, 0.4]]]), torch.zeros(1, 1, 2)
+        )
+        assert float(outcome.state[..., 0]) == pytest.approx(0.4 / 1.06 - 0.1, abs=1e-6)
+        present = math.exp(-0.02 * (10 - 2 * dt))
+        assert float(outcome.reward) == pytest.approx(present * (0.3 - 0.4), abs=1e-6)
 
 
 @pytest.mark.parametrize(

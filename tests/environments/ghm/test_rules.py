@@ -20,6 +20,12 @@ def test_steps_issues_and_discounts_follow() -> None:
     assert rules.discount(Calibration()) == pytest.approx(math.exp(-0.02 * 0.01), rel=1e-15)
 
 
+def test_a_rate_lasts_a_step_and_an_amount_is_moved_whole() -> None:
+    """In one step a control of 1 moves dt as a rate and 1 as an amount."""
+    assert Rules(dt=0.1).control_unit == 0.1
+    assert Rules(dt=0.1, controls="impulse").control_unit == 1
+
+
 @pytest.mark.parametrize("steps", [1, 3, 7, 49, 1000])
 def test_any_whole_number_of_steps_is_allowed(steps: int) -> None:
     """The horizon over a whole number is an allowed dt, though it is rounded, and gives it back."""
@@ -39,6 +45,7 @@ def test_any_whole_number_of_steps_is_allowed(steps: int) -> None:
         ("issuance_max", -1.0, "issuance_max: got -1, allowed: 0 or more"),
         ("issuance_min_share", 1.5, "issuance_min_share: got 1.5, allowed: 0 to 1"),
         ("terminal", "wealth", "terminal: got 'wealth', allowed: zero, cash, liquidation"),
+        ("controls", "lump", "controls: got 'lump', allowed: rate, impulse"),
         ("liquidation_value", math.nan, "liquidation_value: got nan, allowed: a finite number"),
     ],
 )
