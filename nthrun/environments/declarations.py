@@ -2,6 +2,7 @@
 
 from nthrun.environments.access_control.declaration import ACCESS_CONTROL
 from nthrun.environments.acrobot.declaration import ACROBOT, DENSE_ACROBOT
+from nthrun.environments.bewley.declaration import BEWLEY
 from nthrun.environments.bimodal.declaration import (
     ASYMMETRIC_BIMODAL,
     BIMODAL,
@@ -40,4 +41,5 @@ DECLARATIONS = (
     CONTINUOUS_SHORT_CORRIDOR,
     ACCESS_CONTROL,
     GHM,
+    BEWLEY,
 )

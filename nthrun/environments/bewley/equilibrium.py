@@ -16,7 +16,7 @@ from nthrun.environments.bewley.aggregates import Aggregates, aggregates
 from nthrun.environments.bewley.calibration import Calibration
 from nthrun.environments.bewley.endogenous_grid import DecisionRules
 from nthrun.environments.bewley.grids import Grids
-from nthrun.environments.bewley.supply import Economy, Supply
+from nthrun.environments.bewley.supply import Decide, Economy, Supply, exactly
 from nthrun.errors import NoSolutionError
 
 Array = NDArray[np.float64]
@@ -75,9 +75,11 @@ def solve(
     return solve_with(calibration, rouwenhorst(calibration.ability, num_states), grids or Grids())
 
 
-def solve_with(calibration: Calibration, chain: AbilityChain, grids: Grids) -> Equilibrium:
-    """Find the equilibrium with any chain of ability; raises as `solve` does."""
-    economy = Economy(calibration, chain, grids)
+def solve_with(
+    calibration: Calibration, chain: AbilityChain, grids: Grids, decide: Decide = exactly
+) -> Equilibrium:
+    """Find the equilibrium with any chain of ability and any rules; raises as `solve` does."""
+    economy = Economy(calibration, chain, grids, decide)
     found = _cleared(economy, *_bracket(economy))
     sums = aggregates(found.household, found.rules, found.mass)
     if sums.share_at_top > grids.max_share_at_top:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,21 @@ REBATE_TOLERANCE = 1e-9
 MAX_REBATES = 40
 
 
+Decide = Callable[[Household, Grids, Array | None], tuple[DecisionRules, Array]]
+"""From a household's circumstances, and what the result's second part was at similar ones, to its
+decision rules on the grid of masses and something to begin from next time."""
+
+
+def exactly(household: Household, grids: Grids, guess: Array | None) -> tuple[DecisionRules, Array]:
+    """By the method of endogenous grid points, beginning from consumption on the grid of choices.
+
+    Raises:
+        NoSolutionError: where its iteration does not end.
+    """
+    choices = solve_household(household, grids.choices(), guess)
+    return choices.rules(grids.masses()), choices.rules(grids.choices()).consumption
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Supply:
     """What households do at one interest rate, which need not be the equilibrium's.
@@ -32,7 +48,7 @@ class Supply:
         household: their circumstances, with the wage that goes with the interest rate.
         rules: their decision rules on the grid of masses.
         mass: `(num_states, num_masses)` shares of households, of sum 1.
-        guess: consumption on the grid of choices, for the next solution to begin from.
+        guess: for the next solution to begin from; see `Decide`.
     """
 
     household: Household
@@ -58,11 +74,13 @@ class Economy:
         calibration: of preferences, technology and taxes.
         chain: ability.
         grids: of wealth.
+        decide: how households do.
     """
 
     calibration: Calibration
     chain: AbilityChain
     grids: Grids
+    decide: Decide = exactly
 
     def supply(self, r: float, near: Supply | None = None) -> Supply:
         """What households do at an interest rate, `near` being what they do at one close to it.
@@ -93,7 +111,6 @@ class Economy:
         technology = self.calibration.technology
         w = wage(technology, capital_per_labour(technology, r))
         household = Household(self.calibration, self.chain, r, w, rebate)
-        choices = solve_household(household, self.grids.choices(), near.guess if near else None)
-        rules = choices.rules(self.grids.masses())
+        rules, guess = self.decide(household, self.grids, near.guess if near else None)
         mass = stationary_mass(self.chain, rules, near.mass if near else None)
-        return Supply(household, rules, mass, choices.rules(self.grids.choices()).consumption)
+        return Supply(household, rules, mass, guess)

@@ -1,0 +1,111 @@
+"""One period of the Bewley economy as tensors: prices, taxes, the rebate, utility.
+
+The equations of `prices`, `taxes` and `household` for all households side by side, `(lanes,
+episodes, households)`; what they share has 1 in place of the last axis. A power is exp(p log x),
+whose bits do not depend on where in memory x lies.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from nthrun.environments.bewley.calibration import Preferences, Technology
+from nthrun.environments.bewley.taxes import Taxes, TaxSchedule
+
+LEAST_INPUT = 0.01
+"""Prices are formed as if firms had at least this much capital and labour per household."""
+LEAST_CONSUMPTION = 1e-6
+"""Utility is that of at least this much, so that it is finite where a household has nothing."""
+TINY = 1e-30
+"""In place of 0 under a logarithm, whose gradient there is no number."""
+
+
+class Prices(NamedTuple):
+    """What firms pay, `(lanes, episodes, 1)`: r for capital, net of depreciation, w for v l."""
+
+    r: Tensor
+    w: Tensor
+
+
+class Budget(NamedTuple):
+    """What households do with what they have, `(lanes, episodes, households)`.
+
+    Attributes:
+        consumption: c.
+        savings: a'.
+    """
+
+    consumption: Tensor
+    savings: Tensor
+
+
+def power(base: Tensor, exponent: float) -> Tensor:
+    """base^exponent, of a base of at least 1e-30."""
+    return torch.exp(exponent * torch.log(base.clamp(min=TINY)))
+
+
+def prices(technology: Technology, capital: Tensor, labour: Tensor) -> Prices:
+    """r = α A (K/L)^(α-1) - δ and w = (1 - α) A (K/L)^α, K and L being per household."""
+    share, productivity = technology.alpha, technology.productivity
+    ratio = torch.log(capital.clamp(min=LEAST_INPUT) / labour.clamp(min=LEAST_INPUT))
+    rental = share * productivity * torch.exp((share - 1) * ratio)
+    return Prices(rental - technology.delta, (1 - share) * productivity * torch.exp(share * ratio))
+
+
+def wage_at(technology: Technology, r: Tensor) -> Tensor:
+    """w = (1 - α) A (K/L)^α at the K/L with which capital earns r > -δ."""
+    share, productivity = technology.alpha, technology.productivity
+    ratio = torch.log((r + technology.delta) / (share * productivity)) / (share - 1)
+    return (1 - share) * productivity * torch.exp(share * ratio)
+
+
+def kept(schedule: TaxSchedule, base: Tensor) -> Tensor:
+    """D(x) = (1 - τ) x^(1-ξ) / (1 - ξ), and nothing of a negative base where ξ > 0."""
+    if schedule.elasticity == 0:
+        return (1 - schedule.rate) * base
+    exponent = 1 - schedule.elasticity
+    return (1 - schedule.rate) / exponent * power(base, exponent)
+
+
+def kept_at_margin(schedule: TaxSchedule, base: Tensor) -> Tensor:
+    """D'(x) = (1 - τ) x^(-ξ)."""
+    if schedule.elasticity == 0:
+        return torch.full_like(base, 1 - schedule.rate)
+    return (1 - schedule.rate) * power(base, -schedule.elasticity)
+
+
+def spend(taxes: Taxes, income: Tensor, wealth: Tensor, share: Tensor) -> Budget:
+    """a' = ζ m and (1 + τ_c) c = (1 - ζ) m, with m = D_y(y) + D_a(a) + R, at least 0.
+
+    A rebate R is what all taxes bring per household. With k = D_y(y) + D_a(a), x the mean of y + a
+    - k, and q = τ_c / (1 + τ_c), of which consumption brings q (1 - ζ) m a household,
+
+        R = x + q mean((1 - ζ) (k + R)) = (x + q mean((1 - ζ) k)) / (1 - q mean(1 - ζ)).
+
+    Args:
+        income: y, before taxes.
+        wealth: a.
+        share: ζ.
+    """
+    price = 1 + taxes.consumption_rate
+    resources = kept(taxes.income, income) + kept(taxes.wealth, wealth)
+    if taxes.rebated:
+        of_spending = taxes.consumption_rate / price
+        raised = (income + wealth - resources).mean(-1, keepdim=True)
+        spent = ((1 - share) * resources).mean(-1, keepdim=True)
+        leaking = 1 - of_spending * (1 - share).mean(-1, keepdim=True)
+        resources = resources + (raised + of_spending * spent) / leaking
+    resources = resources.clamp(min=0.0)
+    return Budget((1 - share) * resources / price, share * resources)
+
+
+def utility(preferences: Preferences, consumption: Tensor, labour: Tensor) -> Tensor:
+    """(c^(1-θ) - 1) / (1 - θ), log c where θ = 1, less χ l^(1+γ) / (1 + γ)."""
+    curvature, convexity = 1 - preferences.theta, 1 + preferences.gamma
+    enjoyed = torch.log(consumption.clamp(min=LEAST_CONSUMPTION))
+    if curvature != 0:
+        enjoyed = torch.expm1(curvature * enjoyed) / curvature
+    return enjoyed - preferences.chi / convexity * power(labour, convexity)
