@@ -1,0 +1,1 @@
+"""Monte Carlo policy gradients over simulated episodes."""
