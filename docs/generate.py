@@ -24,7 +24,12 @@ AGENTS_HEAD = """# Agents
 Each is named by `agent_name`, and its hyperparameters are what `parameters` may list. A *static*
 one changes shapes or the course of the computation: runs that differ in one never share a pack.
 [extending.md](extending.md) adds one of your own.
+
+A *solver* learns from simulations of its own instead of acting step by step. A step of its run is
+one iteration: `total_timesteps`, `eval_interval_timesteps` and the snapshots count those. It has
+evaluations and `metrics` but no training episodes, and runs operation by operation.
 """
+SOLVER = "A solver: a step is an iteration of its own."
 ENVIRONMENTS_HEAD = """# Environments
 
 Each is named by `env_name`. The fields that every environment has are in
@@ -86,7 +91,8 @@ def row(field: Field, *more: str) -> str:
 
 
 def _agent(agent: AgentDeclaration) -> str:
-    lines = [f"## {agent.name}", "", agent.doc, *_source(agent.source), ""]
+    about = f"{agent.doc} {SOLVER}" if agent.solves else agent.doc
+    lines = [f"## {agent.name}", "", about, *_source(agent.source), ""]
     lines += [f"In every setting, `{r.small}` <= `{r.large}`.\n" for r in agent.rules]
     if agent.hyperparameters:
         lines += ["| name | allowed | default | meaning | static |", "|---|---|---|---|---|"]

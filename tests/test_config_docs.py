@@ -18,7 +18,7 @@ from nthrun.environments.registry import ENVIRONMENTS
 from nthrun.errors import SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
 from nthrun.specs.declaration import AgentDeclaration, EnvironmentDeclaration
-from nthrun.specs.documents import flatten
+from nthrun.specs.documents import flatten, read_document
 from nthrun.specs.environment_spec import FIELDS, PROTOCOL_KEYS, SERIES
 from nthrun.specs.field import Field, plain
 
@@ -48,9 +48,17 @@ def examples(kind: str) -> list[str]:
     return re.findall(r"^```json\n(.*?)^```", readme(kind), re.DOTALL | re.MULTILINE)
 
 
+def files(environment: Path) -> list[str]:
+    """The files to read for an environment: one that names none is over its family's base."""
+    if "env_name" in read_document([environment]).values:
+        return [str(environment)]
+    family = environment.stem.partition("_")[0]
+    return [str(environment.with_stem(f"{family}_base")), str(environment)]
+
+
 def read(environment: Path, agent: Path) -> ExperimentSpec:
-    """Read two spec files as the commands do."""
-    return read_experiment_spec([str(environment)], [str(agent)])
+    """Read spec files as the commands do."""
+    return read_experiment_spec(files(environment), [str(agent)])
 
 
 def test_the_environment_table_is_the_code() -> None:
@@ -84,16 +92,57 @@ def test_the_readme_says_which_fields_only_keep_things() -> None:
 
 @pytest.mark.parametrize("agent", specs("agent"), ids=lambda path: path.stem)
 def test_every_shipped_agent_file_goes_with_environments(agent: Path) -> None:
-    """A shipped agent file is refused only where it cannot act or see, and never everywhere."""
+    """A shipped agent file is refused only where it cannot act, see or simulate, and never
+    everywhere."""
     fitting = 0
     for environment in specs("environment"):
         try:
             fitting += read(environment, agent).sweep.num_settings >= 1
         except SpecError as error:
             assert all(
-                re.search("actions|bounds|features", fault.problem) for fault in error.faults
+                re.search("actions|bounds|features|episodes|solves", fault.problem)
+                for fault in error.faults
             )
-    assert fitting >= 3
+    solves = AGENTS[json.loads(agent.read_text())["agent_name"]].solves
+    assert fitting >= (1 if solves else 3)
+
+
+def test_the_search_space_of_mc_pg_is_the_whole_product() -> None:
+    """The shipped search space of mc_pg has 11,664 settings, all of them different: the product of
+    six hyperparameters with three values each and two shapes with four."""
+    sweep = read(CONFIG / "environment/GHM.json", CONFIG / "agent/mc_pg_search.json").sweep
+    sizes = {key: len(values) for key, values, _ in sweep.digits() if len(values) > 1}
+    assert list(sizes.values()) == [3] * 6 + [4] * 2
+    assert list(sizes)[-2:] == ["policy_hidden", "value_hidden"]
+    settings = {tuple(sweep.setting(number).values()) for number in range(sweep.num_settings)}
+    assert len(settings) == sweep.num_settings == 11_664
+
+
+def test_an_economy_of_little_risk_is_a_few_keys_over_another() -> None:
+    """Bewley_low_risk.yaml changes ρ and σ of Bewley_base.yaml and nothing else, which is the
+    economy of Bewley.json; the files of other β are it too, but for β."""
+    folder, agent = CONFIG / "environment", CONFIG / "agent/euler_quadrature.json"
+    names = ("base.yaml", "low_risk.yaml", "beta_0.95.json", "beta_0.975.json")
+    usual = read(folder / "Bewley.json", agent).environment.values
+    changed = []
+    for name in names:
+        values = read(folder / f"Bewley_{name}", agent).environment.values
+        changed.append({key: value for key, value in values.items() if value != usual[key]})
+    assert changed == [
+        {},
+        {"calibration.rho": 0.6, "calibration.sigma": 0.1},
+        {"gamma": 0.95, "calibration.beta": 0.95},
+        {"gamma": 0.975, "calibration.beta": 0.975},
+    ]
+
+
+def test_single_settings_are_the_defaults() -> None:
+    """The shipped settings of euler_quadrature and egm are their defaults, every one written."""
+    for name in ("euler_quadrature", "egm"):
+        spec = read(CONFIG / "environment/Bewley.json", CONFIG / f"agent/{name}.json")
+        assert spec.sweep.num_settings == 1
+        fields = AGENTS[name].hyperparameters
+        assert spec.sweep.setting(0) == {field.name: field.default for field in fields}
 
 
 @pytest.mark.parametrize("environment", specs("environment"), ids=lambda path: path.stem)

@@ -20,8 +20,8 @@ from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.records.schema import first_difference
 
 TEXT = (ROOT / "docs/extending.md").read_text()
-CLASSES = ("linear_q.py", "corridor.py", "coin.py")
-SPECS = ("LinearQ.json", "Corridor.json", "Coin.json")
+CLASSES = ("linear_q.py", "constant_search.py", "corridor.py", "coin.py")
+SPECS = ("LinearQ.json", "ConstantSearch.json", "Firm.json", "Corridor.json", "Coin.json")
 SHORT = {"total_timesteps": 400, "eval_interval_timesteps": 200, "eval_episodes": 1}
 
 
@@ -61,6 +61,7 @@ def test_the_commands_run(checkout: Path) -> None:
         assert "eager" not in done.stderr
     assert {path.name for path in (checkout / "results").iterdir()} == {
         "CartPole-v1_LinearQ",
+        "GHM_ConstantSearch",
         "Corridor_LinearQ",
         "Coin_LinearQ",
     }
@@ -70,8 +71,7 @@ def test_the_commands_run(checkout: Path) -> None:
 def test_a_users_classes_are_packed_bit_for_bit(checkout: Path, backend: str) -> None:
     """A user's agent in a user's environment has the same bits alone and in a pack, and learns the
     way: the last episodes are as short as steps astray allow."""
-    documents = [json.loads((checkout / name).read_text()) for name in (SPECS[1], SPECS[0])]
-    spec = experiment_spec_of(*documents, "test")
+    spec = written_spec(checkout, "Corridor.json", "LinearQ.json")
     around = surroundings(spec, backend)
     alone = train(spec, [1], around=around)[1]
     packed = train(spec, [0, 1, 2, 3], around=around)
@@ -82,12 +82,42 @@ def test_a_users_classes_are_packed_bit_for_bit(checkout: Path, backend: str) ->
 def test_a_users_world_on_the_host_is_packed_bit_for_bit(checkout: Path) -> None:
     """A user's agent in a user's world on the host has the same bits alone and in a pack, and
     learns to bet on the side it has seen."""
-    documents = [json.loads((checkout / name).read_text()) for name in (SPECS[2], SPECS[0])]
-    spec = experiment_spec_of(*documents, "test")
+    spec = written_spec(checkout, "Coin.json", "LinearQ.json")
     alone = train(spec, [1])[1]
     packed = train(spec, [0, 1, 2, 3])
     assert first_difference(alone, packed[1]) is None
     assert alone["train_episode_rewards"][-20:].mean() > 27
+
+
+def test_a_users_solver_is_packed_bit_for_bit(checkout: Path) -> None:
+    """A user's solver has the same bits alone and in a pack, and finds an action that earns more
+    than the one it starts with."""
+    spec = written_spec(checkout, "Firm.json", "ConstantSearch.json")
+    alone = train(spec, [1])[1]
+    packed = train(spec, [0, 1, 2, 3])
+    assert first_difference(alone, packed[1]) is None
+    for run in packed.values():
+        before, *_, now = run["eval_episode_rewards"].mean(1)
+        assert now > before
+
+
+def test_a_solver_has_to_say_what_it_costs(checkout: Path) -> None:
+    """A user's solver without a footprint is refused in a line that names it."""
+    text = (checkout / "constant_search.py").read_text().replace("def footprint", "def cost")
+    (checkout / "costless.py").write_text(text)
+    importlib.invalidate_caches()
+    environment = json.loads((checkout / "Firm.json").read_text())
+    agent = {"agent_name": "costless:ConstantSearch", "parameters": {}}
+    with pytest.raises(SpecError) as refused:
+        experiment_spec_of(environment, agent, "agent.json")
+    [line] = refused.value.lines()
+    assert "'costless:ConstantSearch': the class has no `footprint`" in line
+
+
+def written_spec(checkout: Path, environment: str, agent: str) -> ExperimentSpec:
+    """The spec of two files of the page."""
+    world, learner = (json.loads((checkout / name).read_text()) for name in (environment, agent))
+    return experiment_spec_of(world, learner, "test")
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 
+from nthrun.agents.bewley_oracle.hyperparameters import EGM
 from nthrun.agents.epsilon_greedy.hyperparameters import (
     EPSILON_GREEDY,
     EPSILON_GREEDY_OPTIMIZER,
     EPSILON_GREEDY_SGD,
 )
+from nthrun.agents.euler.hyperparameters import EULER_ALL_IN_ONE, EULER_QUADRATURE
 from nthrun.agents.fkl.hyperparameters import FKL
+from nthrun.agents.ghm_oracles.hyperparameters import BARRIER, DP
 from nthrun.agents.greedy_ac.hyperparameters import GREEDY_AC, GREEDY_AC_NO_ENT_REG
 from nthrun.agents.linear_actor_critic.hyperparameters import LINEAR_AC, SOFTMAX_AC
 from nthrun.agents.linear_sarsa.hyperparameters import EXPECTED_SARSA, SARSA
+from nthrun.agents.mc_pg.hyperparameters import MC_PG
 from nthrun.agents.random_agent.hyperparameters import RANDOM
 from nthrun.agents.sac.hyperparameters import SAC
 from nthrun.agents.vac.hyperparameters import VAC
@@ -39,6 +43,12 @@ AGENTS: dict[str, AgentDeclaration] = {
         SARSA,
         EXPECTED_SARSA,
         RANDOM,
+        MC_PG,
+        BARRIER,
+        DP,
+        EGM,
+        EULER_QUADRATURE,
+        EULER_ALL_IN_ONE,
     )
 }
 
@@ -64,9 +74,12 @@ def _own_agent(name: str, origin: str) -> AgentDeclaration:
     """The declaration of a user's own class, made of its attributes.
 
     Raises:
-        SpecError: it cannot be imported, or is no agent.
+        SpecError: it cannot be imported, or is no agent, or a solver of unknown footprint.
     """
     own = own_class(name, "agent_name", origin, "hyperparameters")
+    solves = bool(getattr(own, "solves", False))
+    if solves:  # which no one can make, to measure it, without an environment's whole spec
+        own_class(name, "agent_name", origin, "footprint")
     measured = partial(load_program("nthrun.agents.measuring:measured_footprint"), name)
     return AgentDeclaration(
         name=name,
@@ -75,4 +88,5 @@ def _own_agent(name: str, origin: str) -> AgentDeclaration:
         footprint=getattr(own, "footprint", measured),
         rules=tuple(getattr(own, "rules", ())),
         fits=getattr(own, "fits", fits_any),
+        solves=solves,
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from agents.deep_runs import deep_spec
+from agents.solver_runs import SOLVERS, solver_spec
 from checkpoints import attempt, experiment_in
 from packs import train
 
@@ -13,6 +14,7 @@ from nthrun.agents.registry import AGENTS
 from nthrun.errors import InterruptedRunError
 from nthrun.records.schema import first_difference
 from nthrun.specs.environment_spec import SERIES
+from nthrun.specs.solving import SOLVER_SERIES
 
 NUMBERED = {"env_name": "MountainCar-v0"}
 PROTOCOL = {
@@ -26,7 +28,7 @@ PROTOCOL = {
 OF_NUMBERS = {"SoftmaxAC", "Sarsa", "ExpectedSarsa"}
 
 
-@pytest.mark.parametrize("agent", AGENTS)
+@pytest.mark.parametrize("agent", [name for name in AGENTS if name not in SOLVERS])
 def test_an_interrupted_run_is_the_undisturbed_one(tmp_path: Path, agent: str) -> None:
     """Interrupted twice, each time packed otherwise and built anew from a checkpoint, a run of any
     agent has every bit of an undisturbed one."""
@@ -38,5 +40,21 @@ def test_an_interrupted_run_is_the_undisturbed_one(tmp_path: Path, agent: str) -
     runs = {run["index"]: run for run in attempt(spec, experiment, [0, 1], None)}
     began = [part["step"] for part in runs[1]["provenance"]["attempts"]]
     assert began == [0, 50, 100]
+    for index, undisturbed in train(spec, [0, 1]).items():
+        assert first_difference(runs[index], undisturbed) is None, index
+
+
+@pytest.mark.parametrize("agent", SOLVERS)
+def test_a_solver_continues_after_any_iteration(tmp_path: Path, agent: str) -> None:
+    """Interrupted after every iteration but the last, alone or in a pack, a run of a solver has
+    every bit of an undisturbed one."""
+    every = {"total_timesteps": 4, "eval_interval_timesteps": 1, "record": list(SOLVER_SERIES)}
+    spec = solver_spec(agent, {}, every | {"checkpoint_interval_seconds": 1e-9})
+    experiment = experiment_in(tmp_path, spec)
+    for indices in ([0, 1], [1], [1]):
+        with pytest.raises(InterruptedRunError):
+            attempt(spec, experiment, indices, 1)
+    runs = {run["index"]: run for run in attempt(spec, experiment, [0, 1], None)}
+    assert [part["step"] for part in runs[1]["provenance"]["attempts"]] == [0, 1, 2, 3]
     for index, undisturbed in train(spec, [0, 1]).items():
         assert first_difference(runs[index], undisturbed) is None, index

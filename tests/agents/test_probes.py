@@ -30,7 +30,10 @@ from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.training.loop import Training
 
 VALUE_TOLERANCE, ACTION_TOLERANCE = 0.1, 0.5
-CLAIMS_NOTHING = ("random",)
+CLAIMS_NOTHING = {"random", *(name for name, declared in AGENTS.items() if declared.solves)}
+"""Agents that learn nothing, or nothing from a probe: no step of an episode is shown to a solver,
+and the probes have no horizon that it could simulate; `tests/agents/test_mc_pg.py` and
+`test_ghm_oracles.py` judge these."""
 RUNS = (0, 1, 2)
 STEPS = 5000
 PROTOCOL = {
@@ -164,7 +167,7 @@ def marked(case: Case) -> Any:
 
 
 def test_every_agent_is_probed() -> None:
-    """Only an agent that learns nothing fits no probe."""
+    """Only an agent that learns nothing fits no probe, and a solver."""
     assert FIRST.keys() == AGENTS.keys() - CLAIMS_NOTHING
 
 

@@ -1,0 +1,1 @@
+"""The exact solution of the Bewley economy as a policy."""

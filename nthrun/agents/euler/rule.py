@@ -1,0 +1,176 @@
+"""A network's rule of the Bewley economy: what it sees, how it is played, and what comes of it.
+
+Households expect the prices that they see to last.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from functools import cached_property, partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nthrun.agents.base import State
+from nthrun.agents.euler.features import Features
+from nthrun.agents.euler.footprint import Method, network_shape
+from nthrun.agents.euler.household import Circumstances, Household
+from nthrun.agents.euler.measures import Array, measures
+from nthrun.agents.euler.scale import scale_of
+from nthrun.agents.networks import MLP
+from nthrun.agents.normaliser import NORMALISER, normalised
+from nthrun.environments.bewley.ability_draws import AbilityDraws
+from nthrun.environments.bewley.coefficients import calibration_of
+from nthrun.environments.bewley.declaration import MOST_SAVED
+from nthrun.environments.bewley.described import chain_of
+from nthrun.environments.bewley.equilibrium import solve_with
+from nthrun.environments.bewley.grids import Grids
+from nthrun.environments.bewley.household import Household as ExactHousehold
+from nthrun.environments.bewley.households import TINY, prices
+from nthrun.errors import NoSolutionError
+from nthrun.specs.declaration import Setting
+from nthrun.specs.environment_spec import EnvironmentSpec
+
+SHOWN = ("policy", *NORMALISER)
+"""What a rule is made of."""
+
+
+class Households(NamedTuple):
+    """Households that are looked at, `(lanes, number)` each.
+
+    Attributes:
+        wealth: a.
+        states: numbers of ability states.
+        r, w, rebate: what they find.
+    """
+
+    wealth: Tensor
+    states: Tensor
+    r: Tensor
+    w: Tensor
+    rebate: Tensor
+
+
+class Decisions(NamedTuple):
+    """What households do and by how much it is wrong, `(lanes, number)`.
+
+    Attributes:
+        consumption, labour, savings: c, l and a'.
+        residual: of the Euler equation; each solver says in what. 0 where it is not asked for.
+    """
+
+    consumption: Tensor
+    labour: Tensor
+    savings: Tensor
+    residual: Tensor
+
+
+class EulerRule(ABC):
+    """A rule of the Bewley economy.
+
+    Args:
+        statics: of its setting.
+        environment: the economy.
+        method: what the rule's network gives.
+    """
+
+    def __init__(self, statics: Setting, environment: EnvironmentSpec, method: Method) -> None:
+        values = environment.values
+        self.calibration, self.chain = calibration_of(values), chain_of(values)
+        self.household = Household(self.calibration)
+        self.ability = AbilityDraws(self.chain)
+        self.scale = scale_of(self.calibration, self.chain)
+        self.features = Features(self.scale)
+        self.num_households = environment.integer("households")
+        self.sees_crowd = values["observation"] == "cross_section"
+        shape = network_shape(statics, environment.interface, method)
+        self.network = MLP(shape.in_dim, shape.hidden, shape.out_dim, "silu")
+        self._per_state = (len(self.chain.values), method.num_outputs)
+
+    @abstractmethod
+    def decide(self, state: State, looked_at: Households, crowd: Tensor | None) -> Decisions:
+        """What households do by the rule that has been learned.
+
+        Args:
+            crowd: see `Features.of`.
+        """
+
+    def act_greedily(self, state: State, observation: Tensor) -> Tensor:
+        """See `Solver`; where prices are not shown they are those of the wealth seen and the mean
+        labour of the panel."""
+        lanes, worlds, _ = observation.shape
+        count = self.num_households
+        wealth, ability, signals = observation.tensor_split((count, 2 * count), -1)
+        crowd = None
+        if self.sees_crowd:
+            crowd = self.features.crowd(wealth, ability)
+            worked = state["labour"].mean(1)[:, None, None]
+            paid = prices(self.calibration.technology, wealth.mean(-1, keepdim=True), worked)
+            signals = torch.cat(paid, -1)
+        r, w = (number.expand_as(wealth) for number in signals.split(1, -1))
+        rebate = state["rebate"].mean(1)[:, None, None].expand_as(wealth)
+        numbers = (wealth, self.ability.states(ability), r, w, rebate)
+        looked_at = Households(*(number.reshape(lanes, -1) for number in numbers))
+        decided = self.decide(state, looked_at, crowd)
+        held = self.household.resources(decided.labour, self.found(looked_at))
+        share = (decided.savings / held.clamp(min=TINY)).clamp(0.0, MOST_SAVED)
+        lowest, highest = self.calibration.labour_bounds
+        parts = [share] if lowest == highest else [share, decided.labour]
+        return torch.cat([part.view(lanes, worlds, count) for part in parts], -1)
+
+    def learned_params(self, state: State) -> dict[str, Tensor]:
+        """See `Solver`."""
+        named = self.network.named(state["policy"], "policy.")
+        return named | {name: state[name] for name in NORMALISER}
+
+    def measures(self, state: State) -> dict[str, np.ndarray]:
+        """See `Solver`: of the equilibrium that each lane's rule has; nothing where the rule
+        depends on the households of a world."""
+        if self.sees_crowd:
+            return {}
+        found = []
+        for lane in range(len(state["policy"])):
+            of_lane = {name: state[name][lane : lane + 1].double() for name in SHOWN}
+            rule = partial(self._rule, of_lane)
+            found.append(measures(self.calibration, self.chain, rule, self._exact_r))
+        return {name: np.array([one[name] for one in found]) for name in found[0]}
+
+    def found(self, looked_at: Households) -> Circumstances:
+        """The circumstances of households."""
+        pay = looked_at.w * self.ability.values(looked_at.states)
+        return Circumstances(looked_at.wealth, pay, looked_at.r, looked_at.rebate)
+
+    def outputs(
+        self, state: State, parameters: Tensor, wealth: Tensor, r: Tensor, crowd: Tensor | None
+    ) -> Tensor:
+        """What the network says of households for every state of ability,
+        `(lanes, number, states, outputs)`."""
+        seen = normalised(state, self.features.of(wealth, r, crowd))
+        said: Tensor = self.network(parameters, seen).unflatten(-1, self._per_state)
+        return said
+
+    def _rule(self, state: State, household: ExactHousehold, assets: Array) -> tuple[Array, Array]:
+        """c and l, `(num_states, num_assets)`, by the rule of one lane; all in float64, so that an
+        interest rate can be found to many digits."""
+        wealth = torch.from_numpy(assets).to(state["policy"].device).unsqueeze(0)
+        paid = (household.r, household.w, household.rebate)
+        signals = [torch.full_like(wealth, number) for number in paid]
+        found: list[list[Array]] = []
+        for number in range(len(self.chain.values)):  # one after the other, for little memory
+            looked_at = Households(wealth, torch.full_like(wealth, number), *signals)
+            with torch.no_grad():
+                decided = self.decide(state, looked_at, None)
+            found.append([part[0].numpy(force=True) for part in decided[:2]])
+        consumption, labour = (np.stack(part) for part in zip(*found, strict=True))
+        return consumption, labour
+
+    @cached_property
+    def _exact_r(self) -> float:
+        """r of the exact solution; NaN where none is found."""
+        try:
+            return solve_with(self.calibration, self.chain, Grids()).r
+        except NoSolutionError:
+            return math.nan

@@ -1,0 +1,115 @@
+"""Step sizes that fall on a plateau of the loss, and a way back for lanes that lose their numbers.
+
+The loss is averaged over steps, J ← d J + (1 - d) |loss|, and is on a plateau once `lr_patience`
+steps have not brought J below 98 % of what it was. Then the step size is multiplied by
+`lr_factor`. Every 100 steps what a lane has learned is put by; a lane whose loss, gradient or
+parameters are not finite goes back there, with a smaller step size, up to `max_resets` times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from nthrun.agents.base import State, lane_column
+from nthrun.environments.bewley.households import TINY
+from nthrun.specs.declaration import Setting
+
+MEMORY = 0.98
+PROGRESS = 0.98
+KEPT_EVERY = 100
+WARM_UP_STEPS = 100
+"""Over which the step size grows to its full size."""
+GOOD = "good."
+COLUMNS = ("lr", "lr_factor", "lr_patience", "max_resets")
+
+
+def schedule_state(settings: Sequence[Setting], kept: State) -> State:
+    """What is kept of each lane: its numbers, and the first good state.
+
+    Args:
+        kept: what a lane goes back to, `(lanes, ...)` each.
+    """
+    columns = {name: lane_column([float(s[name]) for s in settings]) for name in COLUMNS}
+    zero = torch.zeros(len(settings), 1)
+    return {
+        **columns,
+        "schedule.loss": zero.clone(),
+        "schedule.weight": zero.clone(),
+        "schedule.best": zero.clone() + torch.finfo(torch.float32).max,
+        "schedule.since": zero.clone(),
+        "schedule.resets": zero.clone(),
+        **{GOOD + name: tensor.clone() for name, tensor in kept.items()},
+    }
+
+
+def step_size(state: State, step: Tensor) -> Tensor:
+    """Of this step, `(lanes, 1)`."""
+    share = ((step.to(torch.float32) + 1.0) / WARM_UP_STEPS).clamp(max=1.0)
+    return state["lr"] * share
+
+
+def look_at_loss(state: State, loss: Tensor) -> None:
+    """Count the step, unless its loss is no number, and lower the step size on a plateau.
+
+    Args:
+        loss: `(lanes, 1)`.
+    """
+    finite = torch.isfinite(loss)
+    size = torch.where(finite, loss.abs(), 0.0)
+    memory = torch.where(finite, MEMORY, 1.0)
+    mean = state["schedule.loss"].mul_(memory).add_((1.0 - memory) * size)
+    weight = state["schedule.weight"].mul_(memory).add_(1.0 - memory)
+    average = mean / weight.clamp(min=TINY)
+    better = finite & (average < PROGRESS * state["schedule.best"])
+    since = torch.where(better, 0.0, state["schedule.since"] + finite)
+    tired = finite & (since >= state["lr_patience"])
+    state["schedule.best"].copy_(torch.where(better | tired, average, state["schedule.best"]))
+    state["schedule.since"].copy_(torch.where(tired, 0.0, since))
+    state["lr"].mul_(torch.where(tired, state["lr_factor"], 1.0))
+
+
+def put_by(state: State, sound: Tensor, step: Tensor) -> None:
+    """Put by what a lane has every 100 steps, before the step changes it.
+
+    Args:
+        sound: whether the loss and the gradient at it are finite, `(lanes, 1)`.
+    """
+    due = sound[:, 0] & (step % KEPT_EVERY == 0)
+    for name in _names(state):
+        kept, now = state[GOOD + name], state[name]
+        kept.copy_(torch.where(_beside(due, now), now, kept))
+
+
+def go_back(state: State, loss: Tensor, sound: Tensor) -> Tensor:
+    """Take back what was put by where the step was not sound, or has left what is not finite.
+
+    Args:
+        loss: `(lanes, 1)`, of the parameters before this step.
+        sound: see `put_by`.
+
+    Returns:
+        the loss, 0 for a lane that has gone back, NaN once it has more than `max_resets` times.
+    """
+    good = sound[:, 0]
+    for name in _names(state):
+        good = good & torch.isfinite(state[name]).flatten(1).all(1)
+    for name in _names(state):
+        now = state[name]
+        now.copy_(torch.where(_beside(good, now), now, state[GOOD + name]))
+    lost = ~good.unsqueeze(1)
+    state["lr"].mul_(torch.where(lost, state["lr_factor"], 1.0))
+    resets = state["schedule.resets"].add_(lost.to(loss.dtype))
+    return torch.where(resets > state["max_resets"], torch.nan, torch.where(lost, 0.0, loss))
+
+
+def _names(state: State) -> list[str]:
+    """What of a lane is put by."""
+    return [name.removeprefix(GOOD) for name in state if name.startswith(GOOD)]
+
+
+def _beside(lanes: Tensor, other: Tensor) -> Tensor:
+    """`(lanes,)` in a shape that broadcasts with `(lanes, ...)`."""
+    return lanes.view(-1, *[1] * (other.dim() - 1))

@@ -1,0 +1,171 @@
+"""What the Euler solvers have in common: a simulated panel, and a step of the network's rule.
+
+A step looks at the households of the panel, and at others off its path if asked to, changes the
+network so that the Euler equation holds better for them, and lets the panel live one period.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nthrun.agents.adam import adam_state, adam_step, adam_tick
+from nthrun.agents.base import Noise, State, gradient, lane_column
+from nthrun.agents.euler.footprint import OFF_PATH_DRAWS, Method, simulated
+from nthrun.agents.euler.household import Circumstances
+from nthrun.agents.euler.panel import Panel
+from nthrun.agents.euler.rule import Decisions, EulerRule, Households
+from nthrun.agents.euler.schedule import (
+    go_back,
+    look_at_loss,
+    put_by,
+    schedule_state,
+    step_size,
+)
+from nthrun.agents.normaliser import MOMENTUM, NORMALISER, normaliser_state, update_normaliser
+from nthrun.environments.bewley.households import TINY, wage_at
+from nthrun.specs.declaration import Setting
+from nthrun.specs.environment_spec import EnvironmentSpec
+
+LEARNED = ("policy", "policy.mean", "policy.square", *NORMALISER)
+LIVED = ("wealth", "ability", "labour", "rebate")
+COLUMNS = ("max_grad_norm", MOMENTUM)
+FARTHEST_WEALTH = 50.0
+"""Of households off the path, in usual households' wealth."""
+
+
+class EulerSolver(EulerRule):
+    """A solver of the Bewley economy.
+
+    Attributes:
+        columns: hyperparameters that its loss uses.
+
+    Args:
+        statics: of its setting.
+        environment: the economy.
+        method: what the solver needs.
+    """
+
+    num_agent_draws = 0
+    columns: tuple[str, ...] = ()
+
+    def __init__(self, statics: Setting, environment: EnvironmentSpec, method: Method) -> None:
+        super().__init__(statics, environment, method)
+        num_worlds = statics["num_worlds"]
+        bounds, count = self.scale.bounds, self.num_households
+        self.panel = Panel(self.calibration, self.ability, bounds, num_worlds, count)
+        self.num_simulation_draws = simulated(statics, environment.interface, method)
+        self._panel_draws = method.panel_draws * self.panel.size
+        self._mean_wealth = environment.number("initial_wealth")
+
+    @abstractmethod
+    def loss(
+        self, state: State, parameters: Tensor, looked_at: Households, draws: Tensor
+    ) -> tuple[Tensor, Decisions]:
+        """The loss of each lane, `(lanes,)`, and what households decide.
+
+        Args:
+            looked_at: households, those of the panel first.
+            draws: uniform on [0, 1), `(lanes, panel_draws × households of the panel)`, of which
+                the first of each household give its next ability.
+        """
+
+    def initial_state(
+        self,
+        settings: Sequence[Setting],
+        gamma: float,
+        generators: Sequence[np.random.Generator],
+    ) -> State:
+        """See `Solver`; the last layer begins at 0, and with it all that the network says."""
+        rows = np.stack([self.network.initial(g, "kaiming_uniform") for g in generators])
+        rows[:, -sum(self.network.sizes()[-2:]) :] = 0.0
+        learned = {"policy": torch.from_numpy(rows)}
+        state: State = learned | adam_state(settings, learned)
+        state |= self.panel.initial(generators, self._mean_wealth)
+        state |= normaliser_state(len(settings), self.network.in_dim)
+        for name in (*COLUMNS, *self.columns):
+            state[name] = lane_column([float(s[name]) for s in settings])
+        return state | schedule_state(settings, {name: state[name] for name in (*LEARNED, *LIVED)})
+
+    def solve(self, state: State, noise: Noise, step: Tensor) -> dict[str, Tensor]:
+        """See `Solver`."""
+        draws = noise.environment[:, : self._panel_draws]
+        looked_at = self.looked_at(state, noise.environment[:, self._panel_draws :])
+
+        def loss(parameters: Tensor) -> tuple[Tensor, Tensor]:
+            value, decided = self.loss(state, parameters, looked_at, draws)
+            return value, torch.stack(decided)
+
+        value, decided, slope = gradient(loss, state["policy"])
+        norm = slope.square().sum(1, keepdim=True).sqrt()
+        column = value.unsqueeze(1)
+        sound = torch.isfinite(column) & torch.isfinite(norm)
+        put_by(state, sound, step)
+        cut = (state["max_grad_norm"] / (norm + TINY)).clamp(max=1.0)
+        adam_step(state, "policy", cut * slope, step_size(state, step), adam_tick(state))
+        metrics = self._live(state, looked_at, Decisions(*decided.unbind(0)), draws)
+        look_at_loss(state, column)
+        return {
+            "loss": go_back(state, column, sound)[:, 0],
+            "lr": state["lr"][:, 0].clone(),
+            "resets": state["schedule.resets"][:, 0].clone(),
+            **{name: _if_finite(metric) for name, metric in metrics.items()},
+        }
+
+    def looked_at(self, state: State, draws: Tensor) -> Households:
+        """The panel, and, with uniform draws `(lanes, 4 × number)`, households off its path: of
+        wealth up to 50 times a usual one's, evenly in its logarithm, of any state of ability, at
+        prices near those of a world."""
+        market = self.panel.market(state)
+        panel = Households(state["wealth"], state["ability"], *market)
+        if draws.shape[1] == 0:
+            return panel
+        rich, able, placed, shifted = draws.reshape(len(draws), OFF_PATH_DRAWS, -1).unbind(1)
+        wealth = torch.expm1(rich * math.log1p(FARTHEST_WEALTH * self.scale.wealth))
+        states = torch.floor(able * len(self.chain.values))
+        place = (placed * self.panel.size).long().clamp(max=self.panel.size - 1)
+        near = market.r.gather(1, place) + (shifted - 0.5) * self.scale.spread
+        r = near.clamp(*self.scale.bounds)
+        w = wage_at(self.calibration.technology, r)
+        off_path = Households(wealth, states, r, w, market.rebate.gather(1, place))
+        return Households(*(torch.cat(pair, 1) for pair in zip(panel, off_path, strict=True)))
+
+    def crowd(self, state: State) -> Tensor | None:
+        """The worlds of the panel as their households see them; None where these see prices."""
+        if not self.sees_crowd:
+            return None
+        able = self.ability.values(state["ability"])
+        return self.features.crowd(*map(self.panel.by_world, (state["wealth"], able)))
+
+    def _live(
+        self, state: State, looked_at: Households, decided: Decisions, draws: Tensor
+    ) -> dict[str, Tensor]:
+        """Let the panel live a period; what was seen of it."""
+        size = self.panel.size
+        found = Circumstances(*(number[:, :size] for number in self.found(looked_at)))
+        panel = Decisions(*(number[:, :size] for number in decided))
+        seen = self.features.of(found.wealth, found.r, self.crowd(state))
+        update_normaliser(state, seen, torch.ones_like(seen[..., :1]))
+        revenue = self.household.untaxed(panel.labour, found) - panel.consumption - panel.savings
+        metrics = {
+            "euler_residual": panel.residual.abs().mean(1),
+            "r": found.r.mean(1),
+            "w": looked_at.w[:, :size].mean(1),
+            "capital": found.wealth.mean(1),
+            "consumption": panel.consumption.mean(1),
+            "hours": panel.labour.mean(1),
+        }
+        if decided.residual.shape[1] > size:
+            metrics["euler_residual_off_path"] = decided.residual[:, size:].abs().mean(1)
+        self.panel.move(state, panel.savings, panel.labour, revenue, draws[:, :size])
+        return metrics
+
+
+def _if_finite(metric: Tensor) -> Tensor:
+    """A metric, 0 where it is no number: the loss alone says whether a lane is lost."""
+    return torch.where(torch.isfinite(metric), metric, 0.0)

@@ -1,0 +1,65 @@
+"""Small experiments of the solvers: of GHM a firm in ten steps, of Bewley a few households."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nthrun.agents.registry import AGENTS
+from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
+
+SOLVERS = tuple(name for name, declared in AGENTS.items() if declared.solves)
+ENVIRONMENT: dict[str, Any] = {
+    "env_name": "GHM",
+    "horizon": 1.0,
+    "dt": 0.1,
+    "total_timesteps": 12,
+    "steps_per_episode": 10,
+    "eval_interval_timesteps": 4,
+    "eval_episodes": 3,
+    "record": ["metrics"],
+}
+HOUSEHOLDS: dict[str, Any] = {
+    "env_name": "Bewley",
+    "gamma": 0.96,
+    "households": 8,
+    "ability_states": 3,
+    "total_timesteps": 12,
+    "steps_per_episode": 10,
+    "eval_interval_timesteps": 4,
+    "eval_episodes": 3,
+    "record": ["metrics"],
+}
+SMALL: dict[str, dict[str, Any]] = {
+    "mc_pg": {
+        "n_trajectories": [6],
+        "policy_hidden": [[16, 16]],
+        "value_hidden": [[16]],
+        "lr_policy": [0.01, 0.003],
+    },
+    "barrier": {"pay_above": [0.2, 0.4]},
+    "dp": {},
+    "egm": {"num_masses": [100]},
+    "euler_quadrature": {
+        "num_worlds": [2],
+        "off_path_households": [10],
+        "hidden": [[16]],
+        "lr": [0.002, 0.001],
+    },
+    "euler_all_in_one": {"num_worlds": [2], "hidden": [[16]], "lr": [0.001, 0.0005]},
+}
+OF_BEWLEY = ("egm", "euler_quadrature", "euler_all_in_one")
+WORLDS = dict.fromkeys(("mc_pg", "barrier", "dp"), ENVIRONMENT) | dict.fromkeys(
+    OF_BEWLEY, HOUSEHOLDS
+)
+"""What each solves."""
+
+
+def solver_spec(
+    agent: str,
+    parameters: Mapping[str, Any] | None = None,
+    environment: Mapping[str, Any] | None = None,
+) -> ExperimentSpec:
+    """A small experiment of a solver with some keys replaced."""
+    document = {"agent_name": agent, "parameters": SMALL[agent] | dict(parameters or {})}
+    return experiment_spec_of(WORLDS[agent] | dict(environment or {}), document, "test")
