@@ -60,6 +60,31 @@ def make_run(
     return Run(run | changes)
 
 
+def make_solver_run(
+    index: int,
+    setting_number: int,
+    run_number: int,
+    evaluations: Sequence[float] = (-9.0, -3.0, -1.0),
+    at: Sequence[int] = (0, 100, 200),
+    **changes: Any,
+) -> Run:
+    """The record of a solver, which has evaluations only.
+
+    Args:
+        evaluations: mean return of each; its episodes lie around it.
+        at: steps trained before each.
+        changes: keys to set otherwise, such as `eval_metrics`.
+    """
+    means = np.array(evaluations, np.float64)[:, None]
+    recorded = {
+        "total_timesteps": max(at, default=0),
+        "eval_episode_rewards": means + np.linspace(-1, 1, EVAL_EPISODES),
+        "eval_episode_steps": np.full((len(at), EVAL_EPISODES), 10, np.int64),
+        "timesteps_at_eval": np.array(at, np.int64),
+    }
+    return make_run(index, setting_number, run_number, (), (), **(recorded | changes))
+
+
 def make_experiment(
     root: Path, num_settings: int = 1, env_name: str = "Pendulum-v1", runs: Iterable[Run] = ()
 ) -> Experiment:

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Plot learning curves: the mean step-weighted return over the runs of one setting.
 
+Runs of solvers, which have no training episodes, are shown by the returns of their evaluations.
+
     python utils/plot_mse_data.py                       the demo data under docs/demo/
     python utils/plot_mse_data.py DATA [DATA ...]       data.json, data.h5, experiments, shards
 
@@ -43,6 +45,7 @@ def plot_mse_data(  # noqa: PLR0913  (the command's options, one by one)
     name: str | None = None,
     stage: int | None = None,
     setting: int | None = None,
+    metric: str | None = None,
 ) -> list[Path]:
     """Plot the learning curve of one setting of each DATA, one figure an environment.
 
@@ -50,8 +53,10 @@ def plot_mse_data(  # noqa: PLR0913  (the command's options, one by one)
         data: data.json, data.h5, experiment directories or shards; none is docs/demo/*.json.
         png_dir, pdf_dir: where the figures go; created if need be.
         labels: one for each DATA; None takes them from the files' names.
-        title, name: of the figures and of their files; None is the environment's name.
+        title, name: of the figures and of their files; None is the environment's name, which for
+            files the metric follows.
         stage, setting: whose runs; None is the lowest stage and the best setting of each DATA.
+        metric: one of the records' eval_metrics to plot instead of returns.
 
     Returns:
         the paths written: for each figure a .png, a .pdf and a .runs.json.
@@ -60,18 +65,14 @@ def plot_mse_data(  # noqa: PLR0913  (the command's options, one by one)
         NthrunError: a file cannot be read or has nothing to show, the labels do not fit, or one
             name is given for several figures. StorageError: a figure could not be written.
     """
-    opened = [open_data(Path(path)) for path in data or demo_files()]
-    for path, problem in (pair for one in opened for pair in one.unreadable):
-        click.echo(f"warning: {path}: {problem}; left out", err=True)
-    groups = _by_environment(opened, labels)
-    if name is not None and len(groups) > 1:
-        problem = f"--name {name}: the data are of {len(groups)} environments: {', '.join(groups)}"
-        raise NthrunError(problem, "leave --name out: each environment has its own figure")
     written: list[Path] = []
-    for env_name, group in groups.items():
-        curves = {label: learning_curve(one, setting, stage) for label, one in group.items()}
+    for env_name, group in _figures(data, labels, name).items():
+        curves = {
+            label: learning_curve(one, setting, stage, metric) for label, one in group.items()
+        }
         figure = learning_curve_figure(curves, title or env_name)
-        written += save_figure(figure, name or env_name, Path(png_dir), Path(pdf_dir), curves)
+        file = name or (f"{env_name}_{metric}" if metric else env_name)
+        written += save_figure(figure, file, Path(png_dir), Path(pdf_dir), curves)
     return written
 
 
@@ -85,6 +86,25 @@ def demo_files() -> list[Path]:
     if not files:
         raise NthrunError(f"{DEMO}: no demo data here", "give a data.json as an argument")
     return files
+
+
+def _figures(
+    paths: Sequence[str | PathLike[str]], labels: Sequence[str] | None, name: str | None
+) -> dict[str, dict[str, Data]]:
+    """env_name -> label -> data, opened; says what cannot be read of them.
+
+    Raises:
+        NthrunError: a file cannot be read, the labels do not fit, or one name is given for several
+            figures.
+    """
+    opened = [open_data(Path(path)) for path in paths or demo_files()]
+    for path, problem in (pair for one in opened for pair in one.unreadable):
+        click.echo(f"warning: {path}: {problem}; left out", err=True)
+    groups = _by_environment(opened, labels)
+    if name is not None and len(groups) > 1:
+        problem = f"--name {name}: the data are of {len(groups)} environments: {', '.join(groups)}"
+        raise NthrunError(problem, "leave --name out: each environment has its own figure")
+    return groups
 
 
 def _by_environment(
@@ -142,6 +162,7 @@ def _env_name(data: Data) -> str:
 @click.option("--name", help="File name without suffix.  [default: the environment's name]")
 @click.option("--stage", type=int, help="Stage of the runs.  [default: the lowest recorded]")
 @click.option("--setting", type=int, help="Setting to plot.  [default: the best of each DATA]")
+@click.option("--metric", help="An evaluation metric, such as oracle_gap.  [default: the return]")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def main(debug: bool, **options: Any) -> None:
     """Plot the learning curve of each DATA's best setting, one figure an environment.

@@ -1,6 +1,7 @@
-"""Figures: the only module that draws.
+"""Figures: their colours, how they are saved, and learning curves.
 
-Figures are made and saved without pyplot, so that no global state, window or backend is touched.
+Only this package draws. Figures are made and saved without pyplot, so that no global state,
+window or backend is touched.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from nthrun.analysis.statistics import CONFIDENCE, Curve
-from nthrun.errors import StorageError
+from nthrun.errors import NthrunError, StorageError
 
 COLOURS = (
     "#0072B2",
@@ -42,11 +43,11 @@ DOTS_PER_INCH = 200
 MAX_THIN_LINES = 30
 NUM_PER_GROUP = 5
 LEGEND_CHARACTERS = 80
+KINDS = ("png", "pdf", "svg")
+"""Files that a figure can be saved as."""
 
 
-def learning_curve_figure(
-    curves: Mapping[str, Curve], title: str, y_label: str = "return (step-weighted)"
-) -> Figure:
+def learning_curve_figure(curves: Mapping[str, Curve], title: str) -> Figure:
     """Learning curves: the mean over runs, its band, and thin lines for the runs.
 
     Of more than 30 runs only the best five, the middle five and the worst five are drawn. One
@@ -55,7 +56,6 @@ def learning_curve_figure(
     Args:
         curves: label -> curve, drawn in this order.
         title: above the axes.
-        y_label: of the vertical axis.
     """
     figure = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH, layout="constrained")
     FigureCanvasAgg(figure)
@@ -65,7 +65,7 @@ def learning_curve_figure(
         _draw_curve(axes, curve, _legend_text(label, curve), colour, style)
     axes.set_title(title)
     axes.set_xlabel("training step")
-    axes.set_ylabel(y_label)
+    axes.set_ylabel(" or ".join(dict.fromkeys(curve.quantity for curve in curves.values())))
     axes.margins(x=0.01)
     axes.spines[["top", "right"]].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True))
@@ -158,15 +158,41 @@ def save_figure(
         png_dir / f"{name}.runs.json": json.dumps(_plotted(curves), indent=1).encode(),
     }
     for path, content in files.items():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        except OSError as error:
-            raise StorageError(
-                f"cannot write {path}: {error.strerror or error}",
-                "free space or choose another directory for the figures",
-            ) from error
+        _write(path, content)
     return list(files)
+
+
+def save_as(figure: Figure, path: Path) -> None:
+    """Write one file, of the kind that its suffix says. The same figure gives the same bytes.
+
+    Raises:
+        NthrunError: a suffix that is none of `KINDS`.
+        StorageError: the file could not be written.
+    """
+    require_kind(path)
+    _write(path, _rendered(figure, path.suffix[1:]))
+
+
+def require_kind(path: Path) -> None:
+    """Check the suffix of a file to be.
+
+    Raises:
+        NthrunError: it is none of `KINDS`.
+    """
+    if path.suffix[1:] not in KINDS:
+        allowed = ", ".join(f".{kind}" for kind in KINDS)
+        raise NthrunError(f"{path}: got suffix {path.suffix!r}, allowed: {allowed}")
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {path}: {error.strerror or error}",
+            "free space or choose another directory for the figures",
+        ) from error
 
 
 def safe_name(name: str) -> str:
@@ -184,9 +210,9 @@ def _plotted(curves: Mapping[str, Curve]) -> dict[str, list[dict[str, object]]]:
 
 
 def _rendered(figure: Figure, kind: str) -> bytes:
-    """The figure as the bytes of a file; a PDF without its date, with fonts as publishers ask."""
-    metadata = {"CreationDate": None} if kind == "pdf" else None
+    """The figure as the bytes of a file without its date; a PDF with fonts as publishers ask."""
+    metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind)
     buffer = io.BytesIO()
-    with mpl.rc_context({"pdf.fonttype": 42}):
+    with mpl.rc_context({"pdf.fonttype": 42, "svg.hashsalt": "nthrun"}):
         figure.savefig(buffer, format=kind, metadata=metadata)
     return buffer.getvalue()

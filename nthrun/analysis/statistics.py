@@ -1,28 +1,33 @@
 """What runs say together: learning curves, their bootstrap band, the best setting.
 
 Performance is step-weighted: at training step t a run's value is the return of the episode that
-step t belongs to, however many episodes there are. Of several records of one identity the first
-counts; combining is what names conflicts.
+step t belongs to, however many episodes there are. Where no run trains in episodes, evaluations
+take their place, see `returns`. Of several records of one identity the first counts; combining is
+what names conflicts.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from nthrun.analysis.returns import (
+    TRAINING_RETURN,
+    Quantity,
+    common_grid,
+    evaluation_metric,
+    return_of,
+    step_weighted_curve,
+)
 from nthrun.errors import DataFileError
 from nthrun.records.data import Data, Entry
-from nthrun.records.schema import OMITTED_FROM_JSON
 from nthrun.records.table import step_weighted_return
 
 CONFIDENCE = 0.95
-NUM_POINTS = 500
 MAX_VALUES_AT_ONCE = 2**22  # in each of the bootstrap's arrays
-UNUSED = (*OMITTED_FROM_JSON, "eval_episode_rewards", "eval_episode_steps", "timesteps_at_eval")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +42,7 @@ class Curve:
         runs: `(num_runs, num_points)` returns; a run without a finished episode is all NaN.
         mean: `(num_points,)` over the runs that have a value.
         low, high: `(num_points,)` 95 % percentile-bootstrap band of the mean.
+        quantity: what `runs` are, if not returns of training.
     """
 
     source: str
@@ -49,6 +55,7 @@ class Curve:
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    quantity: str = TRAINING_RETURN.label
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,38 +73,6 @@ class SettingScore:
     num_runs: int
     num_lost: int
     mean_return: float
-
-
-def step_weighted_curve(returns: np.ndarray, steps: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """The return of the episode that each training step belongs to.
-
-    Args:
-        returns, steps: return and length of each finished episode, both `(num_episodes,)`.
-        grid: `(num_points,)` training steps; the first step of training is 1.
-
-    Returns:
-        `(num_points,)`. Beyond the last finished episode its return is carried forward; before
-        step 1, and everywhere without an episode, NaN.
-    """
-    if not len(steps):
-        return np.full(len(grid), np.nan)
-    episode = np.searchsorted(np.cumsum(steps), grid, side="left")
-    values = np.asarray(returns, np.float64)[np.minimum(episode, len(steps) - 1)]
-    return np.where(np.asarray(grid) < 1, np.nan, values)
-
-
-def common_grid(runs: Iterable[Mapping[str, Any]], num_points: int = NUM_POINTS) -> np.ndarray:
-    """Training steps at which runs are compared, evenly spaced.
-
-    The grid goes from 1 to the last step of a finished episode of any run. A shorter run is not
-    left out beyond its end: `step_weighted_curve` carries its last return forward, so that every
-    point averages the same runs and the mean does not jump where one of them ends.
-
-    Returns:
-        int64, ascending, at most `num_points`; empty if no run has a finished episode.
-    """
-    longest = max((int(run["train_episode_steps"].sum()) for run in runs), default=0)
-    return np.linspace(1, longest, min(num_points, longest)).round().astype(np.int64)
 
 
 def percentile_bootstrap(
@@ -162,16 +137,19 @@ def mean_over_runs(curves: np.ndarray) -> np.ndarray:
     return np.where(num_present, total / np.maximum(num_present, 1), np.nan)
 
 
-def learning_curve(data: Data, setting: int | None = None, stage: int | None = None) -> Curve:
+def learning_curve(
+    data: Data, setting: int | None = None, stage: int | None = None, metric: str | None = None
+) -> Curve:
     """The learning curve of one setting.
 
     Args:
         data: an opened shard, experiment directory, data.json or data.h5.
         setting: its number; None is the best one, see `best_setting`.
         stage: None is the lowest one recorded.
+        metric: the curve is of this one of `eval_metrics` instead of returns.
 
     Raises:
-        DataFileError: there are no such runs, or they have no return to show.
+        DataFileError: there are no such runs, or they have nothing to show.
     """
     stage, settings = _settings(data, stage)
     number = best_setting(data, stage).setting_number if setting is None else setting
@@ -179,15 +157,19 @@ def learning_curve(data: Data, setting: int | None = None, stage: int | None = N
     if number not in settings:
         found = f"settings with runs: {len(settings)}, from {min(settings)} to {max(settings)}"
         raise DataFileError(f"{data.source}: no {which}", found)
-    runs = [entry.load(UNUSED) for entry in settings[number]]
-    grid = common_grid(runs)
-    episodes = [(run["train_episode_rewards"], run["train_episode_steps"]) for run in runs]
-    curves = np.stack([step_weighted_curve(*pair, grid) for pair in episodes])
+    if metric is None:
+        quantity = return_of(_all(settings))
+    else:
+        quantity = evaluation_metric(metric, settings[number], str(data.source))
+    runs, values, steps = zip(*map(quantity.read, settings[number]), strict=True)
+    grid = common_grid(steps)
+    curves = np.stack([step_weighted_curve(*p, grid) for p in zip(values, steps, strict=True)])
     if not np.isfinite(curves).any():
-        raise _nothing_finished(data, which)
+        raise _nothing_finished(data, which) if metric is None else _no_value(data, which, metric)
     indices, statuses = (tuple(run[key] for run in runs) for key in ("index", "status"))
     identity = str(data.source), stage, number, indices, statuses
-    return Curve(*identity, grid, curves, mean_over_runs(curves), *percentile_bootstrap(curves))
+    band = percentile_bootstrap(curves)
+    return Curve(*identity, grid, curves, mean_over_runs(curves), *band, quantity.label)
 
 
 def best_setting(data: Data, stage: int | None = None) -> SettingScore:
@@ -206,7 +188,8 @@ def best_setting(data: Data, stage: int | None = None) -> SettingScore:
         DataFileError: no run of the stage, or none with a return to show.
     """
     stage, settings = _settings(data, stage)
-    scores = [_score(number, stage, entries) for number, entries in settings.items()]
+    quantity = return_of(_all(settings))
+    scores = [_score(number, stage, runs, quantity) for number, runs in settings.items()]
     shown = [score for score in scores if math.isfinite(score.mean_return)]
     if not shown:
         raise _nothing_finished(data, f"run of stage {stage}")
@@ -229,13 +212,19 @@ def _settings(data: Data, stage: int | None) -> tuple[int, dict[int, list[Entry]
     return stage, settings
 
 
-def _score(setting_number: int, stage: int, entries: Sequence[Entry]) -> SettingScore:
+def _all(settings: Mapping[int, Sequence[Entry]]) -> Iterator[Entry]:
+    return (entry for entries in settings.values() for entry in entries)
+
+
+def _score(
+    setting_number: int, stage: int, entries: Sequence[Entry], quantity: Quantity
+) -> SettingScore:
     """The score of one setting's runs; its mean is NaN if none has a finite return."""
     kept: list[float] = []
     lost: list[float] = []
     for entry in entries:
-        run = entry.load(UNUSED)
-        value = step_weighted_return(run["train_episode_rewards"], run["train_episode_steps"])
+        run, returns, steps = quantity.read(entry)
+        value = step_weighted_return(returns, steps)
         complete = run["status"] == "completed" and math.isfinite(value)
         (kept if complete else lost).append(value)
     finite = kept or [value for value in lost if math.isfinite(value)]
@@ -243,8 +232,17 @@ def _score(setting_number: int, stage: int, entries: Sequence[Entry]) -> Setting
     return SettingScore(setting_number, stage, len(entries), len(lost), mean)
 
 
+def _no_value(data: Data, which: str, metric: str) -> DataFileError:
+    return DataFileError(
+        f"{data.source}: no {which} has a finite value of {metric!r} after the first step",
+        "give another --metric, or none for returns",
+    )
+
+
 def _nothing_finished(data: Data, which: str) -> DataFileError:
     return DataFileError(
-        f"{data.source}: no {which} has a finished training episode of finite return",
-        "train for longer than an episode, or lower steps_per_episode",
+        f"{data.source}: no {which} has a finished training episode of finite return or, where "
+        "there are none, an evaluation after the first step",
+        "train for longer than an episode, or lower steps_per_episode; a solver's evaluations need "
+        "eval_episodes, and eval_interval_timesteps below total_timesteps",
     )

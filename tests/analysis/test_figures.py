@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,12 @@ class TestLearningCurveFigure:
         assert axes.get_title() == "Pendulum-v1"
         visible = {side for side, spine in axes.spines.items() if spine.get_visible()}
         assert visible == {"left", "bottom"}
+
+    def test_quantities(self) -> None:
+        """The vertical axis says what is shown: each quantity once."""
+        shown = [make_curve(1), make_curve(2), replace(make_curve(1), quantity="oracle_gap")]
+        [axes] = learning_curve_figure({str(n): c for n, c in enumerate(shown)}, "t").axes
+        assert axes.get_ylabel() == "return (step-weighted) or oracle_gap"
 
     def test_legend(self) -> None:
         """The legend tells label, setting, number of runs and how many did not complete."""

@@ -8,93 +8,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import make_experiment, make_run
-from hypothesis import given
-from hypothesis import strategies as st
+from builders import make_experiment, make_run, make_solver_run
 from scipy.stats import bootstrap
 
 from nthrun.analysis.statistics import (
     best_setting,
-    common_grid,
     learning_curve,
     mean_over_runs,
     percentile_bootstrap,
-    step_weighted_curve,
 )
 from nthrun.errors import DataFileError
 from nthrun.records import Data, open_data
 from nthrun.records.schema import Run
-from nthrun.records.table import step_weighted_return
-
-EPISODES = st.lists(st.tuples(st.floats(-1e3, 1e3), st.integers(1, 50)), min_size=1, max_size=20)
-
-
-def curve(returns: Sequence[float], steps: Sequence[int], grid: Sequence[int]) -> np.ndarray:
-    """`step_weighted_curve` of plain lists."""
-    return step_weighted_curve(np.array(returns), np.array(steps, np.int64), np.array(grid))
 
 
 def opened(root: Path, num_settings: int, runs: Sequence[Run]) -> Data:
     """The data of a new experiment with these runs."""
     return open_data(make_experiment(root, num_settings, runs=runs).root)
-
-
-class TestStepWeightedCurve:
-    def test_by_hand(self) -> None:
-        """Each step has the return of its own episode, the first and last step included."""
-        values = curve([10.0, 20.0, 30.0], [3, 2, 1], [1, 2, 3, 4, 5, 6])
-        assert values.tolist() == [10.0, 10.0, 10.0, 20.0, 20.0, 30.0]
-
-    def test_carried_forward(self) -> None:
-        """Beyond the last finished episode its return holds."""
-        assert curve([1.0, 2.0], [2, 2], [4, 5, 1000]).tolist() == [2.0, 2.0, 2.0]
-
-    def test_no_value(self) -> None:
-        """Without an episode, and before the first step, there is no value."""
-        assert np.isnan(curve([], [], [1, 2, 3])).all()
-        assert np.isnan(curve([5.0], [4], [0, 1])).tolist() == [True, False]
-
-    def test_nan_return(self) -> None:
-        """An episode whose return is NaN is NaN at its own steps and nowhere else."""
-        values = curve([1.0, np.nan, 3.0], [2, 2, 2], [1, 2, 3, 4, 5, 6])
-        assert np.isnan(values).tolist() == [False, False, True, True, False, False]
-
-    @given(EPISODES)
-    def test_mean_is_step_weighted_return(self, episodes: list[tuple[float, int]]) -> None:
-        """The mean over every step is the step-weighted return."""
-        returns, steps = (np.array(column) for column in zip(*episodes, strict=True))
-        values = step_weighted_curve(returns, steps, np.arange(1, steps.sum() + 1))
-        assert values.mean() == pytest.approx(step_weighted_return(returns, steps), abs=1e-9)
-
-    @given(EPISODES, st.integers(1, 5))
-    def test_number_of_episodes(self, episodes: list[tuple[float, int]], parts: int) -> None:
-        """Cutting each episode into several of the same return changes nothing."""
-        returns, steps = (np.array(column) for column in zip(*episodes, strict=True))
-        grid = np.arange(1, parts * steps.sum() + 10)
-        whole = step_weighted_curve(returns, steps * parts, grid)
-        cut = step_weighted_curve(np.repeat(returns, parts), np.repeat(steps, parts), grid)
-        np.testing.assert_array_equal(whole, cut)
-
-
-class TestCommonGrid:
-    def test_longest_run(self) -> None:
-        """The grid goes from 1 to the longest run's last finished episode, evenly, in integers."""
-        runs = [make_run(0, 0, 0, [1.0], [40]), make_run(1, 0, 1, [1.0, 1.0], [50, 51])]
-        assert common_grid(runs, 5).tolist() == [1, 26, 51, 76, 101]
-
-    def test_order_of_runs(self) -> None:
-        """No run is special: their order does not matter."""
-        runs = [make_run(n, 0, n, [1.0], [length]) for n, length in enumerate((7, 900, 30))]
-        np.testing.assert_array_equal(common_grid(runs), common_grid(runs[::-1]))
-
-    def test_few_steps(self) -> None:
-        """With fewer steps than points every step stands once."""
-        assert common_grid([make_run(0, 0, 0, [1.0], [4])], 500).tolist() == [1, 2, 3, 4]
-
-    @pytest.mark.parametrize("runs", [[], [make_run(0, 0, 0, [], [])]])
-    def test_nothing_finished(self, runs: list[Run]) -> None:
-        """Without a finished episode the grid is empty."""
-        assert common_grid(runs).shape == (0,)
 
 
 class TestPercentileBootstrap:
@@ -231,6 +161,77 @@ class TestBestSetting:
         data = open_data(experiment.root)
         assert best_setting(data).num_runs == 2
         assert learning_curve(data).indices == (0, 1)
+
+
+class TestSolvers:
+    def test_best_setting(self, tmp_path: Path) -> None:
+        """Without training episodes the setting of the highest mean evaluation wins, each weighted
+        by the steps since the one before, the first by none."""
+        runs = [
+            make_solver_run(0, 0, 0, [9.0, 1.0, 5.0], [0, 100, 110]),
+            make_solver_run(1, 1, 0, [-9.0, 4.0, 0.0], [0, 100, 110]),
+        ]
+        best = best_setting(opened(tmp_path, 2, runs))
+        assert best.setting_number == 1
+        assert best.mean_return == pytest.approx(400 / 110)
+
+    def test_lost_run(self, tmp_path: Path) -> None:
+        """A run whose evaluations are not finite is lost."""
+        runs = [make_solver_run(0, 0, 0, [-1.0, np.nan], [0, 9]), make_solver_run(1, 1, 0)]
+        runs += [make_solver_run(2, 0, 1, [0.0, 0.0], [0, 9])]
+        assert best_setting(opened(tmp_path, 2, runs)).setting_number == 1
+
+    def test_curve(self, tmp_path: Path) -> None:
+        """An evaluation's mean holds from the one before on to its own step."""
+        found = learning_curve(opened(tmp_path, 1, [make_solver_run(0, 0, 0, at=[0, 2, 5])]))
+        assert found.grid.tolist() == [1, 2, 3, 4, 5]
+        assert found.mean.tolist() == [-3.0, -3.0, -1.0, -1.0, -1.0]
+        assert found.quantity == "evaluation return"
+
+    def test_training_comes_first(self, tmp_path: Path) -> None:
+        """Where any run of the stage has a training episode, returns of training are compared, and
+        a run without one is lost."""
+        runs = [make_solver_run(0, 0, 0, [5.0, 5.0, 5.0]), make_run(1, 1, 0, [-7.0], [10])]
+        runs += [make_solver_run(0, 0, 0, stage=1), make_solver_run(1, 1, 0, stage=1)]
+        data = opened(tmp_path, 2, runs)
+        assert best_setting(data, 0).setting_number == 1
+        assert learning_curve(data, stage=0).quantity == "return (step-weighted)"
+        assert learning_curve(data, stage=1).quantity == "evaluation return"
+
+    def test_metric(self, tmp_path: Path) -> None:
+        """A metric of evaluations is shown by its name, of the best setting by return, and runs
+        without it have no values; one that nobody recorded is an error that names those there
+        are."""
+        gap = {"oracle_gap": np.array([9.0, 4.0, 2.0])}
+        runs = [
+            make_solver_run(0, 0, 0, [-9.0] * 3),
+            make_solver_run(1, 1, 0, at=[0, 1, 3], eval_metrics=gap),
+            make_solver_run(3, 1, 1, at=[0, 1, 3]),
+        ]
+        data = opened(tmp_path, 2, runs)
+        found = learning_curve(data, metric="oracle_gap")
+        assert (found.setting_number, found.quantity) == (1, "oracle_gap")
+        assert found.runs[0].tolist() == found.mean.tolist() == [4.0, 2.0, 2.0]
+        assert np.isnan(found.runs[1]).all()
+        with pytest.raises(DataFileError, match=r"no evaluation metric 'x'; hint: .* oracle_gap"):
+            learning_curve(data, metric="x")
+
+    def test_metric_without_values(self, tmp_path: Path) -> None:
+        """A metric that is NaN in every run is an error that names it and says nothing of
+        training episodes."""
+        nowhere = {"oracle_gap": np.full(3, np.nan)}
+        data = opened(tmp_path, 1, [make_solver_run(0, 0, 0, eval_metrics=nowhere)])
+        with pytest.raises(DataFileError, match="a finite value of 'oracle_gap'") as caught:
+            learning_curve(data, metric="oracle_gap")
+        [line] = caught.value.lines()
+        assert "episode" not in line
+
+    @pytest.mark.parametrize("at", [[0], []])
+    def test_no_later_evaluation(self, tmp_path: Path, at: list[int]) -> None:
+        """Without an evaluation after the first step there is nothing to show, which is said."""
+        run = make_solver_run(0, 0, 0, [1.0] * len(at), at, total_timesteps=1)
+        with pytest.raises(DataFileError, match=r"evaluation after .* hint: .*eval_interval"):
+            learning_curve(opened(tmp_path, 1, [run]))
 
 
 class TestLearningCurve:

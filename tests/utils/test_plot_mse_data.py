@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
-from builders import make_experiment, make_run
+from builders import make_experiment, make_run, make_solver_run
 from matplotlib.image import imread
 
 from nthrun.analysis.figures import DOTS_PER_INCH, SIZE_INCHES
@@ -98,6 +99,13 @@ class TestScript:
         [[entry]] = plotted([tmp_path / "a/x-y.runs.json"]).values()
         assert entry == {"label": "mine", "stage": 1, "setting_number": 0, "indices": [0]}
 
+    def test_metric(self, tmp_path: Path) -> None:
+        """A metric of evaluations goes to a file of its own name."""
+        run = make_solver_run(0, 0, 0, eval_metrics={"oracle_gap": np.array([9.0, 3.0, 1.0])})
+        root = make_experiment(tmp_path / "exp", 1, runs=[run]).root
+        done = run_script(tmp_path, root, "--metric", "oracle_gap")
+        assert done.stdout.splitlines()[0] == "plots/png/Pendulum-v1_oracle_gap.png"
+
     def test_error(self, tmp_path: Path) -> None:
         """What cannot be plotted is one line on stderr, exit code 2, and leaves no files."""
         done = run_script(tmp_path, "nowhere", expect=2)
@@ -141,6 +149,17 @@ class TestFunction:
             for kind in KINDS
         }
         assert len(pictures) == 1
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_solver(self, tmp_path: Path, kind: str) -> None:
+        """Of a solver, whose runs have evaluations only, these and their metrics are plotted."""
+        run = make_solver_run(0, 0, 0, eval_metrics={"oracle_gap": np.array([9.0, 3.0, 1.0])})
+        data = kind_of(make_experiment(tmp_path / "exp", 1, runs=[run]), kind)
+        pictures = [
+            plot_mse_data([data], tmp_path, tmp_path, metric=metric)[0].read_bytes()
+            for metric in (None, "oracle_gap")
+        ]
+        assert pictures[0] != pictures[1]
 
     def test_environments(self, tmp_path: Path) -> None:
         """Data of one environment share a figure; each environment has its own."""

@@ -1,0 +1,179 @@
+"""What a household of a recorded Bewley run does as one thing varies, beside the exact rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from nthrun.analysis.rule_figure import Line, RulePicture
+from nthrun.environments.bewley.coefficients import calibration_of
+from nthrun.environments.bewley.described import chain_of
+from nthrun.environments.bewley.exact_rules import Stationary, rule_at_prices, stationary
+from nthrun.environments.bewley.households import prices
+from nthrun.environments.bewley.rule_cuts import (
+    DEFAULT_WEALTH,
+    Array,
+    Choice,
+    Rule,
+    Situation,
+    States,
+    cut,
+    require_within,
+)
+from nthrun.errors import NthrunError
+from nthrun.training.learned import Learned
+from nthrun.training.restoring import Policy, last_evaluation, restored
+
+ENVIRONMENT = "Bewley"
+NO_RULES = "no exact rules at these prices"
+FORCED = "the share forced, and the best labour with it, at the world's prices"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What to look at.
+
+    Attributes:
+        vary: "wealth", "ability" or "savings".
+        bounds: lowest and highest value; None is 0.1 to 10 for wealth, else all there is.
+        points: how many values.
+        household: whose rules, from 0.
+        world: the evaluation episode at whose end it is looked at, from 0.
+    """
+
+    vary: str = "wealth"
+    bounds: tuple[float, float] | None = None
+    points: int = 50
+    household: int = 0
+    world: int = 0
+
+
+def rule_picture(learned: Learned, view: View) -> RulePicture:
+    """Compute what the figure shows.
+
+    Raises:
+        NthrunError: the run is of another environment, or has no such household, world or range.
+        SpecError, NoSolutionError: the economy has no exact solution.
+    """
+    environment = learned.spec.environment
+    if environment.env_name != ENVIRONMENT:
+        raise NthrunError(f"decision rules are of {ENVIRONMENT}, got {environment.env_name}")
+    _require_below("household", view.household, environment.integer("households"))
+    _require_below("world", view.world, environment.eval_episodes)
+    exact = stationary(calibration_of(environment.values), chain_of(environment.values))
+    policy = restored(learned)
+    situation, rule = _looked_at(policy, exact, view)
+    values = _values(situation, view)
+    rules = {_learned_label(learned): rule}
+    there = rule_at_prices(situation)
+    if there:
+        rules[f"exact rules at the world's prices: {_prices(situation.r, situation.w)}"] = there
+    return RulePicture(
+        vary=view.vary,
+        values=values,
+        lines=_lines(situation, view, values, rules, exact),
+        own=situation.own(view.vary),
+        title=_title(learned, view, situation) + ("" if there else f"\n{NO_RULES}"),
+    )
+
+
+def _require_below(option: str, number: int, count: int) -> None:
+    if not 0 <= number < count:
+        allowed = f"0 to {count - 1}" if count else "none, as eval_episodes is 0"
+        raise NthrunError(f"--{option} {number}: allowed: {allowed}")
+
+
+def _looked_at(policy: Policy, exact: Stationary, view: View) -> tuple[Situation, Rule]:
+    """The household's situation at the end of its evaluation episode, and what the policy does.
+
+    What a record does not hold of the agent's own simulation, the last labour and the rebate, is
+    put in: the exact equilibrium's, then the labour of the world looked at.
+    """
+    _put(policy, "rebate", exact.rebate)
+    _put(policy, "labour", exact.labour)
+    worlds, _ = last_evaluation(policy)
+    world = worlds[view.world]
+    _put(policy, "labour", float(world[-1]))
+    values, count = policy.program.spec.values, policy.program.spec.integer("households")
+    calibration = calibration_of(values)
+    paid = prices(calibration.technology, world[:count].mean(-1, keepdim=True), world[-1:])
+    situation = Situation(
+        calibration,
+        chain_of(values),
+        float(world[view.household]),
+        int(world[count + view.household]),
+        float(paid.r),
+        float(paid.w),
+        exact.rebate,
+    )
+    return situation, _learned_rule(policy, situation, world, view.household)
+
+
+def _put(policy: Policy, name: str, number: float) -> None:
+    if name in policy.state and name not in policy.learned.params:
+        policy.state[name].fill_(number)
+
+
+def _learned_rule(policy: Policy, situation: Situation, world: Tensor, household: int) -> Rule:
+    """What the policy does for one household, the others and the prices staying as they are."""
+    count = policy.program.spec.integer("households")
+    seen = policy.program.environment.observe(world[None, None])[0].numpy()
+    lowest = situation.calibration.labour_bounds[0]
+
+    def rule(wealth: Array, states: States) -> Choice:
+        observation = np.repeat(seen, len(wealth), 0)
+        observation[:, household] = wealth
+        observation[:, count + household] = situation.chain.values[states]
+        action = policy.act(observation)
+        works = action.shape[1] > count
+        labour = action[:, count + household] if works else np.full_like(wealth, lowest)
+        return situation.chosen(action[:, household], labour, wealth, states)
+
+    return rule
+
+
+def _values(situation: Situation, view: View) -> Array:
+    """The values varied over; those of ability are even in its logarithm."""
+    default = DEFAULT_WEALTH if view.vary == "wealth" else situation.bounds(view.vary)
+    low, high = default if view.bounds is None else view.bounds
+    require_within(situation, view.vary, low, high)
+    spaced = np.geomspace if view.vary == "ability" else np.linspace
+    return np.asarray(spaced(low, high, view.points))
+
+
+def _lines(
+    situation: Situation, view: View, values: Array, rules: Mapping[str, Rule], exact: Stationary
+) -> dict[str, Line]:
+    """What the figure draws, by its text; where savings are forced, what is chosen are points."""
+    if view.vary != "savings":
+        text = f"exact rules at equilibrium prices: {_prices(exact.r, exact.w)}"
+        drawn = {**rules, text: exact.rule(situation.calibration)}
+        cuts = {name: cut(rule, situation, view.vary, values) for name, rule in drawn.items()}
+        return {name: Line(values, choice) for name, choice in cuts.items()}
+    lines = {}
+    for name, rule in rules.items():
+        choice = rule(np.array([situation.wealth]), np.array([situation.state]))
+        lines[name] = Line(choice.share, choice)
+    return lines | {FORCED: Line(values, situation.menu(values))}
+
+
+def _learned_label(learned: Learned) -> str:
+    agent = learned.spec.agent.agent_name
+    return f"policy of {agent} after {learned.step:,} steps, at the world's prices"
+
+
+def _prices(r: float, w: float) -> str:
+    return f"r = {100 * r:.2f} %, w = {w:.3f}"
+
+
+def _title(learned: Learned, view: View, situation: Situation) -> str:
+    stage = f", stage {learned.stage}" if learned.stage else ""
+    able = float(situation.chain.values[situation.state])
+    return (
+        f"{learned.spec.agent.agent_name} on {ENVIRONMENT}, index {learned.index}{stage}: "
+        f"household {view.household} of world {view.world}\n"
+        f"a = {situation.wealth:.2f}, v = {able:.2f}, {_prices(situation.r, situation.w)}"
+    )
