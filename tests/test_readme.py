@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from pages import blocks, copied_checkout, lines, run_commands
 from processes import ROOT
 
 from nthrun.planning.experiment_spec import read_experiment_spec
@@ -18,52 +15,23 @@ from nthrun.records.schema import FLOATS, INTEGERS, JSON_TEXTS, OMITTED_FROM_JSO
 from nthrun.specs.fingerprint import fingerprint
 
 README = (ROOT / "README.md").read_text()
-COPIED = (
-    *("main.py", "schedule.py", "simple_combine.py"),
-    *("nthrun", "utils", "config", "clusters"),
-)
-
-
-def blocks(language: str) -> list[str]:
-    """The code blocks of a language, in order."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+SHORT = {"total_timesteps": 600, "eval_interval_timesteps": 300, "eval_episodes": 1}
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project whose Pendulum trains for 600 steps."""
-    copy = tmp_path_factory.mktemp("checkout")
-    for name in COPIED:
-        source = ROOT / name
-        ignore = shutil.ignore_patterns("__pycache__")
-        if source.is_dir():
-            shutil.copytree(source, copy / name, ignore=ignore)
-        else:
-            shutil.copy(source, copy / name)
-    spec = copy / "config/environment/PendulumContinuous-v1.json"
-    content = json.loads(spec.read_text())
-    short = {"total_timesteps": 600, "eval_interval_timesteps": 300, "eval_episodes": 1}
-    spec.write_text(json.dumps(content | short))
-    return copy
+    changes = {"config/environment/PendulumContinuous-v1.json": SHORT}
+    return copied_checkout(tmp_path_factory.mktemp("checkout"), changes)
 
 
 def test_commands_and_code_run(checkout: Path) -> None:
     """Every `bash` line and `python` block of README runs, in order, in a fresh checkout."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    commands = [line for block in blocks("bash") for line in block.splitlines()]
+    commands = lines(README)
     assert len(commands) >= 6
-    for command in [*commands, *(f"python -c '{code}'" for code in blocks("python"))]:
-        done = subprocess.run(
-            ["bash", "-c", command],
-            cwd=checkout,
-            env=os.environ | {"PATH": path},
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, (command, done.stderr)
+    run_commands(
+        checkout, [*commands, *(f"python -c '{code}'" for code in blocks(README, "python"))]
+    )
     assert (checkout / "plots/png/Pendulum-v1.png").stat().st_size > 10_000
     assert (checkout / "results/classic_sweep/Pendulum-v1_SAC_SquashedGaussian/runs").is_dir()
 
@@ -71,7 +39,7 @@ def test_commands_and_code_run(checkout: Path) -> None:
 def test_the_index_table_is_the_golden_one() -> None:
     """README's table of indices is taken from docs/golden_index.json, whose spec it shows."""
     golden = json.loads((ROOT / "docs/golden_index.json").read_text())
-    (spec,) = blocks("json")
+    (spec,) = blocks(README, "json")
     assert json.loads(spec) == {key: golden[key] for key in ("agent_name", "parameters")}
     for row in golden["rows"]:
         line = f"| {' | '.join(map(str, row))} |"
