@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nthrun.agents.euler.footprint import all_in_one_footprint, quadrature_footprint, sees_crowd
-from nthrun.agents.solver_fields import normaliser_momentum
+from nthrun.agents.fields import BETAS, normaliser_momentum
 from nthrun.environments.bewley.declaration import INCOMPLETE
 from nthrun.specs.declaration import AgentDeclaration
 from nthrun.specs.field import Field
@@ -29,9 +29,7 @@ LEARNING = (
         "how often a run that lost its numbers goes back before it is recorded as diverged",
         minimum=0,
     ),
-    Field(
-        "betas", "floats", (0.9, 0.999), "Adam's decay rates", minimum=0, maximum=0.999999, length=2
-    ),
+    BETAS,
 )
 SOURCE = (
     "Maliar, Maliar and Winant (2021), Deep learning for solving dynamic economic models, Journal "

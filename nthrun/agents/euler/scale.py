@@ -35,7 +35,7 @@ class Scale:
         wealth: K per household in complete markets.
         r: the interest rate expected.
         spread: the deviation of r that is usual.
-        bounds: lowest and highest r that households are looked at with off the panel's path.
+        bounds: lowest and highest r that a world has and rules are learned for.
         propensity: κ.
         human: `(num_states,)` h_s.
     """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nthrun.agents.fields import BETAS, normaliser_momentum
 from nthrun.agents.mc_pg.footprint import mc_pg_footprint
-from nthrun.agents.solver_fields import normaliser_momentum
 from nthrun.specs.declaration import AgentDeclaration
 from nthrun.specs.field import Field
 from nthrun.specs.fitting import Misfit, ValuesOf, fits_continuous
@@ -98,14 +98,6 @@ MC_PG = AgentDeclaration(
             maximum=16_384,
             static=True,
         ),
-        Field(
-            "betas",
-            "floats",
-            (0.9, 0.999),
-            "Adam's decay rates",
-            minimum=0,
-            maximum=0.999999,
-            length=2,
-        ),
+        BETAS,
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nthrun.agents.fields import BETAS
 from nthrun.specs.declaration import AtMost
 from nthrun.specs.field import Field
 
@@ -41,15 +42,7 @@ SCHEDULE = (
         maximum=10**9,
         static=True,
     ),
-    Field(
-        "betas",
-        "floats",
-        (0.9, 0.999),
-        "Adam's decay rates",
-        minimum=0,
-        maximum=0.999999,
-        length=2,
-    ),
+    BETAS,
     Field(
         "batch_size",
         "int",

@@ -1,8 +1,12 @@
-"""Hyperparameters that solvers share."""
+"""Hyperparameters that agents of several kinds share."""
 
 from __future__ import annotations
 
 from nthrun.specs.field import Field
+
+BETAS = Field(
+    "betas", "floats", (0.9, 0.999), "Adam's decay rates", minimum=0, maximum=0.999999, length=2
+)
 
 
 def normaliser_momentum(default: float) -> Field:
