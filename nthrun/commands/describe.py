@@ -16,10 +16,14 @@ from nthrun.planning.costs import (
 )
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.memory import readable
-from nthrun.planning.packs import plan_run
 from nthrun.planning.width import Workers
 from nthrun.specs.field import shown
-from nthrun.specs.sweep import COUPLER
+from nthrun.specs.search.ranges import Range
+from nthrun.specs.search.search_spec import SearchSpec
+from nthrun.specs.search.space import Space
+from nthrun.specs.search.suggested import SuggestedSweep
+from nthrun.specs.seeds import random_seed
+from nthrun.specs.sweep import GridSweep
 
 SHOWN_INDICES = 20
 SHOWN_GROUPS = 20
@@ -53,29 +57,52 @@ def _settings(number: int) -> str:
 
 
 def _sweep_lines(spec: ExperimentSpec, save_dir: str) -> Iterator[str]:
-    sweep = spec.sweep
+    sweep, space = spec.sweep, spec.agent.space
     yield f"{spec.agent.agent_name} on {spec.environment.env_name}: {_settings(sweep.num_settings)}"
     yield f"records go to {spec.directory(save_dir) / 'runs'}"
-    yield "digits, fastest first (indices this far apart: values in order):"
-    width = max(len(key) for key in sweep.parameters) if sweep.parameters else 0
-    for key, values, stride in sweep.digits():
-        yield f"  {key:<{width}}  every {stride}: {', '.join(map(shown, values))}"
-    for name, value in sweep.defaults.items():
+    width = max(map(len, space.parameters), default=0)
+    if isinstance(sweep, GridSweep):
+        yield "digits, fastest first (indices this far apart: values in order):"
+        for key, values, stride in sweep.digits():
+            yield f"  {key:<{width}}  every {stride}: {', '.join(map(shown, values))}"
+    else:
+        yield from _search_lines(spec.agent.search, space, width)
+    for name, value in space.defaults.items():
         yield f"  {name:<{width}}  (default) {shown(value)}"
 
 
+def _search_lines(search: SearchSpec, space: Space, width: int) -> Iterator[str]:
+    """What a search that is no plain grid finds its settings in."""
+    seed = f", seed {search.integer('seed')}" if search.draws else ""
+    yield f"search {search.method}{seed}, settings from:"
+    for key, values in space.parameters.items():
+        listed = str(values) if isinstance(values, Range) else ", ".join(map(shown, values))
+        when = f", when {space.conditions[key].text}" if key in space.conditions else ""
+        yield f"  {key:<{width}}  {listed}{when}"
+    for constraint in space.constraints:
+        yield f"  with {constraint.text}"
+
+
 def _index_lines(spec: ExperimentSpec, indices: Sequence[int], stage: int) -> Iterator[str]:
-    swept = [key for key, values, _ in spec.sweep.digits() if len(values) > 1]
-    varying = [name for key in swept for name in key.split(COUPLER)]
     for index in indices[:SHOWN_INDICES]:
-        run = plan_run(spec, index, stage)
-        chosen = ", ".join(f"{name} {shown(run.setting[name])}" for name in varying)
+        setting_number, run_number = spec.sweep.locate(index)
+        seed = random_seed(stage, run_number)
+        chosen = _chosen(spec, setting_number)
         yield (
-            f"index {index}: setting {run.setting_number}, run {run.run_number}, stage {stage}, "
-            f"seed {run.random_seed}" + (f": {chosen}" if chosen else "")
+            f"index {index}: setting {setting_number}, run {run_number}, stage {stage}, "
+            f"seed {seed}" + (f": {chosen}" if chosen else "")
         )
     if len(indices) > SHOWN_INDICES:
         yield f"... and {len(indices) - SHOWN_INDICES} more indices"
+
+
+def _chosen(spec: ExperimentSpec, setting_number: int) -> str:
+    """The values of a setting that others do not share."""
+    sweep = spec.sweep
+    if isinstance(sweep, SuggestedSweep) and setting_number not in sweep.known:
+        return "not suggested yet"
+    setting = sweep.setting(setting_number)
+    return ", ".join(f"{name} {shown(setting[name])}" for name in sweep.varying)
 
 
 def _pack_lines(

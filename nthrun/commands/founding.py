@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nthrun.errors import MissingCompilerError, UnsupportedOperationError
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.packs import static_groups
+from nthrun.planning.packs import planned_setting, static_groups
 from nthrun.planning.width import planned_width, workers_here
 from nthrun.records.experiment import Manifest
 from nthrun.specs.fingerprint import fingerprint
@@ -54,7 +54,7 @@ def _new_backend(spec: ExperimentSpec, request: Request, device: str) -> str:
     workers = workers_here(device, asked, request.workers)
     width = planned_width(spec, workers, len(request.indices), request.pack)
     for group in static_groups(spec, request.indices):
-        width(spec.sweep.setting(spec.sweep.locate(group[0])[0]))
+        width(planned_setting(spec, group[0]))
     prepare_torch(THREADS)
     if asked == "eager":
         return asked

@@ -16,6 +16,24 @@ stage_option = click.option(
     metavar="S",
     help="Seed range: 0 for the sweep, 1, 2, ... for confirmations.",
 )
+settings_option = click.option(
+    "--settings",
+    metavar="NUMBERS",
+    help="Only these settings: 5, 0-29 or 3,7,10-12, counting from 0.",
+)
+where_option = click.option(
+    "--where",
+    multiple=True,
+    metavar="EXPRESSION",
+    help="Only settings of which this holds, such as critic_lr=0.001; may be repeated.",
+)
+set_option = click.option(
+    "--set",
+    "fields",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Instead of the files' value: environment.gamma=0.95, agent.actor_lr=[0.1,0.2].",
+)
 backend_option = click.option(
     "--backend",
     type=click.Choice(["auto", "compile", "eager"]),

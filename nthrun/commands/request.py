@@ -9,6 +9,7 @@ import click
 from nthrun.errors import IndexSpecError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.specs.indices import parse_indices
+from nthrun.specs.selection import select
 
 MAX_PACK = 65_536
 MAX_WORKERS = 1024
@@ -21,6 +22,10 @@ class Options:
     env_json: tuple[str, ...]
     agent_json: tuple[str, ...]
     index: str | None
+    runs: int | None
+    settings: str | None
+    where: tuple[str, ...]
+    fields: tuple[str, ...]
     save_dir: str
     monitor: bool
     after: int
@@ -70,23 +75,15 @@ def make_request(options: Options, spec: ExperimentSpec) -> Request:
     """What the options ask for.
 
     Raises:
-        IndexSpecError: --index is missing where it is needed, unreadable or out of range.
+        IndexSpecError: nothing says which runs, or what does is unreadable or out of range.
         UsageError: an option's value is not allowed, or takes back another option.
     """
-    if options.index is None and not options.only_describe:
-        num_settings = spec.sweep.num_settings
-        raise IndexSpecError(
-            f"--index is missing: which runs to train, counting from 0; this spec has "
-            f"{num_settings} setting{'s' * (num_settings != 1)}, so 0-{num_settings - 1} is one "
-            f"run of each and {num_settings}-{2 * num_settings - 1} the second",
-            "add for example --index 0, or --describe to see the sweep",
-        )
     _refuse_contradictions(options)
     agent = spec.agent.declaration
     if options.monitor and agent.solves:
         message = f"--monitor shows training steps, and {agent.name} is a solver, which takes none"
         raise click.UsageError(message)
-    indices = parse_indices(options.index) if options.index is not None else ()
+    indices = _indices(options, spec)
     for index in indices[:1] + indices[-1:]:
         spec.sweep.locate(index)
     return Request(
@@ -103,9 +100,39 @@ def make_request(options: Options, spec: ExperimentSpec) -> Request:
     )
 
 
+def _indices(options: Options, spec: ExperimentSpec) -> tuple[int, ...]:
+    """The indices that are named, or that settings and runs select; none may only be described.
+
+    Raises:
+        IndexSpecError: nothing says which runs, or what does is unreadable or out of range.
+    """
+    if options.index is not None:
+        return parse_indices(options.index)
+    selected = options.settings is not None or options.where
+    if options.runs is not None or selected:
+        num_runs = options.runs or 1
+        space = spec.agent.space
+        selection = select(spec.sweep, space, num_runs, options.settings, options.where)
+        return tuple(selection.indices(spec.sweep.num_settings))
+    if options.only_describe:
+        return ()
+    num_settings = spec.sweep.num_settings
+    raise IndexSpecError(
+        f"--index is missing: which runs to train, counting from 0; this spec has "
+        f"{num_settings} setting{'s' * (num_settings != 1)}, so 0-{num_settings - 1} is one "
+        f"run of each and {num_settings}-{2 * num_settings - 1} the second",
+        "add for example --index 0, or --runs 2 for two runs of each, or --describe to see them",
+    )
+
+
 def _refuse_contradictions(options: Options) -> None:
     several = options.workers > 1
+    selects = options.runs is not None or options.settings is not None or options.where
     contradictions = (
+        (
+            options.index is not None and selects,
+            "--index names runs one by one: give it without --runs, --settings, --where",
+        ),
         (
             options.rerun and options.stage > 1,
             f"--rerun is --stage 1, got --stage {options.stage}: give one of them",

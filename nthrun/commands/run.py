@@ -15,12 +15,16 @@ from nthrun.commands.options import (
     pack_option,
     rerun_option,
     retry_failed_option,
+    set_option,
+    settings_option,
     stage_option,
+    where_option,
 )
 from nthrun.commands.request import MAX_WORKERS, Options, Request, make_request
 from nthrun.errors import FingerprintError
 from nthrun.planning.costs import Asked
 from nthrun.planning.experiment_spec import read_experiment_spec
+from nthrun.specs.overrides import ENVIRONMENT, of_spec, parse_overrides
 from nthrun.specs.solving import require_solvable
 
 
@@ -42,6 +46,16 @@ from nthrun.specs.solving import require_solvable
 @click.option(
     "--index", metavar="INDICES", help="Which runs: 5, 0-255 or 3,7,10-12, counting from 0."
 )
+@click.option(
+    "-r",
+    "--runs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Instead of indices: the first N runs of each setting.",
+)
+@settings_option
+@where_option
+@set_option
 @click.option(
     "--save-dir",
     default="results",
@@ -105,9 +119,11 @@ def run(**options: object) -> int:
 
 
 def _run(options: Options) -> int:
-    spec = read_experiment_spec(options.env_json, options.agent_json)
+    overrides = parse_overrides(options.fields)
+    spec = read_experiment_spec(options.env_json, options.agent_json, overrides)
     agent, environment = spec.agent.declaration, spec.environment
-    require_solvable(agent, environment, options.env_json, options.backend)
+    of_environment = of_spec(overrides, ENVIRONMENT)
+    require_solvable(agent, environment, options.env_json, options.backend, of_environment)
     request = make_request(options, spec)
     if options.only_describe:
         asked = Asked(request.device, request.backend, request.pack, request.workers)

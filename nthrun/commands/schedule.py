@@ -13,7 +13,10 @@ from nthrun.commands.options import (
     pack_option,
     rerun_option,
     retry_failed_option,
+    set_option,
+    settings_option,
     stage_option,
+    where_option,
 )
 from nthrun.specs.cluster_spec import FIELDS
 
@@ -41,6 +44,9 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="N",
     help="Runs of each setting that are wanted: N times as many indices as settings, from 0.",
 )
+@settings_option
+@where_option
+@set_option
 @click.option("-y", "--yes", is_flag=True, help="Submit without asking.")
 @click.option(
     "--dry-run", is_flag=True, help="Show the plan and the batch scripts, and touch nothing."
@@ -88,6 +94,9 @@ def schedule(arguments: tuple[str, ...], **options: Any) -> int:
             save_dir=save_dir,
             agents=tuple(agents),
             num_runs=options["runs"],
+            settings=options["settings"],
+            where=options["where"],
+            fields=options["fields"],
             stage=1 if options["rerun"] else options["stage"],
             retry_failed=options["retry_failed"],
             backend=options["backend"],

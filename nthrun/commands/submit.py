@@ -25,6 +25,8 @@ from nthrun.scheduling.snapshot import ENTRY, require_code_root, snapshot_name, 
 from nthrun.scheduling.submission import log_pattern, pause, script_of, submit_array
 from nthrun.scheduling.survey import Asked, take_survey
 from nthrun.specs.cluster_spec import ClusterSpec, read_cluster_spec
+from nthrun.specs.overrides import ENVIRONMENT, of_spec, parse_overrides
+from nthrun.specs.selection import select
 from nthrun.specs.solving import require_solvable
 from nthrun.training.progress import note
 
@@ -41,7 +43,8 @@ class Submission:
         executable, root: the entry point, which must be main.py, and the checkout it is in.
         environment, agents: files of the specs; each agent is an experiment.
         save_dir: see `experiment_directory`.
-        num_runs: of each setting.
+        num_runs, settings, where: which runs, see `select`.
+        fields: of the specs, given on the command line.
         stage: of every run.
         retry_failed: whether failed runs are run again.
         backend: "auto", "compile" or "eager".
@@ -58,6 +61,9 @@ class Submission:
     save_dir: str
     agents: tuple[str, ...]
     num_runs: int
+    settings: str | None
+    where: tuple[str, ...]
+    fields: tuple[str, ...]
     stage: int
     retry_failed: bool
     backend: str
@@ -65,10 +71,15 @@ class Submission:
     yes: bool
     dry_run: bool
 
-    @property
-    def asked(self) -> Asked:
-        """Which runs."""
-        return Asked(self.num_runs, self.stage, self.retry_failed)
+    def asked(self, spec: ExperimentSpec) -> Asked:
+        """Which runs of an experiment.
+
+        Raises:
+            IndexSpecError: it has no such settings.
+        """
+        space = spec.agent.space
+        selection = select(spec.sweep, space, self.num_runs, self.settings, self.where)
+        return Asked(selection, self.stage, self.retry_failed)
 
 
 def submit(wanted: Submission) -> int:
@@ -124,10 +135,12 @@ def _specs(wanted: Submission) -> dict[Path, ExperimentSpec]:
         DataFileError: two agent files belong into one directory.
     """
     specs: dict[Path, ExperimentSpec] = {}
+    overrides = parse_overrides(wanted.fields)
     for agent in wanted.agents:
-        spec = read_experiment_spec([wanted.environment], [agent])
-        declared, asked = spec.agent.declaration, wanted.backend
-        require_solvable(declared, spec.environment, [wanted.environment], asked)
+        spec = read_experiment_spec([wanted.environment], [agent], overrides)
+        declared, asked, files = spec.agent.declaration, wanted.backend, [wanted.environment]
+        own = of_spec(overrides, ENVIRONMENT)
+        require_solvable(declared, spec.environment, files, asked, own)
         root = spec.directory(wanted.save_dir).absolute()
         if root in specs:
             raise DataFileError(
@@ -144,9 +157,10 @@ def _drafts(
     queue, limits = _cluster_says(cluster, wanted.dry_run)
     drafts = []
     for root, spec in specs.items():
-        survey = take_survey(spec, root, wanted.asked, queue, touch=not wanted.dry_run)
+        asked = wanted.asked(spec)
+        survey = take_survey(spec, root, asked, queue, touch=not wanted.dry_run)
         choices = Choices(wanted.backend, pack_lanes(wanted.pack), limits)
-        drafts.append(draft_plan(spec, survey, wanted.asked, cluster, choices))
+        drafts.append(draft_plan(spec, survey, asked, cluster, choices))
         if limits.free_tasks is not None:
             free = limits.free_tasks - len(drafts[-1].plan.tasks)
             limits = replace(limits, free_tasks=free)
@@ -215,7 +229,8 @@ def _carry_out(draft: Draft, wanted: Submission) -> None:
     root = draft.survey.root
     with scheduling_lock(root):
         queue = queue_if_known() if draft.plan.cluster.is_local else read_queue()
-        if take_survey(draft.spec, root, wanted.asked, queue).missing != draft.survey.missing:
+        now = take_survey(draft.spec, root, wanted.asked(draft.spec), queue)
+        if now.missing != draft.survey.missing:
             raise DataFileError(
                 f"{place_of(root)}: what is missing has changed since it was shown",
                 "give the same command again",

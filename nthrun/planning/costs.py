@@ -12,7 +12,7 @@ from nthrun.errors import PlanError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.footprint import LaneFootprint, lane_footprint
 from nthrun.planning.machine import compiler, visible_gpu
-from nthrun.planning.packs import static_groups
+from nthrun.planning.packs import planned_setting, static_groups
 from nthrun.planning.width import AUTO, Workers, pack_width, workers_here
 from nthrun.specs.declaration import Setting
 
@@ -99,7 +99,7 @@ def group_costs(
     """
     costs = []
     for group in static_groups(spec, indices):
-        setting = spec.sweep.setting(spec.sweep.locate(group[0])[0])
+        setting = planned_setting(spec, group[0])
         lane = lane_footprint(spec, setting)
         try:
             lanes, problem = pack_width(lane, workers, len(indices), width), ""

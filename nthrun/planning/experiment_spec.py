@@ -14,7 +14,9 @@ from nthrun.specs.agent_spec import AgentSpec, read_agent_spec
 from nthrun.specs.directory import experiment_directory
 from nthrun.specs.documents import Document, read_document
 from nthrun.specs.environment_spec import EnvironmentSpec, read_environment_spec
+from nthrun.specs.overrides import AGENT, ENVIRONMENT, Override, of_spec
 from nthrun.specs.sweep import Sweep
+from nthrun.specs.wandb_sweep import read_wandb_sweep
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,16 @@ class ExperimentSpec:
 
 
 def read_experiment_spec(
-    environment_files: Sequence[str], agent_files: Sequence[str]
+    environment_files: Sequence[str],
+    agent_files: Sequence[str],
+    overrides: Sequence[Override] = (),
 ) -> ExperimentSpec:
     """Read, merge and check the spec files.
+
+    Args:
+        environment_files: of the environment spec.
+        agent_files: of the agent spec; sweeps of Weights & Biases among them.
+        overrides: fields given on the command line.
 
     Raises:
         SpecError: every fault of both specs.
@@ -48,12 +57,12 @@ def read_experiment_spec(
     faults: list[Fault] = []
     environment = agent = None
     try:
-        document = read_document(environment_files)
+        document = read_document(environment_files, of_spec(overrides, ENVIRONMENT))
         environment = read_environment_spec(document, environment_declaration(document))
     except SpecError as error:
         faults += error.faults
     try:
-        document = read_document(agent_files)
+        document = read_document(agent_files, of_spec(overrides, AGENT), read_wandb_sweep)
         agent = _read_agent(document)
     except SpecError as error:
         faults += error.faults

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.specs.declaration import Setting
 from nthrun.specs.seeds import random_seed
-from nthrun.specs.sweep import COUPLER
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +80,8 @@ def plan_groups(
     """
     groups = static_groups(spec, indices)
     widths = [
-        width if isinstance(width, int) else width(spec.sweep.setting(spec.sweep.locate(g[0])[0]))
-        for g in groups
+        width if isinstance(width, int) else width(planned_setting(spec, group[0]))
+        for group in groups
     ]
     for group, at_most in zip(groups, widths, strict=True):
         for first in range(0, len(group), at_most):
@@ -92,28 +91,32 @@ def plan_groups(
 def static_groups(spec: ExperimentSpec, indices: Iterable[int]) -> list[list[int]]:
     """Indices by their static hyperparameters, groups in order of their first index.
 
-    A setting is looked up once for each combination of digits that static hyperparameters have,
-    so that millions of indices take about a second.
+    A setting is looked up once a label of `Sweep.class_of`, so that millions of indices of a grid
+    take about a second.
 
     Raises:
         IndexSpecError: an index is out of range.
     """
     names = spec.agent.declaration.static_names()
-    digits = [
-        (stride, len(values))
-        for key, values, stride in spec.sweep.digits()
-        if len(values) > 1 and not set(names).isdisjoint(key.split(COUPLER))
-    ]
-    by_digits: dict[tuple[int, ...], list[int]] = {}
+    label = spec.sweep.class_of(names)
+    labelled: dict[Hashable, list[int]] = {}
     for index in indices:
-        key = tuple([index // stride % length for stride, length in digits])
-        by_digits.setdefault(key, []).append(index)
+        labelled.setdefault(label(index), []).append(index)
     groups: dict[tuple[Any, ...], list[int]] = {}
-    for group in by_digits.values():
+    for group in labelled.values():
         for index in (group[0], group[-1]):
-            setting = spec.sweep.setting(spec.sweep.locate(index)[0])
+            setting = planned_setting(spec, index)
         groups.setdefault(tuple(setting[name] for name in names), []).extend(group)
     return [sorted(group) for group in groups.values()]
+
+
+def planned_setting(spec: ExperimentSpec, index: int) -> Setting:
+    """What to plan the run at an index with: its setting, where it is known by now.
+
+    Raises:
+        IndexSpecError: the index is out of range.
+    """
+    return spec.sweep.planned(spec.sweep.locate(index)[0])
 
 
 def plan_packs(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from nthrun.errors import DeviceError
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.packs import plan_groups
+from nthrun.planning.packs import plan_groups, planned_setting
 from nthrun.planning.width import Workers, planned_width
 from nthrun.records.experiment import Experiment
 from nthrun.scheduling.limits import Limits
@@ -133,7 +133,8 @@ def draft_plan(
         agent=spec.agent.as_document(),
         environment=spec.environment.as_document(),
         stage=asked.stage,
-        num_runs=asked.num_runs,
+        num_runs=asked.selection.num_runs,
+        settings=asked.selection.settings,
         retry_failed=asked.retry_failed,
         cluster=cluster,
         device=device,
@@ -150,10 +151,9 @@ def _timed(
     packs: Iterable[Sequence[int]], run_times: RunTimes
 ) -> Iterator[tuple[Sequence[int], float]]:
     """Packs with the seconds they take of a worker."""
-    sweep = run_times.spec.sweep
     seconds: dict[Statics, float] = {}
     for pack in packs:
-        setting = sweep.setting(sweep.locate(pack[0])[0])
+        setting = planned_setting(run_times.spec, pack[0])
         statics = statics_of(run_times.spec, setting)
         if statics not in seconds:
             seconds[statics] = run_times.seconds(setting)

@@ -23,6 +23,7 @@ from nthrun.errors import DataFileError
 from nthrun.records.sealed import write_durably
 from nthrun.specs.cluster_spec import ClusterSpec
 from nthrun.specs.indices import format_indices, parse_indices
+from nthrun.specs.selection import Selection
 
 SCHEMA = 1
 PLANS = "plans"
@@ -72,7 +73,7 @@ class Plan:
         fingerprint, num_settings: of the experiment.
         agent, environment: the specs as documents.
         stage: of every run.
-        num_runs: runs of each setting that were asked for.
+        num_runs, settings: what was asked for, see `Selection`.
         retry_failed: whether failed runs were to be run again.
         cluster: where it runs, command-line overrides included.
         device: "cpu" or "cuda".
@@ -91,6 +92,7 @@ class Plan:
     environment: Mapping[str, Any]
     stage: int
     num_runs: int
+    settings: str
     retry_failed: bool
     cluster: ClusterSpec
     device: str
@@ -99,6 +101,11 @@ class Plan:
     tasks: tuple[Task, ...]
     arrays: tuple[Array, ...]
     command: tuple[str, ...]
+
+    @property
+    def wanted(self) -> Sequence[int]:
+        """The indices that were asked for, recorded ones too."""
+        return Selection(self.num_runs, self.settings).indices(self.num_settings)
 
     @property
     def path(self) -> Path:
@@ -169,7 +176,8 @@ def read_plan(path: Path) -> Plan:
         if content["schema"] != SCHEMA:
             raise DataFileError(f"{path}: schema {content['schema']}, not {SCHEMA}")
         return Plan(
-            **{name: content[name] for name in _PLAIN if name != "command"},
+            **{name: content[name] for name in _PLAIN if name not in ("command", "settings")},
+            settings=content.get("settings", ""),
             command=tuple(content["command"]),
             cluster=_cluster(**content["cluster"]),
             root=path.absolute().parents[1],
@@ -204,6 +212,7 @@ _PLAIN = (
     "environment",
     "stage",
     "num_runs",
+    "settings",
     "retry_failed",
     "device",
     "backend",

@@ -10,6 +10,7 @@ from pathlib import Path
 from nthrun.errors import DataFileError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.footprint import FLOAT
+from nthrun.planning.packs import planned_setting
 from nthrun.records.experiment import Experiment
 from nthrun.records.sealed import modified
 from nthrun.records.shard import SHARD_SUFFIX, Shard, header_indices
@@ -117,7 +118,7 @@ def _recorded(spec: ExperimentSpec, experiment: Experiment) -> dict[Statics, lis
     found: dict[Statics, list[float]] = {}
     for path in shards[:SAMPLED_SHARDS]:
         for index, seconds in _shard_seconds(path, experiment.manifest.fingerprint):
-            setting = spec.sweep.setting(spec.sweep.locate(index)[0])
+            setting = planned_setting(spec, index)
             found.setdefault(statics_of(spec, setting), []).append(seconds)
     return found
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nthrun.records.experiment import Experiment, is_experiment, open_experiment
+from nthrun.records.inventory import Inventory
 from nthrun.scheduling.plan import Plan, read_plans
 from nthrun.scheduling.slurm import Queue
 from nthrun.scheduling.survey import ActiveTask, active_tasks
@@ -60,9 +61,10 @@ def experiment_status(root: Path, queue: Queue | None) -> list[StageStatus]:
     plans = list(read_plans(root))
     experiment = open_experiment(root) if is_experiment(root) else None
     active = list(active_tasks(root, queue))
+    inventory = experiment.inventory() if experiment is not None else None
     stages = {plan.stage for plan in plans}
-    if experiment is not None:
-        stages |= {stage for stage, _ in experiment.inventory().entries}
+    if inventory is not None:
+        stages |= {stage for stage, _ in inventory.entries}
     return [
         _stage_status(
             _Stage(
@@ -70,6 +72,7 @@ def experiment_status(root: Path, queue: Queue | None) -> list[StageStatus]:
                 stage,
                 [p for p in plans if p.stage == stage],
                 experiment,
+                inventory,
                 queue is not None,
             ),
             [task for task in active if task.plan.stage == stage],
@@ -86,16 +89,16 @@ class _Stage:
     number: int
     plans: list[Plan]
     experiment: Experiment | None
+    inventory: Inventory | None
     slurm_answers: bool
 
     def statuses(self) -> dict[int, str]:
         """Index -> how its run ended."""
-        return self.experiment.inventory().statuses(self.number) if self.experiment else {}
+        return self.inventory.statuses(self.number) if self.inventory is not None else {}
 
     def expected(self, statuses: Mapping[int, str]) -> set[int]:
         """Indices that were asked for, by a plan or by having been run."""
-        wanted = max((plan.num_runs * plan.num_settings for plan in self.plans), default=0)
-        return set(range(wanted)) | set(statuses)
+        return set(statuses).union(*(plan.wanted for plan in self.plans))
 
 
 def _stage_status(stage: _Stage, active: list[ActiveTask]) -> StageStatus:

@@ -19,6 +19,7 @@ from nthrun.scheduling.claim import Attempt, read_attempt
 from nthrun.scheduling.plan import PLANS, Plan, plan_paths, read_plan, read_plans
 from nthrun.scheduling.slurm import Job, Queue
 from nthrun.specs.fingerprint import differing_keys, fingerprint
+from nthrun.specs.selection import Selection
 
 RUNNING_STATES = ("RUNNING", "COMPLETING", "CONFIGURING", "SIGNALING", "STAGE_OUT")
 
@@ -28,12 +29,12 @@ class Asked:
     """Which runs are wanted.
 
     Attributes:
-        num_runs: of each setting.
+        selection: of settings and runs.
         stage: of all.
         retry_failed: whether failed ones are to be run again.
     """
 
-    num_runs: int
+    selection: Selection
     stage: int
     retry_failed: bool
 
@@ -107,17 +108,18 @@ def take_survey(
     experiment = _own_experiment(spec, root)
     if experiment is not None:
         experiment.keeps_cache = touch
-    expected = range(spec.sweep.num_settings * asked.num_runs)
+    expected = asked.selection.indices(spec.sweep.num_settings)
+    wanted = set(expected)
     statuses = experiment.inventory().statuses(asked.stage) if experiment else {}
     kept = {i for i, s in statuses.items() if not (asked.retry_failed and s == "failed")}
-    missing = set(expected) - kept
+    missing = wanted - kept
     active = {
         index
         for task in active_tasks(root, queue)
         if task.plan.stage == asked.stage
         for index in task.indices
     }
-    within = [(index, statuses[index]) for index in sorted(kept) if index < len(expected)]
+    within = [(index, statuses[index]) for index in sorted(kept & wanted)]
     return Survey(
         root,
         experiment,

@@ -1,20 +1,26 @@
-"""The agent spec: an agent's name and the values its hyperparameters sweep over."""
+"""The agent spec: an agent's name, what its hyperparameters take, how settings are found."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 from typing import Any
 
-from nthrun.errors import Fault, SpecError
+from nthrun.errors import Fault, IndexSpecError, SpecError
 from nthrun.specs.declaration import AgentDeclaration, AtMost
-from nthrun.specs.documents import YAML_SUFFIXES, Document, flatten
-from nthrun.specs.field import Field, RejectedError, Value, plain, shown, unknown_keys
-from nthrun.specs.sweep import COUPLER, Sweep
+from nthrun.specs.documents import Document
+from nthrun.specs.field import RejectedError, Value, plain, shown, unknown_keys
+from nthrun.specs.parameters import ParameterReader, flattened
+from nthrun.specs.search.building import make_sweep
+from nthrun.specs.search.faults import search_faults
+from nthrun.specs.search.ranges import Range, Values
+from nthrun.specs.search.search_spec import SearchSpec, read_search
+from nthrun.specs.search.space import COUPLER, Space, names_of
+from nthrun.specs.sweep import Sweep
 
-TOP_KEYS = ("agent_name", "parameters")
+TOP_KEYS = ("agent_name", "parameters", "search")
 
 
 @dataclass(frozen=True)
@@ -23,40 +29,63 @@ class AgentSpec:
 
     Attributes:
         agent_name: the agent.
-        parameters: key -> values, in digit order; see `Sweep`.
+        parameters: key -> listed values or a range, in digit order; see `Space`.
         declaration: what the agent declares.
+        search: how settings are found.
     """
 
     agent_name: str
-    parameters: Mapping[str, tuple[Value, ...]]
+    parameters: Mapping[str, Values]
     declaration: AgentDeclaration
+    search: SearchSpec = field(default_factory=SearchSpec)
+
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """The hyperparameters that the spec says something of."""
+        listed = {name for setting in self.search.settings for name in setting}
+        return frozenset(listed.union(names_of(self.parameters)))
+
+    @cached_property
+    def space(self) -> Space:
+        """What settings are found in; hyperparameters the spec does not name at their defaults."""
+        declared = {field.name: field.default for field in self.declaration.hyperparameters}
+        defaults = {n: v for n, v in declared.items() if v is not None and n not in self.named}
+        inactive = {n: v for n in self.search.conditions if (v := declared[n]) is not None}
+        rules = [rule.expression() for rule in self.declaration.rules]
+        constraints = (*self.search.constraints, *(rules if self.search.draws else ()))
+        return Space(self.parameters, defaults, self.search.conditions, inactive, constraints)
 
     @cached_property
     def sweep(self) -> Sweep:
-        """The settings this spec spans, hyperparameters it does not name at their defaults."""
-        named = {name for key in self.parameters for name in key.split(COUPLER)}
-        defaults = {
-            field.name: field.default
-            for field in self.declaration.hyperparameters
-            if field.name not in named and field.default is not None
-        }
-        return Sweep(self.parameters, defaults)
+        """The settings by number."""
+        return make_sweep(self.search, self.space)
 
     def values_of(self, name: str) -> tuple[Value, ...]:
-        """Every value one hyperparameter takes, in order of first appearance."""
+        """Every value one hyperparameter takes, in order of first appearance; a range's ends."""
         key = _key_of(self.parameters, name)
-        if key is None:
-            default = self.sweep.defaults.get(name)
-            return () if default is None else (default,)
-        if key == name:
-            return self.parameters[key]
-        place = key.split(COUPLER).index(name)
-        return tuple(dict.fromkeys(_entry(value, place) for value in self.parameters[key]))
+        values = () if key is None else self.parameters[key]
+        found: list[Value]
+        if isinstance(values, Range):
+            found = [values.low, values.high]
+        elif key in (None, name):
+            found = list(values)
+        else:
+            found = list(dict.fromkeys(_entries(key, values, name)))
+        found += [setting[name] for setting in self.search.settings if name in setting]
+        others = self.space.inactive if found else self.space.defaults
+        if name in others and others[name] not in found:
+            found.append(others[name])
+        return tuple(found)
 
     def as_document(self) -> dict[str, Any]:
         """The spec as plain data: what the record and the manifest hold."""
-        parameters = {key: plain(values) for key, values in self.parameters.items()}
-        return {"agent_name": self.agent_name, "parameters": parameters}
+        parameters = {
+            key: values.as_document() if isinstance(values, Range) else plain(values)
+            for key, values in self.parameters.items()
+        }
+        document = {"agent_name": self.agent_name, "parameters": parameters}
+        search = self.search.as_document()
+        return {**document, "search": search} if search else document
 
 
 def read_agent_spec(document: Document, declaration: AgentDeclaration) -> AgentSpec:
@@ -69,118 +98,41 @@ def read_agent_spec(document: Document, declaration: AgentDeclaration) -> AgentS
         Fault(document.origin(key), key, problem, hint)
         for key, problem, hint in unknown_keys(document.values, TOP_KEYS, ", ".join(TOP_KEYS))
     ]
-    raw = document.values.get("parameters")
+    raw = document.values.get("parameters", {} if "search" in document.values else None)
     if not isinstance(raw, dict):
         problem = f"got {shown(raw)}, allowed: a mapping of hyperparameters to lists of values"
         raise SpecError([*faults, Fault(document.origin("parameters"), "parameters", problem)])
-    checker = _Checker(document, {field.name: field for field in declaration.hyperparameters})
-    parameters = {key: checker.values(key, value) for key, value in flatten(raw)}
-    faults += checker.faults + checker.repeated(parameters) + checker.absent(parameters)
-    spec = AgentSpec(declaration.name, parameters, declaration)
+    fields = {field.name: field for field in declaration.hyperparameters}
+    reader = ParameterReader(document, fields)
+    parameters = {key: reader.values(key, value) for key, value in flattened(raw)}
+    search, found = read_search(document, fields)
+    spec = AgentSpec(declaration.name, parameters, declaration, search)
+    faults += [*reader.faults, *found, *reader.repeated(parameters)]
+    faults += [*reader.absent(spec.named), *search_faults(search, parameters, fields, document)]
     faulty = {name for f in faults for name in f.key.removeprefix("parameters.").split(COUPLER)}
-    for rule in declaration.rules:
+    for rule in declaration.rules if search.is_plain or not faults else ():
         if faulty.isdisjoint((rule.small, rule.large)):
             faults += _broken(spec, rule, document)
+    faults += () if faults else _unanswerable(spec, document)
     if faults:
         raise SpecError(faults)
     return spec
 
 
-class _Checker:
-    """Collects the faults of a document's `parameters`."""
-
-    def __init__(self, document: Document, fields: Mapping[str, Field]) -> None:
-        self.document = document
-        self.fields = fields
-        self.faults: list[Fault] = []
-
-    def fault(self, key: str, problem: str, hint: str = "") -> None:
-        dotted = f"parameters.{key}"
-        self.faults.append(Fault(self.document.origin(dotted), dotted, problem, hint))
-
-    def values(self, key: str, raw: object) -> tuple[Value, ...]:
-        """The checked values of one key; a scalar is a list of one."""
-        names = key.split(COUPLER)
-        if unknown := [name for name in names if name not in self.fields]:
-            for name in unknown:
-                [(_, problem, hint)] = unknown_keys(
-                    [name], self.fields, "see config/agent/README.md"
-                )
-                self.fault(key, f"{shown(name)}: {problem}", hint)
-            return ()
-        items = raw if isinstance(raw, list) else [raw]
-        if not items:
-            self.fault(key, "got an empty list, allowed: at least one value")
-        return tuple(self._value(key, names, item, whole=raw) for item in items)
-
-    def _value(self, key: str, names: list[str], item: object, whole: object) -> Value:
-        if len(names) > 1:
-            if not isinstance(item, list) or len(item) != len(names):
-                example = f'"{key}": [[{", ".join("…" for _ in names)}], …]'
-                problem = f"got {shown(item)}, allowed: lists of {len(names)} values"
-                self.fault(key, problem, f"write {example}")
-                return ()
-            return tuple(
-                self._one(key, self.fields[n], v) for n, v in zip(names, item, strict=True)
-            )
-        field = self.fields[key]
-        if field.is_list and not isinstance(item, list):
-            hint = f'write "{key}": [{shown(whole)}]' if isinstance(whole, list) else ""
-            self.fault(
-                key,
-                f"got {shown(item)}, allowed: {field.allowed()}, swept as a list of lists",
-                hint,
-            )
-            return ()
-        return self._one(key, field, item)
-
-    def _one(self, key: str, field: Field, raw: object) -> Value:
-        yaml_text = self.document.origin(f"parameters.{key}").endswith(YAML_SUFFIXES)
-        try:
-            return field.normalise(raw, yaml_text=yaml_text)
-        except RejectedError as rejected:
-            self.fault(key, rejected.problem, rejected.hint)
-            return ()
-
-    def repeated(self, parameters: Mapping[str, object]) -> list[Fault]:
-        """Faults of hyperparameters named by two keys."""
-        keys: dict[str, list[str]] = {}
-        for key in parameters:
-            for name in key.split(COUPLER):
-                keys.setdefault(name, []).append(key)
-        return [
-            Fault(
-                self.document.origin(f"parameters.{found[-1]}"),
-                f"parameters.{name}",
-                "named by more than one key" if len(set(found)) > 1 else f"twice in {found[0]}",
-            )
-            for name, found in sorted(keys.items())
-            if len(found) > 1
-        ]
-
-    def absent(self, parameters: Mapping[str, object]) -> list[Fault]:
-        """Faults of required hyperparameters that no key names."""
-        named = {name for key in parameters for name in key.split(COUPLER)}
-        return [
-            Fault(
-                self.document.files[-1],
-                f"parameters.{field.name}",
-                f"missing, allowed: {field.allowed()}",
-            )
-            for field in self.fields.values()
-            if field.default is None and field.name not in named
-        ]
+def _unanswerable(spec: AgentSpec, document: Document) -> Iterator[Fault]:
+    """A fault where the search has no first setting."""
+    try:
+        spec.sweep.planned(0)
+    except (RejectedError, IndexSpecError) as error:
+        problem = error.problem if isinstance(error, RejectedError) else error.message
+        yield Fault(document.origin("search"), "search", problem, error.hint)
 
 
 def _broken(spec: AgentSpec, rule: AtMost, document: Document) -> Iterator[Fault]:
     """A fault for every pair of values of the product that breaks the rule."""
-    small_key, large_key = (_key_of(spec.parameters, name) for name in (rule.small, rule.large))
-    if small_key is not None and small_key == large_key:
-        places = [small_key.split(COUPLER).index(name) for name in (rule.small, rule.large)]
-        pairs = {tuple(_entry(v, p) for p in places) for v in spec.parameters[small_key]}
-    else:
-        pairs = set(product(spec.values_of(rule.small), spec.values_of(rule.large)))
-    illegal = sorted(pair for pair in pairs if pair[0] > pair[1])  # type: ignore[operator]
+    small_key = _key_of(spec.parameters, rule.small)
+    pairs = _pairs(spec, rule)
+    illegal = sorted(pair for pair in pairs if pair[0] > pair[1])
     if not illegal:
         return
     small, large = illegal[0]
@@ -195,11 +147,24 @@ def _broken(spec: AgentSpec, rule: AtMost, document: Document) -> Iterator[Fault
     )
 
 
+def _pairs(spec: AgentSpec, rule: AtMost) -> set[tuple[Any, ...]]:
+    """Values of the two hyperparameters of a rule that come together in a setting."""
+    names = rule.small, rule.large
+    if not spec.search.is_plain:
+        return {tuple(map(setting.get, names)) for setting in spec.sweep.examples(names)}
+    small_key, large_key = (_key_of(spec.parameters, name) for name in names)
+    if small_key is None or small_key != large_key:
+        return set(product(*map(spec.values_of, names)))
+    values = spec.parameters[small_key]
+    assert not isinstance(values, Range)
+    return set(zip(*(_entries(small_key, values, name) for name in names), strict=True))
+
+
 def _key_of(parameters: Mapping[str, object], name: str) -> str | None:
     return next((key for key in parameters if name in key.split(COUPLER)), None)
 
 
-def _entry(value: Value, place: int) -> Value:
-    assert isinstance(value, tuple)
-    entry: Value = value[place]
-    return entry
+def _entries(key: str, values: Iterable[Value], name: str) -> list[Any]:
+    """What one hyperparameter takes in the values of a coupled key, value by value."""
+    place = key.split(COUPLER).index(name)
+    return [value[place] for value in values if isinstance(value, tuple)]

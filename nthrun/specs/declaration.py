@@ -15,6 +15,7 @@ from nthrun.specs.field import Field, Value
 from nthrun.specs.fitting import Fits, fits_any
 from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface
+from nthrun.specs.search.expression import Expression, parse_expression
 
 Setting = Mapping[str, Any]
 """Hyperparameters of one setting: name -> value of the declared type."""
@@ -26,6 +27,10 @@ class AtMost:
 
     small: str
     large: str
+
+    def expression(self) -> Expression:
+        """The rule as a constraint of a search."""
+        return parse_expression(f"{self.small} <= {self.large}", {self.small: 0, self.large: 0})
 
 
 @dataclass(frozen=True, slots=True)

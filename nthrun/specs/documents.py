@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,15 @@ import yaml
 
 from nthrun.errors import Fault, SpecError
 from nthrun.specs.field import shown
+from nthrun.specs.overrides import Override
+from nthrun.specs.search.ranges import is_drawn
 
 YAML_SUFFIXES = (".yaml", ".yml")
 MAX_NESTING = 32
 MAX_VALUES = 1_000_000
+
+
+Translate = Callable[[str, dict[str, Any]], tuple[dict[str, Any], list[Fault]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +45,23 @@ class Document:
         return self.origins.get(key, self.files[-1])
 
 
-def read_document(paths: Sequence[str | Path]) -> Document:
-    """Read and merge spec files: a later file overrides key by key.
+def as_it_is(path: str, content: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
+    """A file that stands for itself."""
+    return content, []
+
+
+def read_document(
+    paths: Sequence[str | Path], overrides: Sequence[Override] = (), translate: Translate = as_it_is
+) -> Document:
+    """Read and merge spec files: a later file overrides key by key, and the command line all.
 
     An overridden key keeps its place and a new one is appended, so the digit order of a sweep
     does not depend on where a value was overridden.
+
+    Args:
+        paths: of the files.
+        overrides: fields given on the command line.
+        translate: from a file's path and content to what it stands for, and what is wrong with it.
 
     Raises:
         SpecError: every unreadable file, duplicate key and value of a foreign type, together.
@@ -57,7 +74,11 @@ def read_document(paths: Sequence[str | Path]) -> Document:
         faults += found
         faults += _plain_data_faults(path, content)
         if not faults:
+            content, found = translate(path, content)
+            faults += found
             _merge(values, content, origins, path, "")
+    for override in overrides:
+        _merge(values, override.content, origins, override.source, "")
     document = Document(values, origins, tuple(map(str, paths)))
     faults += [
         Fault(document.origin(key), key, "written nested and with a dot", "keep one of them")
@@ -99,7 +120,7 @@ def _merge(
 ) -> None:
     for key, value in new.items():
         dotted = f"{prefix}{key}"
-        if isinstance(value, dict) and isinstance(base.get(key, {}), dict):
+        if isinstance(value, dict) and isinstance(base.get(key, {}), dict) and not is_drawn(value):
             origins.setdefault(dotted, path)
             _merge(base.setdefault(key, {}), value, origins, path, f"{dotted}.")
         else:

@@ -32,6 +32,7 @@ REQUIRED_SERIES = {
     "update_next_states": ("train_next_states", "update_indices"),
 }
 MAX_STEPS = 10**12
+LOGGERS = ("tensorboard", "wandb")
 PLATFORMS = ("gym", "gymnasium", "dmcontrol")
 
 FIELDS = (
@@ -99,12 +100,20 @@ FIELDS = (
         above=0,
         maximum=10**6,
     ),
+    Field(
+        "log",
+        "strs",
+        (),
+        "for whose viewer training is logged as it goes, in `logs/` of the experiment",
+        choices=LOGGERS,
+    ),
 )
 PROTOCOL_KEYS = (
     "record",
     "snapshots",
     "snapshot_interval_timesteps",
     "checkpoint_interval_seconds",
+    "log",
 )
 """Keys that say what to keep, not what to compute: they leave every number of a record alone."""
 

@@ -17,13 +17,16 @@ def fingerprint(agent: Mapping[str, Any], environment: Mapping[str, Any]) -> str
     Args:
         agent, environment: validated specs as documents. Validation has already turned a scalar
             into a list of one and a number into its declared type, so whitespace, `1e-3` for
-            `0.001` and a scalar for a list of one change nothing, and swapped keys do.
+            `0.001` and a scalar for a list of one change nothing, and swapped keys do. The metric
+            of a search counts only where its suggestions depend on it.
     """
     content = [
         agent["agent_name"],
         list(agent["parameters"].items()),
         sorted(_meaning(environment).items()),
     ]
+    if search := _search(agent):
+        content.append(search)
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
@@ -37,12 +40,22 @@ def differing_keys(
     after: dict[str, Any] = {"agent_name": new_agent["agent_name"], **_meaning(new_environment)}
     before |= {f"parameters.{key}": value for key, value in old_agent["parameters"].items()}
     after |= {f"parameters.{key}": value for key, value in new_agent["parameters"].items()}
+    before |= {f"search.{key}": value for key, value in _search(old_agent)}
+    after |= {f"search.{key}": value for key, value in _search(new_agent)}
     absent = object()
     keys = [key for key in {**before, **after} if before.get(key, absent) != after.get(key, absent)]
     if not keys:
         moved = zip(old_agent["parameters"], new_agent["parameters"], strict=True)
         keys = [f"parameters.{now} (its place)" for then, now in moved if then != now]
     return keys
+
+
+def _search(agent: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """What of a search says which setting a number is; empty for the product of the lists."""
+    search = agent.get("search", {})
+    told = () if search.get("method") == "bayes" else ("metric", "goal")
+    meaning = sorted((key, value) for key, value in search.items() if key not in told)
+    return [] if meaning == [("method", "grid")] else meaning
 
 
 def _meaning(environment: Mapping[str, Any]) -> dict[str, Any]:

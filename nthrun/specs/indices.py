@@ -11,16 +11,20 @@ MAX_INDICES = 10_000_000
 _RANGE = re.compile(r"(\d{1,30})(?: *- *(\d{1,30}))?", re.ASCII)
 
 
-def parse_indices(text: str) -> tuple[int, ...]:
-    """The indices a text names, ascending, each once.
+def parse_indices(text: str, option: str = "--index") -> tuple[int, ...]:
+    """The indices, or other numbers, that a text names, ascending, each once.
+
+    Args:
+        text: integers, ranges and lists of them.
+        option: where it was given, for errors.
 
     Raises:
         IndexSpecError: not a list of integers and ranges, negative, reversed or too many.
     """
-    ranges = sorted(_ranges(text))
+    ranges = sorted(_ranges(text, option))
     if sum(last - first + 1 for first, last in ranges) > MAX_INDICES:
         raise IndexSpecError(
-            f"--index {_short(text)}: names more than {MAX_INDICES:,} indices",
+            f"{option} {_short(text)}: names more than {MAX_INDICES:,}",
             "split it into several commands",
         )
     indices: list[int] = []
@@ -37,20 +41,20 @@ def format_indices(indices: Iterable[int]) -> str:
     )
 
 
-def _ranges(text: str) -> Iterator[tuple[int, int]]:
+def _ranges(text: str, option: str) -> Iterator[tuple[int, int]]:
     for part in map(str.strip, text.split(",")):
         match = _RANGE.fullmatch(part)
         if match is None:
             negative = re.match(r"-\d", part)
             raise IndexSpecError(
-                f"--index {_short(text)}: {'negative' if negative else 'not readable'} at "
+                f"{option} {_short(text)}: {'negative' if negative else 'not readable'} at "
                 f"{_short(part) or 'an empty place'!r}, allowed: integers from 0, ranges, lists",
                 "for example 7, 0-255 or 3,7,10-12",
             )
         first = int(match[1])
         last = int(match[2] or first)
         if last < first:
-            raise IndexSpecError(f"--index {_short(text)}: the range {part} runs backwards")
+            raise IndexSpecError(f"{option} {_short(text)}: the range {part} runs backwards")
         yield first, last
 
 

@@ -8,18 +8,23 @@ from nthrun.errors import Fault, SpecError, UnsupportedOperationError
 from nthrun.specs.declaration import AgentDeclaration
 from nthrun.specs.documents import read_document
 from nthrun.specs.environment_spec import EnvironmentSpec
+from nthrun.specs.overrides import Override
 
 SOLVER_SERIES = ("metrics", "eval_states")
 """The entries of `record` that are not of training steps."""
 
 
 def require_solvable(
-    agent: AgentDeclaration, environment: EnvironmentSpec, files: Sequence[str], backend: str
+    agent: AgentDeclaration,
+    environment: EnvironmentSpec,
+    files: Sequence[str],
+    backend: str,
+    overrides: Sequence[Override] = (),
 ) -> None:
     """Check that nothing is asked of an agent that it lacks as a solver.
 
     Args:
-        files: of the environment's spec.
+        files, overrides: what the environment's spec was read from.
         backend: "auto", "compile" or "eager".
 
     Raises:
@@ -33,7 +38,7 @@ def require_solvable(
             f"{agent.name} is a solver, whose iterations run operation by operation",
             "use --backend eager, or leave --backend out",
         )
-    document = read_document(files)
+    document = read_document(files, overrides)
     faults = [
         Fault(document.origin(key), key, f"{problem} (with {agent.name})", hint)
         for key, problem, hint in _asked_in_vain(environment)

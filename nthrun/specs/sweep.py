@@ -1,77 +1,65 @@
-"""The sweep: the Cartesian product of hyperparameter lists, addressed by number.
+"""The sweep: settings by number, and indices as settings and run numbers.
 
     setting number = index mod num_settings        run number = index div num_settings
-    digit of key k = (setting number div product of the lengths of earlier keys) mod len(k)
 
-so the FIRST key varies fastest and counting starts at 0.
+so counting starts at 0. What a setting number means is the business of the search: see `GridSweep`
+for the Cartesian product of lists and `nthrun.specs.search.sweeps` for the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from math import prod
+from typing import Any
 
 from nthrun.errors import IndexSpecError
 from nthrun.specs.field import Value
+from nthrun.specs.search.space import COUPLER, split
 from nthrun.specs.seeds import MAX_RUN_NUMBER
 
-COUPLER = "/"
 
+class Sweep(ABC):
+    """The settings of an experiment."""
 
-@dataclass(frozen=True)
-class Sweep:
-    """Swept keys and their values, in file order.
-
-    Attributes:
-        parameters: key -> values. A coupled key joins hyperparameter names with `/` and its
-            values are tuples, one entry a name.
-        defaults: hyperparameters the spec does not name, with their declared defaults.
-    """
-
-    parameters: Mapping[str, tuple[Value, ...]]
-    defaults: Mapping[str, Value] = field(default_factory=dict)
-
-    @cached_property
+    @property
+    @abstractmethod
     def num_settings(self) -> int:
-        """Number of combinations, at least 1."""
-        return prod(len(values) for values in self.parameters.values())
+        """How many there are or may be, at least 1; fixed for good."""
 
-    @cached_property
-    def _constant(self) -> dict[str, Value]:
-        """Every hyperparameter at its first value, in documented order: defaults come last."""
-        setting: dict[str, Value] = {}
-        for key, values in self.parameters.items():
-            setting.update(_split(key, values[0]))
-        return {**setting, **self.defaults}
+    @property
+    @abstractmethod
+    def varying(self) -> tuple[str, ...]:
+        """The hyperparameters that do not have the same value in every setting."""
 
-    @cached_property
-    def _varying(self) -> tuple[tuple[tuple[dict[str, Value], ...], int], ...]:
-        """For each key with several values: (its assignments, product of earlier lengths)."""
-        varying = []
-        stride = 1
-        for key, values in self.parameters.items():
-            if len(values) > 1:
-                varying.append((tuple(_split(key, value) for value in values), stride))
-            stride *= len(values)
-        return tuple(varying)
-
-    def setting(self, setting_number: int) -> dict[str, Value]:
+    @abstractmethod
+    def setting(self, setting_number: int) -> dict[str, Any]:
         """The hyperparameters of one setting.
 
         Args:
             setting_number: `0 <= setting_number < num_settings`.
 
         Raises:
-            IndexSpecError: the number is out of range.
+            IndexSpecError: the number is out of range, or the setting is not known.
         """
-        if not 0 <= setting_number < self.num_settings:
-            raise IndexSpecError(f"setting {setting_number}: allowed 0 to {self.num_settings - 1}")
-        setting = self._constant.copy()
-        for assignments, stride in self._varying:
-            setting.update(assignments[setting_number // stride % len(assignments)])
-        return setting
+
+    @abstractmethod
+    def examples(self, names: Iterable[str]) -> Iterator[dict[str, Any]]:
+        """Settings that show how some hyperparameters may come together; every way, of a grid."""
+
+    def planned(self, setting_number: int) -> dict[str, Any]:
+        """What to plan time and memory of a setting with: the setting, where it is known."""
+        return self.setting(setting_number)
+
+    def class_of(self, names: Iterable[str]) -> Callable[[int], Hashable]:
+        """From an index to a label; indices of one label agree in the hyperparameters named."""
+        varying = [name for name in names if name in self.varying]
+        if not varying:
+            return lambda index: None
+        return lambda index: tuple(map(self.planned(index % self.num_settings).get, varying))
 
     def locate(self, index: int) -> tuple[int, int]:
         """(setting number, run number) of an index.
@@ -91,17 +79,94 @@ class Sweep:
         """The index of a setting and a run number: the inverse of `locate`."""
         return run_number * self.num_settings + setting_number
 
+    def require(self, setting_number: int) -> None:
+        """Check a setting number.
+
+        Raises:
+            IndexSpecError: it is out of range.
+        """
+        if not 0 <= setting_number < self.num_settings:
+            raise IndexSpecError(f"setting {setting_number}: allowed 0 to {self.num_settings - 1}")
+
+
+@dataclass(frozen=True)
+class GridSweep(Sweep):
+    """The Cartesian product of hyperparameter lists; the FIRST key varies fastest.
+
+        digit of key k = (setting number div product of the lengths of earlier keys) mod len(k)
+
+    Attributes:
+        parameters: key -> values, in file order. A coupled key joins hyperparameter names with `/`
+            and its values are tuples, one entry a name.
+        defaults: hyperparameters the spec does not name, with their declared defaults.
+    """
+
+    parameters: Mapping[str, tuple[Value, ...]]
+    defaults: Mapping[str, Value] = field(default_factory=dict)
+
+    @cached_property
+    def num_settings(self) -> int:
+        """Number of combinations, at least 1."""
+        return prod(len(values) for values in self.parameters.values())
+
+    @cached_property
+    def varying(self) -> tuple[str, ...]:
+        """The hyperparameters of keys with several values."""
+        keys = (key for key, values in self.parameters.items() if len(values) > 1)
+        return tuple(name for key in keys for name in key.split(COUPLER))
+
+    @cached_property
+    def _constant(self) -> dict[str, Value]:
+        """Every hyperparameter at its first value, in documented order: defaults come last."""
+        setting: dict[str, Value] = {}
+        for key, values in self.parameters.items():
+            setting.update(split(key, values[0]))
+        return {**setting, **self.defaults}
+
+    @cached_property
+    def _assignments(self) -> tuple[tuple[tuple[dict[str, Value], ...], int], ...]:
+        """For each key with several values: (its assignments, product of earlier lengths)."""
+        return tuple(
+            (tuple(split(key, value) for value in values), stride)
+            for key, values, stride in self.digits()
+            if len(values) > 1
+        )
+
+    def setting(self, setting_number: int) -> dict[str, Value]:
+        """The hyperparameters of one setting.
+
+        Raises:
+            IndexSpecError: the number is out of range.
+        """
+        self.require(setting_number)
+        setting = self._constant.copy()
+        for assignments, stride in self._assignments:
+            setting.update(assignments[setting_number // stride % len(assignments)])
+        return setting
+
+    def examples(self, names: Iterable[str]) -> Iterator[dict[str, Value]]:
+        """One setting for each combination of the digits that the names have."""
+        wanted = set(names)
+        places = [
+            range(0, stride * (len(values) if wanted & {*key.split(COUPLER)} else 1), stride)
+            for key, values, stride in self.digits()
+        ]
+        for parts in product(*reversed(places)):  # the first key varies fastest
+            yield self.setting(sum(parts))
+
+    def class_of(self, names: Iterable[str]) -> Callable[[int], Hashable]:
+        """From an index to the digits that the names have, so that millions take a second."""
+        wanted = set(names)
+        digits = [
+            (stride, len(values))
+            for key, values, stride in self.digits()
+            if len(values) > 1 and wanted & {*key.split(COUPLER)}
+        ]
+        return lambda index: tuple([index // stride % length for stride, length in digits])
+
     def digits(self) -> Iterator[tuple[str, tuple[Value, ...], int]]:
         """(key, values, stride) in digit order; indices `stride` apart step through the values."""
         stride = 1
         for key, values in self.parameters.items():
             yield key, values, stride
             stride *= len(values)
-
-
-def _split(key: str, value: Value) -> dict[str, Value]:
-    """One value of a key as hyperparameters: several for a coupled key."""
-    if COUPLER not in key:
-        return {key: value}
-    assert isinstance(value, tuple)
-    return dict(zip(key.split(COUPLER), value, strict=True))

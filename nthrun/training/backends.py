@@ -7,7 +7,9 @@ import numpy as np
 from nthrun.errors import NthrunError, UnsupportedOperationError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.footprint import BLOCK_STEPS
-from nthrun.planning.packs import plan_packs, plan_run, static_groups
+from nthrun.planning.packs import PlannedRun, plan_packs
+from nthrun.specs.declaration import Setting
+from nthrun.specs.seeds import random_seed
 from nthrun.training.compiled import CompiledStepper
 from nthrun.training.graphed import GraphedStepper
 from nthrun.training.hosted import HostedStepper
@@ -46,13 +48,12 @@ def try_compiled(spec: ExperimentSpec, device: str) -> None:
         )
     static = [field for field in spec.agent.declaration.hyperparameters if field.static]
     names = [field.name for field in static if field.kind in ("str", "bool", "strs")]
-    forms: dict[tuple[object, ...], int] = {}
-    for group in static_groups(spec, range(spec.sweep.num_settings)):
-        setting = spec.sweep.setting(group[0])
-        forms.setdefault(tuple(setting[name] for name in names), group[0])
-    for index in forms.values():
+    forms: dict[tuple[object, ...], Setting] = {}
+    for setting in spec.sweep.examples(spec.agent.declaration.static_names()):
+        forms.setdefault(tuple(setting[name] for name in names), setting)
+    for form in forms.values():
         try:
-            _take_compiled_step(spec, index, device)
+            _take_compiled_step(spec, form, device)
         except NthrunError:
             raise
         except Exception as error:  # whatever else an agent or environment may raise
@@ -62,8 +63,8 @@ def try_compiled(spec: ExperimentSpec, device: str) -> None:
             ) from error
 
 
-def _take_compiled_step(spec: ExperimentSpec, index: int, device: str) -> None:
-    run = plan_run(spec, index, stage=0)
+def _take_compiled_step(spec: ExperimentSpec, setting: Setting, device: str) -> None:
+    run = PlannedRun(0, 0, 0, 0, random_seed(0, 0), setting)
     (pack,) = plan_packs([run], spec.agent.declaration.static_names(), 1)
     program = make_program(pack, spec)
     initial = program.initial_state(pack)

@@ -23,10 +23,12 @@ from nthrun.scheduling.plan import read_plan, write_plan
 from nthrun.scheduling.survey import Asked, Survey, take_survey
 from nthrun.specs.cluster_spec import ClusterSpec
 from nthrun.specs.declaration import Setting
+from nthrun.specs.selection import Selection
 
 ANY = Limits(1001, None)
 WIDTHS = small_spec(parameters={"hidden_dim": [16, 32]})
 NOWHERE = Path("/nowhere/at/all")
+ONE_RUN, TWO_RUNS = (Asked(Selection(number), 0, False) for number in (1, 2))
 
 
 def draft(
@@ -39,7 +41,7 @@ def draft(
     """Draft a plan for some indices of a directory that does not exist."""
     survey = Survey(NOWHERE, None, len(missing), 0, (), 0, tuple(missing))
     choices = Choices(backend, pack, limits)
-    return draft_plan(WIDTHS, survey, Asked(50, 2, True), cluster, choices)
+    return draft_plan(WIDTHS, survey, Asked(Selection(50), 2, True), cluster, choices)
 
 
 @given(
@@ -90,9 +92,13 @@ def test_a_plan_holds_what_its_tasks_need() -> None:
 
 def test_a_draft_can_be_written(tmp_path: Path) -> None:
     """Reading a written plan gives the draft's own, run times but for a tenth of a second."""
-    survey = take_survey(WIDTHS, tmp_path, Asked(2, 0, False), None)
+    survey = take_survey(WIDTHS, tmp_path, TWO_RUNS, None)
     plan = draft_plan(
-        WIDTHS, survey, Asked(2, 0, False), make_cluster(cores=3), Choices("auto", 0, ANY)
+        WIDTHS,
+        survey,
+        TWO_RUNS,
+        make_cluster(cores=3),
+        Choices("auto", 0, ANY),
     ).plan
     write_plan(plan)
     read = read_plan(plan.path)
@@ -107,7 +113,7 @@ def test_an_experiment_keeps_to_its_own(tmp_path: Path) -> None:
 
     def planned(backend: str, **fields: int) -> tuple[str, str]:
         choices = Choices(backend, 0, ANY)
-        plan = draft_plan(SPEC, survey, Asked(1, 0, False), make_cluster(**fields), choices).plan
+        plan = draft_plan(SPEC, survey, ONE_RUN, make_cluster(**fields), choices).plan
         return plan.device, plan.backend
 
     assert planned("auto") == planned("eager") == ("cpu", "eager")
@@ -129,13 +135,13 @@ def test_costs(tmp_path: Path) -> None:
     for fields, units in (({"cores": 2}, 2), ({"cores": 8, "gpus": 1, "packsPerGpu": 2}, 1)):
         cluster = make_cluster(time="2:00:00", **fields)
         survey = surveys[cluster.device]
-        made = draft_plan(SPEC, survey, Asked(1, 0, False), cluster, Choices("auto", 1, ANY))
+        made = draft_plan(SPEC, survey, ONE_RUN, cluster, Choices("auto", 1, ANY))
         assert made.worker_seconds == pytest.approx(4 * 3600)
         assert [t.workers for t in made.plan.tasks] == [2, 2]
         assert made.wall_seconds == pytest.approx([3660, 3660])
         assert made.unit_hours == pytest.approx(units * 2 * 3660 / 3600)
     short = make_cluster(time="0:30:00", cores=4)
-    made = draft_plan(SPEC, surveys["cpu"], Asked(1, 0, False), short, Choices("auto", 1, ANY))
+    made = draft_plan(SPEC, surveys["cpu"], ONE_RUN, short, Choices("auto", 1, ANY))
     assert made.wall_seconds == [1800.0]
     assert made.unit_hours == pytest.approx(4 * 3660 / 3600)
 
@@ -181,7 +187,7 @@ def test_packs_are_as_wide_as_the_backend_tried_allows(
 
     monkeypatch.setattr(drafting, "planned_width", width)
     survey = Survey(NOWHERE, None, 1, 0, (), 0, (0,))
-    draft_plan(spec, survey, Asked(1, 0, False), make_cluster(), Choices("auto", 0, ANY))
+    draft_plan(spec, survey, ONE_RUN, make_cluster(), Choices("auto", 0, ANY))
     assert found == [tried]
 
 
@@ -194,7 +200,7 @@ def test_wide_runs_fill_a_small_gpu() -> None:
     def widest(kind: str, **fields: int) -> int:
         cluster = make_cluster(gpus=1, gpuType=kind, **fields)
         choices = Choices("eager", 0, ANY)
-        made = draft_plan(spec, survey, Asked(100, 0, False), cluster, choices)
+        made = draft_plan(spec, survey, Asked(Selection(100), 0, False), cluster, choices)
         return max(len(pack) for task in made.plan.tasks for pack in task.packs)
 
     assert 1 <= widest("x_1g.10gb") < widest("h100") == widest("x_1g.16gb") < widest("x_7g.80gb")
@@ -208,7 +214,7 @@ def test_runs_that_took_no_time(tmp_path: Path) -> None:
     experiment.write(0, [make_run(5, 5, 0, train_time=0.0, eval_time=0.0)])
     survey = Survey(tmp_path, experiment, 4, 1, (), 0, (0, 1, 2, 3))
     for cluster in (make_cluster(), make_cluster(scheduler="local", time="UNLIMITED")):
-        made = draft_plan(SPEC, survey, Asked(1, 0, False), cluster, Choices("auto", 0, ANY))
+        made = draft_plan(SPEC, survey, ONE_RUN, cluster, Choices("auto", 0, ANY))
         assert sum(task.num_runs for task in made.plan.tasks) == 4
         assert made.worker_seconds == 0
 

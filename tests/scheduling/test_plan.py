@@ -33,6 +33,7 @@ def test_a_plan_reads_back_as_it_was(tmp_path: Path) -> None:
         cluster,
         stage=3,
         num_runs=2,
+        settings="",
         retry_failed=True,
         arrays=(Array(0, 1), Array(1, 1)),
         code="code/123",

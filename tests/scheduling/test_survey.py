@@ -19,9 +19,11 @@ from nthrun.scheduling.claim import SILENT_SECONDS
 from nthrun.scheduling.plan import Array, write_plan
 from nthrun.scheduling.slurm import Job, Queue
 from nthrun.scheduling.survey import Asked, active_tasks, experiments_under, take_survey
+from nthrun.specs.selection import Selection
 
 SETTINGS = SPEC.sweep.num_settings
 LOCAL = make_cluster(scheduler="local")
+ONE_RUN = Asked(Selection(1), 0, False)
 
 
 def record(experiment: Experiment, indices: set[int], stage: int = 0, **changes: object) -> None:
@@ -68,7 +70,7 @@ def test_missing_is_a_set_difference(
     for num_runs in (1, 5):
         expected = set(range(num_runs * SETTINGS))
         for retry in (False, True):
-            found = take_survey(SPEC, root, Asked(num_runs, 0, retry), queue)
+            found = take_survey(SPEC, root, Asked(Selection(num_runs), 0, retry), queue)
             done = completed if retry else completed | failed
             assert set(found.missing) == expected - done - active
             assert list(found.missing) == sorted(found.missing)
@@ -81,7 +83,7 @@ def test_missing_is_a_set_difference(
 
 def test_before_the_first_task_all_is_missing(tmp_path: Path) -> None:
     """A directory that does not exist yet has nothing; surveying makes none."""
-    found = take_survey(SPEC, tmp_path / "new", Asked(2, 0, False), None)
+    found = take_survey(SPEC, tmp_path / "new", Asked(Selection(2), 0, False), None)
     assert found.missing == tuple(range(2 * SETTINGS))
     assert found.experiment is None
     assert not list(tmp_path.iterdir())
@@ -91,7 +93,7 @@ def test_another_stage_is_not_counted(tmp_path: Path) -> None:
     """Neither records nor queued tasks of one stage have a part in another."""
     record(own_experiment(tmp_path), {0, 1}, stage=1)
     write_plan(make_plan(tmp_path, [[[2, 3]]], stage=1))
-    asked = [Asked(1, stage, False) for stage in (0, 1)]
+    asked = [Asked(Selection(1), stage, False) for stage in (0, 1)]
     sweep, rerun = (take_survey(SPEC, tmp_path, a, queue_of((0, 0))) for a in asked)
     assert (sweep.missing, sweep.num_active) == (tuple(range(SETTINGS)), 0)
     assert (rerun.missing, rerun.num_active, rerun.num_recorded) == ((4, 5), 2, 2)
@@ -101,13 +103,13 @@ def test_jobs_of_other_plans_are_not_counted(tmp_path: Path) -> None:
     """What is queued of another experiment, or of a plan that is gone, is not under way here."""
     write_plan(make_plan(tmp_path))
     other = queue_of((0, 0), name="20260102-030405-fedcba")
-    assert take_survey(SPEC, tmp_path, Asked(1, 0, False), other).num_active == 0
+    assert take_survey(SPEC, tmp_path, ONE_RUN, other).num_active == 0
 
 
 def test_another_spec_is_refused(tmp_path: Path) -> None:
     """Before the first task has begun the newest plan tells whose directory it is, after that its
     manifest; the keys that differ are named."""
-    asked = Asked(1, 0, False)
+    asked = ONE_RUN
     other = small_spec(parameters={"alpha": [0.3]})
     write_plan(make_plan(tmp_path))
     with pytest.raises(FingerprintError, match=r"planned for another spec.*alpha"):
@@ -150,7 +152,13 @@ def test_tasks_without_slurm_are_active_while_alive(tmp_path: Path) -> None:
         assert sorted(task.number for task in found) == [0, 2]
         assert all(task.is_running and task.job is None for task in found)
     write_attempt(plan, 2, replace(alive, host="elsewhere", seen=time.time() - SILENT_SECONDS - 1))
-    assert take_survey(SPEC, tmp_path, Asked(1, 0, False), None).missing == (1, 2, 3, 4, 5)
+    assert take_survey(SPEC, tmp_path, ONE_RUN, None).missing == (
+        1,
+        2,
+        3,
+        4,
+        5,
+    )
 
 
 def test_a_damaged_plan_matters_while_it_is_queued(tmp_path: Path) -> None:
@@ -160,8 +168,8 @@ def test_a_damaged_plan_matters_while_it_is_queued(tmp_path: Path) -> None:
     write_plan(plan)
     plan.path.write_text("{")
     with pytest.raises(DataFileError, match=plan.path.name):
-        take_survey(SPEC, tmp_path, Asked(1, 0, False), queue_of((0, 0)))
-    found = take_survey(SPEC, tmp_path, Asked(1, 0, False), Queue({}, 0))
+        take_survey(SPEC, tmp_path, ONE_RUN, queue_of((0, 0)))
+    found = take_survey(SPEC, tmp_path, ONE_RUN, Queue({}, 0))
     assert len(found.missing) == SETTINGS
 
 

@@ -43,6 +43,7 @@ FAULTY: dict[str, Any] = {
     "snapshots": ["last"],
     "snapshot_interval_timesteps": 10**30,
     "checkpoint_interval_seconds": 0,
+    "log": ["mlflow"],
     "gama": 0.9,
     "rewards.gaol": 1,
 }

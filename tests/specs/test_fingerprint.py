@@ -40,6 +40,7 @@ ENVIRONMENT: dict[str, Any] = {
     "snapshots": [],
     "snapshot_interval_timesteps": 0,
     "checkpoint_interval_seconds": 30.0,
+    "log": [],
 }
 CHANGES: dict[str, Any] = {
     "total_timesteps": 1001,
@@ -55,6 +56,7 @@ CHANGES: dict[str, Any] = {
     "snapshots": ["best"],
     "snapshot_interval_timesteps": 10,
     "checkpoint_interval_seconds": 31.0,
+    "log": ["wandb"],
 }
 """Another legal value of every field that has one."""
 SWEEPS = st.dictionaries(

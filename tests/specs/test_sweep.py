@@ -19,7 +19,7 @@ from nthrun.specs.declaration import AgentDeclaration
 from nthrun.specs.documents import read_document
 from nthrun.specs.field import Field, Value
 from nthrun.specs.seeds import MAX_RUN_NUMBER
-from nthrun.specs.sweep import Sweep
+from nthrun.specs.sweep import GridSweep
 
 GOLDEN = Path(__file__).parents[2] / "docs" / "golden_index.json"
 LINEAR_AC = AgentDeclaration(
@@ -48,10 +48,12 @@ LENGTHS = st.lists(st.integers(1, 4), max_size=len(NAMES))
 RUN_NUMBERS = st.integers(0, MAX_RUN_NUMBER)
 
 
-def sweep_of(lengths: list[int]) -> Sweep:
+def sweep_of(lengths: list[int]) -> GridSweep:
     """A sweep whose values tell key and digit."""
     keys = zip(NAMES, lengths, strict=False)
-    return Sweep({key: tuple(f"{key}{digit}" for digit in range(length)) for key, length in keys})
+    return GridSweep(
+        {key: tuple(f"{key}{digit}" for digit in range(length)) for key, length in keys}
+    )
 
 
 @pytest.fixture
@@ -91,7 +93,7 @@ class TestOrder:
         place = data.draw(st.integers(0, len(lengths)))
         plain = list(sweep_of(lengths).parameters.items())
         coupled: list[tuple[str, tuple[Value, ...]]] = [("left/right", pairs)]
-        sweep = Sweep(dict(plain[:place] + coupled + plain[place:]))
+        sweep = GridSweep(dict(plain[:place] + coupled + plain[place:]))
         assert sweep.num_settings == prod(lengths) * len(pairs)
         for number in range(sweep.num_settings):
             setting = sweep.setting(number)
@@ -104,7 +106,7 @@ class TestOrder:
         """Hyperparameters the sweep does not name have their default in every setting, and count
         no digit."""
         plain = sweep_of(lengths)
-        sweep = Sweep(plain.parameters, {"absent": 7})
+        sweep = GridSweep(plain.parameters, {"absent": 7})
         assert sweep.num_settings == plain.num_settings
         for number in range(sweep.num_settings):
             assert sweep.setting(number) == {**plain.setting(number), "absent": 7}

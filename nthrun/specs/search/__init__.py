@@ -1,0 +1,1 @@
+"""The search: which settings an experiment may try, each of them addressed by its number."""

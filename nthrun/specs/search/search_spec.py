@@ -1,0 +1,221 @@
+"""The `search` of an agent spec: how its settings are found; nothing said is the grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nthrun.errors import Fault
+from nthrun.specs.documents import YAML_SUFFIXES, Document
+from nthrun.specs.field import Field, RejectedError, Value, plain, shown, unknown_keys
+from nthrun.specs.search.expression import Expression, parse_expression
+from nthrun.specs.search.sweeps import MAX_CAPACITY
+
+GRID, SETTINGS, BAYES = "grid", "settings", "bayes"
+DRAWN = ("random", "sobol", "halton")
+METHODS = (GRID, *DRAWN, SETTINGS, BAYES)
+GOALS = ("maximize", "minimize")
+
+FIELDS = (
+    Field("method", "str", GRID, "how settings are found", choices=METHODS),
+    Field(
+        "capacity",
+        "int",
+        None,
+        "settings there may ever be; how many are run is said on the command line",
+        minimum=1,
+        maximum=MAX_CAPACITY,
+    ),
+    Field("seed", "int", 0, "of the draws", minimum=0, maximum=2**63 - 1),
+    Field("metric", "str", "return", "what settings are compared by"),
+    Field("goal", "str", "maximize", "which way the metric is better", choices=GOALS),
+    Field("sampler", "str", "tpe", "what suggests settings", choices=("tpe", "cmaes", "gp")),
+)
+CONSTRAINTS, CONDITIONS, LISTED = "constraints", "conditions", "settings"
+KEYS_OF = {
+    GRID: ("metric", "goal", CONSTRAINTS, CONDITIONS),
+    **dict.fromkeys(DRAWN, ("capacity", "seed", "metric", "goal", CONSTRAINTS, CONDITIONS)),
+    SETTINGS: ("metric", "goal", LISTED),
+    BAYES: ("capacity", "seed", "metric", "goal", "sampler", CONSTRAINTS, CONDITIONS),
+}
+"""Which keys each method takes beside its own name."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSpec:
+    """How the settings of an agent spec are found.
+
+    Attributes:
+        values: the fields of `FIELDS` that the spec names, checked.
+        constraints: what must hold of every setting.
+        conditions: hyperparameter -> when it counts.
+        settings: the listed ones, name -> value, as far as they were checked.
+    """
+
+    values: Mapping[str, Value] = field(default_factory=dict)
+    constraints: tuple[Expression, ...] = ()
+    conditions: Mapping[str, Expression] = field(default_factory=dict)
+    settings: tuple[Mapping[str, Value], ...] = ()
+
+    def text(self, name: str) -> str:
+        """A field that is a word."""
+        return str(self.values.get(name, _DEFAULTS[name]))
+
+    def integer(self, name: str) -> int:
+        """A field that is a whole number."""
+        value = self.values.get(name, _DEFAULTS[name])
+        assert isinstance(value, int)
+        return value
+
+    @property
+    def method(self) -> str:
+        """How settings are found, one of `METHODS`."""
+        return self.text("method")
+
+    @property
+    def draws(self) -> bool:
+        """Whether settings are drawn or suggested, from ranges too."""
+        return self.method in (*DRAWN, BAYES)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the settings are the whole product of the lists."""
+        return self.method == GRID and not (self.constraints or self.conditions)
+
+    def as_document(self) -> dict[str, Any]:
+        """As plain data; empty for a plain grid."""
+        document: dict[str, Any] = {name: plain(value) for name, value in self.values.items()}
+        if self.constraints:
+            document[CONSTRAINTS] = [constraint.text for constraint in self.constraints]
+        if self.conditions:
+            document[CONDITIONS] = {name: when.text for name, when in self.conditions.items()}
+        if self.settings:
+            document[LISTED] = [
+                {name: plain(value) for name, value in setting.items()} for setting in self.settings
+            ]
+        return {} if document == {"method": GRID} else document
+
+
+_DEFAULTS = {one.name: one.default for one in FIELDS}
+
+
+def read_search(document: Document, fields: Mapping[str, Field]) -> tuple[SearchSpec, list[Fault]]:
+    """The `search` of a document, with every fault of it.
+
+    Args:
+        document: an agent spec.
+        fields: the hyperparameters of its agent.
+    """
+    raw = document.values.get("search", {})
+    if not isinstance(raw, dict):
+        problem = f'got {shown(raw)}, allowed: a mapping, such as {{"method": "random", …}}'
+        return SearchSpec(), [Fault(document.origin("search"), "search", problem)]
+    reader = _Reader(document, fields, raw)
+    found = SearchSpec(
+        reader.values(), tuple(reader.constraints()), dict(reader.conditions()), reader.settings()
+    )
+    reader.require_keys(found.method)
+    return found, reader.faults
+
+
+class _Reader:
+    """Reads the parts of a `search` and collects their faults."""
+
+    def __init__(
+        self, document: Document, fields: Mapping[str, Field], raw: Mapping[str, Any]
+    ) -> None:
+        self.document = document
+        self.fields = fields
+        self.raw = raw
+        self.faults: list[Fault] = []
+
+    def fault(self, key: str, problem: str, hint: str = "") -> None:
+        dotted = f"search.{key}"
+        self.faults.append(Fault(self.document.origin(dotted), dotted, problem, hint))
+
+    def values(self) -> dict[str, Value]:
+        """The plain fields."""
+        found: dict[str, Value] = {}
+        for one in FIELDS:
+            if one.name in self.raw:
+                value = self._normalised(one.name, one, self.raw[one.name])
+                found |= {} if value is None else {one.name: value}
+        return found
+
+    def constraints(self) -> Iterator[Expression]:
+        """What must hold."""
+        texts = self.raw.get(CONSTRAINTS, [])
+        if not isinstance(texts, list):
+            self.fault(CONSTRAINTS, f"got {shown(texts)}, allowed: a list of expressions")
+            return
+        for text in texts:
+            yield from self._expression(CONSTRAINTS, text)
+
+    def conditions(self) -> Iterator[tuple[str, Expression]]:
+        """When hyperparameters count."""
+        texts = self.raw.get(CONDITIONS, {})
+        if not isinstance(texts, dict):
+            problem = f"got {shown(texts)}, allowed: a mapping of hyperparameters to expressions"
+            self.fault(CONDITIONS, problem)
+            return
+        for name, problem, hint in unknown_keys(texts, self.fields, "hyperparameters"):
+            self.fault(f"{CONDITIONS}.{name}", problem, hint)
+        for name, text in texts.items():
+            if name in self.fields:
+                for expression in self._expression(f"{CONDITIONS}.{name}", text):
+                    yield name, expression
+
+    def settings(self) -> tuple[Mapping[str, Value], ...]:
+        """The settings listed."""
+        listed = self.raw.get(LISTED, [])
+        if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+            problem = f"got {shown(listed)}, allowed: a list of mappings of hyperparameters"
+            self.fault(LISTED, problem)
+            return ()
+        return tuple(self._setting(number, one) for number, one in enumerate(listed))
+
+    def require_keys(self, method: str) -> None:
+        """Find keys that are unknown, that a method does not take, and that it lacks."""
+        known = (*(one.name for one in FIELDS), CONSTRAINTS, CONDITIONS, LISTED)
+        for key, problem, hint in unknown_keys(self.raw, known, ", ".join(known)):
+            self.fault(key, problem, hint)
+        taken = ("method", *KEYS_OF[method])
+        for key in self.raw:
+            if key in known and key not in taken:
+                self.fault(key, f"not for method {method}, which takes: {', '.join(taken)}")
+        for key in ("capacity", LISTED):
+            if key in taken and key not in self.raw:
+                self.fault(key, f"missing: method {method} needs it", _NEEDED[key])
+
+    def _setting(self, number: int, raw: Mapping[str, object]) -> Mapping[str, Value]:
+        place = f"{LISTED}[{number}]"
+        for name, problem, hint in unknown_keys(raw, self.fields, "hyperparameters"):
+            self.fault(place, f"{shown(name)}: {problem}", hint)
+        found: dict[str, Value] = {}
+        for name, value in raw.items():
+            if name in self.fields:
+                checked = self._normalised(place, self.fields[name], value)
+                found |= {} if checked is None else {name: checked}
+        return found
+
+    def _normalised(self, key: str, one: Field, raw: object) -> Value | None:
+        yaml_text = self.document.origin(f"search.{key}").endswith(YAML_SUFFIXES)
+        try:
+            return one.normalise(raw, yaml_text=yaml_text)
+        except RejectedError as rejected:
+            named = "" if key == one.name else f"{one.name}: "
+            self.fault(key, named + rejected.problem, rejected.hint)
+            return None
+
+    def _expression(self, key: str, text: object) -> Iterator[Expression]:
+        try:
+            yield parse_expression(text, self.fields)
+        except RejectedError as rejected:
+            self.fault(key, rejected.problem, rejected.hint)
+
+
+_NEEDED = {
+    "capacity": 'the most settings there may ever be, for example "capacity": 1000',
+    LISTED: 'for example "settings": [{"critic_lr": 0.001}, {"critic_lr": 0.01}]',
+}

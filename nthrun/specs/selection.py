@@ -1,0 +1,115 @@
+"""Which settings and how many runs of each: another way than indices to say what is to be run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nthrun.errors import IndexSpecError
+from nthrun.specs.field import RejectedError
+from nthrun.specs.indices import format_indices, parse_indices
+from nthrun.specs.search.expression import Expression, parse_expression
+from nthrun.specs.search.filtered import grid_mask, in_any_case
+from nthrun.specs.search.space import Space
+from nthrun.specs.search.suggested import SuggestedSweep
+from nthrun.specs.sweep import GridSweep, Sweep
+
+MAX_SETTINGS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Runs 0 to `num_runs - 1` of some settings.
+
+    Attributes:
+        num_runs: of each setting.
+        settings: setting numbers as `parse_indices` reads them; "" is every setting.
+    """
+
+    num_runs: int
+    settings: str = ""
+
+    def indices(self, num_settings: int) -> Sequence[int]:
+        """The indices, ascending.
+
+        Args:
+            num_settings: of the sweep.
+        """
+        if not self.settings:
+            return range(num_settings * self.num_runs)
+        numbers = parse_indices(self.settings, "--settings")
+        return [
+            run_number * num_settings + number
+            for run_number in range(self.num_runs)
+            for number in numbers
+        ]
+
+
+def select(
+    sweep: Sweep, space: Space, num_runs: int, settings: str | None, where: Sequence[str]
+) -> Selection:
+    """What the options of a command line select.
+
+    Args:
+        sweep, space: of the experiment.
+        num_runs: `--runs`.
+        settings: `--settings`; None is every setting.
+        where: `--where`, expressions that all must hold of a setting.
+
+    Raises:
+        IndexSpecError: a setting is out of range, an expression is not readable, no setting
+            satisfies them, or there are too many to look at.
+    """
+    total = sweep.num_settings
+    numbers: Sequence[int] = range(total)
+    if settings is not None:
+        numbers = parse_indices(settings, "--settings")
+        sweep.require(numbers[-1])
+    if len(numbers) > MAX_SETTINGS:
+        raise IndexSpecError(
+            f"{len(numbers):,} settings, allowed at once: {MAX_SETTINGS:,}",
+            "say which with --settings, for example --settings 0-99",
+        )
+    if where:
+        numbers = _matching(sweep, space, numbers, where)
+    everything = len(numbers) == total
+    return Selection(num_runs, "" if everything else format_indices(numbers))
+
+
+def _matching(
+    sweep: Sweep, space: Space, numbers: Sequence[int], where: Sequence[str]
+) -> list[int]:
+    """The settings among some of which every expression holds.
+
+    Raises:
+        IndexSpecError: an expression is not readable, or nothing satisfies them.
+    """
+    try:
+        wanted = [parse_expression(text, sweep.planned(0)) for text in where]
+        found = _holding(sweep, space, numbers, wanted)
+    except RejectedError as rejected:
+        raise IndexSpecError(f"--where {rejected.problem}", rejected.hint) from None
+    if not found:
+        texts = " and ".join(where)
+        raise IndexSpecError(f"--where {texts}: no setting has that", "--describe shows the values")
+    return found
+
+
+def _holding(
+    sweep: Sweep, space: Space, numbers: Sequence[int], wanted: Iterable[Expression]
+) -> list[int]:
+    if isinstance(sweep, GridSweep):
+        kept = np.ones(sweep.num_settings, bool)
+        for one in wanted:
+            kept &= grid_mask(sweep, space, one.names, in_any_case(one))
+        return [number for number in numbers if kept[number]]
+    if isinstance(sweep, SuggestedSweep):
+        numbers = [number for number in numbers if number in sweep.known]
+    return [n for n in numbers if _all_hold(wanted, sweep.setting(n))]
+
+
+def _all_hold(wanted: Iterable[Expression], setting: Mapping[str, Any]) -> bool:
+    return all(expression.holds(setting) for expression in wanted)
