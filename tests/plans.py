@@ -59,6 +59,7 @@ def make_plan(
         "environment": environment,
         "stage": 0,
         "num_runs": 1,
+        "settings": "",
         "retry_failed": False,
         "cluster": cluster or make_cluster(),
         "device": "cpu",

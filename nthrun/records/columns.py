@@ -15,18 +15,17 @@ from __future__ import annotations
 import gzip
 import json
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import h5py
 import numpy as np
 
-from nthrun.records.schema import FLOATS, INTEGERS, JSON_TEXTS, TEXTS, Run, flat_arrays
+from nthrun.records.layout import ABSENT, EMPTY_DICT, Layout, lay_out, parse_shape
+from nthrun.records.part import GIT_DIFF, NO_ARRAY, NUMBERS, PART_TEXTS, Part, part_of
+from nthrun.records.ragged import Ragged, ends, from_arrays, gather
+from nthrun.records.schema import FLOATS, INTEGERS, JSON_TEXTS, TEXTS, Run
 
-NUMBERS = np.dtype([(name, "<i8") for name in INTEGERS] + [(name, "<f8") for name in FLOATS])
-GIT_DIFF = "git_diff"
-EMPTY_DICT = "{}"
-ABSENT = -1
 COMPRESS_FROM_BYTES = 4096
 CHUNK_BYTES = 2**18
 
@@ -44,25 +43,25 @@ class ColumnsWriter:
         self._growing = growing
         self._num_runs = 0
         self._unique: dict[str, int] = {}
-        self._columns: dict[str, list[int]] = {n: [] for n in (*TEXTS, *JSON_TEXTS, GIT_DIFF)}
+        self._columns: dict[str, list[int]] = {name: [] for name in PART_TEXTS}
         self._shapes: dict[str, list[int]] = {}
 
     def write(self, runs: Sequence[Run]) -> None:
         """Append a batch of runs."""
-        numbers = np.array([tuple(run[n] for n in (*INTEGERS, *FLOATS)) for run in runs], NUMBERS)
-        self._append("numbers", numbers)
-        values: dict[str, list[np.ndarray]] = {}
-        for run in runs:
-            self._add_texts(run)
-            for name in _empty_dicts(run):
-                self._add_shape(name, EMPTY_DICT)
-            for name, array in flat_arrays(run):
-                dtype = array.dtype.str
-                self._add_shape(name, f"{dtype} {','.join(map(str, array.shape))}")
-                values.setdefault(f"arrays/{name}/{dtype}", []).append(array.ravel())
-            self._num_runs += 1
-        for path, parts in values.items():
-            self._append(path, np.concatenate(parts))
+        self.append(part_of(runs))
+
+    def append(self, part: Part) -> None:
+        """Append a batch of runs, which may not be empty."""
+        self._append("numbers", part.numbers)
+        for name, texts in part.texts.items():
+            self._columns[name] += map(self._position, texts)
+        for name, shapes in part.shapes.items():
+            column = self._shapes.setdefault(name, [])
+            self._pad(column)
+            column += (ABSENT if s == NO_ARRAY else self._position(s) for s in shapes)
+        self._num_runs += len(part)
+        for path, ragged in part.values.items():
+            self._append(f"arrays/{path}", ragged.values)
 
     def close(self) -> None:
         """Write the texts."""
@@ -72,20 +71,6 @@ class ColumnsWriter:
             self._pad(column)
         texts = {"unique": list(self._unique), "columns": self._columns, "shapes": self._shapes}
         write_json(self._group, "texts", texts)
-
-    def _add_texts(self, run: Run) -> None:
-        provenance = dict(run["provenance"])
-        texts = {name: run[name] for name in TEXTS}
-        texts[GIT_DIFF] = provenance.pop(GIT_DIFF, "")
-        texts["provenance"] = json.dumps(provenance)
-        texts["agent_params"] = json.dumps(run["agent_params"])
-        for name, text in texts.items():
-            self._columns[name].append(self._position(text))
-
-    def _add_shape(self, name: str, text: str) -> None:
-        column = self._shapes.setdefault(name, [])
-        self._pad(column)
-        column.append(self._position(text))
 
     def _pad(self, column: list[int]) -> None:
         column.extend([ABSENT] * (self._num_runs - len(column)))
@@ -109,7 +94,7 @@ class ColumnsWriter:
 
 
 class ColumnsReader:
-    """Reads single runs back from a group."""
+    """Reads runs back from a group, one at a time or many at once."""
 
     def __init__(self, group: h5py.Group) -> None:
         self._group = group
@@ -120,7 +105,7 @@ class ColumnsReader:
         self._columns: dict[str, list[int]] = texts["columns"]
         self._shapes: dict[str, list[int]] = texts["shapes"]
         self._names = sorted(self._shapes)
-        self._starts: dict[str, list[int]] = {}
+        self._layouts: dict[str, Layout] = {}
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -128,6 +113,50 @@ class ColumnsReader:
     def text(self, name: str, position: int) -> str:
         """One text of one run."""
         return self._unique[self._columns[name][position]]
+
+    def texts(self, name: str, positions: np.ndarray) -> list[str]:
+        """One text of some runs."""
+        column = self._columns[name]
+        return [self._unique[column[position]] for position in positions.tolist()]
+
+    def documents(self, name: str, positions: np.ndarray) -> list[dict[str, Any]]:
+        """One JSON text of some runs, read (of provenance, without `git_diff`).
+
+        Equal ones are one object.
+        """
+        column = self._columns[name]
+        places = [column[position] for position in positions.tolist()]
+        known = {place: json.loads(self._unique[place]) for place in set(places)}
+        return [known[place] for place in places]
+
+    def ragged(self, name: str, positions: np.ndarray) -> Ragged:
+        """The array of some runs that has this name, nested names joined by `/`."""
+        if name not in self._shapes:
+            return from_arrays([None] * len(positions))
+        layout = self._layout(name)
+        kinds, sizes = layout.kinds[positions], layout.sizes[positions]
+        parts: list[tuple[np.ndarray, np.ndarray]] = []
+        for kind in np.unique(kinds[sizes > 0]).tolist():
+            chosen = np.flatnonzero((kinds == kind) & (sizes > 0))
+            parts.append((chosen, self._stretches(name, kind, positions[chosen])))
+        return Ragged(_merged(parts, sizes), ends(sizes))
+
+    def part(self, positions: np.ndarray) -> Part:
+        """Everything of some runs."""
+        shapes: dict[str, list[str]] = {}
+        values: dict[str, Ragged] = {}
+        for name, column in self._shapes.items():
+            found = [column[position] for position in positions.tolist()]
+            shapes[name] = [NO_ARRAY if n == ABSENT else self._unique[n] for n in found]
+            layout = self._layout(name)
+            for kind, dtype in enumerate(layout.dtypes):
+                if dtype:
+                    chosen = layout.kinds[positions] == kind
+                    sizes = np.where(chosen, layout.sizes[positions], 0)
+                    joined = self._stretches(name, kind, positions[chosen])
+                    values[f"{name}/{dtype}"] = Ragged(joined, ends(sizes))
+        texts = {name: self.texts(name, positions) for name in PART_TEXTS}
+        return Part(self.numbers[positions], texts, shapes, values)
 
     def run(self, position: int, omit: Collection[str] = ()) -> Run:
         """One run; arrays under the top-level keys in `omit` are left out."""
@@ -149,11 +178,21 @@ class ColumnsReader:
                 run[key] = self._array(name, position)
         return run
 
+    def _stretches(self, name: str, kind: int, positions: np.ndarray) -> np.ndarray:
+        """The joined arrays of some runs, which are all of one dtype."""
+        layout = self._layout(name)
+        dtype = np.dtype(layout.dtypes[kind])
+        starts, sizes = layout.starts[positions], layout.sizes[positions]
+        if not sizes.any():
+            return np.empty(0, dtype)
+        first = int(starts.min())
+        count = int((starts + sizes).max()) - first
+        stored = self._read(f"arrays/{name}/{dtype.str}", dtype, first, count)
+        return gather(stored, starts - first, sizes)
+
     def _array(self, name: str, position: int) -> np.ndarray:
-        dtype, shape = _parse_shape(self._unique[self._shapes[name][position]])
-        if name not in self._starts:
-            self._starts[name] = list(self._find_starts(name))
-        start = self._starts[name][position]
+        dtype, shape = parse_shape(self._unique[self._shapes[name][position]])
+        start = int(self._layout(name).starts[position])
         values = self._read(f"arrays/{name}/{dtype}", np.dtype(dtype), start, math.prod(shape))
         return values.reshape(shape)
 
@@ -164,24 +203,20 @@ class ColumnsReader:
         if path not in self._datasets:  # kept open, for its cache of decompressed chunks
             self._datasets[path] = h5py.h5d.open(self._group.id, path.encode())
         dataset = self._datasets[path]
-        values = np.empty(dataset.shape[0] if count is None else count, dtype)
-        if values.size:
+        (stored,) = dataset.shape
+        values = np.empty(stored if count is None else count, dtype)
+        if values.size == stored and start == 0:
+            dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
+        elif values.size:
             place = dataset.get_space()
             place.select_hyperslab((start,), values.shape)
             dataset.read(h5py.h5s.create_simple(values.shape), place, values)
         return values
 
-    def _find_starts(self, name: str) -> Iterator[int]:
-        """Where each run's array starts among those of its dtype; 0 for a run without one."""
-        parsed: dict[int, tuple[str, tuple[int, ...]]] = {ABSENT: ("", (0,))}
-        ends: dict[str, int] = {}
-        for position in self._shapes[name]:
-            if position not in parsed:
-                parsed[position] = _parse_shape(self._unique[position])
-            dtype, shape = parsed[position]
-            start = ends.get(dtype, 0)
-            ends[dtype] = start + math.prod(shape)
-            yield start
+    def _layout(self, name: str) -> Layout:
+        if name not in self._layouts:
+            self._layouts[name] = lay_out(self._shapes[name], self._unique)
+        return self._layouts[name]
 
 
 def write_json(group: h5py.Group, name: str, content: object) -> None:
@@ -195,14 +230,13 @@ def read_json(group: h5py.Group, name: str) -> Any:
     return json.loads(gzip.decompress(group[name][:].tobytes()))
 
 
-def _empty_dicts(run: Mapping[str, Any]) -> Iterator[str]:
-    for key, value in run.items():
-        if isinstance(value, Mapping) and not value and key not in JSON_TEXTS:
-            yield key
-
-
-def _parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
-    if text == EMPTY_DICT:
-        return "", (0,)
-    dtype, _, sizes = text.partition(" ")
-    return dtype, tuple(int(size) for size in sizes.split(",") if size)
+def _merged(parts: Sequence[tuple[np.ndarray, np.ndarray]], sizes: np.ndarray) -> np.ndarray:
+    """Values of several dtypes, each with the runs that have it, in the order of the runs."""
+    if len(parts) < 2:
+        return parts[0][1] if parts else np.empty(0)
+    offsets = ends(sizes)
+    values = np.empty(offsets[-1], np.result_type(*(part for _, part in parts)))
+    for runs, part in parts:
+        shifts = offsets[:-1][runs] - ends(sizes[runs])[:-1]
+        values[np.repeat(shifts, sizes[runs]) + np.arange(len(part))] = part
+    return values

@@ -6,30 +6,24 @@ holds (their shards were deleted) are carried over; replaced and forgotten ones 
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any
-
-import h5py
 
 from nthrun.errors import DataFileError
-from nthrun.records.columns import ColumnsWriter, write_json
 from nthrun.records.data import Data, open_combined, open_directory
 from nthrun.records.entries import Conflict, Entry, without_repeats
 from nthrun.records.experiment import MANIFEST, Experiment
+from nthrun.records.h5_file import write_h5
 from nthrun.records.json_file import json_writer
-from nthrun.records.schema import OMITTED_FROM_JSON, SCHEMA_VERSION, Run
+from nthrun.records.schema import OMITTED_FROM_JSON, Run
 from nthrun.records.sealed import is_sealed, written_aside
-from nthrun.records.shard import RecordPlace, format_replaced
+from nthrun.records.shard import RecordPlace
 from nthrun.specs.fingerprint import fingerprint
 
 DATA_JSON = "data.json"
 DATA_H5 = "data.h5"
-BATCH_RUNS = 256
 Progress = Callable[[int, int], None]
 
 
@@ -92,16 +86,16 @@ def _combine(
     data = open_directory(experiment, forgotten, trust)
     unreadable += data.unreadable
     gone = data.gone | forgotten
-    carried = [e for e in _carried(earlier, data) if _place(experiment, e) not in gone]
+    carried = [e for e in carried_entries(earlier, data) if _place(experiment, e) not in gone]
     entries, conflicts = without_repeats([*data.entries, *carried])
     num_carried = len(set(map(id, entries)).intersection(map(id, carried)))
     same = next((found for found in earlier if found.source == output), None)
     if output.suffix == ".h5" or (same is not None and same.full and num_carried):
         full = True  # leaving something out would lose it
     result = Data(output, experiment.specs, entries, full, gone=gone)
-    written = bool(entries) if same is None else not _equal(same, result)
+    written = bool(entries) if same is None else not same_records(same, result)
     if written:
-        _write(result, progress, keep=same is None)
+        write_combined(result, progress, keep=same is None)
     return Combined(output, len(entries), num_carried, tuple(unreadable), tuple(conflicts), written)
 
 
@@ -151,7 +145,7 @@ def _fingerprint(data: Data) -> str:
         raise DataFileError(f"{data.source}: damaged in its specs") from error
 
 
-def _carried(earlier: Sequence[Data], data: Data) -> list[Entry]:
+def carried_entries(earlier: Sequence[Data], data: Data) -> list[Entry]:
     """Entries of earlier files that neither a shard nor the file before has."""
     seen = {(entry.identity, entry.shard) for entry in data.entries}
     carried: list[Entry] = []
@@ -167,61 +161,35 @@ def _place(experiment: Experiment, entry: Entry) -> RecordPlace:
     return entry.shard, run_number * experiment.manifest.num_settings + setting_number
 
 
-def _equal(one: Data, other: Data) -> bool:
+def same_records(one: Data, other: Data) -> bool:
     """Whether two combined files hold the same records, by their names."""
     listed = ([(entry.identity, entry.shard) for entry in data.entries] for data in (one, other))
     return one.full == other.full and one.gone == other.gone and next(listed) == next(listed)
 
 
-def _write(data: Data, progress: Progress | None, keep: bool) -> None:
+def write_combined(data: Data, progress: Progress | None, keep: bool) -> None:
     """Write the combined file; with `keep`, what lies in its place is unreadable and kept."""
     omit = () if data.full else OMITTED_FROM_JSON
 
+    done = 0
+
+    def tell(num_runs: int) -> None:
+        nonlocal done
+        done += num_runs
+        if progress is not None:
+            progress(done, len(data.entries))
+
     def runs() -> Iterator[Run]:
-        for done, entry in enumerate(data.entries, 1):
+        for entry in data.entries:
             yield entry.load(omit)
-            if progress is not None:
-                progress(done, len(data.entries))
+            tell(1)
 
     with written_aside(data.source, put=_replace_keeping if keep else os.replace) as temporary:
         if data.source.suffix == ".json":
             with open(temporary, "wb") as file:
                 json_writer(data["experiment"], runs(), omit, data.gone)(file)
         else:
-            _write_h5(temporary, data, runs())
-
-
-def _write_h5(path: Path, data: Data, runs: Iterator[Run]) -> None:
-    with _LenientFile(path, "w+") as disk:
-        with h5py.File(disk, "w", libver="latest") as file:
-            file.attrs.update(kind="data", schema=SCHEMA_VERSION)
-            write_json(file, "experiment", data["experiment"])
-            write_json(file, "gone", format_replaced(data.gone))
-            writer = ColumnsWriter(file, growing=True)
-            while disk.error is None and (batch := list(islice(runs, BATCH_RUNS))):
-                writer.write(batch)
-            writer.close()
-        if disk.error is not None:
-            raise disk.error
-
-
-class _LenientFile(io.FileIO):
-    """A file that keeps the first error of writing instead of raising it.
-
-    HDF5 cannot be closed any more once a write has failed: it would complain on stderr for every
-    object it had open, and hold the file until the process ends.
-    """
-
-    error: OSError | None = None
-
-    def write(self, content: Any) -> int:
-        left = memoryview(content)
-        try:
-            while self.error is None and left:
-                left = left[super().write(left) :]
-        except OSError as error:
-            self.error = error
-        return len(content)
+            write_h5(temporary, data, tell)
 
 
 def _replace_keeping(temporary: Path, path: Path) -> None:

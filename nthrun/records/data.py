@@ -7,64 +7,32 @@ data["experiment_data"][setting_number]["runs"][j]          one run, by (stage, 
 
 from __future__ import annotations
 
-import contextlib
-import json
-import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import h5py
+import numpy as np
 
 from nthrun.errors import DataFileError
 from nthrun.records.columns import ColumnsReader, read_json
 from nthrun.records.entries import Entry as Entry
-from nthrun.records.entries import in_order, without_repeats
+from nthrun.records.entries import bulk_of, in_order, without_repeats
 from nthrun.records.experiment import Experiment, is_experiment, open_experiment
 from nthrun.records.json_file import read_json_file
-from nthrun.records.schema import OMITTED_FROM_JSON, SCHEMA_VERSION, Identity, Run
+from nthrun.records.nested import SettingData
+from nthrun.records.ragged import Ragged as Ragged
+from nthrun.records.schema import OMITTED_FROM_JSON, SCHEMA_VERSION, Identity
 from nthrun.records.shard import OpenShards, RecordPlace, Shard, parse_replaced
+from nthrun.records.sources import (
+    Bulk,
+    ColumnsSource,
+    MemorySource,
+    ShardSource,
+    naming_damage,
+)
 
 CHUNK_CACHE_BYTES = 2**20
-
-
-class RunList(Sequence[Run]):
-    """The runs of one setting; each is read when it is asked for."""
-
-    def __init__(self, entries: Sequence[Entry]) -> None:
-        self._entries = entries
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    @overload
-    def __getitem__(self, place: int) -> Run: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Run]: ...
-    def __getitem__(self, place: int | slice) -> Run | Sequence[Run]:
-        if isinstance(place, slice):
-            return RunList(self._entries[place])
-        return self._entries[place].load(())
-
-
-class SettingData(Mapping[str, Any]):
-    """`agent_params` and `runs` of one setting."""
-
-    def __init__(self, entries: Sequence[Entry]) -> None:
-        self._entries = entries
-
-    def __getitem__(self, key: str) -> Any:
-        if key == "runs":
-            return RunList(self._entries)
-        if key == "agent_params":
-            return self._entries[0].load(OMITTED_FROM_JSON)["agent_params"]
-        raise KeyError(key)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(("agent_params", "runs"))
-
-    def __len__(self) -> int:
-        return 2
 
 
 class Data(Mapping[str, Any]):
@@ -111,6 +79,43 @@ class Data(Mapping[str, Any]):
     def __len__(self) -> int:
         return 2
 
+    def scalars(self) -> dict[str, np.ndarray]:
+        """Every integer, float and text of the record, each (num_runs,) along `entries`."""
+        return self.bulk().scalars()
+
+    def ragged(self, name: str) -> Ragged:
+        """One array of all runs along `entries`, such as "eval_metrics/oracle_gap".
+
+        A run without it has an empty part.
+
+        Raises:
+            DataFileError: this is a data.json that leaves the array out.
+        """
+        return self.bulk((name,)).ragged[name]
+
+    def settings(self) -> dict[int, dict[str, Any]]:
+        """Setting number -> agent_params, of the settings that have runs."""
+        firsts = [setting.first for setting in self._settings.values()]
+        found = bulk_of(firsts, ("agent_params",)).documents["agent_params"]
+        return dict(zip(self._settings, found, strict=True))
+
+    def bulk(self, names: Collection[str] = ()) -> Bulk:
+        """All runs along `entries`; every file is read once.
+
+        Args:
+            names: arrays, "agent_params" or "provenance" to read besides the scalars.
+
+        Raises:
+            DataFileError: this is a data.json that leaves one of the arrays out.
+        """
+        left_out = [name for name in names if name.partition("/")[0] in OMITTED_FROM_JSON]
+        if left_out and not self.full:
+            raise DataFileError(
+                f"{self.source}: leaves out {', '.join(left_out)}",
+                "combine with --full, or read data.h5 or the experiment directory",
+            )
+        return bulk_of(self.entries, names)
+
 
 def open_data(path: str | Path) -> Data:
     """Open a shard, an experiment directory, data.json or data.h5.
@@ -141,7 +146,7 @@ def open_combined(path: Path) -> Data:
         return _open_json(path)
     if path.suffix != ".h5":
         raise DataFileError(f"{path}: unknown file type, allowed: .json, .h5")
-    with _naming_damage(path):
+    with naming_damage(path):
         file = h5py.File(path, "r", locking=False, rdcc_nbytes=CHUNK_CACHE_BYTES)
         if file.attrs["schema"] != SCHEMA_VERSION:
             raise DataFileError(f"{path}: schema {file.attrs['schema']}, not {SCHEMA_VERSION}")
@@ -162,19 +167,15 @@ def open_directory(
     inventory = experiment.inventory(trust_cache)
     shards = OpenShards()
 
-    def loader(path: Path, index: int) -> Callable[[Collection[str]], Run]:
-        def load(omit: Collection[str]) -> Run:
-            with _naming_damage(path):
-                return shards.run(path, index, omit)
-
-        return load
-
+    sources: dict[Path, ShardSource] = {}
     entries = []
     for (stage, index), found in inventory.entries.items():
         run_number, setting_number = divmod(index, experiment.manifest.num_settings)
         identity = Identity(setting_number, stage, run_number)
         entries += [
-            Entry(identity, shard, status, loader(path, index))
+            Entry(
+                identity, shard, status, sources.setdefault(path, ShardSource(path, shards)), index
+            )
             for shard, path, status in found
             if (shard, index) not in gone
         ]
@@ -194,46 +195,28 @@ def _columns_data(
     columns: ColumnsReader,
     gone: frozenset[RecordPlace] = frozenset(),
 ) -> Data:
-    def loader(position: int) -> Callable[[Collection[str]], Run]:
-        def load(omit: Collection[str]) -> Run:
-            with _naming_damage(path):
-                return columns.run(position, omit)
-
-        return load
-
-    entries = []
-    for position, row in enumerate(columns.numbers):
-        identity = Identity(*(int(row[name]) for name in Identity._fields))
-        shard = json.loads(columns.text("provenance", position)).get("shard", "")
-        status = columns.text("status", position)
-        entries.append(Entry(identity, shard, status, loader(position)))
+    source = ColumnsSource(path, columns)
+    rows = np.arange(len(columns))
+    with naming_damage(path):
+        identities = map(Identity._make, columns.numbers[list(Identity._fields)].tolist())
+        made = columns.documents("provenance", rows)
+        shards = (provenance.get("shard", "") for provenance in made)
+        found = zip(identities, shards, columns.texts("status", rows), strict=True)
+        entries = [Entry(*one, source, row) for row, one in enumerate(found)]
     return Data(path, experiment, entries, gone=gone)
 
 
 def _is_combined(path: Path) -> bool:
-    with _naming_damage(path), h5py.File(path, "r", locking=False) as file:
+    with naming_damage(path), h5py.File(path, "r", locking=False) as file:
         return bool(file.attrs.get("kind") == "data")
-
-
-@contextlib.contextmanager
-def _naming_damage(path: Path) -> Iterator[None]:
-    """Whatever a damaged HDF5 file without a checksum of its own makes its reader raise."""
-    try:
-        yield
-    except DataFileError:
-        raise
-    except (OSError, RuntimeError, LookupError, TypeError, ValueError, EOFError, zlib.error) as e:
-        raise DataFileError(f"{path}: damaged or cut short") from e
 
 
 def _open_json(path: Path) -> Data:
     content = read_json_file(path)
 
-    def loader(run: Run) -> Callable[[Collection[str]], Run]:
-        return lambda omit: Run({key: value for key, value in run.items() if key not in omit})
-
+    source = MemorySource(content.runs)
     entries = [
-        Entry(run.identity, run["provenance"].get("shard", ""), run["status"], loader(run))
-        for run in content.runs
+        Entry(run.identity, run["provenance"].get("shard", ""), run["status"], source, place)
+        for place, run in enumerate(content.runs)
     ]
     return Data(path, content.experiment, entries, full=not content.omitted, gone=content.gone)

@@ -77,6 +77,14 @@ class Inventory:
         return sorted(set(expected) - done)
 
 
+class _Told(NamedTuple):
+    """What a file's header tells, and the records that it names, read."""
+
+    header: ShardHeader
+    recorded: list[tuple[int, str]]
+    replaced: frozenset[RecordPlace]
+
+
 def take_inventory(
     runs: Path, fingerprint: str, trust_cache: bool = True, *, keep_cache: bool = True
 ) -> Inventory:
@@ -88,10 +96,10 @@ def take_inventory(
         trust_cache: whether a file is taken for whole that was so when it was last read.
         keep_cache: whether what is found is written down for the next time.
     """
-    headers: dict[Path, ShardHeader] = {}
+    headers: dict[Path, _Told] = {}
     unreadable: list[tuple[Path, str]] = []
     cache = _Cache(runs / CACHE_NAME, trust_cache)
-    for path in sorted(runs.glob("[!.]*")):
+    for path in sorted(runs.glob("[!.]*"), key=lambda path: path.name):
         try:
             headers[path] = _own_header(path, cache.header(path), fingerprint)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -102,34 +110,25 @@ def take_inventory(
     return _count(headers, tuple(unreadable))
 
 
-def _own_header(path: Path, content: dict[str, Any], fingerprint: str) -> ShardHeader:
+def _own_header(path: Path, content: dict[str, Any], fingerprint: str) -> _Told:
     header = parse_header(path, content)
     if header.fingerprint != fingerprint or path.suffix not in (SHARD_SUFFIX, FORGET_SUFFIX):
         raise DataFileError(f"{path}: belongs to another experiment")
-    parse_replaced(header.replaces), header_indices(header)  # readable, or raising
-    return header
+    return _Told(header, header_indices(header), parse_replaced(header.replaces))
 
 
-def _count(headers: dict[Path, ShardHeader], unreadable: tuple[tuple[Path, str], ...]) -> Inventory:
-    gone = frozenset(
-        place for header in headers.values() for place in parse_replaced(header.replaces)
-    )
+def _count(headers: dict[Path, _Told], unreadable: tuple[tuple[Path, str], ...]) -> Inventory:
+    gone = frozenset[RecordPlace]().union(*(told.replaced for told in headers.values()))
     entries: dict[tuple[int, int], list[Entry]] = {}
     empty: list[Path] = []
-    for path, header in headers.items():
-        live = _live(header, gone)
-        if header.indices and not live:
+    for path, (header, recorded, _) in headers.items():
+        live = [pair for pair in recorded if (header.shard, pair[0]) not in gone]
+        if recorded and not live:
             empty.append(path)
         of_status = {status: Entry(header.shard, path, status) for status in header.indices}
         for index, status in live:
             entries.setdefault((header.stage, index), []).append(of_status[status])
     return Inventory(entries, unreadable, gone, tuple(empty))
-
-
-def _live(header: ShardHeader, gone: frozenset[RecordPlace]) -> list[tuple[int, str]]:
-    """(index, status) of a shard's records that count."""
-    pairs = header_indices(header)
-    return [pair for pair in pairs if (header.shard, pair[0]) not in gone] if gone else pairs
 
 
 class _Cache:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from nthrun.errors import DataFileError
 from nthrun.records.columns import ColumnsReader, ColumnsWriter, read_json, write_json
@@ -184,8 +185,17 @@ class OpenShards:
         self._open: OrderedDict[Path, tuple[Shard, dict[int, int]]] = OrderedDict()
         self._verified: set[Path] = set()
 
+    def rows(self, path: Path, indices: Sequence[int]) -> tuple[ColumnsReader, np.ndarray]:
+        """The columns of a shard, and the positions of some indices."""
+        shard, positions = self._opened(path)
+        return shard.columns, np.array([positions[index] for index in indices], np.int64)
+
     def run(self, path: Path, index: int, omit: Collection[str]) -> Run:
         """One run of a shard; arrays under the top-level keys in `omit` are left out."""
+        shard, positions = self._opened(path)
+        return shard.columns.run(positions[index], omit)
+
+    def _opened(self, path: Path) -> tuple[Shard, dict[int, int]]:
         if path not in self._open:
             shard = Shard(path, verified=path in self._verified)
             self._verified.add(path)
@@ -193,8 +203,7 @@ class OpenShards:
         self._open.move_to_end(path)
         if len(self._open) > OPEN_SHARDS:
             self._open.popitem(last=False)  # closes with its last reference
-        shard, positions = self._open[path]
-        return shard.columns.run(positions[index], omit)
+        return self._open[path]
 
 
 def header_indices(header: ShardHeader) -> list[tuple[int, str]]:

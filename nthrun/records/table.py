@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from nthrun.records.data import Data
-from nthrun.records.schema import FLOATS, INTEGERS, OMITTED_FROM_JSON, TEXTS
+from nthrun.records.ragged import Ragged
+
+ARRAYS = (
+    *("train_episode_rewards", "train_episode_steps"),
+    *("eval_episode_rewards", "timesteps_at_eval"),
+)
 
 
 def table(data: Data) -> dict[str, np.ndarray]:
@@ -17,19 +23,12 @@ def table(data: Data) -> dict[str, np.ndarray]:
     hyperparameter; `mean_return`, the step-weighted mean of training returns (NaN without a
     finished episode); `final_eval_return`, the mean of the last evaluation (NaN without one).
     """
-    rows: list[dict[str, Any]] = []
-    for entry in data.entries:
-        run = entry.load(OMITTED_FROM_JSON)
-        row = {name: run[name] for name in (*INTEGERS, *FLOATS, *TEXTS)}
-        row |= {f"agent_params.{name}": value for name, value in run["agent_params"].items()}
-        row["mean_return"] = step_weighted_return(
-            run["train_episode_rewards"], run["train_episode_steps"]
-        )
-        evaluations = run["eval_episode_rewards"]
-        row["final_eval_return"] = float(evaluations[-1].mean()) if evaluations.size else np.nan
-        rows.append(row)
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: _column([row.get(name) for row in rows]) for name in names}
+    found = data.bulk(("agent_params", *ARRAYS))
+    returns, steps, evaluations, evaluated = (found.ragged[name] for name in ARRAYS)
+    columns = found.scalars() | _hyperparameters(found.documents["agent_params"])
+    columns["mean_return"] = step_weighted_returns(returns, steps)
+    columns["final_eval_return"] = _final_means(evaluations, evaluated.sizes)
+    return columns
 
 
 def step_weighted_return(returns: np.ndarray, steps: np.ndarray) -> float:
@@ -40,6 +39,51 @@ def step_weighted_return(returns: np.ndarray, steps: np.ndarray) -> float:
     """
     total = int(steps.sum())
     return float((returns * steps).sum() / total) if total else float("nan")
+
+
+def step_weighted_returns(returns: Ragged, steps: Ragged) -> np.ndarray:
+    """`step_weighted_return` of every run, (num_runs,); NaN of one without a step.
+
+    Args:
+        returns, steps: return and length of each episode.
+    """
+    totals = _sums(steps.values, steps.offsets).astype(np.float64)
+    weighted = _sums(returns.values * steps.values, returns.offsets).astype(np.float64)
+    means = np.full(len(totals), np.nan)
+    np.divide(weighted, totals, out=means, where=totals > 0)
+    return means
+
+
+def _final_means(values: Ragged, num_rows: np.ndarray) -> np.ndarray:
+    """Mean of the last of each run's rows, of which there are `num_rows`; NaN where it is empty."""
+    sizes = values.sizes // np.maximum(num_rows, 1)
+    means = np.full(len(values), np.nan)
+    for size in np.unique(sizes[sizes > 0]):
+        chosen = np.flatnonzero(sizes == size)
+        places = values.offsets[1:][chosen, None] + np.arange(-size, 0)
+        means[chosen] = values.values[places].mean(1)
+    return means
+
+
+def _sums(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """The sum of each stretch of `values`; 0 of an empty one."""
+    sums: np.ndarray = np.zeros(len(offsets) - 1, values.dtype)
+    filled = np.diff(offsets) > 0
+    if filled.any():
+        with np.errstate(invalid="ignore"):  # infinities of both signs give NaN
+            sums[filled] = np.add.reduceat(values, offsets[:-1][filled])
+    return sums
+
+
+def _hyperparameters(settings: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
+    distinct = {id(setting): setting for setting in settings}
+    rows = {key: row for row, key in enumerate(distinct)}
+    places = np.array([rows[id(setting)] for setting in settings], np.int64)
+    names = dict.fromkeys(name for setting in distinct.values() for name in setting)
+    return {
+        f"agent_params.{name}": _column([s.get(name) for s in distinct.values()])[places]
+        for name in names
+    }
 
 
 def _column(values: list[Any]) -> np.ndarray:
