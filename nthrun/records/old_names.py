@@ -1,0 +1,169 @@
+"""What the names in a result pickle stand for: nothing of theirs, everything of ours.
+
+No code of numpy sees what a file says of an array but its bytes, of a data type that is allowed.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+_DTYPE = re.compile(r"(b1|[iu][1248]|f[248]|[US][0-9]{1,9}|O8?)")
+
+
+class RefusedError(pickle.UnpicklingError):
+    """A pickle names what is not allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """An object of torch, of which only the name is known."""
+
+    name: str
+
+    def __call__(self, *_arguments: object) -> Unread:
+        return self
+
+    def __setstate__(self, state: object) -> None:
+        """Whatever the object was made of is passed over."""
+
+    def append(self, item: object) -> None:
+        """As `__setstate__`."""
+
+    def extend(self, items: object) -> None:
+        """As `__setstate__`."""
+
+    def __setitem__(self, key: object, value: object) -> None:
+        """As `__setstate__`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """What an allowed name stands for; it can be called, and cannot be changed."""
+
+    call: Callable[..., Any]
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.call(*arguments)
+
+    def __setstate__(self, state: object) -> None:
+        raise RefusedError("a function's state")
+
+
+class Dtype:
+    """A data type; its byte order comes with `__setstate__`."""
+
+    __slots__ = ("byteorder", "text")
+
+    def __init__(self, text: str) -> None:
+        if not (isinstance(text, str) and _DTYPE.fullmatch(text)):
+            raise RefusedError(f"dtype {text!r}"[:80])
+        self.text = text
+        self.byteorder = "="
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        if state[1] not in ("<", ">", "|", "="):
+            raise ValueError("byte order")
+        self.byteorder = state[1]
+
+    @property
+    def holds_objects(self) -> bool:
+        """Whether an array of it is a list of objects."""
+        return self.text.startswith("O")
+
+    def parse(self, data: Any) -> np.ndarray:
+        """Bytes as a one-dimensional array in this machine's byte order."""
+        dtype = np.dtype(self.text).newbyteorder(self.byteorder)  # type: ignore[arg-type]
+        values = np.frombuffer(_as_bytes(data), dtype)
+        return values.astype(dtype.newbyteorder("="))
+
+
+class OldArray:
+    """An array as the file describes it; nothing is allocated for its shape."""
+
+    __slots__ = ("data", "dtype", "fortran", "shape")
+
+    def __init__(self) -> None:
+        self.shape: Any = None
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _version, self.shape, self.dtype, self.fortran, self.data = state
+
+    def flat(self) -> Any:
+        """Its values in one dimension: an array, or a list of objects.
+
+        Raises:
+            ValueError: they are not as many as its shape says.
+        """
+        if not (isinstance(self.shape, tuple) and isinstance(self.dtype, Dtype)):
+            raise ValueError("array")
+        found = self.data if self.dtype.holds_objects else self.dtype.parse(self.data)
+        sizes = [size for size in self.shape if type(size) is int and size >= 0]
+        listed = isinstance(found, list) == self.dtype.holds_objects
+        if len(sizes) < len(self.shape) or math.prod(sizes) != len(found) or not listed:
+            raise ValueError("array")
+        return found
+
+
+def _as_bytes(data: Any) -> bytes:
+    """The bytes of an array; Python 2 wrote them as a text."""
+    return data.encode("latin1") if isinstance(data, str) else bytes(memoryview(data))
+
+
+def _reconstruct(kind: object, shape: object, code: object) -> OldArray:
+    """numpy's empty array, to which `__setstate__` gives its content."""
+    return OldArray()
+
+
+def _frombuffer(data: Any, dtype: Any, shape: Any, order: Any) -> OldArray:
+    array = OldArray()
+    array.__setstate__((1, shape, dtype, order == "F", data))
+    return array
+
+
+def _scalar(dtype: Any, data: Any = None) -> Any:
+    """A numpy scalar, as Python's own."""
+    if not isinstance(dtype, Dtype) or dtype.holds_objects:
+        raise RefusedError("numpy scalar of objects")
+    return dtype.parse(data)[0].item()
+
+
+def _dtype(text: Any, *_align_and_copy: Any) -> Dtype:
+    return Dtype(text)
+
+
+def _encode(text: Any, encoding: Any = "latin1") -> bytes:
+    """How protocols before 3 write bytes."""
+    if encoding != "latin1" or not isinstance(text, str):
+        raise RefusedError(f"_codecs.encode to {encoding}"[:80])
+    return text.encode("latin1")
+
+
+def _no_bytes() -> bytes:
+    """How protocols before 3 write empty bytes; a number would ask for as many."""
+    return b""
+
+
+def _mapping(pairs: Any = ()) -> dict[Any, Any]:
+    if not isinstance(pairs, (list, tuple)):
+        raise ValueError("mapping")
+    return dict(pairs)
+
+
+NAMES: Mapping[str, _Stand] = {
+    "numpy.core.multiarray._reconstruct": _Stand(_reconstruct),
+    "numpy.core.multiarray.scalar": _Stand(_scalar),
+    "numpy.core.numeric._frombuffer": _Stand(_frombuffer),
+    "numpy.dtype": _Stand(_dtype),
+    "numpy.ndarray": _Stand(OldArray),
+    "_codecs.encode": _Stand(_encode),
+    "builtins.bytes": _Stand(_no_bytes),
+    "__builtin__.bytes": _Stand(_no_bytes),
+    "collections.OrderedDict": _Stand(_mapping),
+}
