@@ -2,6 +2,7 @@
 
 import click
 
+from nthrun.commands.best import best
 from nthrun.commands.combine import combine
 from nthrun.commands.entry import execute
 from nthrun.commands.forget import forget
@@ -10,7 +11,13 @@ from nthrun.commands.schedule import schedule
 
 commands = click.Group(
     "nthrun",
-    commands={"run": run, "schedule": schedule, "combine": combine, "forget": forget},
+    commands={
+        "run": run,
+        "schedule": schedule,
+        "combine": combine,
+        "best": best,
+        "forget": forget,
+    },
     help="Research experiments by number: one integer, one run, one record.",
 )
 

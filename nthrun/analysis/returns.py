@@ -1,26 +1,41 @@
-"""What is shown of a run: values, and how many training steps each of them counts for.
+"""What is shown of runs: series of values, and how many training steps each of them counts for.
 
-An episode of training counts for its own steps. A solver trains without episodes, and is known by
-its evaluations only: each counts for the steps since the one before, so that the first, before any
-training, counts for none.
+An episode of training counts for its own steps. An evaluation counts for the steps since the one
+before, so that the first, before any training, counts for none. A value of an update counts for
+one. A number of a whole run, such as its time, is a series of one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from nthrun.errors import DataFileError
-from nthrun.records.data import Entry
-from nthrun.records.schema import OMITTED_FROM_JSON, Run
+from nthrun.records.entries import Entry, bulk_of
+from nthrun.records.ragged import Ragged, ends
+from nthrun.records.schema import FLOATS
 
 NUM_POINTS = 500
-EVALUATION = ("eval_episode_rewards", "eval_episode_steps", "timesteps_at_eval", "eval_metrics")
+PEAK_MEMORY = "peak_memory_mb"
 
-Values = tuple[np.ndarray, np.ndarray]
-"""Values and the steps each of them counts for, both `(num_values,)`."""
+Arrays = Mapping[str, Ragged]
+"""Name -> that array of the record, of all runs that are looked at."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """Values of several runs, joined.
+
+    Attributes:
+        values: `(num_values,)` float64.
+        steps: `(num_values,)` training steps that each counts for, positive.
+        offsets: `(num_runs + 1,)` run n has the values from offsets[n] up to offsets[n + 1].
+    """
+
+    values: np.ndarray
+    steps: np.ndarray
+    offsets: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,73 +43,151 @@ class Quantity:
     """What is shown of runs.
 
     Attributes:
+        name: of the metric.
         label: of an axis.
-        keys: of `EVALUATION`, those that it is made of.
-        values: of one run.
+        higher_is_better: None where it is not known.
+        arrays: of the record that it is made of; of `FLOATS` and `PEAK_MEMORY`, one number a run.
+        series: from those arrays.
+        one_number: whether it is one number a run, which has no course.
     """
 
+    name: str
     label: str
-    keys: tuple[str, ...]
-    values: Callable[[Run], Values]
-
-    def read(self, entry: Entry) -> tuple[Run, np.ndarray, np.ndarray]:
-        """A run without what is not needed, its values and the steps each counts for."""
-        unused = (key for key in EVALUATION if key not in self.keys)
-        run = entry.load((*OMITTED_FROM_JSON, *unused))
-        return run, *self.values(run)
+    higher_is_better: bool | None
+    arrays: tuple[str, ...]
+    series: Callable[[Arrays], Series]
+    one_number: bool = False
 
 
-def _of_training(run: Run) -> Values:
-    return run["train_episode_rewards"], run["train_episode_steps"]
+def read_series(entries: Sequence[Entry], quantity: Quantity) -> Series:
+    """What some runs show, in their order."""
+    singles = {*FLOATS, PEAK_MEMORY}.intersection(quantity.arrays)
+    documents = ("provenance",) if PEAK_MEMORY in singles else ()
+    found = bulk_of(entries, (*documents, *(n for n in quantity.arrays if n not in singles)))
+    numbers = {name: found.numbers[name] for name in singles if name != PEAK_MEMORY}
+    if documents:
+        peaks = (each.get("peak_memory_mb", np.nan) for each in found.documents["provenance"])
+        numbers[PEAK_MEMORY] = np.fromiter(peaks, np.float64)
+    one_each = np.arange(len(entries) + 1)
+    return quantity.series(
+        {**found.ragged, **{name: Ragged(column, one_each) for name, column in numbers.items()}}
+    )
 
 
-def _of_evaluations(run: Run) -> Values:
-    returns = [np.mean(episodes) for episodes in run["eval_episode_rewards"]]
-    return _by_evaluation(run, np.array(returns, np.float64))
+def _of_training(arrays: Arrays) -> Series:
+    returns, steps = arrays["train_episode_rewards"], arrays["train_episode_steps"]
+    return Series(returns.values.astype(np.float64), steps.values, returns.offsets)
 
 
-def _by_evaluation(run: Run, values: np.ndarray) -> Values:
-    steps = np.diff(run["timesteps_at_eval"], prepend=0)
-    return values[steps > 0], steps[steps > 0]
+def _of_evaluations(arrays: Arrays) -> Series:
+    return _by_evaluation(_mean_evaluations(arrays), arrays["timesteps_at_eval"])
 
 
-TRAINING_RETURN = Quantity("return (step-weighted)", (), _of_training)
-EVALUATION_RETURN = Quantity(
-    "evaluation return", ("eval_episode_rewards", "timesteps_at_eval"), _of_evaluations
-)
+def _of_last_evaluation(arrays: Arrays) -> Series:
+    means = _mean_evaluations(arrays)
+    some = means.sizes > 0
+    last = means.values[means.offsets[1:][some] - 1]
+    return Series(last, np.ones(len(last), np.int64), ends(some))
 
 
-def return_of(entries: Iterable[Entry]) -> Quantity:
-    """The returns of evaluations where no run has a training episode, else those of training."""
-    bulk = (*OMITTED_FROM_JSON, *EVALUATION)
-    trained = any(entry.load(bulk)["total_train_episodes"] for entry in entries)
-    return TRAINING_RETURN if trained else EVALUATION_RETURN
+def _mean_evaluations(arrays: Arrays) -> Ragged:
+    """The mean return of each evaluation; none of a run whose evaluations have no episodes."""
+    returns = arrays["eval_episode_rewards"]
+    rows = np.where(returns.sizes > 0, arrays["timesteps_at_eval"].sizes, 0)
+    episodes = np.repeat(returns.sizes // np.maximum(rows, 1), rows)
+    starts = np.cumsum(episodes) - episodes
+    sums = np.add.reduceat(returns.values, starts) if len(starts) else np.empty(0)
+    return Ragged(sums / episodes, ends(rows))
 
 
-def evaluation_metric(name: str, entries: Sequence[Entry], source: str) -> Quantity:
-    """One of `eval_metrics`.
+def _by_evaluation(values: Ragged, at: Ragged) -> Series:
+    """One value an evaluation, without those that no step of training lies before.
 
     Args:
-        name: of the metric.
-        entries: the runs it is to be shown of; one that lacks it has no values.
-        source: where they are from, for the error.
-
-    Raises:
-        DataFileError: no run has it.
+        values: of each evaluation; a run may have none.
+        at: steps trained before each evaluation.
     """
-    bulk = (*OMITTED_FROM_JSON, *(key for key in EVALUATION if key != "eval_metrics"))
-    known = sorted({key for entry in entries for key in entry.load(bulk).get("eval_metrics", {})})
-    if name not in known:
-        found = ", ".join(known) or "none"
-        raise DataFileError(f"{source}: no evaluation metric {name!r}", f"recorded: {found}")
+    trained = at.values[np.repeat(values.sizes > 0, at.sizes)]
+    steps = np.diff(trained, prepend=0)
+    firsts = values.offsets[:-1][values.sizes > 0]
+    steps[firsts] = trained[firsts]
+    counts = steps > 0
+    return Series(
+        values.values[counts].astype(np.float64), steps[counts], ends(counts)[values.offsets]
+    )
 
-    def values(run: Run) -> Values:
-        recorded = run.get("eval_metrics", {}).get(name)
-        if recorded is None:
-            return np.empty(0), np.empty(0, np.int64)
-        return _by_evaluation(run, recorded)
 
-    return Quantity(name, ("eval_metrics", "timesteps_at_eval"), values)
+def _as_one_step_each(values: Ragged) -> Series:
+    ones = np.ones(len(values.values), np.int64)
+    return Series(values.values.astype(np.float64), ones, values.offsets)
+
+
+def _number(name: str, label: str, source: str) -> Quantity:
+    """A number of a whole run, the lower the better."""
+    return Quantity(
+        name, label, False, (source,), lambda arrays: _as_one_step_each(arrays[source]), True
+    )
+
+
+TRAINING_RETURN = Quantity(
+    "return",
+    "return (step-weighted)",
+    True,
+    ("train_episode_rewards", "train_episode_steps"),
+    _of_training,
+)
+EVALUATION_RETURN = Quantity(
+    "evaluation",
+    "evaluation return",
+    True,
+    ("eval_episode_rewards", "timesteps_at_eval"),
+    _of_evaluations,
+)
+FINAL_EVALUATION = Quantity(
+    "final_evaluation",
+    "return of the last evaluation",
+    True,
+    EVALUATION_RETURN.arrays,
+    _of_last_evaluation,
+    one_number=True,
+)
+NAMED = {
+    quantity.name: quantity
+    for quantity in (
+        TRAINING_RETURN,
+        EVALUATION_RETURN,
+        FINAL_EVALUATION,
+        _number("train_time", "training time (s)", "train_time"),
+        _number("eval_time", "evaluation time (s)", "eval_time"),
+        _number("peak_memory", "peak memory (MB)", PEAK_MEMORY),
+    )
+}
+"""Metrics of every record."""
+LOWER_IS_BETTER = ("oracle_gap",)
+
+
+def evaluation_metric(name: str) -> Quantity:
+    """One of `eval_metrics`; a run without it has no values."""
+    array = f"eval_metrics/{name}"
+    return Quantity(
+        name,
+        name,
+        False if name in LOWER_IS_BETTER else None,
+        (array, "timesteps_at_eval"),
+        lambda arrays: _by_evaluation(arrays[array], arrays["timesteps_at_eval"]),
+    )
+
+
+def update_metric(name: str) -> Quantity:
+    """One of `metrics`, a value an update; a run without it has no values."""
+    array = f"metrics/{name}"
+    return Quantity(
+        name,
+        f"{name} (by update)",
+        False if name in LOWER_IS_BETTER else None,
+        (array,),
+        lambda arrays: _as_one_step_each(arrays[array]),
+    )
 
 
 def step_weighted_curve(values: np.ndarray, steps: np.ndarray, grid: np.ndarray) -> np.ndarray:

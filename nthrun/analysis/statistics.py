@@ -8,26 +8,26 @@ what names conflicts.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
+from nthrun.analysis.intervals import CONFIDENCE as CONFIDENCE
+from nthrun.analysis.intervals import percentile_bootstrap as percentile_bootstrap
 from nthrun.analysis.returns import (
     TRAINING_RETURN,
-    Quantity,
     common_grid,
-    evaluation_metric,
-    return_of,
+    read_series,
     step_weighted_curve,
 )
-from nthrun.errors import DataFileError
-from nthrun.records.data import Data, Entry
-from nthrun.records.table import step_weighted_return
-
-CONFIDENCE = 0.95
-MAX_VALUES_AT_ONCE = 2**22  # in each of the bootstrap's arrays
+from nthrun.analysis.runs import runs_by_setting
+from nthrun.analysis.scores import chosen_entries, find_quantity, read_scores
+from nthrun.analysis.selection import as_recorded, best_place
+from nthrun.errors import DataFileError, NthrunError
+from nthrun.records.data import Data
+from nthrun.records.entries import Entry, bulk_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,60 +75,6 @@ class SettingScore:
     mean_return: float
 
 
-def percentile_bootstrap(
-    curves: np.ndarray,
-    confidence: float = CONFIDENCE,
-    num_resamples: int = 10_000,
-    seed: int = 0,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile-bootstrap band of the mean over runs, point by point.
-
-    Runs are resampled whole. At a point only runs with a finite value there take part; one such
-    run is itself both bounds (it says nothing of other runs), none gives NaN. With few runs the
-    band is too narrow, as is the method's way. The same seed gives the same band.
-
-    Args:
-        curves: `(num_runs, num_points)`.
-        confidence: of each point's interval, in (0, 1).
-        num_resamples: of the runs; memory does not grow with it times `num_points`.
-        seed: of the resampling.
-
-    Returns:
-        low and high, both `(num_points,)`.
-    """
-    low, high = np.full((2, curves.shape[1]), np.nan)
-    tails = (1 - confidence) / 2, (1 + confidence) / 2
-    patterns, pattern_of = np.unique(np.isfinite(curves), axis=1, return_inverse=True)
-    width = max(1, MAX_VALUES_AT_ONCE // num_resamples)
-    for number, present in enumerate(patterns.T):
-        points = np.flatnonzero(pattern_of.ravel() == number)
-        for part in np.split(points, range(width, len(points), width)):
-            values = curves[np.ix_(present, part)]
-            if len(values) == 1:
-                low[part] = high[part] = values[0]
-            elif len(values) > 1:
-                means = _resampled_means(values, num_resamples, np.random.default_rng(seed))
-                low[part], high[part] = np.quantile(means, tails, axis=1, overwrite_input=True)
-    return low, high
-
-
-def _resampled_means(
-    values: np.ndarray, num_resamples: int, generator: np.random.Generator
-) -> np.ndarray:
-    """Means `(num_points, num_resamples)` over runs drawn with replacement.
-
-    A resample is how often each run was drawn, so many of them are one matrix product.
-    """
-    num_runs, num_points = values.shape
-    means = np.empty((num_points, num_resamples))
-    step = max(1, MAX_VALUES_AT_ONCE // num_runs)
-    for start in range(0, num_resamples, step):
-        size = min(step, num_resamples - start)
-        counts = generator.multinomial(num_runs, np.full(num_runs, 1 / num_runs), size)
-        means[:, start : start + size] = values.T @ counts.T.astype(np.float64) / num_runs
-    return means
-
-
 def mean_over_runs(curves: np.ndarray) -> np.ndarray:
     """Mean of `(num_runs, num_points)` over the runs with a finite value; NaN where none has."""
     present = np.isfinite(curves)
@@ -146,39 +92,48 @@ def learning_curve(
         data: an opened shard, experiment directory, data.json or data.h5.
         setting: its number; None is the best one, see `best_setting`.
         stage: None is the lowest one recorded.
-        metric: the curve is of this one of `eval_metrics` instead of returns.
+        metric: by name, see `read_scores`; None is the return.
 
     Raises:
         DataFileError: there are no such runs, or they have nothing to show.
+        NthrunError: the metric is one number a run.
     """
-    stage, settings = _settings(data, stage)
+    stage = _lowest(data) if stage is None else stage
+    every = chosen_entries(data, stage)
     number = best_setting(data, stage).setting_number if setting is None else setting
-    which = f"run of setting {number} in stage {stage}"
-    if number not in settings:
-        found = f"settings with runs: {len(settings)}, from {min(settings)} to {max(settings)}"
-        raise DataFileError(f"{data.source}: no {which}", found)
-    if metric is None:
-        quantity = return_of(_all(settings))
-    else:
-        quantity = evaluation_metric(metric, settings[number], str(data.source))
-    runs, values, steps = zip(*map(quantity.read, settings[number]), strict=True)
-    grid = common_grid(steps)
-    curves = np.stack([step_weighted_curve(*p, grid) for p in zip(values, steps, strict=True)])
+    entries = _of_setting(data, every, number)
+    trained = bool(bulk_of(every).numbers["total_train_episodes"].any())
+    quantity = find_quantity(data, entries, metric or TRAINING_RETURN.name, trained)
+    if quantity.one_number:
+        raise NthrunError(f"metric: {quantity.name} is one number a run, which has no curve")
+    series = read_series(entries, quantity)
+    parts = [slice(*pair) for pair in pairwise(series.offsets.tolist())]
+    grid = common_grid(series.steps[part] for part in parts)
+    curves = np.stack(
+        [step_weighted_curve(series.values[part], series.steps[part], grid) for part in parts]
+    )
     if not np.isfinite(curves).any():
+        which = f"run of setting {number} in stage {stage}"
         raise _nothing_finished(data, which) if metric is None else _no_value(data, which, metric)
-    indices, statuses = (tuple(run[key] for run in runs) for key in ("index", "status"))
-    identity = str(data.source), stage, number, indices, statuses
-    band = percentile_bootstrap(curves)
-    return Curve(*identity, grid, curves, mean_over_runs(curves), *band, quantity.label)
+    return Curve(
+        str(data.source),
+        stage,
+        number,
+        tuple(bulk_of(entries).numbers["index"].tolist()),
+        tuple(entry.status for entry in entries),
+        grid,
+        curves,
+        mean_over_runs(curves),
+        *percentile_bootstrap(curves),
+        quantity.label,
+    )
 
 
 def best_setting(data: Data, stage: int | None = None) -> SettingScore:
-    """The setting whose runs have the highest mean step-weighted return.
+    """The setting whose runs have the highest mean step-weighted return, see `selection`.
 
     A run that diverged, failed or was pruned has returns only up to there, and one without a
-    finished episode none: such a lost run counts as minus infinity, so a setting without lost
-    runs beats any with one. Where all settings lost some, the smallest share lost wins, then the
-    mean of the others; of equals, the lowest number. A setting without any return is passed over.
+    finished episode none: a setting without such lost runs beats any with one.
 
     Args:
         data: an opened shard, experiment directory, data.json or data.h5.
@@ -187,49 +142,34 @@ def best_setting(data: Data, stage: int | None = None) -> SettingScore:
     Raises:
         DataFileError: no run of the stage, or none with a return to show.
     """
-    stage, settings = _settings(data, stage)
-    quantity = return_of(_all(settings))
-    scores = [_score(number, stage, runs, quantity) for number, runs in settings.items()]
-    shown = [score for score in scores if math.isfinite(score.mean_return)]
-    if not shown:
+    stage = _lowest(data) if stage is None else stage
+    runs = runs_by_setting(read_scores(data, stage=stage))
+    place = best_place([runs])
+    if place is None:
         raise _nothing_finished(data, f"run of stage {stage}")
-    return min(shown, key=lambda s: (s.num_lost / s.num_runs, -s.mean_return, s.setting_number))
+    num_lost = int(runs.lost[place, : runs.sizes[place]].sum())
+    mean = float(as_recorded(runs)[1][place])
+    return SettingScore(int(runs.numbers[place]), stage, int(runs.sizes[place]), num_lost, mean)
 
 
-def _settings(data: Data, stage: int | None) -> tuple[int, dict[int, list[Entry]]]:
-    """The stage (for None the lowest) and its runs by setting number, one entry a run."""
-    stages = sorted({entry.identity.stage for entry in data.entries})
-    if not stages:
-        raise DataFileError(f"{data.source}: holds no runs", "train some, see main.py --help")
-    if stage is not None and stage not in stages:
-        found = ", ".join(map(str, stages))
-        raise DataFileError(f"{data.source}: no run of stage {stage}", f"stages with runs: {found}")
-    stage = stages[0] if stage is None else stage
-    firsts = {e.identity: e for e in reversed(data.entries) if e.identity.stage == stage}
-    settings: dict[int, list[Entry]] = {}
-    for identity in sorted(firsts):
-        settings.setdefault(identity.setting_number, []).append(firsts[identity])
-    return stage, settings
+def _lowest(data: Data) -> int:
+    """The lowest stage recorded; 0 where there is none."""
+    return min((entry.identity.stage for entry in data.entries), default=0)
 
 
-def _all(settings: Mapping[int, Sequence[Entry]]) -> Iterator[Entry]:
-    return (entry for entries in settings.values() for entry in entries)
+def _of_setting(data: Data, entries: Sequence[Entry], number: int) -> list[Entry]:
+    """Those of one setting.
 
-
-def _score(
-    setting_number: int, stage: int, entries: Sequence[Entry], quantity: Quantity
-) -> SettingScore:
-    """The score of one setting's runs; its mean is NaN if none has a finite return."""
-    kept: list[float] = []
-    lost: list[float] = []
-    for entry in entries:
-        run, returns, steps = quantity.read(entry)
-        value = step_weighted_return(returns, steps)
-        complete = run["status"] == "completed" and math.isfinite(value)
-        (kept if complete else lost).append(value)
-    finite = kept or [value for value in lost if math.isfinite(value)]
-    mean = math.fsum(finite) / len(finite) if finite else math.nan
-    return SettingScore(setting_number, stage, len(entries), len(lost), mean)
+    Raises:
+        DataFileError: there are none.
+    """
+    own = [entry for entry in entries if entry.identity.setting_number == number]
+    if not own:
+        settings = {entry.identity.setting_number for entry in entries}
+        which = f"run of setting {number} in stage {entries[0].identity.stage}"
+        found = f"settings with runs: {len(settings)}, from {min(settings)} to {max(settings)}"
+        raise DataFileError(f"{data.source}: no {which}", found)
+    return own
 
 
 def _no_value(data: Data, which: str, metric: str) -> DataFileError:

@@ -213,7 +213,7 @@ class TestSolvers:
         assert (found.setting_number, found.quantity) == (1, "oracle_gap")
         assert found.runs[0].tolist() == found.mean.tolist() == [4.0, 2.0, 2.0]
         assert np.isnan(found.runs[1]).all()
-        with pytest.raises(DataFileError, match=r"no evaluation metric 'x'; hint: .* oracle_gap"):
+        with pytest.raises(DataFileError, match=r"no run has metric 'x'; hint: .* oracle_gap"):
             learning_curve(data, metric="x")
 
     def test_metric_without_values(self, tmp_path: Path) -> None:

@@ -1,0 +1,83 @@
+"""Whether experiments can be chosen across: one agent, one sweep, settings with runs in all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from nthrun.analysis.runs import Key
+from nthrun.analysis.scores import Scores
+from nthrun.errors import DataFileError
+from nthrun.records.data import Data
+
+
+def require_one_sweep(experiments: Sequence[Data]) -> None:
+    """Check that experiments are of one agent and sweep the same values, in whatever order.
+
+    Raises:
+        DataFileError: they do not, and so have no settings in common to choose among.
+    """
+    hint = "choose across runs of one agent and one sweep only"
+    first = experiments[0]
+    for data in experiments[1:]:
+        ours, theirs = (each["experiment"]["agent"]["agent_name"] for each in (first, data))
+        if ours != theirs:
+            problem = f"agent_name: got {theirs!r}, allowed: {ours!r}, as in {first.source}"
+            raise DataFileError(f"{data.source}: {problem}", hint)
+        _require_equal(first.source, _swept(first), data.source, _swept(data), hint)
+
+
+def require_shared(group: Sequence[Scores], shared: Sequence[Key]) -> None:
+    """Check that some settings have runs in every experiment.
+
+    Raises:
+        DataFileError: none has.
+    """
+    if shared:
+        return
+    hint = "give every setting runs in each of the experiments"
+    first = group[0]
+    for scores in group[1:]:
+        _require_equal(first.source, _recorded(first), scores.source, _recorded(scores), hint)
+    sources = ", ".join(scores.source for scores in group)
+    raise DataFileError(f"{sources}: no setting has runs in all of them", hint)
+
+
+def _require_equal(
+    one: object,
+    ours: Mapping[str, set[str]],
+    other: object,
+    theirs: Mapping[str, set[str]],
+    hint: str,
+) -> None:
+    for name in dict.fromkeys((*ours, *theirs)):
+        if ours.get(name) != theirs.get(name):
+            got, allowed = (", ".join(sorted(each.get(name, ()))) for each in (theirs, ours))
+            problem = f"{name}: got {got or 'no values'}, allowed: {allowed or 'none'}, as in {one}"
+            raise DataFileError(f"{other}: {problem}", hint)
+
+
+def _swept(data: Data) -> dict[str, set[str]]:
+    """Hyperparameter -> the values of it that the spec lists, as texts, where they are several."""
+    parameters = data["experiment"]["agent"]["parameters"]
+    listed = {
+        name: values if isinstance(values, list) else [values]
+        for name, values in parameters.items()
+    }
+    texts = {
+        name: {json.dumps(v, sort_keys=True) for v in values} for name, values in listed.items()
+    }
+    return {
+        name: values
+        for name, values in texts.items()
+        if len(values) > 1 or isinstance(parameters[name], dict)
+    }
+
+
+def _recorded(scores: Scores) -> dict[str, set[str]]:
+    """Hyperparameter -> the values of it that have runs, as texts."""
+    found: dict[str, set[str]] = {}
+    for parameters in scores.parameters.values():
+        for name, value in parameters.items():
+            found.setdefault(name, set()).add(json.dumps(value, sort_keys=True))
+    return found

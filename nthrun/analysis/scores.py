@@ -1,0 +1,241 @@
+"""Scores: one number a run, by a named metric.
+
+    score = sum_i w_i v_i / sum_i w_i
+
+over the values v_i of the run's series, see `returns`, where w_i is how many of the steps that v_i
+counts for lie within the last so many percent of all steps that are counted for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from nthrun.analysis.returns import (
+    EVALUATION_RETURN,
+    NAMED,
+    TRAINING_RETURN,
+    Quantity,
+    Series,
+    evaluation_metric,
+    read_series,
+    update_metric,
+)
+from nthrun.errors import DataFileError, NthrunError
+from nthrun.records.data import Data
+from nthrun.records.entries import Entry, bulk_of
+from nthrun.records.schema import OMITTED_FROM_JSON
+
+DIRECTIONS = ("maximize", "minimize")
+ALL_STAGES: Literal["all"] = "all"
+WHOLE_RUN = 100.0
+MOST_LOOKED_AT = 1000  # runs, for what they have
+
+Stage = int | Literal["all"] | None
+"""Whose runs: of one stage, of `ALL_STAGES` mixed on purpose, of the only one there is (None)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """One number of each of an experiment's runs, sorted by (setting, stage, run number).
+
+    Attributes:
+        source: the file or directory the runs were read from.
+        metric: its name.
+        label: of an axis.
+        higher_is_better: which runs are good.
+        settings, stages, run_numbers, indices: `(num_runs,)` int64, which runs they are.
+        statuses: `(num_runs,)` texts.
+        values: `(num_runs,)` float64, NaN where a run has no finite value.
+        lost: `(num_runs,)` bool, runs that did not complete or have no finite value.
+        parameters: setting number -> hyperparameters.
+    """
+
+    source: str
+    metric: str
+    label: str
+    higher_is_better: bool
+    settings: np.ndarray
+    stages: np.ndarray
+    run_numbers: np.ndarray
+    indices: np.ndarray
+    statuses: np.ndarray
+    values: np.ndarray
+    lost: np.ndarray
+    parameters: Mapping[int, Mapping[str, Any]]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def read_scores(
+    data: Data,
+    metric: str = TRAINING_RETURN.name,
+    last: float = WHOLE_RUN,
+    stage: Stage = None,
+    direction: str | None = None,
+) -> Scores:
+    """The scores of an experiment's runs; of several records of one run the first counts.
+
+    Args:
+        data: an opened shard, experiment directory, data.json or data.h5.
+        metric: "return" is that of training episodes, or of evaluations where no run has one;
+            "evaluation" the mean over evaluations, each counting for the steps since the one
+            before; "final_evaluation" the last one's; any other of `eval_metrics`, such as
+            "oracle_gap", likewise, or of `metrics`, each update counting alike; "train_time",
+            "eval_time" (seconds), "peak_memory" (MB).
+        last: percent of the run's counted steps, in (0, 100].
+        stage: whose runs.
+        direction: "maximize" or "minimize"; None is what is known of the metric.
+
+    Raises:
+        DataFileError: there are no such runs, several stages and none was chosen, or no run has
+            the metric.
+        NthrunError: `last` or the direction does not fit the metric.
+    """
+    entries = chosen_entries(data, stage)
+    found = bulk_of(entries, ("agent_params",))
+    trained = bool(found.numbers["total_train_episodes"].any())
+    quantity = find_quantity(data, entries, metric, trained)
+    _require_fitting(quantity, last)
+    better = _higher_is_better(quantity, direction)
+    values = mean_of_last(read_series(entries, quantity), last)
+    statuses = np.array(found.texts["status"], dtype=np.str_)
+    settings = found.numbers["setting_number"]
+    parameters = zip(settings.tolist(), found.documents["agent_params"], strict=True)
+    return Scores(
+        source=str(data.source),
+        metric=metric,
+        label=quantity.label,
+        higher_is_better=better,
+        settings=settings.copy(),
+        stages=found.numbers["stage"].copy(),
+        run_numbers=found.numbers["run_number"].copy(),
+        indices=found.numbers["index"].copy(),
+        statuses=statuses,
+        values=np.where(np.isfinite(values), values, np.nan),
+        lost=(statuses != "completed") | ~np.isfinite(values),
+        parameters=dict(parameters),
+    )
+
+
+def mean_of_last(series: Series, last: float = WHOLE_RUN) -> np.ndarray:
+    """Step-weighted mean over the last percent of each run's counted steps.
+
+    Args:
+        series: of `num_runs` runs.
+        last: percent, in (0, 100]; a value that straddles the boundary counts for its steps within.
+
+    Returns:
+        `(num_runs,)` float64, NaN of a run without values.
+    """
+    sizes = np.diff(series.offsets)
+    filled = sizes > 0
+    means = np.full(len(sizes), np.nan)
+    if not filled.any():
+        return means
+    starts = series.offsets[:-1][filled]
+    until = np.cumsum(series.steps)
+    totals = np.add.reduceat(series.steps, starts)
+    boundaries = until[starts] - series.steps[starts] + totals * (1 - last / 100)
+    weights = np.clip(until - np.repeat(boundaries, sizes[filled]), 0, series.steps)
+    with np.errstate(invalid="ignore"):  # of infinite values, whose mean is none
+        products = np.where(weights > 0, weights * series.values, 0.0)
+        means[filled] = np.add.reduceat(products, starts) / np.add.reduceat(weights, starts)
+    return means
+
+
+def find_quantity(data: Data, entries: Sequence[Entry], metric: str, trained: bool) -> Quantity:
+    """A metric by name, see `read_scores`.
+
+    Args:
+        data: where the runs are from.
+        entries: those that are to show it.
+        metric: its name.
+        trained: whether any run that they are compared with has a training episode.
+
+    Raises:
+        DataFileError: none of them has it.
+    """
+    if metric == TRAINING_RETURN.name and not trained:
+        return EVALUATION_RETURN
+    if metric in NAMED:
+        return NAMED[metric]
+    makers = (evaluation_metric, update_metric) if data.full else (evaluation_metric,)
+    for quantity in (make(metric) for make in makers):
+        if len(bulk_of(entries, quantity.arrays[:1]).ragged[quantity.arrays[0]].values):
+            return quantity
+    raise _unknown(data, entries, metric)
+
+
+def chosen_entries(data: Data, stage: Stage = None) -> list[Entry]:
+    """The runs of a stage, the first record of each.
+
+    Raises:
+        DataFileError: as `require_stage`.
+    """
+    firsts = {entry.identity: entry for entry in reversed(data.entries)}
+    stages = require_stage(data, stage)
+    return [firsts[identity] for identity in sorted(firsts) if identity.stage in stages]
+
+
+def require_stage(data: Data, stage: Stage) -> frozenset[int]:
+    """The stages whose runs are asked for.
+
+    Raises:
+        DataFileError: it is not recorded, or none is asked for and there are several: runs that
+            chose a setting are not to be mixed with those that confirm it.
+    """
+    stages = sorted({entry.identity.stage for entry in data.entries})
+    found = ", ".join(map(str, stages))
+    if not stages:
+        raise DataFileError(f"{data.source}: holds no runs", "train some, see main.py --help")
+    if stage is None and len(stages) > 1:
+        raise DataFileError(
+            f"{data.source}: stage: runs of stages {found} are recorded, allowed: one of them",
+            "give --stage: 0 is the sweep, others confirm; --stage all mixes them on purpose",
+        )
+    if stage is None or stage == ALL_STAGES:
+        return frozenset(stages)
+    if stage not in stages:
+        raise DataFileError(f"{data.source}: no run of stage {stage}", f"stages with runs: {found}")
+    return frozenset([stage])
+
+
+def _require_fitting(quantity: Quantity, last: float) -> None:
+    if not 0 < last <= WHOLE_RUN:
+        raise NthrunError(f"last: got {last:g} percent, allowed: above 0, at most 100")
+    if quantity.one_number and last != WHOLE_RUN:
+        raise NthrunError(
+            f"last: got {last:g} percent of {quantity.name}, which is one number a run",
+            "leave --last out",
+        )
+
+
+def _higher_is_better(quantity: Quantity, direction: str | None) -> bool:
+    allowed = " or ".join(DIRECTIONS)
+    if direction is None and quantity.higher_is_better is None:
+        problem = f"direction: not known of metric {quantity.name!r}, allowed: {allowed}"
+        raise NthrunError(problem, "give --direction")
+    if direction is None:
+        return bool(quantity.higher_is_better)
+    if direction not in DIRECTIONS:
+        raise NthrunError(f"direction: got {direction!r}, allowed: {allowed}")
+    return direction == DIRECTIONS[0]
+
+
+def _unknown(data: Data, entries: Sequence[Entry], metric: str) -> DataFileError:
+    """The error of a metric that no run has; named are those of some of the runs."""
+    names = set(NAMED)
+    bulky = [name for name in OMITTED_FROM_JSON if name != "metrics"]
+    for entry in entries[:: len(entries) // MOST_LOOKED_AT + 1]:
+        run = entry.load(bulky)
+        names.update(run.get("eval_metrics", {}), run.get("metrics", {}))
+    more = "" if data.full else "; those of `metrics` need data.h5 or the experiment directory"
+    listed = ", ".join(sorted(names))
+    return DataFileError(
+        f"{data.source}: no run has metric {metric!r}", f"there are: {listed}{more}"
+    )

@@ -1,0 +1,196 @@
+"""`python -m nthrun best`: choose a setting, and write it as an agent spec."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nthrun.analysis.choice import Choice, choose, choose_across
+from nthrun.analysis.comparable import require_one_sweep
+from nthrun.analysis.estimates import Estimate, estimate, sample
+from nthrun.analysis.intervals import CONFIDENCE, NUM_RESAMPLES
+from nthrun.analysis.scores import ALL_STAGES, DIRECTIONS, WHOLE_RUN, Scores, Stage, read_scores
+from nthrun.commands.best_report import FORMATS, choice_lines, choice_table, confirmation_line
+from nthrun.commands.best_spec import spec_path, spec_text, write_specs
+from nthrun.commands.options import debug_option
+from nthrun.errors import NthrunError
+from nthrun.records.data import Data, open_data
+
+SPECS = Path("config/agent")
+
+
+def _parse_stage(context: click.Context, option: click.Parameter, value: str | None) -> Stage:
+    if value is None or value == ALL_STAGES:
+        return ALL_STAGES if value else None
+    if not value.isdecimal():
+        problem = f"got {value!r}, allowed: 0, 1, 2, ... or {ALL_STAGES}"
+        raise click.BadParameter(problem, context, option)
+    return int(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for; the fields are the command's options."""
+
+    metric: str
+    last: float
+    direction: str | None
+    stage: Stage
+    confirm: int | None
+    resamples: int
+    confidence: float
+    across: bool
+    kind: str
+    out: Path
+    no_write: bool
+    overwrite: bool
+
+    def scores(self, data: Data, stage: Stage) -> Scores:
+        """Of an experiment's runs."""
+        return read_scores(data, self.metric, self.last, stage, self.direction)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("experiments", nargs=-1, required=True, metavar="EXPERIMENT...")
+@click.option("--metric", default="return", show_default=True, help="What runs are compared by.")
+@click.option(
+    "--last",
+    default=WHOLE_RUN,
+    show_default=True,
+    metavar="PERCENT",
+    help="Only the last percent of each run's steps.",
+)
+@click.option(
+    "--direction",
+    type=click.Choice(DIRECTIONS),
+    help="Which is better.  [default: what is known of the metric]",
+)
+@click.option(
+    "--stage",
+    callback=_parse_stage,
+    metavar="S|all",
+    help="Whose runs choose; all mixes them.  [default: the only one recorded]",
+)
+@click.option(
+    "--confirm",
+    type=click.IntRange(min=0),
+    metavar="S",
+    help="Show the winner's runs of this stage too, which did not choose it.",
+)
+@click.option("--resamples", type=click.IntRange(min=1), default=NUM_RESAMPLES, show_default=True)
+@click.option(
+    "--confidence",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=CONFIDENCE,
+    show_default=True,
+    help="Of intervals.",
+)
+@click.option("--across", is_flag=True, help="Choose one setting for all the experiments.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="Of the table; all but text go to stdout without the report.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=SPECS,
+    show_default=True,
+    help="Where agent specs go.",
+)
+@click.option("--no-write", is_flag=True, help="Write no agent specs.")
+@click.option("--overwrite", is_flag=True, help="Replace agent specs that say otherwise.")
+@debug_option
+def best(experiments: Sequence[str], debug: bool, **options: Any) -> None:
+    """Choose the best setting of each EXPERIMENT, and write it as an agent spec.
+
+    EXPERIMENT is an experiment directory, data.json, data.h5 or a shard. Prints the winner with
+    its interval, the settings that could as well have won with their probabilities, and a table
+    of the values swept and chosen.
+    """
+    request = Request(**options)
+    opened = [open_data(Path(path)) for path in experiments]
+    for path, problem in (pair for data in opened for pair in data.unreadable):
+        click.echo(f"warning: {path}: {problem}; left out", err=True)
+    if request.across:
+        require_one_sweep(opened)
+    groups = [opened] if request.across else [[data] for data in opened]
+    scores = [[request.scores(data, _stage(data, request)) for data in group] for group in groups]
+    choices = [_choose(group, request) for group in scores]
+    confirmed = [_confirmed(*pair, request) for pair in zip(groups, choices, strict=True)]
+    specs = [_spec(*pair, request.out) for pair in zip(groups, choices, strict=True)]
+    written = [] if request.no_write else write_specs(specs, request.overwrite)
+
+    report = sys.stdout if request.kind == "text" else sys.stderr
+    for choice, group, lines in zip(choices, scores, confirmed, strict=True):
+        for line in (*choice_lines(choice, group), *lines):
+            click.echo(line, file=report)
+    columns = dict(zip(_headers(groups), choices, strict=True))
+    click.echo(choice_table(columns, scores, request.kind))
+    for path, _ in () if request.no_write else specs:
+        click.echo(f"{path}{'' if path in written else ' (unchanged)'}", file=report)
+
+
+def _stage(data: Data, request: Request) -> Stage:
+    """The stage whose runs choose: what is asked for, else the only one that does not confirm.
+
+    Raises:
+        NthrunError: the runs that choose were to confirm, too.
+    """
+    if request.confirm is not None and request.stage in (request.confirm, ALL_STAGES):
+        raise NthrunError(
+            f"--confirm: got stage {request.confirm}, whose runs choose (--stage {request.stage})",
+            "confirm with runs of another stage",
+        )
+    stages = {entry.identity.stage for entry in data.entries} - {request.confirm}
+    return stages.pop() if request.stage is None and len(stages) == 1 else request.stage
+
+
+def _choose(group: Sequence[Scores], request: Request) -> Choice:
+    if request.across:
+        return choose_across(group, request.resamples, request.confidence)
+    return choose(group[0], request.resamples, request.confidence)
+
+
+def _confirmed(group: Sequence[Data], choice: Choice, request: Request) -> list[str]:
+    """A line an experiment, of the winner's runs with fresh seeds."""
+    if request.confirm is None:
+        return []
+    lines = []
+    for data, setting in zip(group, choice.settings, strict=True):
+        found = _estimate(data, setting, request.confirm, request)
+        lines.append(confirmation_line(request.confirm, setting, found))
+    return lines
+
+
+def _estimate(data: Data, setting: int, stage: int, request: Request) -> Estimate | None:
+    """None where the setting has no run of the stage."""
+    if not any(e.identity[:2] == (setting, stage) for e in data.entries):
+        return None
+    runs = sample(request.scores(data, stage), setting)
+    return estimate(runs, confidence=request.confidence, num_resamples=request.resamples)
+
+
+def _spec(group: Sequence[Data], choice: Choice, out: Path) -> tuple[Path, str]:
+    agent_name = str(group[0]["experiment"]["agent"]["agent_name"])
+    path = spec_path(out, agent_name, [_env_name(data) for data in group])
+    return path, spec_text(agent_name, choice.parameters)
+
+
+def _headers(groups: Sequence[Sequence[Data]]) -> list[str]:
+    """The environments; where two columns would share them, the experiments."""
+    names = [" + ".join(map(_env_name, group)) for group in groups]
+    sources = [" + ".join(str(data.source) for data in group) for group in groups]
+    return names if len(set(names)) == len(names) else sources
+
+
+def _env_name(data: Data) -> str:
+    return str(data["experiment"]["environment"]["env_name"])

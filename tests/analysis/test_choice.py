@@ -1,0 +1,199 @@
+"""Laws of the choice of a setting, and of what else could have been chosen."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from itertools import product
+
+import numpy as np
+import pytest
+from processes import ROOT
+from scored import NAN, make_scores
+
+from nthrun.analysis.choice import choose, choose_across
+from nthrun.analysis.intervals import percentile_bootstrap
+from nthrun.analysis.runs import ecdf, runs_by_setting
+from nthrun.analysis.selection import best_place, resampled_places
+from nthrun.errors import DataFileError
+
+
+def chances(values: list[list[float | None]], num_resamples: int = 20_000) -> dict[int, float]:
+    """Setting number -> how often it is chosen."""
+    return {
+        c.settings[0]: c.probability for c in choose(make_scores(values), num_resamples).contenders
+    }
+
+
+class TestWinner:
+    def test_highest_mean(self) -> None:
+        """The setting of the highest mean wins, with the bootstrap's interval of it, in its own
+        units."""
+        choice = choose(make_scores([[1.0, 2.0], [5.0, 3.0], [0.0, 7.0]]))
+        assert choice.settings == (1,)
+        assert choice.parameters == {"lr": 1}
+        assert choice.estimates[0].value == choice.score == 4.0
+        low, high = percentile_bootstrap(np.array([[5.0], [3.0]]))
+        assert (choice.low, choice.high) == (low[0], high[0])
+        assert (choice.num_settings, choice.num_runs, choice.num_lost) == (3, 6, 0)
+
+    def test_direction(self) -> None:
+        """Where lower is better the lowest mean wins, and its sign and bounds stay."""
+        choice = choose(make_scores([[1.0, 2.0], [5.0, 3.0]], higher_is_better=False))
+        assert choice.settings == (0,)
+        assert (choice.low, choice.score, choice.high) == (1.0, 1.5, 2.0)
+
+    def test_lost_runs(self) -> None:
+        """A setting without lost runs beats any with one; else the smallest share lost wins."""
+        assert choose(make_scores([[9.0, NAN], [1.0, 1.0]])).settings == (1,)
+        assert choose(make_scores([[9.0, NAN], [1.0, 1.0, NAN]])).settings == (1,)
+        choice = choose(make_scores([[9.0, NAN, NAN], [1.0, NAN]]))
+        assert (choice.settings, choice.num_runs, choice.num_lost) == ((1,), 5, 3)
+
+    def test_ties(self) -> None:
+        """Of equal settings the lowest number wins."""
+        values = [0.1, 0.2, 0.7]
+        assert choose(make_scores([[0.0] * 3, *([values] * 50)])).settings == (1,)
+        assert chances([[1.0, 1.0], [1.0]]) == {0: 1.0}
+
+    def test_one_run(self) -> None:
+        """A winner of one run has no interval, and that others' spread is unknown is told."""
+        choice = choose(make_scores([[1.0], [2.0]]))
+        assert np.isnan([choice.low, choice.high]).all()
+        assert choice.num_unsure == choice.num_settings == 2
+
+    def test_no_value(self) -> None:
+        """Where no run has a value there is nothing to choose."""
+        with pytest.raises(DataFileError, match=r"no run has a finite value .*; hint:"):
+            choose(make_scores([[NAN], [NAN]]))
+
+
+class TestContenders:
+    def test_paired(self) -> None:
+        """Settings that share seeds are resampled together: one that is better by a little with
+        every seed is sure to win, however much seeds differ."""
+        luck = np.random.default_rng(0).normal(0, 100, 10)
+        assert chances([[*luck], [*(luck + 0.1)]]) == {1: 1.0}
+
+    def test_unpaired(self) -> None:
+        """Others are resampled by themselves: the same runs under other numbers leave it open."""
+        luck = np.random.default_rng(0).normal(0, 100, 10)
+        found = chances([[*luck, None], [None, *(luck + 0.1)]])
+        assert found[1] == pytest.approx(0.5, abs=0.05)
+
+    @pytest.mark.parametrize("paired", [True, False])
+    def test_every_resample(self, paired: bool) -> None:
+        """Probabilities are those of all possible resamples, lost runs included."""
+        runs = [[0.0, 4.0], [3.0, NAN], [1.0, 2.5]]
+        values = runs if paired else [[*runs[0], None], [None, *runs[1]], [*runs[2], None]]
+        draws = list(product(range(2), repeat=2))
+        picked = [
+            best_place([runs_by_setting(make_scores([[r[i] for i in d] for r, d in pairs]))])
+            for pairs in (
+                [[*zip(runs, ds, strict=True)] for ds in product(draws, repeat=3)]
+                if not paired
+                else [[(each, d) for each in runs] for d in draws]
+            )
+        ]
+        found = chances(values)
+        for setting in range(3):
+            assert found.get(setting, 0.0) == pytest.approx(
+                np.mean(np.equal(picked, setting)), abs=0.015
+            )
+
+    def test_blocks(self) -> None:
+        """Settings that share seeds are drawn alike, however many blocks they are computed in: one
+        that is always the better by a little wins over a copy at the other end."""
+        runs = np.random.default_rng(3).normal(size=(500, 4))
+        runs[3] = [10.0, 500.0, 50.0, 20.0]
+        runs[450] = runs[3] + 1e-3
+        assert chances([*runs], 10_000) == {450: 1.0}
+
+    def test_seed(self) -> None:
+        """The same scores give the same choice and probabilities."""
+        values = np.random.default_rng(1).normal(size=(20, 5))
+        assert chances([*values]) == chances([*values])
+
+    def test_no_value_in_resample(self) -> None:
+        """A resample without any value is no one's, and probabilities add up to less than 1."""
+        assert chances([[1.0, NAN]])[0] == pytest.approx(0.75, abs=0.02)
+
+
+class TestAcross:
+    def test_ecdf(self) -> None:
+        """A rank is the share of completed runs below, and half of those equal."""
+        found = ecdf(runs_by_setting(make_scores([[1.0, 2.0], [2.0, NAN], [9.0, 4.0]])))
+        assert found.values.tolist() == [[0.1, 0.4], [0.4, -np.inf], [0.9, 0.7]]
+
+    def test_units_do_not_count(self) -> None:
+        """The setting of the highest mean rank wins, in whatever units an environment's scores are,
+        and settings are matched by their hyperparameters, not their numbers."""
+        first = make_scores([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
+        reordered = {0: {"lr": 2}, 1: {"lr": 1}, 2: {"lr": 0}}
+        scale = 1e6
+        second = make_scores(
+            [[0.0, scale], [4 * scale, 5 * scale], [2 * scale, 3 * scale]], parameters=reordered
+        )
+        choice = choose_across([first, second])
+        assert choice.settings == (1, 1)
+        assert choice.parameters == {"lr": 1}
+        assert choice.score == pytest.approx((5 / 12 + 9 / 12 + 0.0) / 2 + 1 / 12)
+        assert [each.value for each in choice.estimates] == [2.5, 4.5 * scale]
+        assert {c.settings for c in choice.contenders} <= {(1, 1), (2, 0), (0, 2)}
+
+    def test_left_out(self) -> None:
+        """A setting without runs in one experiment is left out, and counted."""
+        first = make_scores([[1.0], [2.0], [3.0]])
+        second = make_scores([[1.0], [2.0]])
+        choice = choose_across([first, second])
+        assert (choice.settings, choice.num_left_out) == ((1, 1), 1)
+
+    def test_nothing_shared(self) -> None:
+        """Experiments without a common setting are an error that names a hyperparameter."""
+        other = make_scores([[1.0]], parameters={0: {"lr": 7}})
+        with pytest.raises(DataFileError, match=r"lr: got 7, allowed: 0, as in made; hint"):
+            choose_across([make_scores([[1.0]]), other])
+
+
+LARGE = """
+import time, numpy as np
+from nthrun.analysis.runs import Runs
+from nthrun.analysis.selection import best_place, resampled_places
+settings, runs, paired, lost = {arguments}
+generator = np.random.default_rng(0)
+values = generator.normal(size=(settings, runs))
+made = Runs(np.arange(settings), np.full(settings, runs), values,
+            generator.random((settings, runs)) < lost, paired)
+start = time.process_time()
+best_place([made])
+resampled_places([made])
+print(time.process_time() - start)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("paired", [True, False])
+@pytest.mark.parametrize("shape", [(1000, 100), (10_000, 10)])
+def test_speed(shape: tuple[int, int], paired: bool) -> None:
+    """10,000 resamples of 100,000 runs, some of them lost, take less than 30 s of a core and
+    2 GB."""
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE.format(arguments=(*shape, paired, 0.01))],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (2 * 10**9, 2 * 10**9)),
+    )
+    assert float(done.stdout) < 30
+
+
+def test_selection_probability_is_calibrated() -> None:
+    """Of many sweeps of equal settings no setting is chosen more often than another."""
+    generator = np.random.default_rng(8)
+    total = np.zeros(4)
+    for _ in range(200):
+        made = runs_by_setting(make_scores([*generator.normal(size=(4, 6))]))
+        total += np.bincount(resampled_places([made], 100), minlength=4)
+    assert total / 20_000 == pytest.approx(np.full(4, 0.25), abs=0.06)

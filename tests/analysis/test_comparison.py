@@ -1,0 +1,123 @@
+"""Laws of samples, their estimates and comparisons of two of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+from scored import NAN, make_sample, make_scores
+
+from nthrun.analysis.comparison import mann_whitney, paired_comparison, welch
+from nthrun.analysis.estimates import estimate, sample
+from nthrun.errors import DataFileError, NthrunError
+
+
+class TestSample:
+    def test_counts(self) -> None:
+        """Runs that are lost, and seeds that only other settings have, are counted, not dropped."""
+        found = sample(make_scores([[1.0, NAN, 3.0], [1.0, 2.0, 3.0, 4.0]]), 0)
+        assert found.values.tolist() == [1.0, 3.0]
+        assert found.seeds.tolist() == [[0, 0], [0, 2]]
+        assert found.lost_seeds.tolist() == [[0, 1]]
+        assert (found.num_runs, found.num_lost, found.num_missing) == (3, 1, 1)
+
+    def test_no_runs(self) -> None:
+        """A setting without runs is an error that says which have some."""
+        with pytest.raises(DataFileError, match=r"no run of setting 7; hint: .* from 0 to 1"):
+            sample(make_scores([[1.0], [2.0]]), 7)
+
+
+class TestEstimate:
+    def test_text(self) -> None:
+        """The words tell value, interval, runs, lost and missing ones."""
+        runs = sample(make_scores([[1.0, NAN, 3.0], [1.0, 2.0, 3.0, 4.0]]), 0)
+        text = estimate(runs).text()
+        assert text == "2 (95 % bootstrap interval 1 to 3; 3 runs, 1 lost, 1 missing)"
+
+    def test_one_run(self) -> None:
+        """One run tells no interval, and the words say so."""
+        found = estimate(make_sample([5.0]))
+        assert np.isnan([found.low, found.high]).all()
+        assert found.text() == "5 (too few runs for an interval; 1 run, 0 lost)"
+
+    def test_all_lost(self) -> None:
+        """Of lost runs only, there is no mean."""
+        found = estimate(make_sample([NAN, NAN]))
+        assert np.isnan(found.value)
+        assert found.num_lost == 2
+
+    def test_student(self) -> None:
+        """Student's interval is scipy's, and there is none of the median."""
+        values = [1.0, 5.0, 2.0, 8.0]
+        found = estimate(make_sample(values), method="student")
+        expected = stats.ttest_1samp(values, 0).confidence_interval()
+        assert (found.low, found.high) == pytest.approx(tuple(expected))
+        with pytest.raises(NthrunError, match="method: got 'student' for the median"):
+            estimate(make_sample(values), "median", "student")
+
+
+class TestPaired:
+    def test_shared_seeds(self) -> None:
+        """What a seed does to both falls out: a steady gain is found though runs differ widely."""
+        luck = np.random.default_rng(0).normal(0, 1000, 20)
+        paired = paired_comparison(make_sample([*luck]), make_sample([*(luck + 1)]))
+        assert (paired.mean.low, paired.mean.high) == pytest.approx((1.0, 1.0))
+        assert paired.share_won == 1.0
+        assert paired.seeds.tolist() == [[0, number] for number in range(20)]
+
+    def test_unpaired_and_lost(self) -> None:
+        """Pairs are formed by seed; seeds of one only and pairs with a lost run are counted."""
+        ones = make_sample([1.0, 2.0, NAN, 4.0])
+        others = make_sample([2.0, 2.0, 9.0, NAN, 5.0, 6.0])
+        paired = paired_comparison(ones, others)
+        assert paired.differences.tolist() == [1.0, 0.0]
+        assert paired.num_unpaired == (0, 2)
+        assert (paired.mean.num_runs, paired.mean.num_lost, paired.mean.num_missing) == (4, 2, 2)
+        assert paired.share_won == 0.75
+
+    def test_stages_are_apart(self) -> None:
+        """Runs of equal number in different stages had other seeds, and are no pair."""
+        ones = make_sample([1.0, 2.0])
+        others = replace(ones, seeds=np.add(ones.seeds, [1, 0]))
+        paired = paired_comparison(ones, others)
+        assert len(paired.differences) == 0
+        assert np.isnan(paired.share_won)
+        assert paired.num_unpaired == (2, 2)
+
+    def test_direction(self) -> None:
+        """Where lower is better, the lower run of a pair wins."""
+        pair = make_sample([3.0, 3.0], False), make_sample([1.0, 4.0], False)
+        assert paired_comparison(*pair).share_won == 0.5
+        assert paired_comparison(pair[0], make_sample([1.0, 2.0], False)).share_won == 1.0
+
+
+class TestTests:
+    def test_mann_whitney(self) -> None:
+        """It is scipy's, of runs that are all there."""
+        x, y = np.random.default_rng(1).normal([[0], [1]], size=(2, 12))
+        found = mann_whitney(make_sample([*x]), make_sample([*y]))
+        expected = stats.mannwhitneyu(y, x)
+        assert (found.statistic, found.p_value) == pytest.approx(tuple(expected))
+
+    @pytest.mark.parametrize("higher_is_better", [True, False])
+    def test_lost_runs_rank_lowest(self, higher_is_better: bool) -> None:
+        """A lost run loses against every other and ties with lost ones, whatever is better."""
+        ones = make_sample([NAN, NAN, 1.0], higher_is_better)
+        others = make_sample([2.0, 3.0, NAN], higher_is_better)
+        found = mann_whitney(ones, others)
+        assert found.statistic == (7.0 if higher_is_better else 5.0)
+        assert (found.num_runs, found.num_lost) == ((3, 3), (2, 1))
+
+    def test_welch(self) -> None:
+        """It is scipy's, with the interval of the difference, and needs two runs of each."""
+        x, y = np.random.default_rng(2).normal(size=(2, 12)) * [[1], [5]]
+        found = welch(make_sample([*x, NAN]), make_sample([*y]))
+        expected = stats.ttest_ind(y, x, equal_var=False)
+        interval = expected.confidence_interval()
+        assert found.p_value == pytest.approx(expected.pvalue)
+        assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+        assert found.difference == pytest.approx(y.mean() - x.mean())
+        assert found.num_lost == (1, 0)
+        assert np.isnan(welch(make_sample([1.0]), make_sample([*y])).p_value)
