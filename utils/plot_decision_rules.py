@@ -19,16 +19,19 @@ ROOT = Path(__file__).resolve().parents[1]
 # A script sees its own folder only; nthrun lies beside it, wherever it is called from.
 sys.path.insert(0, str(ROOT))
 
-from nthrun.analysis.figures import require_kind, save_as  # noqa: E402  (needs ROOT)
-from nthrun.analysis.rule_figure import decision_rules_figure  # noqa: E402
+from nthrun.analysis.figures.decision_rules import decision_rules_figure  # noqa: E402
+from nthrun.analysis.figures.saving import require_kind, save_as  # noqa: E402  (needs ROOT)
 from nthrun.commands.decision_rules import View, rule_picture  # noqa: E402
 from nthrun.commands.entry import execute  # noqa: E402
+from nthrun.commands.figure_data import demo_files  # noqa: E402
 from nthrun.environments.bewley.rule_cuts import VARIED  # noqa: E402
 from nthrun.training.learned import read_learned  # noqa: E402
 
+DEMO = "solvers/Bewley_euler_quadrature.h5"
+
 
 def plot_decision_rules(
-    data: str | PathLike[str],
+    data: str | PathLike[str] | None,
     view: View,
     out: str | PathLike[str] | None = None,
     index: int | None = None,
@@ -38,7 +41,7 @@ def plot_decision_rules(
     """Plot consumption, labour, savings and the savings ratio of one household.
 
     Args:
-        data: an experiment directory, a shard or data.h5.
+        data: an experiment directory, a shard or data.h5; None is the demo's.
         view: what varies, and whose rules.
         out: .png, .pdf or .svg; None is `decision_rules_agent<I>_batch<B>.png`.
         index, stage: which run; None is the lowest recorded.
@@ -53,13 +56,13 @@ def plot_decision_rules(
     """
     path = Path(out or f"decision_rules_agent{view.household}_batch{view.world}.png")
     require_kind(path)
-    learned = read_learned(Path(data), index, stage, step)
+    learned = read_learned(Path(data or demo_files(DEMO)[0]), index, stage, step)
     save_as(decision_rules_figure(rule_picture(learned, view)), path)
     return path
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("data")
+@click.argument("data", required=False)
 @click.option("--index", type=int, help="Which run.  [default: the lowest recorded]")
 @click.option("--stage", type=int, help="Stage of the run.  [default: the lowest recorded]")
 @click.option("--step", type=int, help="Training step of a snapshot.  [default: the end]")
@@ -82,10 +85,11 @@ def plot_decision_rules(
     help=".png, .pdf or .svg.  [default: decision_rules_agent<household>_batch<world>.png]",
 )
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
-def main(debug: bool, data: str, out: str | None, **options: Any) -> None:
+def main(debug: bool, data: str | None, out: str | None, **options: Any) -> None:
     """Plot consumption, labour, savings and the savings ratio of a household of a Bewley run.
 
-    DATA is an experiment directory, a shard or data.h5. The run's agent decides, with what it had
+    DATA is an experiment directory, a shard or data.h5; without it, demo data are plotted.
+    The run's agent decides, with what it had
     learned at the end or at the --step of a snapshot; dashed are the exact rules at the prices that
     the household sees, dotted those of the exact equilibrium.
 

@@ -19,15 +19,18 @@ ROOT = Path(__file__).resolve().parents[1]
 # A script sees its own folder only; nthrun lies beside it, wherever it is called from.
 sys.path.insert(0, str(ROOT))
 
-from nthrun.analysis.figures import require_kind, save_as  # noqa: E402  (needs ROOT)
-from nthrun.analysis.map_figure import policy_map_figure  # noqa: E402
+from nthrun.analysis.figures.policy_map import policy_map_figure  # noqa: E402
+from nthrun.analysis.figures.saving import require_kind, save_as  # noqa: E402  (needs ROOT)
 from nthrun.commands.entry import execute  # noqa: E402
+from nthrun.commands.figure_data import demo_files  # noqa: E402
 from nthrun.commands.policy_map import MapView, map_picture  # noqa: E402
 from nthrun.training.learned import read_learned  # noqa: E402
 
+DEMO = "solvers/GHM_mc_pg.h5"
+
 
 def plot_policy_map(
-    data: str | PathLike[str],
+    data: str | PathLike[str] | None,
     view: MapView,
     out: str | PathLike[str] | None = None,
     index: int | None = None,
@@ -37,7 +40,7 @@ def plot_policy_map(
     """Plot dividends, issuance and the value expected: maps, and slices at some times.
 
     Args:
-        data: an experiment directory, a shard or data.h5.
+        data: an experiment directory, a shard or data.h5; None is the demo's.
         view: how much cash, which slices, how finely.
         out: .png, .pdf or .svg; None is `policy_map_index<INDEX>.png`.
         index, stage: which run; None is the lowest recorded.
@@ -52,7 +55,7 @@ def plot_policy_map(
     """
     if out is not None:
         require_kind(Path(out))
-    learned = read_learned(Path(data), index, stage, step)
+    learned = read_learned(Path(data or demo_files(DEMO)[0]), index, stage, step)
     path = Path(out or f"policy_map_index{learned.index}.png")
     save_as(policy_map_figure(map_picture(learned, view)), path)
     return path
@@ -71,7 +74,7 @@ def _years(context: click.Context, option: click.Parameter, text: str | None) ->
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("data")
+@click.argument("data", required=False)
 @click.option("--index", type=int, help="Which run.  [default: the lowest recorded]")
 @click.option("--stage", type=int, help="Stage of the run.  [default: the lowest recorded]")
 @click.option("--step", type=int, help="Training step of a snapshot.  [default: the end]")
@@ -97,10 +100,11 @@ def _years(context: click.Context, option: click.Parameter, text: str | None) ->
     "--out", metavar="FILE", help=".png, .pdf or .svg.  [default: policy_map_index<I>.png]"
 )
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
-def main(debug: bool, data: str, out: str | None, **options: Any) -> None:
+def main(debug: bool, data: str | None, out: str | None, **options: Any) -> None:
     """Plot the policy of a GHM run: dividends and issuance over cash and the time left.
 
-    DATA is an experiment directory, a shard or data.h5. The run's agent decides, with what it had
+    DATA is an experiment directory, a shard or data.h5; without it, demo data are plotted.
+    The run's agent decides, with what it had
     learned at the end or at the --step of a snapshot; shown is its action in evaluation, before the
     firm pays no more than it has and takes an issue below the least (a grey line) for none. The
     value is what the agent itself expects, where it does: the baseline of mc_pg, the table of dp.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from nthrun.analysis.rule_figure import Line, RulePicture
+from nthrun.analysis.figures.decision_rules import Line, RulePicture
 from nthrun.environments.bewley.coefficients import calibration_of
 from nthrun.environments.bewley.described import chain_of
 from nthrun.environments.bewley.exact_rules import Stationary, rule_at_prices, stationary

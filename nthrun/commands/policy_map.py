@@ -11,7 +11,7 @@ from torch import Tensor
 from nthrun.agents.ghm_oracles.dp import TABLES, DynamicProgramme
 from nthrun.agents.mc_pg.algorithm import MonteCarloPolicyGradient
 from nthrun.agents.normaliser import normalised
-from nthrun.analysis.map_figure import MapPicture, Surface
+from nthrun.analysis.figures.policy_map import MapPicture, Surface
 from nthrun.environments.ghm.declaration import calibration_of, rules_of
 from nthrun.environments.ghm.dynamic_programme import Optimum
 from nthrun.environments.ghm.free_boundary import FreeBoundary, solve

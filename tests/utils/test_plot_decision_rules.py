@@ -14,7 +14,7 @@ from matplotlib.image import imread
 from model_runs import recorded_run
 from processes import call
 
-from nthrun.analysis.rule_figure import decision_rules_figure
+from nthrun.analysis.figures.decision_rules import decision_rules_figure
 from nthrun.commands.decision_rules import View, rule_picture
 from nthrun.environments.bewley.calibration import Calibration, Technology
 from nthrun.environments.bewley.equilibrium import solve

@@ -13,12 +13,15 @@ import pytest
 from builders import make_experiment, make_run, make_solver_run
 from matplotlib.image import imread
 
-from nthrun.analysis.figures import DOTS_PER_INCH, SIZE_INCHES
+from nthrun.analysis.figures.style import DOTS_PER_INCH, VENUES
+from nthrun.commands.curve_options import Which
+from nthrun.commands.figure_data import DEMO
+from nthrun.commands.figure_options import Output
 from nthrun.errors import DataFileError, NthrunError
 from nthrun.records.combine import combine
 from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run
-from utils.plot_mse_data import DEMO, plot_mse_data
+from utils.plot_mse_data import plot_mse_data
 
 SCRIPT = Path(__file__).resolve().parents[2] / "utils" / "plot_mse_data.py"
 KINDS = ("directory", "shard", "data.json", "data.h5")
@@ -55,6 +58,11 @@ def run_script(
     return done
 
 
+def here(folder: Path) -> Output:
+    """Every file in one folder."""
+    return Output(folder, folder)
+
+
 def plotted(paths: Sequence[Path]) -> dict[str, list[dict[str, object]]]:
     """What the list beside a figure says."""
     [listing] = [path for path in paths if path.name.endswith(".runs.json")]
@@ -71,9 +79,8 @@ class TestScript:
         assert done.stderr == ""
         png, pdf, listing = (tmp_path / line for line in done.stdout.splitlines())
         assert png == tmp_path / "plots/png/Pendulum-v1.png"
-        width, height = (round(inches * DOTS_PER_INCH) for inches in SIZE_INCHES)
         picture = imread(png)
-        assert picture.shape[:2] == (height, width)
+        assert picture.shape[1] == round(VENUES["screen"].width_inches * DOTS_PER_INCH)
         assert picture.min() < 0.2 and picture.max() == 1.0  # neither blank nor black
         assert pdf == tmp_path / "plots/pdf/Pendulum-v1.pdf"
         assert pdf.read_bytes().startswith(b"%PDF-") and b"%%EOF" in pdf.read_bytes()[-16:]
@@ -87,6 +94,17 @@ class TestScript:
         for line in done.stdout.splitlines():
             assert (tmp_path / line).stat().st_size > 0
         assert len(done.stdout.splitlines()) >= 3
+
+    def test_looks(self, tmp_path: Path) -> None:
+        """Band, line, runs, smoothing, limits, width and an SVG are the user's to choose."""
+        root = make_experiment(tmp_path / "exp", 2, runs=sweep()).root
+        lines = ["--band", "tolerance", "--statistic", "median", "--no-runs", "--smooth", "50"]
+        cuts = ["--x-limits", "0", "90", "--y-limits", "-9", "0"]
+        place = ["--venue", "column", "--svg-dir", "svg"]
+        done = run_script(tmp_path, root, *lines, *cuts, *place)
+        assert done.stdout.splitlines()[2] == "svg/Pendulum-v1.svg"
+        picture = imread(tmp_path / "plots/png/Pendulum-v1.png")
+        assert picture.shape[1] == 3.25 * DOTS_PER_INCH
 
     def test_options(self, tmp_path: Path) -> None:
         """Directories, file name, label, stage and setting are the user's to choose."""
@@ -129,23 +147,21 @@ class TestScript:
 class TestFunction:
     def test_demo_data(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without data every JSON file of the demo directory is plotted; none is an error."""
-        monkeypatch.setattr("utils.plot_mse_data.DEMO", tmp_path / "demo")
+        monkeypatch.setattr("nthrun.commands.figure_data.DEMO", tmp_path / "demo")
         with pytest.raises(NthrunError, match=r"no demo data here; hint: "):
-            plot_mse_data([], tmp_path, tmp_path)
+            plot_mse_data([], None, here(tmp_path))
         for name in ("Pendulum-v1_SAC.json", "Pendulum-v1_VAC.json"):
             data = kind_of(make_experiment(tmp_path / name, 2, runs=sweep()), "data.json")
             (tmp_path / "demo").mkdir(exist_ok=True)
             data.rename(tmp_path / "demo" / name)
-        entries = plotted(plot_mse_data([], tmp_path, tmp_path)).values()
+        entries = plotted(plot_mse_data([], None, here(tmp_path))).values()
         assert [entry["label"] for [entry] in entries] == ["SAC", "VAC"]
 
     def test_kinds_agree(self, tmp_path: Path) -> None:
         """The same records give the same picture, whatever file they are read from."""
         experiment = make_experiment(tmp_path / "exp", 2, runs=sweep())
         pictures = {
-            plot_mse_data([kind_of(experiment, kind)], tmp_path / kind[-4:], tmp_path, ["SAC"])[
-                0
-            ].read_bytes()
+            plot_mse_data([kind_of(experiment, kind)], ["SAC"], here(tmp_path))[0].read_bytes()
             for kind in KINDS
         }
         assert len(pictures) == 1
@@ -156,7 +172,7 @@ class TestFunction:
         run = make_solver_run(0, 0, 0, eval_metrics={"oracle_gap": np.array([9.0, 3.0, 1.0])})
         data = kind_of(make_experiment(tmp_path / "exp", 1, runs=[run]), kind)
         pictures = [
-            plot_mse_data([data], tmp_path, tmp_path, metric=metric)[0].read_bytes()
+            plot_mse_data([data], None, here(tmp_path), Which(metric=metric))[0].read_bytes()
             for metric in (None, "oracle_gap")
         ]
         assert pictures[0] != pictures[1]
@@ -165,37 +181,37 @@ class TestFunction:
         """Data of one environment share a figure; each environment has its own."""
         names = [("a", "Pendulum-v1"), ("b", "ALE/Pong-v5"), ("c", "Pendulum-v1")]
         roots = [make_experiment(tmp_path / n, 1, env, sweep(1)).root for n, env in names]
-        paths = plot_mse_data(roots, tmp_path / "png", tmp_path / "pdf")
+        paths = plot_mse_data(roots, None, here(tmp_path))
         assert [path.name for path in paths if path.suffix != ".json"] == [
             *("Pendulum-v1.png", "Pendulum-v1.pdf"),
             *("ALE-Pong-v5.png", "ALE-Pong-v5.pdf"),
         ]
         assert list(plotted(paths[:3])) == [str(roots[0]), str(roots[2])]
         with pytest.raises(NthrunError, match=r"--name x: .* 2 environments"):
-            plot_mse_data(roots, tmp_path, tmp_path, name="x")
+            plot_mse_data(roots, None, Output(tmp_path, tmp_path, name="x"))
 
     def test_default_labels(self, tmp_path: Path) -> None:
         """A label is the experiment's name without its environment; equal ones become paths."""
         roots = [tmp_path / place for place in ("one/Pendulum-v1_SAC", "two/Pendulum-v1_SAC")]
         for root in roots:
             kind_of(make_experiment(root, 1, runs=sweep(1)), "data.json")
-        [[entry]] = plotted(plot_mse_data(roots[:1], tmp_path, tmp_path)).values()
+        [[entry]] = plotted(plot_mse_data(roots[:1], None, here(tmp_path))).values()
         assert entry["label"] == "SAC"
-        [[entry]] = plotted(plot_mse_data([roots[0] / "data.json"], tmp_path, tmp_path)).values()
+        [[entry]] = plotted(plot_mse_data([roots[0] / "data.json"], None, here(tmp_path))).values()
         assert entry["label"] == "SAC"
-        both = plotted(plot_mse_data(roots, tmp_path, tmp_path)).values()
+        both = plotted(plot_mse_data(roots, None, here(tmp_path))).values()
         assert [entry["label"] for [entry] in both] == [str(root) for root in roots]
 
     def test_labels(self, tmp_path: Path) -> None:
         """Labels must be one for each DATA, and different within a figure."""
         roots = [make_experiment(tmp_path / n, 1, runs=sweep(1)).root for n in "ab"]
         with pytest.raises(NthrunError, match=r"got 1 labels for 2 data"):
-            plot_mse_data(roots, tmp_path, tmp_path, ["x"])
+            plot_mse_data(roots, ["x"], here(tmp_path))
         with pytest.raises(NthrunError, match=r"label 'x' is taken"):
-            plot_mse_data(roots, tmp_path, tmp_path, ["x", "x"])
+            plot_mse_data(roots, ["x", "x"], here(tmp_path))
 
     def test_nothing_finished(self, tmp_path: Path) -> None:
         """Data without a finished episode is an error that says so."""
         experiment = make_experiment(tmp_path / "exp", runs=[make_run(0, 0, 0, [], [])])
         with pytest.raises(DataFileError, match=r"finished training episode .*; hint: "):
-            plot_mse_data([experiment.root], tmp_path, tmp_path)
+            plot_mse_data([experiment.root], None, here(tmp_path))

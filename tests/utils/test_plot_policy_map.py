@@ -15,7 +15,7 @@ from matplotlib.image import imread
 from model_runs import recorded_run
 from processes import call
 
-from nthrun.analysis.map_figure import policy_map_figure
+from nthrun.analysis.figures.policy_map import policy_map_figure
 from nthrun.commands.policy_map import MapView, map_picture
 from nthrun.environments.ghm import dynamic_programme, free_boundary
 from nthrun.environments.ghm.calibration import Calibration

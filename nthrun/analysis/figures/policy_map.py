@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from nthrun.analysis.figures import COLOURS, DOTS_PER_INCH
+from nthrun.analysis.figures.style import COLOURS, DOTS_PER_INCH
 
 PANEL_INCHES, HEIGHT_INCHES = 3.7, 6.6
 COLOUR_MAP = "cividis"

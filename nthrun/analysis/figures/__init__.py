@@ -1,0 +1,2 @@
+"""Figures. Only this package draws, and without pyplot: no global state, window or backend is
+touched."""

@@ -1,0 +1,100 @@
+"""Bands: what is drawn around the mean or median over runs, and how it is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from nthrun.analysis.intervals import (
+    BETA,
+    CONFIDENCE,
+    location,
+    percentile_bootstrap,
+    runs_needed,
+    student_interval,
+    tolerance_interval,
+)
+from nthrun.errors import NthrunError
+
+Kind = Literal["bootstrap", "student", "tolerance", "stderr", "none"]
+Statistic = Literal["mean", "median"]
+STATISTICS: tuple[Statistic, ...] = ("mean", "median")
+OFFERED: tuple[Kind, ...] = ("bootstrap", "student", "tolerance", "none")
+"""Bands that commands offer; standard errors are left to `plot_utils`."""
+TEXTS = {
+    "bootstrap": f"{CONFIDENCE:.0%} bootstrap band",
+    "student": f"{CONFIDENCE:.0%} Student band",
+    "tolerance": f"tolerance band of {BETA:.0%} of runs",
+    "stderr": "± standard error",
+    "none": "",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Band:
+    """A centre and its band.
+
+    Attributes:
+        centre, low, high: `(num_points,)`; NaN at points without a run.
+        text: what the band is, for a legend; empty where there is none.
+    """
+
+    centre: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    text: str
+
+
+def band_of(runs: np.ndarray, kind: Kind = "bootstrap", statistic: Statistic = "mean") -> Band:
+    """The centre of runs and its band, point by point over the runs with a finite value.
+
+    Bands are those of `intervals`; `stderr` is the mean ± s / √n. With too few runs for a
+    tolerance band it is the range of the runs, and the text says so.
+
+    Args:
+        runs: `(num_runs, num_points)`.
+        kind: of the band.
+        statistic: the centre.
+
+    Raises:
+        NthrunError: a Student band or a standard error of a median.
+    """
+    if statistic == "median" and kind in ("student", "stderr"):
+        raise NthrunError(
+            f"band: got {kind} of a median, allowed: bootstrap, tolerance, none",
+            "choose another band, or the mean",
+        )
+    centre, low, high = np.full((3, runs.shape[1]), np.nan)
+    finite = np.isfinite(runs)
+    patterns, pattern_of = np.unique(finite, axis=1, return_inverse=True)
+    for number, present in enumerate(patterns.T):
+        at = np.flatnonzero(pattern_of.ravel() == number)
+        if present.any():
+            values = runs[np.ix_(present, at)]
+            centre[at] = location(values, statistic)
+            low[at], high[at] = _bounds(values, kind)
+    if kind == "bootstrap":
+        low, high = percentile_bootstrap(runs, statistic=statistic)
+    text = TEXTS[kind]
+    counts = finite.sum(0)
+    if kind == "tolerance" and ((counts > 0) & (counts < runs_needed())).any():
+        text = f"range of runs ({text} needs {runs_needed()})"
+    return Band(centre, low, high, text)
+
+
+def _bounds(values: np.ndarray, kind: Kind) -> tuple[np.ndarray, np.ndarray]:
+    """Low and high of every band but the bootstrap's, of finite values `(num_runs, num_points)`."""
+    if kind == "student":
+        return student_interval(values)
+    if kind == "tolerance" and len(values) < runs_needed():
+        return values.min(axis=0), values.max(axis=0)
+    if kind == "tolerance":
+        found = [tolerance_interval(column) for column in values.T]
+        return np.array([one.low for one in found]), np.array([one.high for one in found])
+    centre = location(values)
+    if kind == "stderr" and len(values) > 1:
+        error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
+        return centre - error, centre + error
+    return centre, centre

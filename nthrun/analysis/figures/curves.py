@@ -1,0 +1,216 @@
+"""Learning curves: a line over runs, its band, and thin lines for the runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from textwrap import fill
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from nthrun.analysis.figures.bands import TEXTS, Band, Kind, Statistic, band_of
+from nthrun.analysis.figures.saving import Shown
+from nthrun.analysis.figures.style import (
+    Look,
+    Style,
+    legend_below,
+    limit,
+    looks,
+    new_figure,
+    panels_of,
+    step_axis,
+)
+from nthrun.analysis.statistics import Curve
+
+MAX_THIN_LINES = 30
+NUM_PER_GROUP = 5
+
+
+@dataclass(frozen=True, slots=True)
+class CurveView:
+    """What is drawn of each curve.
+
+    Attributes:
+        band: around the line.
+        statistic: the line.
+        show_runs: thin lines of the runs.
+        smooth_steps: each run is its mean over so many steps before each point; 0 is off.
+        x_limits, y_limits: of the axes; None fits the curves.
+        log_y: logarithmic, of magnitudes.
+    """
+
+    band: Kind = "bootstrap"
+    statistic: Statistic = "mean"
+    show_runs: bool = True
+    smooth_steps: int = 0
+    x_limits: tuple[float, float] | None = None
+    y_limits: tuple[float, float] | None = None
+    log_y: bool = False
+
+
+def learning_curve_figure(
+    curves: Mapping[str, Curve],
+    title: str,
+    agents: Mapping[str, str] | None = None,
+    view: CurveView | None = None,
+    style: Style | None = None,
+) -> Figure:
+    """Learning curves: the mean over runs, its band, and thin lines for the runs.
+
+    Of more than 30 runs only the best five, the middle five and the worst five are drawn. One
+    run is drawn as one line without a band.
+
+    Args:
+        curves: label -> curve, drawn in this order.
+        title: above the axes.
+        agents: label -> the agent whose colour a curve has, if not the label.
+        view: what is drawn of each.
+        style: width and fonts.
+    """
+    style, view = style or Style(), view or CurveView()
+    with style.context():
+        figure = new_figure(style)
+        [axes] = panels_of(figure, 1, (1, 1), style)
+        handles, heading = draw_curves(axes, curves, agents or {}, view, style)
+        axes.set_title(title)
+        step_axis(axes)
+        axes.set_ylabel(quantity_text(list(curves.values()), view))
+        limit(axes, view.x_limits, view.y_limits)
+        legend_below(figure, style, handles, heading)
+    return figure
+
+
+def draw_curves(
+    axes: Axes,
+    curves: Mapping[str, Curve],
+    agents: Mapping[str, str],
+    view: CurveView,
+    style: Style,
+) -> tuple[list[Line2D], str]:
+    """Draw curves into axes; returns their handles and what lines and bands are."""
+    handles, texts = [], []
+    of_agents = looks(agents.get(label, label) for label in curves)
+    for (label, curve), look in zip(curves.items(), of_agents, strict=True):
+        runs = view_of_runs(curve, view)
+        band = _band(curve, runs, view)
+        text = fill(legend_text(label, curve), style.legend_characters)
+        handles.append(_draw_band(axes, curve.grid, band, look, text))
+        if view.show_runs and len(runs) > 1:
+            thin = runs[shown_runs(runs)]
+            axes.plot(curve.grid, thin.T, color=look.colour, lw=0.4, alpha=0.2, zorder=1)
+        texts.append(band.text)
+    if view.log_y:
+        axes.set_yscale("log", nonpositive="mask")
+    return handles, _heading(curves, texts, view)
+
+
+def view_of_runs(curve: Curve, view: CurveView) -> np.ndarray:
+    """Runs `(num_runs, num_points)` as they are drawn: smoothed, magnitudes on a log axis."""
+    runs = np.abs(curve.runs) if view.log_y else curve.runs
+    return smoothed(runs, curve.grid, view.smooth_steps) if view.smooth_steps else runs
+
+
+def smoothed(runs: np.ndarray, grid: np.ndarray, steps: int) -> np.ndarray:
+    """Mean of each run over the last `steps` training steps up to each point, of finite values.
+
+    Args:
+        runs: `(num_runs, num_points)`.
+        grid: `(num_points,)` training steps, rising.
+        steps: from which a point's mean is taken; at least the point itself counts.
+    """
+    starts = np.minimum(np.searchsorted(grid, grid - steps, side="right"), np.arange(len(grid)))
+    finite = np.isfinite(runs)
+    edge = np.zeros((len(runs), 1))
+    totals = np.hstack([edge, np.cumsum(np.where(finite, runs, 0.0), axis=1)])
+    counts = np.hstack([edge, np.cumsum(finite, axis=1)])
+    ends = np.arange(1, len(grid) + 1)
+    number = counts[:, ends] - counts[:, starts]
+    total = totals[:, ends] - totals[:, starts]
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
+
+
+def shown_runs(runs: np.ndarray) -> np.ndarray:
+    """Rows of `runs` to draw one by one, best first.
+
+    Args:
+        runs: `(num_runs, num_points)`; rows without a finite value are never drawn.
+
+    Returns:
+        all rows if they are at most 30; else the five of the highest mean over the grid, the
+        five around the median, the five of the lowest.
+    """
+    rows = np.flatnonzero(np.isfinite(runs).any(1))
+    means = np.array([runs[row][np.isfinite(runs[row])].mean() for row in rows])
+    order = rows[np.argsort(-means, kind="stable")]
+    if len(order) <= MAX_THIN_LINES:
+        return order
+    middle = (len(order) - NUM_PER_GROUP) // 2
+    groups = order[:NUM_PER_GROUP], order[middle : middle + NUM_PER_GROUP], order[-NUM_PER_GROUP:]
+    return np.concatenate(groups)
+
+
+def legend_text(label: str, curve: Curve) -> str:
+    """What a line is: label, setting, number of runs, and how many of them ended early."""
+    num_runs = len(curve.indices)
+    text = f"{label}, setting {curve.setting_number}, {num_runs} run{'s' * (num_runs != 1)}"
+    stage = f", stage {curve.stage}" if curve.stage else ""
+    early = Counter(status for status in curve.statuses if status != "completed")
+    notes = [f"{count} {status}" for status, count in early.items()]
+    if empty := int((~np.isfinite(curve.runs).any(1)).sum()):
+        notes.append(f"{empty} without a finished episode")
+    return text + stage + (f" ({', '.join(notes)})" if notes else "")
+
+
+def quantity_text(curves: Sequence[Curve], view: CurveView) -> str:
+    """The label of the vertical axis: each quantity once."""
+    names = dict.fromkeys(curve.quantity for curve in curves)
+    return " or ".join(f"|{name}|" if view.log_y else name for name in names)
+
+
+def shown_of_curves(curves: Mapping[str, Curve]) -> list[Shown]:
+    """The runs that curves are of."""
+    return [
+        Shown(curve.source, label, curve.stage, curve.setting_number, curve.indices)
+        for label, curve in curves.items()
+    ]
+
+
+def _band(curve: Curve, runs: np.ndarray, view: CurveView) -> Band:
+    """The band of runs as they are drawn; the curve's own, where it has one and that is it."""
+    kind = view.band if len(runs) > 1 else "none"
+    own = (kind, view.statistic) == ("bootstrap", "mean") and runs is curve.runs
+    if own and np.isfinite(curve.low).any():
+        return Band(curve.mean, curve.low, curve.high, TEXTS[kind])
+    return band_of(runs, kind, view.statistic)
+
+
+def _draw_band(axes: Axes, grid: np.ndarray, band: Band, look: Look, text: str) -> Line2D:
+    marker = look.marker if np.isfinite(band.centre).sum() == 1 else None
+    (line,) = axes.plot(
+        grid,
+        band.centre,
+        color=look.colour,
+        ls=look.style,
+        lw=1.4,
+        marker=marker,
+        label=text,
+        zorder=3,
+    )
+    if band.text:
+        axes.fill_between(grid, band.low, band.high, color=look.colour, alpha=0.3, lw=0, zorder=2)
+    return line
+
+
+def _heading(curves: Mapping[str, Curve], texts: Sequence[str], view: CurveView) -> str:
+    """The legend's title: what line and band are; nothing where there is one run only."""
+    if all(len(curve.runs) == 1 for curve in curves.values()):
+        return ""
+    bands = [text for text in dict.fromkeys(texts) if text]
+    parts = [f"{view.statistic} over runs", *bands]
+    if view.smooth_steps:
+        parts.append(f"smoothed over {view.smooth_steps:,} steps")
+    return ", ".join(parts) + ("; thin: single runs" if view.show_runs else "")

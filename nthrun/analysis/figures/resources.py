@@ -1,0 +1,112 @@
+"""What runs cost: histograms of time and memory, and what to ask a cluster for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from nthrun.analysis.figures.style import (
+    Style,
+    finite_range,
+    legend_below,
+    looks,
+    new_figure,
+    number_axis,
+    panels_of,
+)
+
+RESERVE = 1.25
+"""What is suggested, over the most that was seen."""
+UNITS = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
+TIME_STEP_SECONDS = 300
+MEMORY_STEP_MB = 256
+NUM_BINS = 30
+LEAST_SPREAD = 0.05
+"""Of the greatest; numbers that lie closer are shown as next to one another."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Costs:
+    """What the runs of one experiment cost.
+
+    Attributes:
+        seconds: `(num_runs,)` training and evaluation, each run's share of its pack.
+        memory_mb: `(num_runs,)` peak of the process that each ran in; NaN where it is not known.
+    """
+
+    seconds: np.ndarray
+    memory_mb: np.ndarray
+
+
+def resources_figure(
+    costs: Mapping[str, Costs],
+    title: str,
+    agents: Mapping[str, str] | None = None,
+    style: Style | None = None,
+) -> Figure:
+    """Two histograms: time of the runs and peak memory of their processes.
+
+    Args:
+        costs: label -> of its runs.
+        title: above all.
+        agents: label -> the agent whose colour it has, if not the label.
+        style: width and fonts.
+    """
+    style = style or Style()
+    seconds = np.concatenate([cost.seconds for cost in costs.values()])
+    unit, unit_name = _unit(finite_range(seconds)[1])
+    with style.context():
+        figure = new_figure(style, (1, 2))
+        panels = panels_of(figure, 2, (1, 2), style)
+        of_agents = looks((agents or {}).get(label, label) for label in costs)
+        handles = []
+        columns = [
+            {label: cost.seconds / unit for label, cost in costs.items()},
+            {label: cost.memory_mb for label, cost in costs.items()},
+        ]
+        for axes, column in zip(panels, columns, strict=True):
+            edges = _edges(np.concatenate([*column.values()]))
+            for values, look in zip(column.values(), of_agents, strict=True):
+                counts, _ = np.histogram(values[np.isfinite(values)], edges)
+                axes.stairs(counts, edges, fill=True, color=look.colour, alpha=0.25)
+                axes.stairs(counts, edges, color=look.colour, ls=look.style, lw=1.2)
+            number_axis(axes.xaxis)
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
+        panels[0].set(xlabel=f"time of a run ({unit_name})", ylabel="runs")
+        panels[1].set(xlabel="peak memory of its process (MB)")
+        for label, look in zip(costs, of_agents, strict=True):
+            text = f"{label}, {len(costs[label].seconds)} runs: ask for {suggestion(costs[label])}"
+            handles.append(Line2D([], [], color=look.colour, ls=look.style, label=text))
+        figure.suptitle(title, fontsize=style.font_points)
+        legend_below(figure, style, handles)
+    return figure
+
+
+def suggestion(costs: Costs) -> str:
+    """Time of a run and memory of a process to ask a cluster for: the most seen and a quarter."""
+    most = finite_range(costs.seconds)[1] * RESERVE
+    seconds = max(1, -int(-most // TIME_STEP_SECONDS)) * TIME_STEP_SECONDS
+    hours, rest = divmod(seconds, 3600)
+    text = f"{hours}:{rest // 60:02d}:00 a run"
+    known = costs.memory_mb[np.isfinite(costs.memory_mb)]
+    if not len(known):
+        return text
+    memory = -int(-known.max() * RESERVE // MEMORY_STEP_MB) * MEMORY_STEP_MB
+    return f"{text}, {memory} MB a process"
+
+
+def _unit(most_seconds: float) -> tuple[float, str]:
+    return next((unit for unit in UNITS if most_seconds >= 2 * unit[0]), UNITS[-1])
+
+
+def _edges(values: np.ndarray) -> np.ndarray:
+    low, high = finite_range(values)
+    if high - low <= LEAST_SPREAD * abs(high):
+        width = LEAST_SPREAD * abs(high) or 0.5
+        return np.linspace(low - width, high + width, 8)
+    return np.linspace(low, high, NUM_BINS + 1)

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Plot what runs recorded of their updates and actions: losses, entropy, actions over time.
+
+python utils/plot_metrics.py                                the demo data under docs/demo/
+python utils/plot_metrics.py DATA --metric entropy --setting 3
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+ROOT = Path(__file__).resolve().parents[1]
+# A script sees its own folder only; nthrun lies beside it, wherever it is called from.
+sys.path.insert(0, str(ROOT))
+
+from nthrun.analysis.figures.bands import STATISTICS, Statistic  # noqa: E402  (needs ROOT)
+from nthrun.analysis.figures.reading import (  # noqa: E402
+    actions_of,
+    entries_of,
+    metric_names,
+    require_recorded,
+    series_of,
+    shown_of_entries,
+)
+from nthrun.analysis.figures.series import metric_figure  # noqa: E402
+from nthrun.commands.entry import execute  # noqa: E402
+from nthrun.commands.figure_data import Paths, demo_files, env_name, open_labelled  # noqa: E402
+from nthrun.commands.figure_options import Output, echo_paths, figure_command  # noqa: E402
+
+
+def plot_metrics(
+    data: Paths,
+    labels: Sequence[str] | None,
+    output: Output,
+    metrics: Sequence[str] = (),
+    setting: int | None = None,
+    statistic: Statistic = "mean",
+) -> list[Path]:
+    """Plot panels of recorded series, one figure for each of the data; gives the paths written.
+
+    Args:
+        data: with metrics or actions; none is the demo's.
+        labels: one for each; None takes them from the files' names.
+        output: where the figures go.
+        metrics: names; none is all that are recorded, and actions.
+        setting: whose runs; None is the best.
+        statistic: the thick line.
+
+    Raises:
+        NthrunError: data cannot be read, or leave these series out.
+    """
+    written: list[Path] = []
+    for label, one in open_labelled(data or demo_files("metrics/*.h5"), labels).items():
+        entries = entries_of(one, setting)
+        names = list(metrics) or metric_names(one, entries)
+        actions = [] if metrics else actions_of(entries)
+        require_recorded(one, names, actions)
+        title = output.title or f"{env_name(one)}, {label}"
+        series = series_of(entries, names)
+        figure = metric_figure(series, title, actions, statistic, output.style)
+        shown = shown_of_entries(one, entries, label)
+        written += output.save(figure, f"{env_name(one)}_{label}_metrics", shown)
+    return written
+
+
+@figure_command
+@click.option("--metric", "metrics", multiple=True, help="A series.  [default: all, and actions]")
+@click.option("--setting", type=int, help="Setting to plot.  [default: the best]")
+@click.option("--statistic", type=click.Choice(STATISTICS), default="mean", show_default=True)
+def main(
+    data: Paths,
+    labels: Sequence[str] | None,
+    output: Output,
+    metrics: Sequence[str],
+    setting: int | None,
+    statistic: Statistic,
+) -> None:
+    """Plot what the runs of one setting recorded of every update, one figure for each DATA.
+
+    DATA are data.h5, experiment directories, shards, or a data.json combined with --full, of runs
+    with "metrics" or "train_actions" in "record". Prints the paths written.
+    """
+    echo_paths(plot_metrics(data, labels, output, metrics, setting, statistic))
+
+
+if __name__ == "__main__":
+    execute(main)
