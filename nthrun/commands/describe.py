@@ -18,6 +18,7 @@ from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.memory import readable
 from nthrun.planning.width import Workers
 from nthrun.specs.field import shown
+from nthrun.specs.indices import format_indices
 from nthrun.specs.search.ranges import Range
 from nthrun.specs.search.search_spec import SearchSpec
 from nthrun.specs.search.space import Space
@@ -94,6 +95,8 @@ def _index_lines(spec: ExperimentSpec, indices: Sequence[int], stage: int) -> It
         )
     if len(indices) > SHOWN_INDICES:
         yield f"... and {len(indices) - SHOWN_INDICES} more indices"
+    if len(indices) > 1:
+        yield f"indices: {format_indices(indices)}"
 
 
 def _chosen(spec: ExperimentSpec, setting_number: int) -> str:

@@ -121,7 +121,8 @@ def _indices(options: Options, spec: ExperimentSpec) -> tuple[int, ...]:
         f"--index is missing: which runs to train, counting from 0; this spec has "
         f"{num_settings} setting{'s' * (num_settings != 1)}, so 0-{num_settings - 1} is one "
         f"run of each and {num_settings}-{2 * num_settings - 1} the second",
-        "add for example --index 0, or --runs 2 for two runs of each, or --describe to see them",
+        "add for example --index 0, or --settings 0-9 --runs 2 for two runs of each of ten, or "
+        "--describe to see them",
     )
 
 

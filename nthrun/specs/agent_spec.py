@@ -10,12 +10,12 @@ from typing import Any
 
 from nthrun.errors import Fault, IndexSpecError, SpecError
 from nthrun.specs.declaration import AgentDeclaration, AtMost
-from nthrun.specs.documents import Document
+from nthrun.specs.documents import Document, flatten
 from nthrun.specs.field import RejectedError, Value, plain, shown, unknown_keys
-from nthrun.specs.parameters import ParameterReader, flattened
+from nthrun.specs.parameters import ParameterReader
 from nthrun.specs.search.building import make_sweep
 from nthrun.specs.search.faults import search_faults
-from nthrun.specs.search.ranges import Range, Values
+from nthrun.specs.search.ranges import Range, Values, is_drawn
 from nthrun.specs.search.search_spec import SearchSpec, read_search
 from nthrun.specs.search.space import COUPLER, Space, names_of
 from nthrun.specs.sweep import Sweep
@@ -32,12 +32,14 @@ class AgentSpec:
         parameters: key -> listed values or a range, in digit order; see `Space`.
         declaration: what the agent declares.
         search: how settings are found.
+        suggested: setting number -> setting, of those that a search has suggested so far.
     """
 
     agent_name: str
     parameters: Mapping[str, Values]
     declaration: AgentDeclaration
     search: SearchSpec = field(default_factory=SearchSpec)
+    suggested: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
     @cached_property
     def named(self) -> frozenset[str]:
@@ -50,7 +52,11 @@ class AgentSpec:
         """What settings are found in; hyperparameters the spec does not name at their defaults."""
         declared = {field.name: field.default for field in self.declaration.hyperparameters}
         defaults = {n: v for n, v in declared.items() if v is not None and n not in self.named}
-        inactive = {n: v for n in self.search.conditions if (v := declared[n]) is not None}
+        listed = self.search.settings
+        partial = (n for n in self.named if listed and not all(n in one for one in listed))
+        absent = [n for n in partial if n not in names_of(self.parameters)]
+        silent = (*self.search.conditions, *sorted(absent))
+        inactive = {n: v for n in silent if (v := declared[n]) is not None}
         rules = [rule.expression() for rule in self.declaration.rules]
         constraints = (*self.search.constraints, *(rules if self.search.draws else ()))
         return Space(self.parameters, defaults, self.search.conditions, inactive, constraints)
@@ -58,7 +64,16 @@ class AgentSpec:
     @cached_property
     def sweep(self) -> Sweep:
         """The settings by number."""
-        return make_sweep(self.search, self.space)
+        return make_sweep(self.search, self.space, self.suggested)
+
+    def as_setting(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        """A setting from plain data, as a record or a journal holds it.
+
+        Raises:
+            RejectedError: a value is not what its hyperparameter allows.
+        """
+        fields = {field.name: field for field in self.declaration.hyperparameters}
+        return {name: fields[name].normalise(value) for name, value in raw.items()}
 
     def values_of(self, name: str) -> tuple[Value, ...]:
         """Every value one hyperparameter takes, in order of first appearance; a range's ends."""
@@ -104,16 +119,18 @@ def read_agent_spec(document: Document, declaration: AgentDeclaration) -> AgentS
         raise SpecError([*faults, Fault(document.origin("parameters"), "parameters", problem)])
     fields = {field.name: field for field in declaration.hyperparameters}
     reader = ParameterReader(document, fields)
-    parameters = {key: reader.values(key, value) for key, value in flattened(raw)}
+    parameters = {key: reader.values(key, value) for key, value in flatten(raw, is_drawn)}
     search, found = read_search(document, fields)
     spec = AgentSpec(declaration.name, parameters, declaration, search)
     faults += [*reader.faults, *found, *reader.repeated(parameters)]
-    faults += [*reader.absent(spec.named), *search_faults(search, parameters, fields, document)]
+    faults += reader.absent(spec.named)
+    faults += () if found else search_faults(search, parameters, fields, document)
     faulty = {name for f in faults for name in f.key.removeprefix("parameters.").split(COUPLER)}
-    for rule in declaration.rules if search.is_plain or not faults else ():
+    faults += () if faults else _unanswerable(spec, document)
+    checked = search.is_plain or not (faults or search.draws)  # what is drawn keeps them
+    for rule in declaration.rules if checked else ():
         if faulty.isdisjoint((rule.small, rule.large)):
             faults += _broken(spec, rule, document)
-    faults += () if faults else _unanswerable(spec, document)
     if faults:
         raise SpecError(faults)
     return spec
@@ -122,7 +139,7 @@ def read_agent_spec(document: Document, declaration: AgentDeclaration) -> AgentS
 def _unanswerable(spec: AgentSpec, document: Document) -> Iterator[Fault]:
     """A fault where the search has no first setting."""
     try:
-        spec.sweep.planned(0)
+        next(spec.sweep.examples(()))
     except (RejectedError, IndexSpecError) as error:
         problem = error.problem if isinstance(error, RejectedError) else error.message
         yield Fault(document.origin("search"), "search", problem, error.hint)

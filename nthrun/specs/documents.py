@@ -78,11 +78,13 @@ def read_document(
             faults += found
             _merge(values, content, origins, path, "")
     for override in overrides:
-        _merge(values, override.content, origins, override.source, "")
+        content = override.content(values)
+        faults += _plain_data_faults(override.source, content)
+        _merge(values, content, origins, override.source, "")
     document = Document(values, origins, tuple(map(str, paths)))
     faults += [
         Fault(document.origin(key), key, "written nested and with a dot", "keep one of them")
-        for key in _repeated(key for key, _ in flatten(values))
+        for key in _repeated(key for key, _ in flatten(values, is_drawn))
     ]
     if faults:
         raise SpecError(faults)
@@ -106,11 +108,21 @@ def name_of(document: Document, key: str) -> str:
     raise SpecError([fault])
 
 
-def flatten(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Leaves of a nested mapping, depth first, keys joined by dots."""
+def flatten(
+    mapping: Mapping[str, Any],
+    is_leaf: Callable[[object], bool] = lambda value: False,
+    prefix: str = "",
+) -> Iterator[tuple[str, Any]]:
+    """Leaves of a nested mapping, depth first, keys joined by dots.
+
+    Args:
+        mapping: to be flattened.
+        is_leaf: which mappings are leaves, beside empty ones.
+        prefix: of the keys.
+    """
     for key, value in mapping.items():
-        if isinstance(value, Mapping) and value:
-            yield from flatten(value, f"{prefix}{key}.")
+        if isinstance(value, Mapping) and value and not is_leaf(value):
+            yield from flatten(value, is_leaf, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 

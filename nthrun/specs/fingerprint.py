@@ -18,7 +18,7 @@ def fingerprint(agent: Mapping[str, Any], environment: Mapping[str, Any]) -> str
         agent, environment: validated specs as documents. Validation has already turned a scalar
             into a list of one and a number into its declared type, so whitespace, `1e-3` for
             `0.001` and a scalar for a list of one change nothing, and swapped keys do. The metric
-            of a search counts only where its suggestions depend on it.
+            of a search counts only where it goes by it.
     """
     content = [
         agent["agent_name"],
@@ -53,7 +53,8 @@ def differing_keys(
 def _search(agent: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """What of a search says which setting a number is; empty for the product of the lists."""
     search = agent.get("search", {})
-    told = () if search.get("method") == "bayes" else ("metric", "goal")
+    goes_by = search.get("method") == "bayes" or search.get("pruner", "none") != "none"
+    told = () if goes_by else ("metric", "goal")
     meaning = sorted((key, value) for key, value in search.items() if key not in told)
     return [] if meaning == [("method", "grid")] else meaning
 

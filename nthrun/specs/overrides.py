@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from nthrun.errors import Fault, SpecError
+from nthrun.specs.field import NUMBER_TEXT
 
 ENVIRONMENT, AGENT, SEARCH = "environment", "agent", "search"
 OPTION = "--set"
@@ -20,17 +21,27 @@ class Override:
     Attributes:
         text: as it was given.
         spec: "environment" or "agent", the one it is of.
-        content: what a file that says the same would hold.
+        path: the keys to it, one within the other.
+        value: of it.
     """
 
     text: str
     spec: str
-    content: dict[str, Any]
+    path: tuple[str, ...]
+    value: Any
 
     @property
     def source(self) -> str:
         """What stands for a file's name in errors."""
         return f"{OPTION} {self.text}"
+
+    def content(self, base: Mapping[str, Any]) -> dict[str, Any]:
+        """What a file that says the same would hold.
+
+        Args:
+            base: what it is merged into; where that writes keys with a dot, so does this.
+        """
+        return _nested(self.path, self.value, base)
 
 
 def parse_overrides(texts: Iterable[str]) -> tuple[Override, ...]:
@@ -53,12 +64,9 @@ def parse_overrides(texts: Iterable[str]) -> tuple[Override, ...]:
             hint = "for example --set environment.gamma=0.95"
             faults.append(Fault(f"{OPTION} {text}", "", f"allowed: {allowed}", hint))
             continue
-        path = name.split(".") if spec != AGENT else ["parameters", *name.split(".")]
-        path = [SEARCH, *path] if spec == SEARCH else path
-        content: Any = _value(value.strip())
-        for part in reversed(path):
-            content = {part: content}
-        found.append(Override(text, ENVIRONMENT if spec == ENVIRONMENT else AGENT, content))
+        place = {ENVIRONMENT: (), AGENT: ("parameters",), SEARCH: (SEARCH,)}[spec]
+        of = ENVIRONMENT if spec == ENVIRONMENT else AGENT
+        found.append(Override(text, of, (*place, *name.split(".")), _value(value.strip())))
     if faults:
         raise SpecError(faults)
     return tuple(found)
@@ -69,8 +77,18 @@ def of_spec(overrides: Iterable[Override], spec: str) -> list[Override]:
     return [override for override in overrides if override.spec == spec]
 
 
+def _nested(path: tuple[str, ...], value: Any, base: object) -> dict[str, Any]:
+    """A mapping with a value at the end of a path, whose keys are joined as they are in a base."""
+    there = base if isinstance(base, Mapping) else {}
+    for size in range(len(path), 0, -1):
+        key, rest = ".".join(path[:size]), path[size:]
+        if key in there or size == 1:
+            return {key: _nested(rest, value, there.get(key)) if rest else value}
+    raise AssertionError(path)  # a path has an end
+
+
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
-        return text
+    except (ValueError, RecursionError):
+        return float(text) if NUMBER_TEXT.fullmatch(text) else text

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
 
 from nthrun.errors import Fault
 from nthrun.specs.documents import YAML_SUFFIXES, Document
 from nthrun.specs.field import Field, RejectedError, Value, shown, unknown_keys
-from nthrun.specs.search.ranges import CHOICE, Values, is_drawn, read_range
+from nthrun.specs.search.ranges import CHOICE, Values, read_range
 from nthrun.specs.search.space import COUPLER
-
-
-def flattened(raw: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The keys of `parameters`, nested ones joined by dots, with their values or ranges."""
-    for key, value in raw.items():
-        if isinstance(value, Mapping) and value and not is_drawn(value):
-            yield from flattened(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 class ParameterReader:

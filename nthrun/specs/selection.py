@@ -10,7 +10,7 @@ import numpy as np
 
 from nthrun.errors import IndexSpecError
 from nthrun.specs.field import RejectedError
-from nthrun.specs.indices import format_indices, parse_indices
+from nthrun.specs.indices import MAX_INDICES, format_indices, parse_indices
 from nthrun.specs.search.expression import Expression, parse_expression
 from nthrun.specs.search.filtered import grid_mask, in_any_case
 from nthrun.specs.search.space import Space
@@ -67,7 +67,7 @@ def select(
     numbers: Sequence[int] = range(total)
     if settings is not None:
         numbers = parse_indices(settings, "--settings")
-        sweep.require(numbers[-1])
+        _require(sweep, numbers[-1])
     if len(numbers) > MAX_SETTINGS:
         raise IndexSpecError(
             f"{len(numbers):,} settings, allowed at once: {MAX_SETTINGS:,}",
@@ -75,8 +75,25 @@ def select(
         )
     if where:
         numbers = _matching(sweep, space, numbers, where)
+    if len(numbers) * num_runs > MAX_INDICES:
+        raise IndexSpecError(
+            f"{num_runs:,} runs of {len(numbers):,} settings, allowed at once: {MAX_INDICES:,}",
+            "ask for fewer, and for more when these are done",
+        )
     everything = len(numbers) == total
     return Selection(num_runs, "" if everything else format_indices(numbers))
+
+
+def _require(sweep: Sweep, number: int) -> None:
+    """Check a setting number that was asked for.
+
+    Raises:
+        IndexSpecError: it is out of range.
+    """
+    try:
+        sweep.require(number)
+    except IndexSpecError as error:
+        raise IndexSpecError(f"--settings: {error.message}", error.hint) from None
 
 
 def _matching(

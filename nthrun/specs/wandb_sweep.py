@@ -19,7 +19,7 @@ TAKEN = ("agent_name", "method", "metric", "parameters", "run_cap")
 METHODS = ("grid", "random", "bayes")
 DEFAULT_CAPACITY = 1_000_000
 """Of a search without `run_cap`, which Weights & Biases goes on with until it is stopped."""
-LISTED = ("value", "values")
+KEYS_OF = {"constant": {"value"}, "categorical": {"values"}}
 BOUNDS = ("min", "max")
 RANGES = {
     "uniform": "uniform",
@@ -27,7 +27,7 @@ RANGES = {
     "log_uniform_values": "loguniform",
 }
 """Distributions between `min` and `max`, and ours."""
-_DISTRIBUTIONS = (*RANGES, "constant", "categorical")
+_DISTRIBUTIONS = (*RANGES, *KEYS_OF)
 
 
 def _is_wandb_sweep(content: Mapping[str, Any]) -> bool:
@@ -92,7 +92,10 @@ def _parameters(raw: Mapping[str, Any], fault: Callable[..., None], place: str) 
         key = f"{place}.{name}"
         if isinstance(what, dict) and what.keys() == {"parameters"}:
             nested = what["parameters"]
-            found[name] = _parameters(nested, fault, key) if isinstance(nested, dict) else {}
+            if not isinstance(nested, dict):
+                fault(key, f"got {shown(nested)}, allowed: a mapping")
+                continue
+            found[name] = _parameters(nested, fault, key)
         elif isinstance(what, dict):
             found[name] = _values(what, fault, key)
         else:
@@ -108,13 +111,17 @@ def _values(what: Mapping[str, Any], fault: Callable[..., None], key: str) -> An
         fault(f"{key}.distribution", f"got {shown(distribution)}, allowed: one of {known}")
         return []
     given = what.keys() - {"distribution"}
+    taken = [{*BOUNDS}, {"value"}, {"values"}]
+    if distribution is not None:
+        taken = [KEYS_OF.get(distribution, {*BOUNDS})]
+    if given not in taken:
+        allowed = " or ".join(" and ".join(sorted(keys, reverse=True)) for keys in taken)
+        fault(key, f"got {shown(dict(what))}, allowed: {allowed}")
+        return []
     if given == {"value"}:
         return [what["value"]]
     if given == {"values"}:
         return what["values"]
-    if given != set(BOUNDS):
-        fault(key, f"got {shown(dict(what))}, allowed: value, values, or min and max")
-        return []
     ends = [what["min"], what["max"]]
     whole = all(isinstance(end, int) for end in ends)
     return {RANGES.get(distribution or "", "int" if whole else "uniform"): ends}

@@ -437,7 +437,7 @@ def test_a_missing_index_is_explained(tmp_path: Path) -> None:
     assert "--index is missing: which runs to train, counting from 0" in line
     assert "this spec has 80 settings" in line
     assert "0-79 is one run of each and 80-159 the second" in line
-    assert "hint: add for example --index 0, or --describe" in line
+    assert "hint: add for example --index 0, or --settings 0-9" in line
     single = tmp_path / "single.json"
     single.write_text('{"agent_name": "SAC", "parameters": {}}')
     outcome = main(*SPECS[:2], "--agent-json", str(single))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -496,3 +497,52 @@ def test_status_and_cancel_of_what_waits(tmp_path: Path, cluster: Commands, invo
     assert (code, output, len(errors)) == (2, "", 1)
     assert "Unable to contact slurm controller" in errors[0]
     assert not cluster.calls("scancel")
+
+
+SEARCH = {"method": "random", "capacity": 1000}
+
+
+def test_more_settings_submit_only_what_is_missing(
+    tmp_path: Path, cluster: Commands, invoke: Invoke
+) -> None:
+    """Settings of a search are submitted by number; while they are queued, more settings and more
+    runs submit only the new ones, and the status counts everything that was ever asked for. Plans
+    keep the search and what was set."""
+    write_specs(tmp_path, parameters={"critic_lr": {"loguniform": [1e-4, 1e-2]}, "alpha": [0.1]})
+    spec = tmp_path / "agent.json"
+    spec.write_text(json.dumps(json.loads(spec.read_text()) | {"search": SEARCH}))
+    root = tmp_path / "out" / EXPERIMENT
+    fields = ["--set", "environment.gamma=0.5", "--yes", "--pack", "1", "--packsPerTask", "1"]
+    submitted: list[int] = []
+    for runs, selected, new in (
+        (2, ["--settings", "0-2"], [0, 1, 2, 1000, 1001, 1002]),
+        (2, ["--settings", "0-3"], [3, 1003]),
+        (1, ["--settings", "0-9", "--where", "critic_lr > 0"], [4, 5, 6, 7, 8, 9]),
+        (3, ["--settings", "1"], [2001]),
+    ):
+        code, _, errors = invoke(*arguments(tmp_path, CEDAR, runs), *fields, *selected)
+        assert (code, errors) == (0, []), errors
+        plans = [read_plan(path) for path in plan_paths(root)]
+        indices = sorted(i for plan in plans for task in plan.tasks for i in task.indices)
+        submitted = sorted([*submitted, *new])
+        assert indices == submitted
+        queue(cluster, root)
+    assert all(plan.environment["gamma"] == 0.5 for plan in plans)
+    assert all(plan.agent["search"] == {**SEARCH, "seed": 0} for plan in plans)
+    code, output, _ = invoke("--status", str(tmp_path / "out"))
+    assert code == 0
+    expected, queued = (output.splitlines()[1].split()[place] for place in (2, 6))
+    assert (expected, queued) == (str(len(submitted)), str(len(submitted)))
+
+
+def test_a_selection_that_is_refused(tmp_path: Path, commands: Commands, invoke: Invoke) -> None:
+    """Settings there are not, and fields there are not, are refused before anything is planned."""
+    write_specs(tmp_path)
+    for options, said in (
+        (["--settings", "99"], "--settings: setting 99: allowed 0 to 5"),
+        (["--where", "alpha > 9"], "--where alpha > 9: no setting has that"),
+        (["--set", "environment.gama=1"], "--set environment.gama=1: gama: unknown key"),
+    ):
+        code, output, errors = invoke(*arguments(tmp_path), "--dry-run", *options)
+        assert (code, output, len(errors)) == (2, "", 1)
+        assert said in errors[0]

@@ -19,6 +19,7 @@ from nthrun.scheduling.claim import SILENT_SECONDS
 from nthrun.scheduling.plan import Array, write_plan
 from nthrun.scheduling.slurm import Job, Queue
 from nthrun.scheduling.survey import Asked, active_tasks, experiments_under, take_survey
+from nthrun.specs.indices import format_indices
 from nthrun.specs.selection import Selection
 
 SETTINGS = SPEC.sweep.num_settings
@@ -79,6 +80,21 @@ def test_missing_is_a_set_difference(
             assert found.num_active == len((expected & active) - done)
             total = found.num_recorded + len(found.failed) + found.num_active + len(found.missing)
             assert total == found.num_expected == len(expected)
+
+
+@given(st.sets(st.integers(0, 40)), st.sets(st.integers(0, SETTINGS - 1), min_size=1))
+@settings(max_examples=30, deadline=None)
+def test_only_what_is_selected_is_missing(
+    tmp_path_factory: pytest.TempPathFactory, completed: set[int], chosen: set[int]
+) -> None:
+    """Of a selection of settings only their runs are expected, recorded and missing."""
+    root = tmp_path_factory.mktemp("experiment")
+    record(own_experiment(root), completed)
+    asked = Asked(Selection(3, format_indices(chosen)), 0, False)
+    found = take_survey(SPEC, root, asked, None)
+    expected = {index for index in range(3 * SETTINGS) if index % SETTINGS in chosen}
+    assert set(found.missing) == expected - completed
+    assert (found.num_expected, found.num_recorded) == (len(expected), len(expected & completed))
 
 
 def test_before_the_first_task_all_is_missing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from nthrun.agents.sac.hyperparameters import SAC
 from nthrun.environments.pendulum.declaration import PENDULUM
+from nthrun.planning.experiment_spec import read_experiment_spec
 from nthrun.specs.agent_spec import read_agent_spec
 from nthrun.specs.documents import read_document
 from nthrun.specs.environment_spec import FIELDS, PROTOCOL_KEYS, read_environment_spec
@@ -240,3 +242,36 @@ class TestChanged:
         same = list(first.items()) == list(second.items())
         assert (fingerprint(*one) == fingerprint(*other)) == same
         assert (not differing_keys(one, other)) == same
+
+
+GRIDS = {
+    ("GHM", "mc_pg_search"): (
+        "e37462da757f9f455e9fde76ee593b434c1c9b4ef462cde6e8540fcdfaf3f2b1",
+        "ab883100eaac4679158a1e26bce10a3f99f61c84a60cd48d3450e6b260c6f349",
+    ),
+    ("PendulumContinuous-v1", "SAC_classic_sweep"): (
+        "df6b0969bd43249f68b60803135f787f0059e9872d51fc58c3969bb566b4dc69",
+        "24b75843c567b70648ab6e7ee7fb7c2295823c6afcadd678ad48673968279cce",
+    ),
+    ("PendulumContinuous-v1", "linearAC_example"): (
+        "89f357547d7b27d18b9d0da1a82da640e838b3d640c253ffb8596e1ab952da23",
+        "7a07cf78a92a7cac0e4442b838a0645cbebf7a39a66f924bd2811eeee9a83076",
+    ),
+}
+"""Fingerprint and hash of all settings of shipped grids before there were searches. Records carry
+these fingerprints: they change only with the files."""
+
+
+@pytest.mark.parametrize("names", GRIDS)
+def test_grids_are_what_they_were_before_searches(names: tuple[str, str]) -> None:
+    """A grid without a search keeps the fingerprint and the settings that its records have."""
+    config = Path(__file__).parents[2] / "config"
+    environment, agent = names
+    spec = read_experiment_spec(
+        [str(config / f"environment/{environment}.json")], [str(config / f"agent/{agent}.json")]
+    )
+    settings = [spec.sweep.setting(number) for number in range(spec.sweep.num_settings)]
+    assert (
+        fingerprint(spec.agent.as_document(), spec.environment.as_document()),
+        hashlib.sha256(json.dumps(settings).encode()).hexdigest(),
+    ) == GRIDS[names]

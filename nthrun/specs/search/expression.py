@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -65,8 +66,11 @@ class Expression:
             RejectedError: its values cannot be compared or reckoned with.
         """
         try:
-            return bool(_value(self._tree, setting))
-        except (TypeError, ArithmeticError) as error:
+            value = _value(self._tree, setting)
+            if not isinstance(value, bool):
+                raise TypeError(f"it is {shown(value)}, allowed: true or false")
+            return value
+        except (TypeError, ArithmeticError, RecursionError) as error:
             known = ", ".join(f"{name} {shown(setting[name])}" for name in self.names)
             raise RejectedError(f"{self.text!r} makes no sense with {known}: {error}") from None
 
@@ -84,10 +88,13 @@ def parse_expression(text: object, names: Mapping[str, Any]) -> Expression:
     if not isinstance(text, str) or not text.strip() or len(text) > MAX_CHARACTERS:
         raise RejectedError(f"got {shown(text)}, allowed: an expression of hyperparameters")
     try:
-        tree = ast.parse(_doubled_equals(text.strip()), mode="eval").body
+        with warnings.catch_warnings(action="ignore"):
+            tree = ast.parse(_doubled_equals(text.strip()), mode="eval").body
+        found = tuple(dict.fromkeys(_names(tree, text)))
+    except RejectedError:
+        raise
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise RejectedError(f"got {shown(text)}: not readable, allowed: {ALLOWED}") from None
-    found = tuple(dict.fromkeys(_names(tree, text)))
     for name in found:
         if name not in names:
             hint = did_you_mean(name, names) or f"write a word that is a value in quotes: '{name}'"

@@ -43,8 +43,8 @@ class FilteredSweep(Sweep):
 
     @property
     def varying(self) -> tuple[str, ...]:
-        """The hyperparameters of keys with several values."""
-        return self.grid.varying
+        """The hyperparameters of keys with several values, or with a condition."""
+        return self.space.differing
 
     def setting(self, setting_number: int) -> dict[str, Any]:
         """The hyperparameters of one setting.

@@ -10,76 +10,100 @@ algorithm in R.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 PointMethod = Literal["random", "sobol", "halton"]
-Point = Callable[[int, int], np.ndarray]
-"""`point(number, attempt)`, `(num_dimensions,)` in [0, 1)."""
-
 SOBOL_BITS = 30
 
 
-def point_function(method: PointMethod, num_dimensions: int, seed: int) -> Point:
-    """What gives the points.
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Random points.
 
-    Args:
-        method: of drawing.
+    Attributes:
         num_dimensions: of each point, at least 0.
         seed: of the draws, or of the scrambling of a sequence.
-
-    Returns:
-        `point(number, attempt)`: attempt 0 is the point of a number; a later one, for where that
-        does not serve, is random by any method. `number < 2**30`.
     """
-    sequence = None
-    if num_dimensions and method != "random":
-        make = _sobol if method == "sobol" else _halton
-        sequence = make(num_dimensions, np.random.default_rng(seed))
 
-    def point(number: int, attempt: int) -> np.ndarray:
-        if sequence is not None and attempt == 0:
-            return sequence(number)
-        stream = np.random.SeedSequence(seed, spawn_key=(number, attempt))
-        return np.random.Generator(np.random.PCG64(stream)).random(num_dimensions)
+    num_dimensions: int
+    seed: int
 
-    return point
+    def __call__(self, number: int, attempt: int = 0) -> np.ndarray:
+        """The point of a number, `(num_dimensions,)` in [0, 1).
+
+        Args:
+            number: `0 <= number < 2**30`.
+            attempt: 0 is the point of the number; a later one, for where that does not serve, is
+                random by any method.
+        """
+        stream = np.random.SeedSequence(self.seed, spawn_key=(number, attempt))
+        return np.random.Generator(np.random.PCG64(stream)).random(self.num_dimensions)
 
 
-def _sobol(num_dimensions: int, generator: np.random.Generator) -> Callable[[int], np.ndarray]:
-    """Point n is the exclusive or of the direction numbers at the ones of n's Gray code."""
-    from scipy.stats import qmc  # noqa: PLC0415 - takes a second that other searches do not owe
+@dataclass(frozen=True, slots=True)
+class SobolPoints(Points):
+    """Point n is the exclusive or of the direction numbers at the ones of n's Gray code.
 
-    engine = qmc.Sobol(num_dimensions, scramble=True, bits=SOBOL_BITS, rng=generator)
-    directions, shift = engine._sv, engine._shift
+    Attributes:
+        directions: `(num_dimensions, SOBOL_BITS)`, scrambled.
+        shift: `(num_dimensions,)`, of the first point.
+    """
 
-    def point(number: int) -> np.ndarray:
+    directions: np.ndarray
+    shift: np.ndarray
+
+    def __call__(self, number: int, attempt: int = 0) -> np.ndarray:
+        """See `Points`."""
+        if attempt:
+            return Points.__call__(self, number, attempt)
         gray = number ^ (number >> 1)
         ones = [bit for bit in range(SOBOL_BITS) if gray >> bit & 1]
-        bits = shift ^ np.bitwise_xor.reduce(directions[:, ones], axis=1)
+        bits = self.shift ^ np.bitwise_xor.reduce(self.directions[:, ones], axis=1)
         return np.asarray(bits * 2.0**-SOBOL_BITS)
 
-    return point
+
+@dataclass(frozen=True, slots=True)
+class HaltonPoints(Points):
+    """Coordinate of base b: n's digits in base b, permuted place by place, behind the point.
+
+    Attributes:
+        tables: for each coordinate its base, and for each place how digits are permuted.
+    """
+
+    tables: tuple[tuple[int, tuple[tuple[int, ...], ...]], ...]
+
+    def __call__(self, number: int, attempt: int = 0) -> np.ndarray:
+        """See `Points`."""
+        if attempt:
+            return Points.__call__(self, number, attempt)
+        return np.array([_coordinate(number, *table) for table in self.tables])
 
 
-def _halton(num_dimensions: int, generator: np.random.Generator) -> Callable[[int], np.ndarray]:
-    """Coordinate of base b: n's digits in base b, permuted place by place, behind the point."""
+def _coordinate(number: int, base: int, permutations: tuple[tuple[int, ...], ...]) -> float:
+    total, weight = 0.0, 1.0 / base
+    for permuted in permutations:
+        number, digit = divmod(number, base)
+        total += permuted[digit] * weight
+        weight /= base
+    return total
+
+
+def point_function(method: PointMethod, num_dimensions: int, seed: int) -> Points:
+    """The points of a method."""
+    if method == "random" or not num_dimensions:
+        return Points(num_dimensions, seed)
     from scipy.stats import qmc  # noqa: PLC0415 - takes a second that other searches do not owe
 
-    engine = qmc.Halton(num_dimensions, scramble=True, rng=generator)
-    tables = [
-        (base, [row.tolist() for row in permutations])
-        for base, permutations in zip(engine.base, engine._permutations, strict=True)
-    ]
-
-    def coordinate(number: int, base: int, permutations: list[list[int]]) -> float:
-        total, weight = 0.0, 1.0 / base
-        for permuted in permutations:
-            number, digit = divmod(number, base)
-            total += permuted[digit] * weight
-            weight /= base
-        return total
-
-    return lambda number: np.array([coordinate(number, *table) for table in tables])
+    generator = np.random.default_rng(seed)
+    if method == "sobol":
+        sobol = qmc.Sobol(num_dimensions, scramble=True, bits=SOBOL_BITS, rng=generator)
+        return SobolPoints(num_dimensions, seed, sobol._sv, sobol._shift)
+    halton = qmc.Halton(num_dimensions, scramble=True, rng=generator)
+    tables = tuple(
+        (base, tuple(map(tuple, permutations.tolist())))
+        for base, permutations in zip(halton.base, halton._permutations, strict=True)
+    )
+    return HaltonPoints(num_dimensions, seed, tables)

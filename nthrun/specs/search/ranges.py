@@ -52,7 +52,7 @@ class Range:
         return {self.kind: [self.low, self.high]}
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.low:g} to {self.high:g}"
+        return f"{self.kind} {shown(self.low)} to {shown(self.high)}"
 
 
 Values = tuple[Value, ...] | Range

@@ -10,36 +10,19 @@ from nthrun.errors import Fault
 from nthrun.specs.documents import YAML_SUFFIXES, Document
 from nthrun.specs.field import Field, RejectedError, Value, plain, shown, unknown_keys
 from nthrun.specs.search.expression import Expression, parse_expression
-from nthrun.specs.search.sweeps import MAX_CAPACITY
-
-GRID, SETTINGS, BAYES = "grid", "settings", "bayes"
-DRAWN = ("random", "sobol", "halton")
-METHODS = (GRID, *DRAWN, SETTINGS, BAYES)
-GOALS = ("maximize", "minimize")
-
-FIELDS = (
-    Field("method", "str", GRID, "how settings are found", choices=METHODS),
-    Field(
-        "capacity",
-        "int",
-        None,
-        "settings there may ever be; how many are run is said on the command line",
-        minimum=1,
-        maximum=MAX_CAPACITY,
-    ),
-    Field("seed", "int", 0, "of the draws", minimum=0, maximum=2**63 - 1),
-    Field("metric", "str", "return", "what settings are compared by"),
-    Field("goal", "str", "maximize", "which way the metric is better", choices=GOALS),
-    Field("sampler", "str", "tpe", "what suggests settings", choices=("tpe", "cmaes", "gp")),
+from nthrun.specs.search.search_fields import (
+    BAYES,
+    CONDITIONS,
+    CONSTRAINTS,
+    DRAWN,
+    FIELDS,
+    GRID,
+    KEYS_OF,
+    KNOWN_GOALS,
+    LISTED,
 )
-CONSTRAINTS, CONDITIONS, LISTED = "constraints", "conditions", "settings"
-KEYS_OF = {
-    GRID: ("metric", "goal", CONSTRAINTS, CONDITIONS),
-    **dict.fromkeys(DRAWN, ("capacity", "seed", "metric", "goal", CONSTRAINTS, CONDITIONS)),
-    SETTINGS: ("metric", "goal", LISTED),
-    BAYES: ("capacity", "seed", "metric", "goal", "sampler", CONSTRAINTS, CONDITIONS),
-}
-"""Which keys each method takes beside its own name."""
+
+_DEFAULTS = {one.name: one.default for one in FIELDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +30,7 @@ class SearchSpec:
     """How the settings of an agent spec are found.
 
     Attributes:
-        values: the fields of `FIELDS` that the spec names, checked.
+        values: the fields of `FIELDS` that the spec names, and those that settings depend on.
         constraints: what must hold of every setting.
         conditions: hyperparameter -> when it counts.
         settings: the listed ones, name -> value, as far as they were checked.
@@ -74,6 +57,11 @@ class SearchSpec:
         return self.text("method")
 
     @property
+    def goal(self) -> str:
+        """Which way the metric is better, one of `GOALS`."""
+        return str(self.values.get("goal") or KNOWN_GOALS[self.text("metric")])
+
+    @property
     def draws(self) -> bool:
         """Whether settings are drawn or suggested, from ranges too."""
         return self.method in (*DRAWN, BAYES)
@@ -95,9 +83,6 @@ class SearchSpec:
                 {name: plain(value) for name, value in setting.items()} for setting in self.settings
             ]
         return {} if document == {"method": GRID} else document
-
-
-_DEFAULTS = {one.name: one.default for one in FIELDS}
 
 
 def read_search(document: Document, fields: Mapping[str, Field]) -> tuple[SearchSpec, list[Fault]]:
@@ -141,7 +126,11 @@ class _Reader:
             if one.name in self.raw:
                 value = self._normalised(one.name, one, self.raw[one.name])
                 found |= {} if value is None else {one.name: value}
-        return found
+        method = str(found.get("method", GRID))
+        taken = ("method", *KEYS_OF[method])
+        meant = ("method", "seed", *(("metric", "sampler") if method == BAYES else ()))
+        defaults = {n: v for n in meant if n in taken and (v := _DEFAULTS[n]) is not None}
+        return defaults | found
 
     def constraints(self) -> Iterator[Expression]:
         """What must hold."""
@@ -182,11 +171,14 @@ class _Reader:
             self.fault(key, problem, hint)
         taken = ("method", *KEYS_OF[method])
         for key in self.raw:
-            if key in known and key not in taken:
+            if key in known and key not in taken and self.raw.get("method", GRID) == method:
                 self.fault(key, f"not for method {method}, which takes: {', '.join(taken)}")
         for key in ("capacity", LISTED):
             if key in taken and key not in self.raw:
                 self.fault(key, f"missing: method {method} needs it", _NEEDED[key])
+        metric = self.raw.get("metric", "return")
+        if "goal" not in self.raw and isinstance(metric, str) and metric not in KNOWN_GOALS:
+            self.fault("goal", f"missing, and not known of metric {metric}", _NEEDED["goal"])
 
     def _setting(self, number: int, raw: Mapping[str, object]) -> Mapping[str, Value]:
         place = f"{LISTED}[{number}]"
@@ -216,6 +208,7 @@ class _Reader:
 
 
 _NEEDED = {
+    "goal": "give maximize or minimize",
     "capacity": 'the most settings there may ever be, for example "capacity": 1000',
     LISTED: 'for example "settings": [{"critic_lr": 0.001}, {"critic_lr": 0.01}]',
 }

@@ -26,7 +26,8 @@ class Space:
         defaults: hyperparameters the spec does not name, with their declared defaults.
         conditions: hyperparameter -> when it counts. Where that does not hold, it takes the value
             of `inactive` instead; later conditions see what earlier ones did.
-        inactive: value of each hyperparameter with a condition where it does not count.
+        inactive: value of each hyperparameter with a condition where it does not count, and of
+            each that some of the settings listed leave out.
         constraints: what must hold of every setting.
     """
 
@@ -44,6 +45,12 @@ class Space:
             for key, values in self.parameters.items()
             if isinstance(values, Range) or len(values) > 1
         )
+
+    @cached_property
+    def differing(self) -> tuple[str, ...]:
+        """The hyperparameters that take several values, the one where they do not count too."""
+        keys = (key for key in self.parameters if key in self.varying or key in self.conditions)
+        return tuple(names_of(dict.fromkeys(keys)))
 
     @cached_property
     def constant(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from nthrun.errors import IndexSpecError
 from nthrun.specs.search.points import point_function
 from nthrun.specs.search.ranges import Range
-from nthrun.specs.search.space import Space, names_of, split
+from nthrun.specs.search.space import Space, split
 from nthrun.specs.search.sweeps import NUM_EXAMPLES, drawn
 from nthrun.specs.sweep import Sweep
 
@@ -39,7 +39,7 @@ class SuggestedSweep(Sweep):
     @cached_property
     def varying(self) -> tuple[str, ...]:
         """The hyperparameters of keys with ranges or several values."""
-        return tuple(names_of(dict.fromkeys(self.space.varying)))
+        return self.space.differing
 
     def setting(self, setting_number: int) -> dict[str, Any]:
         """The hyperparameters of one setting.

@@ -9,8 +9,8 @@ from typing import Any
 
 from nthrun.errors import IndexSpecError
 from nthrun.specs.field import RejectedError
-from nthrun.specs.search.points import Point
-from nthrun.specs.search.space import Space, names_of, texts_of
+from nthrun.specs.search.points import Points
+from nthrun.specs.search.space import Space, texts_of
 from nthrun.specs.sweep import Sweep
 
 MAX_CAPACITY = 2**30
@@ -31,7 +31,7 @@ class DrawnSweep(Sweep):
     """
 
     space: Space
-    point: Point
+    point: Points
     capacity: int
 
     @property
@@ -39,10 +39,10 @@ class DrawnSweep(Sweep):
         """The capacity."""
         return self.capacity
 
-    @cached_property
+    @property
     def varying(self) -> tuple[str, ...]:
-        """The hyperparameters of keys with ranges or several values."""
-        return tuple(names_of(dict.fromkeys(self.space.varying)))
+        """The hyperparameters of keys with ranges, several values or a condition."""
+        return self.space.differing
 
     def setting(self, setting_number: int) -> dict[str, Any]:
         """The hyperparameters of one setting.
@@ -95,7 +95,7 @@ class ListedSweep(Sweep):
         return map(dict, reversed(seen.values()))
 
 
-def drawn(space: Space, point: Point, number: int) -> dict[str, Any]:
+def drawn(space: Space, point: Points, number: int) -> dict[str, Any]:
     """The setting of a number: the first allowed one of its draws.
 
     Raises:
