@@ -73,7 +73,7 @@ class Scores:
 
 def read_scores(
     data: Data,
-    metric: str = TRAINING_RETURN.name,
+    metric: str | None = None,
     last: float = WHOLE_RUN,
     stage: Stage = None,
     direction: str | None = None,
@@ -82,11 +82,12 @@ def read_scores(
 
     Args:
         data: an opened shard, experiment directory, data.json or data.h5.
-        metric: "return" is that of training episodes, or of evaluations where no run has one;
-            "evaluation" the mean over evaluations, each counting for the steps since the one
-            before; "final_evaluation" the last one's; any other of `eval_metrics`, such as
-            "oracle_gap", likewise, or of `metrics`, each update counting alike; "train_time",
-            "eval_time" (seconds), "peak_memory" (MB).
+        metric: None is what the experiment's search goes by, else "return", that of training
+            episodes, or of evaluations where no run has one; "evaluation" is the mean over
+            evaluations, each counting for the steps since the one before; "final_evaluation" the
+            last one's; any other of `eval_metrics`, such as "oracle_gap", likewise, or of
+            `metrics`, each update counting alike; "train_time", "eval_time" (seconds),
+            "peak_memory" (MB).
         last: percent of the run's counted steps, in (0, 100].
         stage: whose runs.
         direction: "maximize" or "minimize"; None is what is known of the metric.
@@ -96,6 +97,12 @@ def read_scores(
             the metric.
         NthrunError: `last` or the direction does not fit the metric.
     """
+    if metric is None:
+        search = data["experiment"]["agent"].get("search", {})
+        metric, direction = (
+            search.get("metric", TRAINING_RETURN.name),
+            direction or search.get("goal"),
+        )
     entries = chosen_entries(data, stage)
     found = bulk_of(entries, ("agent_params",))
     trained = bool(found.numbers["total_train_episodes"].any())

@@ -143,7 +143,7 @@ def best_setting(data: Data, stage: int | None = None) -> SettingScore:
         DataFileError: no run of the stage, or none with a return to show.
     """
     stage = _lowest(data) if stage is None else stage
-    runs = runs_by_setting(read_scores(data, stage=stage))
+    runs = runs_by_setting(read_scores(data, TRAINING_RETURN.name, stage=stage))
     place = best_place([runs])
     if place is None:
         raise _nothing_finished(data, f"run of stage {stage}")

@@ -37,7 +37,7 @@ def _parse_stage(context: click.Context, option: click.Parameter, value: str | N
 class Request:
     """What is asked for; the fields are the command's options."""
 
-    metric: str
+    metric: str | None
     last: float
     direction: str | None
     stage: Stage
@@ -57,7 +57,9 @@ class Request:
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("experiments", nargs=-1, required=True, metavar="EXPERIMENT...")
-@click.option("--metric", default="return", show_default=True, help="What runs are compared by.")
+@click.option(
+    "--metric", help="What runs are compared by.  [default: the search's metric, else return]"
+)
 @click.option(
     "--last",
     default=WHOLE_RUN,

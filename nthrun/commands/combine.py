@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -13,7 +15,9 @@ from rich.progress import Progress
 from nthrun.errors import DataFileError
 from nthrun.records.combine import Combined
 from nthrun.records.combine import combine as combine_records
-from nthrun.records.experiment import Experiment, open_experiment
+from nthrun.records.data import open_data
+from nthrun.records.experiment import Experiment, is_experiment, open_experiment
+from nthrun.records.old_results import Imported, import_old, old_pickles
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -25,27 +29,38 @@ def combine(directory: Path, output: Path | None, full: bool, debug: bool) -> in
     """Merge the records of the experiment directory DIR into OUT.
 
     OUT ends in .json (default: DIR/data.json; learned parameters and per-step series are left
-    out unless --full) or .h5 (holds everything). Combining again adds what is new; records
-    whose shards are gone stay.
+    out unless --full) or .h5 (holds everything); DIR/summary.json tells how its settings stand.
+    Combining again adds what is new; records whose shards are gone stay. DIR may also hold the
+    result pickles (.pkl) of the tool whose files nthrun keeps to; nothing in them is run.
     """
+    output = output or directory / "data.json"
+    if not is_experiment(directory) and old_pickles(directory):
+        with _shown("importing") as progress:
+            imported = import_old(directory, output, full, progress)
+        return _report_imported(imported)
     experiment = open_experiment(directory)
-    console = Console(file=sys.stderr)
-    with Progress(console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("combining", total=None)
-        result = combine_records(
-            experiment,
-            output or directory / "data.json",
-            full,
-            lambda done, total: progress.update(task, completed=done, total=total),
-        )
+    with _shown("combining") as progress:
+        result = combine_records(experiment, output, full, progress)
     if not result.num_runs and not result.unreadable and not result.output.exists():
         raise DataFileError(f"{directory}: no records yet")
-    return _report(experiment, result)
+    code = _report(experiment, result)
+    if result.num_runs:
+        from nthrun.commands.summing_up import summed_up  # noqa: PLC0415 - imports scipy
+
+        summed_up(open_data(result.output), experiment.root, stage=0)
+    return code
+
+
+@contextlib.contextmanager
+def _shown(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, moved by (done, total)."""
+    console = Console(file=sys.stderr)
+    with Progress(console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def _report(experiment: Experiment, result: Combined) -> int:
-    for path, problem in result.unreadable:
-        print(f"error: could not read {path}: {problem}", file=sys.stderr)
     for (setting_number, stage, run_number), key in result.conflicts:
         index = run_number * experiment.manifest.num_settings + setting_number
         forget = f"python -m nthrun forget {shlex.quote(str(experiment.root))} --index {index}"
@@ -55,6 +70,26 @@ def _report(experiment: Experiment, result: Combined) -> int:
             f"--stage {stage}` removes them, then run it again",
             file=sys.stderr,
         )
+    return _report_all(result)
+
+
+def _report_imported(imported: Imported) -> int:
+    result = imported.combined
+    for path, keys in imported.left_out:
+        print(f"note: {path}: left out: {', '.join(keys)}", file=sys.stderr)
+    for (setting_number, stage, run_number), key in result.conflicts:
+        print(
+            f"error: conflict: setting {setting_number}, run {run_number} of stage {stage} has "
+            f"records that differ in {key}; all are kept; hint: their `imported_from` names the "
+            f"pickles; move the wrong one and {result.output} away, then combine again",
+            file=sys.stderr,
+        )
+    return _report_all(result)
+
+
+def _report_all(result: Combined) -> int:
+    for path, problem in result.unreadable:
+        print(f"error: could not read {path}: {problem}", file=sys.stderr)
     if result.carried:
         print(
             f"note: {result.carried} of the records are held by an earlier file alone",

@@ -62,7 +62,7 @@ class ScoreChoice:
         metric, last, direction, stage: as `read_scores` takes them.
     """
 
-    metric: str = "return"
+    metric: str | None = None
     last: float = 100.0
     direction: str | None = None
     stage: Stage = None
@@ -105,7 +105,9 @@ def figure_command(function: Command) -> click.Command:
 def score_options(function: Command) -> Command:
     """`--metric`, `--last`, `--direction` and `--stage`, as one argument `choice`."""
 
-    def run(metric: str, last: float, direction: str | None, stage: Any, **options: Any) -> None:
+    def run(
+        metric: str | None, last: float, direction: str | None, stage: Any, **options: Any
+    ) -> None:
         function(choice=ScoreChoice(metric, last, direction, stage), **options)
 
     run.__doc__ = function.__doc__
@@ -143,10 +145,8 @@ _FIGURE_OPTIONS = (
 _SCORE_OPTIONS = (
     click.option(
         "--metric",
-        default="return",
-        show_default=True,
         help="return, evaluation, final_evaluation, train_time, peak_memory, or any that the runs "
-        "recorded, such as oracle_gap.",
+        "recorded, such as oracle_gap.  [default: the search's, else return]",
     ),
     click.option(
         "--last",

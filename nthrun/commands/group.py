@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nthrun.commands.scoreboard import score_of, swept
 from nthrun.errors import NotReplayedError, NthrunError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import Pack, PlannedRun, plan_packs, plan_run
 from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run
 from nthrun.records.sealed import modified, storage_error
+from nthrun.studies.pruning import judge_of
+from nthrun.studies.study import suggested_settings
 from nthrun.training.attempts import abandon_checkpoints
 from nthrun.training.device import prepare_torch
 from nthrun.training.loop import Training
@@ -63,28 +66,40 @@ def train_group(group: list[int], around: Surroundings, request: Request, report
     """
     around.on_block = lambda steps, last_return: report(Advanced(steps, last_return))
     around.note = lambda line: report(Noted(line))
-    resume = _still_missing(group, around, request, report)
+    assert around.experiment is not None
+    missing = _still_missing(group, around.experiment, request)
+    around.spec = suggested_settings(around.spec, around.experiment, missing, request.stage)
+    resume = _checkpoints(missing, around, request.stage, report)
+    judge = judge_of(around.spec, around.experiment, request.stage)
+    around.hopeless = None if judge is None else judge.hopeless
     names = around.spec.agent.declaration.static_names()
     runs = (plan_run(around.spec, i, request.stage, _step(resume[i])) for i in resume)
     for pack in plan_packs(runs, names, len(group)):
         indices = tuple(run.index for run in pack.runs)
         report(Began(indices, pack.start_step * len(indices)))
         for run in _train_and_record(pack, around, resume, request):
-            report(Recorded(run["index"], run["status"] == "failed", _summary(run)))
+            search, varying = around.spec.agent.search, around.spec.sweep.varying
+            told = _summary(run), score_of(run, search), swept(run, varying)
+            report(Recorded(run["index"], run["status"] == "failed", *told))
 
 
-def _still_missing(
-    group: list[int], around: Surroundings, request: Request, report: Report
+def _still_missing(group: list[int], experiment: Experiment, request: Request) -> list[int]:
+    """Those of a group that are not recorded by now."""
+    if request.overwrite:
+        return group
+    return experiment.inventory().missing(group, request.stage, request.retry_failed)
+
+
+def _checkpoints(
+    indices: list[int], around: Surroundings, stage: int, report: Report
 ) -> dict[int, CheckpointFile | None]:
-    """Index -> its newest checkpoint, for those of a group that are not recorded by now."""
-    experiment = around.experiment
-    assert experiment is not None
-    if not request.overwrite:
-        group = experiment.inventory().missing(group, request.stage, request.retry_failed)
-    found, refused = find_checkpoints(experiment.checkpoints, request.stage, group, around.facts())
+    """Index -> its newest checkpoint."""
+    assert around.experiment is not None
+    directory = around.experiment.checkpoints
+    found, refused = find_checkpoints(directory, stage, indices, around.facts())
     for line in refused:
         report(Noted(line))
-    return {index: found.get(index) for index in group}
+    return {index: found.get(index) for index in indices}
 
 
 def _step(checkpoint: CheckpointFile | None) -> int:

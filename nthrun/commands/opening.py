@@ -14,6 +14,8 @@ from nthrun.records.experiment import (
     create_experiment,
     is_experiment,
 )
+from nthrun.studies.study import known_settings
+from nthrun.training.loggers import require_loggers
 
 if TYPE_CHECKING:
     from nthrun.commands.request import Request
@@ -30,7 +32,9 @@ def open_for(spec: ExperimentSpec, request: Request, root: Path | None = None) -
     Raises:
         FingerprintError: it belongs to other specs.
         DeviceError: this machine cannot provide what the manifest says.
+        MissingExtraError: a package that logs are written with is not installed.
     """
+    require_loggers(spec.environment.items("log"))
     root = root or spec.directory(request.save_dir)
     if is_experiment(root):
         agent, environment = spec.agent.as_document(), spec.environment.as_document()
@@ -76,3 +80,16 @@ def require_fixed(experiment: Experiment, request: Request) -> None:
                 f"the runs of {experiment.root} are made on cuda, and this machine has no GPU",
                 "run on a machine with a GPU, or give another --save-dir",
             )
+
+
+def with_suggestions(spec: ExperimentSpec, save_dir: str) -> ExperimentSpec:
+    """The specs with the settings that their search has suggested so far.
+
+    Raises:
+        FingerprintError: the directory belongs to other specs.
+    """
+    root = spec.directory(save_dir)
+    if not is_experiment(root):
+        return spec
+    agent, environment = spec.agent.as_document(), spec.environment.as_document()
+    return known_settings(spec, continue_experiment(root, agent, environment))

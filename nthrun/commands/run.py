@@ -20,11 +20,12 @@ from nthrun.commands.options import (
     stage_option,
     where_option,
 )
-from nthrun.commands.request import MAX_WORKERS, Options, Request, make_request
+from nthrun.commands.request import MAX_WORKERS, Options, make_request
 from nthrun.errors import FingerprintError
 from nthrun.planning.costs import Asked
-from nthrun.planning.experiment_spec import read_experiment_spec
+from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
 from nthrun.specs.overrides import ENVIRONMENT, of_spec, parse_overrides
+from nthrun.specs.search.search_fields import BAYES
 from nthrun.specs.solving import require_solvable
 
 
@@ -124,6 +125,23 @@ def _run(options: Options) -> int:
     agent, environment = spec.agent.declaration, spec.environment
     of_environment = of_spec(overrides, ENVIRONMENT)
     require_solvable(agent, environment, options.env_json, options.backend, of_environment)
+    try:
+        return _carried_out(spec, options)
+    except FingerprintError as error:
+        hint = error.hint or _other_directory(options.save_dir)
+        raise FingerprintError(error.message, hint) from error
+
+
+def _carried_out(spec: ExperimentSpec, options: Options) -> int:
+    """Describe, verify or train.
+
+    Raises:
+        FingerprintError: the experiment directory belongs to other specs.
+    """
+    if spec.agent.search.method == BAYES:
+        from nthrun.commands.opening import with_suggestions  # noqa: PLC0415 - imports h5py
+
+        spec = with_suggestions(spec, options.save_dir)
     request = make_request(options, spec)
     if options.only_describe:
         asked = Asked(request.device, request.backend, request.pack, request.workers)
@@ -132,18 +150,15 @@ def _run(options: Options) -> int:
     # Training imports torch, which takes seconds that --help and --describe do not owe.
     from nthrun.commands import train, verify  # noqa: PLC0415
 
-    try:
-        if options.verify:
-            return verify.verify(spec, request)
-        return train.train(spec, request)
-    except FingerprintError as error:
-        raise FingerprintError(error.message, error.hint or _other_directory(request)) from error
+    if options.verify:
+        return verify.verify(spec, request)
+    return train.train(spec, request)
 
 
-def _other_directory(request: Request) -> str:
+def _other_directory(save_dir: str) -> str:
     """The command that works: the same one with another save dir."""
     arguments = list(sys.argv[1:])
-    other = f"{request.save_dir.rstrip('/')}_new"
+    other = f"{save_dir.rstrip('/')}_new"
     for place, argument in enumerate(arguments):
         if argument == "--save-dir":
             arguments[place + 1] = other

@@ -10,22 +10,23 @@ from pathlib import Path
 
 import click
 
+from nthrun.commands.opening import with_suggestions
 from nthrun.commands.request import pack_lanes
 from nthrun.commands.schedule_tables import place_of, show_costs
-from nthrun.commands.task_entry import run_task
-from nthrun.errors import DataFileError, RunFailedError, SlurmError, StorageError
+from nthrun.commands.submit_arrays import submit_arrays
+from nthrun.errors import DataFileError, RunFailedError, SlurmError
 from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
-from nthrun.records.sealed import ensure_directory, storage_error
 from nthrun.scheduling.drafting import Choices, Draft, draft_plan
 from nthrun.scheduling.limits import Limits, read_limits, require_runnable
 from nthrun.scheduling.locking import scheduling_lock
-from nthrun.scheduling.plan import Plan, write_plan
+from nthrun.scheduling.plan import write_plan
 from nthrun.scheduling.slurm import Queue, has_slurm, read_queue
 from nthrun.scheduling.snapshot import ENTRY, require_code_root, snapshot_name, take_snapshot
-from nthrun.scheduling.submission import log_pattern, pause, script_of, submit_array
+from nthrun.scheduling.submission import script_of
 from nthrun.scheduling.survey import Asked, take_survey
 from nthrun.specs.cluster_spec import ClusterSpec, read_cluster_spec
 from nthrun.specs.overrides import ENVIRONMENT, of_spec, parse_overrides
+from nthrun.specs.search.search_fields import BAYES
 from nthrun.specs.selection import select
 from nthrun.specs.solving import require_solvable
 from nthrun.training.progress import note
@@ -140,6 +141,8 @@ def _specs(wanted: Submission) -> dict[Path, ExperimentSpec]:
         spec = read_experiment_spec([wanted.environment], [agent], overrides)
         declared, asked, files = spec.agent.declaration, wanted.backend, [wanted.environment]
         own = of_spec(overrides, ENVIRONMENT)
+        if spec.agent.search.method == BAYES:
+            spec = with_suggestions(spec, wanted.save_dir)
         require_solvable(declared, spec.environment, files, asked, own)
         root = spec.directory(wanted.save_dir).absolute()
         if root in specs:
@@ -236,51 +239,10 @@ def _carry_out(draft: Draft, wanted: Submission) -> None:
                 "give the same command again",
             )
         if not draft.plan.cluster.is_local:
-            _submit_arrays(replace(draft.plan, code=take_snapshot(Path(wanted.root), root)))
+            submit_arrays(replace(draft.plan, code=take_snapshot(Path(wanted.root), root)))
             return
         write_plan(draft.plan)
         from nthrun.commands.run_here import run_plan  # noqa: PLC0415 - imports torch
 
         # Its later tasks have no sign of life yet, so that only the lock tells others of them.
         run_plan(draft.plan)
-
-
-def _submit_arrays(plan: Plan) -> None:
-    """Write a plan, then submit its arrays.
-
-    Raises:
-        SlurmError: Slurm refuses one; those before it stay submitted.
-    """
-    write_plan(plan)
-    for array, part in enumerate(plan.arrays):
-        if array:
-            pause()
-        try:
-            job = _submit_array(plan, array)
-        except (SlurmError, StorageError) as error:
-            if array == 0:
-                plan.path.unlink(missing_ok=True)
-            submitted = sum(a.num_tasks for a in plan.arrays[:array])
-            raise type(error)(
-                f"{error.message} ({submitted} of {len(plan.tasks)} tasks were submitted before)",
-                error.hint,
-            ) from error
-        tasks = f"{part.num_tasks} task{'s' * (part.num_tasks != 1)}"
-        print(f"{place_of(plan.root)}: submitted job {job}: {tasks}", flush=True)
-
-
-def _submit_array(plan: Plan, array: int) -> str:
-    """Make room for an array's logs and submit it; returns its job.
-
-    Raises:
-        StorageError: something cannot be written.
-        SlurmError: Slurm refuses.
-    """
-    folder = log_pattern(plan, array).parent
-    try:
-        ensure_directory(folder)
-        return submit_array(plan, array, run_task)
-    except (SlurmError, StorageError):
-        raise
-    except OSError as error:
-        raise storage_error(folder, error) from error

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import click
 import torch
 
 from nthrun.commands.group import surroundings, train_group
 from nthrun.commands.opening import open_for
+from nthrun.commands.scoreboard import Scoreboard
 from nthrun.commands.worker import Job
 from nthrun.commands.worker_handle import Places, visible_gpus
 from nthrun.commands.workers import Oversight, WorkerPool
@@ -18,6 +20,7 @@ from nthrun.errors import RunFailedError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import plan_groups
 from nthrun.planning.width import planned_width, workers_here
+from nthrun.records.data import open_directory
 from nthrun.records.experiment import Experiment
 from nthrun.specs.indices import format_indices
 from nthrun.training.monitor import Monitor
@@ -44,9 +47,14 @@ def train(spec: ExperimentSpec, request: Request) -> int:
     if missing:
         groups = plan(spec, experiment, request, missing)
         job = Job(spec, experiment, replace(request, indices=()))  # the groups hold them
-        with TrainingProgress(len(missing) * spec.environment.total_timesteps) as progress:
+        several = len({index % spec.sweep.num_settings for index in request.indices}) > 1
+        board = Scoreboard(spec.agent.search, len(missing)) if several else None
+        total_steps = len(missing) * spec.environment.total_timesteps
+        with TrainingProgress(total_steps, board) as progress:
 
             def report(news: News, worker: int = 0) -> None:
+                if board is not None:
+                    board.count(news, worker)
                 progress.show(news, worker)
                 if isinstance(news, Recorded) and news.failed:
                     failed.append(news.index)
@@ -58,6 +66,11 @@ def train(spec: ExperimentSpec, request: Request) -> int:
                 lost = workers.train(groups, request.workers)
             else:
                 _train_here(groups, job, report)
+        if board is not None:
+            from nthrun.commands.summing_up import summed_up  # noqa: PLC0415 - imports scipy
+
+            for line in summed_up(open_directory(experiment), experiment.root, request.stage):
+                click.echo(line)
     _require_all(failed, lost)
     return 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +18,8 @@ from nthrun.records.entries import Entry
 from nthrun.records.experiment import Experiment, open_experiment, require_fingerprint
 from nthrun.records.schema import OMITTED_FROM_JSON, Run, first_difference
 from nthrun.specs.indices import format_indices
+from nthrun.studies.pruning import judge_of
+from nthrun.studies.study import known_settings
 from nthrun.training.loop import Training
 from nthrun.training.progress import TrainingProgress
 from nthrun.training.provenance import comparable
@@ -41,6 +43,7 @@ def verify(spec: ExperimentSpec, request: Request) -> int:
     """
     experiment = open_experiment(spec.directory(request.save_dir))
     require_fingerprint(experiment, spec.agent.as_document(), spec.environment.as_document())
+    spec = known_settings(spec, experiment)
     recorded = _recorded(experiment, spec, request)
     try:
         require_fixed(experiment, request)
@@ -48,6 +51,8 @@ def verify(spec: ExperimentSpec, request: Request) -> int:
         click.echo(f"index {format_indices(recorded)}: not comparable, {error.message}")
         return NOT_COMPARABLE
     around = surroundings(spec, experiment, keep=False)
+    if judge_of(spec, experiment, request.stage) is not None:
+        around.hopeless = _as_recorded(recorded)
     codes = {EQUAL}
     fit = [index for index in request.indices if _is_comparable(index, recorded, around, codes)]
     with TrainingProgress(len(fit) * spec.environment.total_timesteps) as progress:
@@ -102,6 +107,20 @@ def _is_comparable(
         codes.add(NOT_COMPARABLE)
         click.echo(f"index {index}: not comparable, made with other {', '.join(different)}")
     return not different
+
+
+def _as_recorded(recorded: dict[int, list[Entry]]) -> Callable[..., list[bool]]:
+    """Ends runs where their records end: others may have come further since."""
+    ends = {}
+    for index, entries in recorded.items():
+        run = _read(entries[0])
+        if run["status"] == "pruned":
+            ends[index] = run["total_timesteps"]
+
+    def hopeless(indices: Sequence[int], step: int, values: Sequence[float]) -> list[bool]:
+        return [ends.get(index) == step for index in indices]
+
+    return hopeless
 
 
 def _read(entry: Entry) -> Run:

@@ -13,7 +13,7 @@ from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.footprint import LaneFootprint, lane_footprint
 from nthrun.planning.machine import compiler, visible_gpu
 from nthrun.planning.packs import planned_setting, static_groups
-from nthrun.planning.width import AUTO, Workers, pack_width, workers_here
+from nthrun.planning.width import AUTO, Workers, asked_width, pack_width, workers_here
 from nthrun.specs.declaration import Setting
 
 SHARD_BYTES = 32_768
@@ -102,7 +102,7 @@ def group_costs(
         setting = planned_setting(spec, group[0])
         lane = lane_footprint(spec, setting)
         try:
-            lanes, problem = pack_width(lane, workers, len(indices), width), ""
+            lanes, problem = pack_width(lane, workers, len(indices), asked_width(spec, width)), ""
         except PlanError as error:
             lanes, problem = 0, error.message
         costs.append(GroupCost(setting, len(group), lane, min(lanes, len(group)), problem))

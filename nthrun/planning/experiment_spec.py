@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from nthrun.specs.directory import experiment_directory
 from nthrun.specs.documents import Document, read_document
 from nthrun.specs.environment_spec import EnvironmentSpec, read_environment_spec
 from nthrun.specs.overrides import AGENT, ENVIRONMENT, Override, of_spec
+from nthrun.specs.search.search_fields import NO_PRUNER
 from nthrun.specs.sweep import Sweep
 from nthrun.specs.wandb_sweep import read_wandb_sweep
 
@@ -30,6 +31,15 @@ class ExperimentSpec:
     def sweep(self) -> Sweep:
         """The agent's settings."""
         return self.agent.sweep
+
+    def knowing(self, suggested: Mapping[int, Mapping[str, Any]]) -> ExperimentSpec:
+        """The same with settings that were suggested.
+
+        Args:
+            suggested: setting number -> hyperparameters, as a record or a journal holds them.
+        """
+        settings = {number: self.agent.as_setting(raw) for number, raw in suggested.items()}
+        return replace(self, agent=replace(self.agent, suggested=settings))
 
     def directory(self, save_dir: str) -> Path:
         """The experiment's directory under a save dir."""
@@ -105,6 +115,10 @@ def _fitting(agent: AgentSpec, environment: EnvironmentSpec, document: Document)
         key = f"parameters.{name}" if name else "agent_name"
         told = f"{problem} (in {environment.env_name})"
         faults.append(Fault(document.origin(key), key, told, hint))
+    if agent.search.text("pruner") != NO_PRUNER and not environment.eval_episodes:
+        problem = "runs are judged at their evaluations, and eval_episodes is 0"
+        hint = "give eval_episodes in the environment's spec"
+        faults.append(Fault(document.origin("search.pruner"), "search.pruner", problem, hint))
     if faults:
         raise SpecError(faults)
     return ExperimentSpec(agent, environment)

@@ -11,6 +11,7 @@ from nthrun.planning.footprint import LaneFootprint, lane_footprint
 from nthrun.planning.machine import free_gpu_bytes
 from nthrun.planning.memory import host_memory, readable
 from nthrun.specs.declaration import Setting
+from nthrun.specs.search.search_fields import BAYES
 
 AUTO = 0
 EAGER_STATE_BYTES = 24_000_000
@@ -92,11 +93,18 @@ def planned_width(
     spec: ExperimentSpec, workers: Workers, num_runs: int, asked: int = AUTO
 ) -> Callable[[Setting], int]:
     """`pack_width` for the runs of a setting, as `plan_groups` asks for it."""
+    asked = asked_width(spec, asked)
 
     def width(setting: Setting) -> int:
         return pack_width(lane_footprint(spec, setting), workers, num_runs, asked)
 
     return width
+
+
+def asked_width(spec: ExperimentSpec, asked: int) -> int:
+    """Lanes of a pack at most, as asked; one for settings that are suggested one after another,
+    each in the light of those before, unless more are asked for."""
+    return 1 if asked == AUTO and spec.agent.search.method == BAYES else asked
 
 
 def lanes_that_fit(lane: LaneFootprint, workers: Workers) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -33,6 +34,16 @@ def held_indices(pack: Path) -> set[int]:
         DataFileError, KeyError: a checkpoint is damaged.
     """
     return {x["index"] for path in pack.glob(STATE_FILES) for x in read_header(path)["lanes"]}
+
+
+def all_held(directory: Path) -> dict[int, set[int]]:
+    """Stage -> the indices that there are checkpoints of; damaged ones are passed over."""
+    held: dict[int, set[int]] = {}
+    for pack in directory.glob("stage*-*-*-*"):
+        with contextlib.suppress(DataFileError, KeyError, OSError):
+            stage = int(pack.name.split("-")[0].removeprefix("stage"))
+            held.setdefault(stage, set()).update(held_indices(pack))
+    return held
 
 
 def abandoned_indices(pack: Path) -> set[int]:

@@ -1,4 +1,4 @@
-"""The lanes of a pack: what each run has shown so far, and which of them have diverged."""
+"""The lanes of a pack: what each run has shown so far, and which of them have ended."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Lanes:
         return len(self.recorders)
 
     def running(self) -> list[int]:
-        """The lanes that have not diverged."""
+        """The lanes that have neither diverged nor been pruned."""
         return [lane for lane in range(len(self)) if lane not in self._frozen]
 
     def begin(self, step: int) -> None:
@@ -55,14 +55,14 @@ class Lanes:
         """Share out the time that all lanes together took for training or evaluation."""
         self._times[:, int(evaluating)] += seconds / len(self)
 
-    def freeze_diverged(self, state: State) -> None:
-        """Hold a diverged lane where the block that showed it ended; its record is of there."""
+    def freeze_ended(self, state: State) -> None:
+        """Hold a lane that diverged or was pruned where it ended; its record is of there."""
         tensors = {name: tensor for name, tensor in state.items() if name != REPLAY}
         for lane, recorder in enumerate(self.recorders):
             if lane in self._frozen:
                 for name, tensor in tensors.items():
                     tensor[lane] = self._frozen[lane][name]
-            elif recorder.diverged:
+            elif recorder.diverged or recorder.pruned:
                 kept = {name: tensor[lane].clone() for name, tensor in tensors.items()}
                 self._frozen[lane] = kept
 

@@ -15,6 +15,7 @@ from nthrun.records.entries import Entry
 from nthrun.records.schema import OMITTED_FROM_JSON
 from nthrun.records.snapshot import read_snapshot
 from nthrun.specs.indices import format_indices
+from nthrun.specs.search.search_fields import BAYES
 
 SERIES = tuple(name for name in OMITTED_FROM_JSON if name != "learned_params")
 """Arrays of a record that are not read."""
@@ -58,6 +59,8 @@ def read_learned(
     spec = experiment_spec_of(documents["environment"], documents["agent"], str(source))
     stage, index, entry = _chosen(data, spec, stage, index)
     run = entry.load(SERIES)
+    if spec.agent.search.method == BAYES:
+        spec = spec.knowing({run["setting_number"]: run["agent_params"]})
     if run["status"] == "failed":
         raise RunFailedError(f"index {index}: it failed and has no parameters ({run['reason']})")
     end = int(run["total_timesteps"])

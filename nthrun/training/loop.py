@@ -17,10 +17,11 @@ from nthrun.training.checkpoint import CheckpointWriter
 from nthrun.training.evaluation import Evaluation
 from nthrun.training.hosted_program import placed
 from nthrun.training.lanes import Lanes
+from nthrun.training.logs import PackLogs
 from nthrun.training.noise import Streams, sampled_steps
 from nthrun.training.programs import make_program
 from nthrun.training.provenance import provenance
-from nthrun.training.recorder import MEASURES, Event, requested_series, stacked_events
+from nthrun.training.recorder import MEASURES, Event, judged_by, requested_series, stacked_events
 from nthrun.training.resuming import CheckpointFile, load_pack
 from nthrun.training.snapshots import Snapshots
 from nthrun.training.stepping import Block
@@ -47,12 +48,13 @@ class Training:
         self.seeds = [run.random_seed for run in pack.runs]
         self.streams = Streams(self.seeds, self.program.noise_sizes())
         self.lanes = Lanes(pack)
+        self.logs = PackLogs(around.experiment, pack, self.spec, around.note)
         self.series = requested_series(self.spec.items("record"))
         self.step = pack.start_step
         self.writer = self._writer()
         self.snapshots = Snapshots(around.experiment, pack)
         self.state = self._initial_state(resume or {})
-        self.lanes.freeze_diverged(self.state)
+        self.lanes.freeze_ended(self.state)
         self.lanes.begin(self.step)
 
     def run(self) -> list[Run]:
@@ -72,7 +74,7 @@ class Training:
             first = self.step
             self.train_block(self._block_end())
             self._evaluate()
-            self.lanes.freeze_diverged(self.state)
+            self.lanes.freeze_ended(self.state)
             done = (self.step - first) * len(self.lanes)
             self.around.on_block(done, self.lanes.last_return())
             self._checkpoint_or_stop()
@@ -128,7 +130,7 @@ class Training:
         interval = self.spec.integer("snapshot_interval_timesteps")
         if interval and step % interval == 0:
             params = self._params()
-            healthy = [lane for lane, learned in enumerate(params) if _finite(learned)]
+            healthy = [lane for lane in self.lanes.running() if _finite(params[lane])]
             self.snapshots.keep(f"step{step}", step, healthy, params)
 
     def _evaluate(self) -> None:
@@ -145,11 +147,26 @@ class Training:
                 event[MEASURES + "oracle_gap"] = self.around.best_return - score
             measured = self.program.measures(self.state)
             event |= {MEASURES + name: values for name, values in measured.items()}
+            event |= self._judged(event)
         self._take(event)
         self.lanes.spend(time.perf_counter() - started, evaluating=True)
         if "eval_returns" in event and "best" in self.spec.items("snapshots"):
-            best = [n for n, r in enumerate(self.lanes.recorders) if r.is_best_evaluation()]
+            recorders = self.lanes.recorders
+            best = [lane for lane in self.lanes.running() if recorders[lane].is_best_evaluation()]
             self.snapshots.keep("best", self.step, best, self._params())
+
+    def _judged(self, event: Event) -> Event:
+        """Which lanes to end here as hopeless; nothing before the first step and at the end."""
+        if self.around.hopeless is None:
+            return {}
+        ended = np.zeros(len(self.lanes), bool)
+        if 0 < self.step < self.spec.total_timesteps:
+            sick = [recorder.diverged for recorder in self.lanes.recorders]
+            lanes = [n for n in self.lanes.running() if event["finite"][n] and not sick[n]]
+            values = judged_by(event, self.around.spec.agent.search)[lanes].tolist()
+            indices = [self.pack.runs[lane].index for lane in lanes]
+            ended[lanes] = self.around.hopeless(indices, self.step, values)
+        return {"hopeless": ended}
 
     def _evaluation(self) -> Evaluation:
         interval = self.spec.integer("eval_interval_timesteps")
@@ -157,6 +174,7 @@ class Training:
 
     def _take(self, event: Event) -> None:
         self.lanes.take(event)
+        self.logs.take(event, self.lanes.recorders)
         if self.writer is not None:
             self.writer.log(event)
 
@@ -178,6 +196,7 @@ class Training:
         around = self.around
         made = provenance(around.place, len(self.lanes))
         params = [{} for _ in self.pack.runs] if failure else self._params()
+        self.logs.close([recorder.outcome(failure) for recorder in self.lanes.recorders])
         return self.lanes.records(self.spec, made, params, failure)
 
     def _params(self) -> list[dict[str, np.ndarray]]:

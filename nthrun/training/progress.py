@@ -9,16 +9,17 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType, RichCast
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
@@ -47,11 +48,20 @@ class Advanced:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A run of the pack is recorded; the summary is a line for whoever waits."""
+    """A run of the pack is recorded.
+
+    Attributes:
+        index, failed: which, and whether it failed.
+        summary: a line for whoever waits.
+        score: by the metric of its search; NaN unless it completed and has one.
+        setting: what is swept in its setting, in words.
+    """
 
     index: int
     failed: bool
     summary: str
+    score: float = math.nan
+    setting: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +92,32 @@ class _PackInTraining:
     done_now: int = 0
 
 
+class _BarBelow(Progress):
+    """Bars with something above them."""
+
+    def __init__(self, above: RichCast | None, *columns: ProgressColumn, **options: Any) -> None:
+        self._above = above
+        super().__init__(*columns, **options)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        if self._above is not None:
+            yield self._above
+        yield from super().get_renderables()
+
+
 class TrainingProgress:
     """One bar for all packs of a command: steps, speed, last return, time left.
 
     Args:
         total_steps: run-steps (lanes times steps) still to be done.
+        above: what is shown above the bar, besides.
     """
 
-    def __init__(self, total_steps: int) -> None:
+    def __init__(self, total_steps: int, above: RichCast | None = None) -> None:
         console = Console(file=sys.stderr)
         self._above_bar = console.is_terminal and sys.stdout.isatty()
-        self._bar = Progress(
+        self._bar = _BarBelow(
+            above,
             TextColumn("{task.description}"),
             BarColumn(),
             TaskProgressColumn(),

@@ -16,6 +16,8 @@ from nthrun.records.schema import Run
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.specs.environment_spec import requested_series as requested_series
 from nthrun.specs.field import plain
+from nthrun.specs.search.search_fields import GOALS
+from nthrun.specs.search.search_spec import SearchSpec
 
 Event = dict[str, np.ndarray]
 """A block of steps or an evaluation, every array `(lanes, ...)`.
@@ -24,11 +26,20 @@ A block of steps has `reward`, `ended`, `learned`, `health`, `(lanes, steps)`; a
 `series/<name>` `(lanes, steps, ...)` and `updates/<name>` `(lanes, updates, ...)`.
 Where evaluation is due, and at the end, an event says in `finite` `(lanes,)` whether the parameters
 are; with `eval_step` `(lanes,)`, `eval_returns`, `eval_steps` `(lanes, episodes)` if there were
-episodes and `measures/<name>` `(lanes,)` where more is known of them; and on request `eval_states`
-`(lanes, longest, episodes, dim)`.
+episodes, `measures/<name>` `(lanes,)` where more is known of them, and `hopeless` `(lanes,)` where
+runs are pruned; and on request `eval_states` `(lanes, longest, episodes, dim)`.
 """
 
 MEASURES = "measures/"
+
+
+def judged_by(event: Event, search: SearchSpec) -> np.ndarray:
+    """What an evaluation says of how good each lane is, `(lanes,)`, higher being better: the
+    search's metric where evaluations measure it, else the mean return."""
+    measure = MEASURES + search.text("metric")
+    if measure not in event:
+        return np.asarray(event["eval_returns"].mean(1))
+    return event[measure] if search.goal == GOALS[0] else -event[measure]
 
 
 class LaneRecorder:
@@ -37,12 +48,14 @@ class LaneRecorder:
     Attributes:
         num_steps: environment steps taken, up to and including a divergence.
         diverged: whether a number became non-finite.
+        pruned: whether the run was ended as hopeless.
         last_return: of the last finished episode; NaN before.
     """
 
     def __init__(self) -> None:
         self.num_steps = 0
         self.diverged = False
+        self.pruned = False
         self.last_return = float("nan")
         self._partial_return = 0.0
         self._partial_steps = 0
@@ -53,7 +66,7 @@ class LaneRecorder:
 
     def add(self, event: Mapping[str, np.ndarray]) -> None:
         """Take in one event, this lane's part of it."""
-        if self.diverged:
+        if self.diverged or self.pruned:
             return
         if "reward" in event:
             self._add_steps(event)
@@ -61,11 +74,16 @@ class LaneRecorder:
             self.diverged = True
         elif "eval_returns" in event:
             self._add_evaluation(event)
+            self.pruned = bool(event.get("hopeless", False))
 
     def is_best_evaluation(self) -> bool:
         """Whether the last evaluation has the highest mean return, the first of equals winning."""
         means = [float(returns.mean()) for _, returns, _ in self._evaluations]
         return not self.diverged and all(means[-1] > mean for mean in means[:-1])
+
+    def episodes_from(self, first: int) -> list[tuple[float, int]]:
+        """(return, steps) of each finished training episode from that number on."""
+        return list(zip(self._returns[first:], self._lengths[first:], strict=True))
 
     def outcome(self, failure: str = "") -> dict[str, str]:
         """Status and reason of the run as it stands, or of one that an exception ended."""
@@ -74,6 +92,9 @@ class LaneRecorder:
         if self.diverged:
             reason = f"non-finite numbers at step {self.num_steps}"
             return {"status": "diverged", "reason": reason}
+        if self.pruned:
+            reason = f"ended at step {self.num_steps}, hopeless beside other runs"
+            return {"status": "pruned", "reason": reason}
         return {"status": "completed", "reason": ""}
 
     def record(self, run: PlannedRun, spec: EnvironmentSpec, extra: Mapping[str, Any]) -> Run:

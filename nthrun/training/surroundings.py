@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -33,6 +33,8 @@ class Surroundings:
         on_block: called with (run-steps done, last return) after each block.
         note: called with what a user should know.
         on_step: called with the state after each step (rendering).
+        hopeless: told indices, their step and what each is judged by at an evaluation, says which
+            of them to end there; None ends none.
         before_writing: called before a record is written; raises where this process may not.
     """
 
@@ -45,6 +47,7 @@ class Surroundings:
     on_block: Callable[[int, float], None] = lambda steps, last_return: None
     note: Callable[[str], None] = lambda line: None
     on_step: Callable[[State, int], None] | None = None
+    hopeless: Callable[[Sequence[int], int, Sequence[float]], Sequence[bool]] | None = None
     before_writing: Callable[[], None] = lambda: None
     _steppers: dict[tuple[object, ...], Stepper] = field(default_factory=dict)
 

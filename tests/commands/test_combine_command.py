@@ -217,8 +217,8 @@ def test_help(script: tuple[str, ...]) -> None:
 def test_without_torch(experiment: Experiment) -> None:
     """Combining starts without torch."""
     code = (
-        "import sys; sys.modules['torch'] = None; "
-        "from nthrun.commands.combine import combine; "
-        f"combine.main([{str(experiment.root)!r}])"
+        "import sys; from nthrun.commands.combine import combine; "
+        f"combine.main([{str(experiment.root)!r}], standalone_mode=False); "
+        "sys.exit('torch' in sys.modules)"
     )
     assert "4 runs" in call("-c", code).stdout

@@ -1,0 +1,67 @@
+"""What is told at the end of a search, and `summary.json` beside its data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from nthrun.analysis.summary import Standing, Summary, summarise
+from nthrun.errors import NthrunError, StorageError
+from nthrun.records.data import Data
+from nthrun.records.sealed import write_durably
+from nthrun.specs.field import shown
+from nthrun.training.progress import note
+
+SUMMARY = "summary"
+
+
+def sum_up(data: Data, root: Path, stage: int) -> list[str]:
+    """Write the summary of an experiment and tell it.
+
+    Args:
+        data: its records.
+        root: its directory.
+        stage: whose runs.
+
+    Returns:
+        lines: the best setting, the next ones with their intervals, what was lost and why.
+
+    Raises:
+        DataFileError: nothing is recorded, or no run has the search's metric.
+        StorageError: the file cannot be written.
+    """
+    summary = summarise(data, stage)
+    content = json.dumps(summary.as_document(), indent=1, allow_nan=False).encode()
+    path = root / (f"{SUMMARY}_stage{stage}.json" if stage else f"{SUMMARY}.json")
+    write_durably(path, lambda file: file.write(content))
+    return [*summary_lines(summary), f"summary: {path}"]
+
+
+def summed_up(data: Data, root: Path, stage: int) -> list[str]:
+    """As `sum_up`; where there is nothing to compare, a line that says so on stderr."""
+    try:
+        return sum_up(data, root, stage)
+    except StorageError:
+        raise
+    except NthrunError as error:
+        note(f"no summary: {error.lines()[0]}")
+        return []
+
+
+def summary_lines(summary: Summary) -> Iterator[str]:
+    """A summary in words."""
+    counts = ", ".join(f"{number} {status}" for status, number in summary.statuses.items())
+    yield f"runs of stage {summary.stage}: {counts}"
+    pairs = zip(summary.standings, summary.top, strict=False)
+    for rank, (standing, found) in enumerate(pairs, 1):
+        yield f"{rank}. setting {standing.setting}: {summary.metric} {found.text()}"
+        if values := _values(standing, summary):
+            yield f"   {values}"
+    for reason, number in summary.reasons.items():
+        yield f"{number} {reason}"
+
+
+def _values(standing: Standing, summary: Summary) -> str:
+    found = standing.parameters
+    return ", ".join(f"{name} {shown(found[name])}" for name in summary.varying if name in found)

@@ -1,0 +1,1 @@
+"""Studies: searches whose next setting depends on how earlier ones scored."""

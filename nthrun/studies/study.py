@@ -1,0 +1,162 @@
+"""A study of an experiment: which setting each number has, suggested when it is first needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Container, Mapping
+from typing import Any
+
+from nthrun.analysis.scores import read_scores
+from nthrun.errors import IndexSpecError
+from nthrun.planning.experiment_spec import ExperimentSpec
+from nthrun.records.data import Data, open_directory
+from nthrun.records.entries import Entry
+from nthrun.records.experiment import Experiment
+from nthrun.specs.field import plain
+from nthrun.specs.indices import format_indices
+from nthrun.specs.search.search_fields import BAYES
+from nthrun.studies.journal import Journal, JournalWriter
+from nthrun.studies.suggesting import require_sampler, suggest
+from nthrun.studies.trial import ASK, TELL, Trial, trials_of
+
+
+def known_settings(spec: ExperimentSpec, experiment: Experiment) -> ExperimentSpec:
+    """The specs with the settings that were suggested so far; as they are for any other search.
+
+    Raises:
+        StorageError: the journal cannot be read.
+    """
+    if spec.agent.search.method != BAYES:
+        return spec
+    trials = trials_of(Journal(experiment.root).events(), spec.sweep.num_settings)
+    found = {number: trial.setting for number, trial in trials.items()}
+    return spec.knowing(_recorded_settings(open_directory(experiment), found) | found)
+
+
+def suggested_settings(
+    spec: ExperimentSpec, experiment: Experiment, indices: Collection[int], stage: int
+) -> ExperimentSpec:
+    """The specs with the settings of some indices, each suggested now if it was not before.
+
+    A suggestion is on disk before this returns. Runs that ended since the last one are told first.
+
+    Args:
+        spec: of the experiment.
+        experiment: where its journal is.
+        indices: about to be trained.
+        stage: of them. Only stage 0 searches: fresh seeds confirm what was tried.
+
+    Raises:
+        IndexSpecError: a setting to be confirmed was never tried.
+        DataFileError: no record has the search's metric.
+        MissingExtraError: the sampler's packages are not installed.
+        StorageError: the journal cannot be written.
+    """
+    known = known_settings(spec, experiment)
+    if spec.agent.search.method != BAYES:
+        return known
+    numbers = {spec.sweep.locate(index)[0] for index in indices}
+    new = sorted(numbers.difference(known.agent.suggested))
+    if not new:
+        return known
+    if stage:
+        raise IndexSpecError(
+            f"setting {format_indices(new)}: not tried in stage 0, so nothing to confirm",
+            "run it in stage 0 first; --describe shows which are known",
+        )
+    require_sampler(spec.agent.search)
+    journal = Journal(experiment.root)
+    with journal.writing() as writer:
+        trials = trials_of(journal.events(), spec.sweep.num_settings)
+        data = open_directory(experiment)
+        _adopt(trials, _recorded_settings(data, trials), writer)
+        _tell(trials, spec, data, writer)
+        asked = [number for number in new if number not in trials]
+        _abandon_checkpoints(spec, experiment, asked)
+        for number in asked:
+            _ask(trials, spec, number, writer)
+    return spec.knowing({number: trial.setting for number, trial in trials.items()})
+
+
+def _ask(
+    trials: dict[int, Trial], spec: ExperimentSpec, number: int, writer: JournalWriter
+) -> None:
+    setting, attributes = suggest(spec.agent.search, spec.agent.space, trials.values(), number)
+    as_json = {name: plain(value) for name, value in setting.items()}
+    writer.add([{ASK: number, "setting": as_json, "attributes": attributes}])
+    trials[number] = Trial(number, as_json, attributes)
+
+
+def _abandon_checkpoints(
+    spec: ExperimentSpec, experiment: Experiment, numbers: Collection[int]
+) -> None:
+    """Give up what was begun with settings that were lost with the journal, before others take
+    their numbers."""
+    from nthrun.training.attempts import (  # noqa: PLC0415 - imports torch
+        abandon_checkpoints,
+        all_held,
+    )
+
+    for stage, indices in all_held(experiment.checkpoints).items():
+        begun = {index for index in indices if spec.sweep.locate(index)[0] in numbers}
+        abandon_checkpoints(experiment.checkpoints, stage, begun)
+
+
+def _adopt(
+    trials: dict[int, Trial], recorded: Mapping[int, Mapping[str, Any]], writer: JournalWriter
+) -> None:
+    """Take over settings that only records know, as after the journal was lost."""
+    trials |= {number: Trial(number, setting, {}) for number, setting in recorded.items()}
+    writer.add({ASK: n, "setting": s, "attributes": {}} for n, s in recorded.items())
+
+
+def _tell(
+    trials: Mapping[int, Trial], spec: ExperimentSpec, data: Data, writer: JournalWriter
+) -> None:
+    """Tell the journal what was recorded since; of several records of a run, the first.
+
+    Raises:
+        DataFileError: no record has the metric.
+    """
+    firsts: dict[int, Entry] = {}
+    for entry in data.entries:
+        number, stage, run_number = entry.identity
+        if stage == 0:
+            firsts.setdefault(spec.sweep.index(number, run_number), entry)
+    new: dict[int, Entry] = {}
+    for index, entry in firsts.items():
+        told = trials[spec.sweep.locate(index)[0]].told.get(index)
+        if told is None or told[0] != entry.shard:
+            new[index] = entry
+    events = []
+    for index, value in _values(data, spec, new).items():
+        entry = new[index]
+        trials[entry.identity.setting_number].told[index] = entry.shard, entry.status, value
+        events.append({TELL: index, "shard": entry.shard, "status": entry.status, "value": value})
+    writer.add(events)
+
+
+def _values(
+    data: Data, spec: ExperimentSpec, entries: Mapping[int, Entry]
+) -> dict[int, float | None]:
+    """Index -> score; None where a run has none, or did not complete.
+
+    Raises:
+        DataFileError: no record has the metric.
+    """
+    found: dict[int, float | None] = dict.fromkeys(entries)
+    completed = [entry for entry in entries.values() if entry.status == "completed"]
+    if completed:
+        search = spec.agent.search
+        part = Data(data.source, data["experiment"], completed)
+        scores = read_scores(part, search.text("metric"), stage=0, direction=search.goal)
+        pairs = zip(scores.indices.tolist(), scores.values.tolist(), strict=True)
+        found |= {index: value if math.isfinite(value) else None for index, value in pairs}
+    return found
+
+
+def _recorded_settings(data: Data, known: Container[int]) -> dict[int, Mapping[str, Any]]:
+    """Setting number -> hyperparameters, of every setting that has a record but is not known."""
+    unknown = [e for e in data.entries if e.identity.setting_number not in known]
+    settings = Data(data.source, data["experiment"], unknown).settings() if unknown else {}
+    return dict(settings)
