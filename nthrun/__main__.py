@@ -6,6 +6,7 @@ from nthrun.commands.best import best
 from nthrun.commands.combine import combine
 from nthrun.commands.entry import execute
 from nthrun.commands.forget import forget
+from nthrun.commands.report import report
 from nthrun.commands.run import run
 from nthrun.commands.schedule import schedule
 
@@ -16,6 +17,7 @@ commands = click.Group(
         "schedule": schedule,
         "combine": combine,
         "best": best,
+        "report": report,
         "forget": forget,
     },
     help="Research experiments by number: one integer, one run, one record.",

@@ -22,7 +22,7 @@ RECORDS = "results/random_search/Pendulum-v1_SAC_SquashedGaussian"
 def files() -> dict[str, str]:
     """The spec files that the page writes out, by name."""
     found = re.findall(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```", PAGE.read_text(), re.M | re.DOTALL)
-    assert len(found) == 5
+    assert len(found) == 6
     return dict(found)
 
 

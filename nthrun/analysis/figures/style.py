@@ -95,6 +95,7 @@ class Style:
                 "axes.spines.top": False,
                 "axes.spines.right": False,
                 "axes.prop_cycle": cycler(color=COLOURS),
+                "text.parse_math": False,  # a dollar in a name is a dollar
             }
         )
 

@@ -1,0 +1,95 @@
+"""The table of settings: how each did, and its swept hyperparameters, the best first."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nthrun.analysis.choice import Choice
+from nthrun.analysis.figures.setting_scores import SettingScores
+from nthrun.analysis.figures.value_scale import is_number, swept
+from nthrun.analysis.intervals import student_interval
+
+Cell = float | int | str | None
+
+NUMBERS = ("rank", "setting", "mean", "low", "high", "runs", "lost")
+PROBABILITY = "P(best)"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The table.
+
+    Attributes:
+        columns: their names, those of hyperparameters last.
+        num_own: columns that are not hyperparameters.
+        rows: a setting each, the best first; None where there is no number.
+        places: the place in `SettingScores` of each row.
+    """
+
+    columns: tuple[str, ...]
+    num_own: int
+    rows: Sequence[Sequence[Cell]]
+    places: Sequence[int]
+
+
+def standing(settings: SettingScores, choice: Choice | None) -> Standing:
+    """All settings, with Student's 95 % intervals of their means.
+
+    Args:
+        settings: of one stage.
+        choice: made from the same runs, whose probabilities are shown if there are any.
+    """
+    names = swept(settings.scores.parameters)
+    likely = _probabilities(choice)
+    low, high = _intervals(settings)
+    places = np.argsort(settings.ranks).tolist()
+    rows = []
+    for rank, place in enumerate(places):
+        number = int(settings.numbers[place])
+        parameters = settings.scores.parameters[number]
+        own = [rank + 1, number, *map(rounded, (settings.means[place], low[place], high[place]))]
+        counts = [int(settings.num_runs[place]), int(settings.num_lost[place])]
+        chance = [] if likely is None else [rounded(likely.get(number, 0.0))]
+        rows.append([*own, *counts, *chance, *(cell_of(parameters, name) for name in names)])
+    own_columns = (*NUMBERS, *(() if likely is None else (PROBABILITY,)))
+    return Standing((*own_columns, *names), len(own_columns), rows, places)
+
+
+def rounded(number: float, digits: int = 6) -> float | None:
+    """A number with so many digits; None where it is not finite."""
+    return float(f"{number:.{digits}g}") if math.isfinite(number) else None
+
+
+def cell_of(parameters: Mapping[str, Any], name: str) -> Cell:
+    """A hyperparameter's value as a cell: numbers stay, others become text."""
+    if name not in parameters:
+        return None
+    value = parameters[name]
+    if is_number(value) and math.isfinite(value):
+        number: Cell = value
+        return number
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _probabilities(choice: Choice | None) -> dict[int, float] | None:
+    """Setting -> how likely it would be chosen again; None where nothing tells."""
+    if choice is None or choice.num_settings in (1, choice.num_unsure):
+        return None
+    return {each.settings[0]: each.probability for each in choice.contenders}
+
+
+def _intervals(settings: SettingScores) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds of each mean, both `(num_settings,)`; NaN of fewer than two runs not lost."""
+    low, high = np.full((2, len(settings.numbers)), np.nan)
+    kept = settings.num_runs - settings.num_lost
+    for size in np.unique(kept[kept > 1]).tolist():
+        places = np.flatnonzero(kept == size)
+        values = np.stack([settings.kept(place) for place in places.tolist()], axis=1)
+        low[places], high[places] = student_interval(values)
+    return low, high

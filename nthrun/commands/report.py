@@ -1,0 +1,99 @@
+"""`python -m nthrun report`: one HTML file about one or several experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from nthrun.analysis.scores import DIRECTIONS, WHOLE_RUN
+from nthrun.commands.figure_data import env_names, open_labelled
+from nthrun.commands.options import debug_option
+from nthrun.errors import NthrunError, StorageError
+from nthrun.records.sealed import write_durably
+
+START_BYTES = 4096
+"""Of a file, in which a report says that it is one."""
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("experiments", nargs=-1, required=True, metavar="EXPERIMENT...")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("report.html"),
+    show_default=True,
+    help="The file.",
+)
+@click.option("--title", help="Of the page.  [default: the environments]")
+@click.option(
+    "--label", "labels", multiple=True, help="Name of an EXPERIMENT; once for each, in order."
+)
+@click.option("--metric", default="return", show_default=True, help="What runs are compared by.")
+@click.option(
+    "--last",
+    type=float,
+    default=WHOLE_RUN,
+    show_default=True,
+    metavar="PERCENT",
+    help="Only the last percent of each run's steps.",
+)
+@click.option(
+    "--stage",
+    type=click.IntRange(min=0),
+    metavar="S",
+    help="Whose runs choose; those of others confirm.  [default: the lowest recorded]",
+)
+@click.option(
+    "--direction",
+    type=click.Choice(DIRECTIONS),
+    help="Which is better.  [default: what is known of the metric]",
+)
+@click.option("--overwrite", is_flag=True, help="Replace a file that is no report.")
+@debug_option
+def report(
+    experiments: Sequence[str],
+    out: Path,
+    title: str | None,
+    labels: Sequence[str],
+    overwrite: bool,
+    debug: bool,
+    **question: object,
+) -> None:
+    """Write a page about EXPERIMENTs: status, best settings, plots, origin, and how to repeat them.
+
+    EXPERIMENT is an experiment directory, data.json, data.h5 or a shard. The page is one file that
+    needs no network. Prints its path.
+    """
+    from nthrun.analysis.report.findings import Question, find  # noqa: PLC0415 - imports matplotlib
+    from nthrun.analysis.report.page import is_report, report_page  # noqa: PLC0415
+
+    if out.is_dir():
+        raise NthrunError(f"--out {out}: is a directory, allowed: a file", "name a file in it")
+    if out.exists() and not overwrite and not is_report(_start(out)):
+        raise NthrunError(
+            f"--out {out}: there already, and no report of nthrun", "give another, or --overwrite"
+        )
+    opened = open_labelled(experiments, labels)
+    asked = Question(**question)  # type: ignore[arg-type]
+    found = [find(label, data, asked) for label, data in opened.items()]
+    page = report_page(found, title or f"Report: {env_names(opened)}")
+    try:
+        write_durably(out, lambda file: file.write(page.encode(errors="replace")))
+    except StorageError as error:
+        raise StorageError(error.message, "give another --out") from error
+    click.echo(out)
+
+
+def _start(path: Path) -> bytes:
+    """The beginning of a file.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(START_BYTES)
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}", "give another --out") from error

@@ -1,0 +1,3 @@
+"""The browser that tests of the page share."""
+
+from browser import browser as browser
