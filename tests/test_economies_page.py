@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from pages import copied_checkout, lines, run_commands
 from processes import ROOT
 
@@ -14,6 +15,7 @@ SHORT = {"total_timesteps": 4, "eval_interval_timesteps": 2, "eval_episodes": 2}
 SMALL = {"households": 8, "ability_states": 3, "steps_per_episode": 5}
 
 
+@pytest.mark.slow
 def test_commands_run(tmp_path: Path) -> None:
     """Every `bash` line runs, in order, in a checkout whose models are small, and the pictures that
     it asks for are drawn."""

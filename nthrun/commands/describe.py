@@ -20,6 +20,7 @@ from nthrun.planning.width import Workers
 from nthrun.specs.field import shown
 from nthrun.specs.indices import format_indices
 from nthrun.specs.search.ranges import Range
+from nthrun.specs.search.search_fields import BAYES, NO_PRUNER
 from nthrun.specs.search.search_spec import SearchSpec
 from nthrun.specs.search.space import Space
 from nthrun.specs.search.suggested import SuggestedSweep
@@ -70,6 +71,11 @@ def _sweep_lines(spec: ExperimentSpec, save_dir: str) -> Iterator[str]:
         yield from _search_lines(spec.agent.search, space, width)
     for name, value in space.defaults.items():
         yield f"  {name:<{width}}  (default) {shown(value)}"
+    search = spec.agent.search
+    if search.values:
+        pruned = search.text("pruner")
+        ended = "" if pruned == NO_PRUNER else f"; hopeless runs are ended: {pruned}"
+        yield f"compared by {search.text('metric')}, {search.goal}{ended}"
 
 
 def _search_lines(search: SearchSpec, space: Space, width: int) -> Iterator[str]:
@@ -82,6 +88,8 @@ def _search_lines(search: SearchSpec, space: Space, width: int) -> Iterator[str]
         yield f"  {key:<{width}}  {listed}{when}"
     for constraint in space.constraints:
         yield f"  with {constraint.text}"
+    if search.method == BAYES:
+        yield f"suggested by {search.text('sampler')}"
 
 
 def _index_lines(spec: ExperimentSpec, indices: Sequence[int], stage: int) -> Iterator[str]:

@@ -92,4 +92,6 @@ def with_suggestions(spec: ExperimentSpec, save_dir: str) -> ExperimentSpec:
     if not is_experiment(root):
         return spec
     agent, environment = spec.agent.as_document(), spec.environment.as_document()
-    return known_settings(spec, continue_experiment(root, agent, environment))
+    experiment = continue_experiment(root, agent, environment)
+    experiment.keeps_cache = False  # nothing is touched before it is known that something is to be
+    return known_settings(spec, experiment)

@@ -26,6 +26,7 @@ from nthrun.planning.costs import Asked
 from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
 from nthrun.specs.overrides import ENVIRONMENT, of_spec, parse_overrides
 from nthrun.specs.search.search_fields import BAYES
+from nthrun.specs.search.suggested import require_tried
 from nthrun.specs.solving import require_solvable
 
 
@@ -143,6 +144,7 @@ def _carried_out(spec: ExperimentSpec, options: Options) -> int:
 
         spec = with_suggestions(spec, options.save_dir)
     request = make_request(options, spec)
+    require_tried(spec.sweep, request.indices, request.stage)
     if options.only_describe:
         asked = Asked(request.device, request.backend, request.pack, request.workers)
         click.echo(describe(spec, request.indices, request.stage, request.save_dir, asked=asked))

@@ -27,6 +27,7 @@ from nthrun.scheduling.survey import Asked, take_survey
 from nthrun.specs.cluster_spec import ClusterSpec, read_cluster_spec
 from nthrun.specs.overrides import ENVIRONMENT, of_spec, parse_overrides
 from nthrun.specs.search.search_fields import BAYES
+from nthrun.specs.search.suggested import require_tried
 from nthrun.specs.selection import select
 from nthrun.specs.solving import require_solvable
 from nthrun.training.progress import note
@@ -161,6 +162,8 @@ def _drafts(
     drafts = []
     for root, spec in specs.items():
         asked = wanted.asked(spec)
+        indices = asked.selection.indices(spec.sweep.num_settings)
+        require_tried(spec.sweep, indices, asked.stage)
         survey = take_survey(spec, root, asked, queue, touch=not wanted.dry_run)
         choices = Choices(wanted.backend, pack_lanes(wanted.pack), limits)
         drafts.append(draft_plan(spec, survey, asked, cluster, choices))

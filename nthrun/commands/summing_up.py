@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nthrun.analysis.summary import Standing, Summary, summarise
-from nthrun.errors import NthrunError, StorageError
+from nthrun.errors import NthrunError
 from nthrun.records.data import Data
 from nthrun.records.sealed import write_durably
 from nthrun.specs.field import shown
@@ -39,11 +39,10 @@ def sum_up(data: Data, root: Path, stage: int) -> list[str]:
 
 
 def summed_up(data: Data, root: Path, stage: int) -> list[str]:
-    """As `sum_up`; where there is nothing to compare, a line that says so on stderr."""
+    """As `sum_up`; where there is nothing to compare, or no room for it, a line on stderr says so:
+    the records are there all the same."""
     try:
         return sum_up(data, root, stage)
-    except StorageError:
-        raise
     except NthrunError as error:
         note(f"no summary: {error.lines()[0]}")
         return []

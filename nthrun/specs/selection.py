@@ -68,9 +68,10 @@ def select(
     if settings is not None:
         numbers = parse_indices(settings, "--settings")
         _require(sweep, numbers[-1])
-    if len(numbers) > MAX_SETTINGS:
+    count = total if settings is None else len(numbers)
+    if count > MAX_SETTINGS:
         raise IndexSpecError(
-            f"{len(numbers):,} settings, allowed at once: {MAX_SETTINGS:,}",
+            f"{count:,} settings, allowed at once: {MAX_SETTINGS:,}",
             "say which with --settings, for example --settings 0-99",
         )
     if where:
@@ -118,7 +119,7 @@ def _matching(
 def _holding(
     sweep: Sweep, space: Space, numbers: Sequence[int], wanted: Iterable[Expression]
 ) -> list[int]:
-    if isinstance(sweep, GridSweep):
+    if isinstance(sweep, GridSweep) and sweep.num_settings <= MAX_SETTINGS:
         kept = np.ones(sweep.num_settings, bool)
         for one in wanted:
             kept &= grid_mask(sweep, space, one.names, in_any_case(one))

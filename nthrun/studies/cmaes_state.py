@@ -24,8 +24,8 @@ def as_data(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_attributes(data: Mapping[str, Any]) -> dict[str, Any]:
-    """What `as_data` gave, as Optuna wants it back."""
-    attributes = dict(data)
+    """What `as_data` gave, as Optuna wants it back; a pickle among it is left out, unread."""
+    attributes = {n: v for n, v in data.items() if not n.startswith(f"{OPTIMIZER}:")}
     if OPTIMIZER in attributes:
         import cmaes  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
 

@@ -3,7 +3,7 @@
     <experiment>/search/journal       a line an event: its CRC-32 in hexadecimal, a space, JSON
 
 Lines are only ever added, under a lock, and are on disk before anybody acts on them. A line that a
-killed process left unfinished has no valid checksum and is passed over; those after it count.
+killed process left unfinished is cut off by the next writer; one that is damaged is passed over.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from nthrun.records.sealed import ensure_directory, storage_error, sync_director
 
 FOLDER = "search"
 NAME = "journal"
+TAIL_BYTES = 65_536
 Event = Mapping[str, Any]
 
 
@@ -96,6 +97,10 @@ class Journal:
                     "suggest one setting twice",
                     "give a save dir on another one, or a search that draws: random, sobol, halton",
                 ) from error
+            try:
+                _cut_unfinished(file)
+            except OSError as error:
+                raise storage_error(self.path, error) from error
             yield JournalWriter(self.path, file)
 
 
@@ -113,21 +118,27 @@ class JournalWriter:
             StorageError: the disk is full, or cannot be written.
         """
         content = b"".join(map(_line, events))
-        if not content:
-            return
         try:
-            # What a killed writer left without its end must not swallow the first new line.
-            if self._file.seek(0, os.SEEK_END) and not self._ends_in_newline():
-                content = b"\n" + content
             while content:
                 content = content[self._file.write(content) :]
             os.fsync(self._file.fileno())
         except OSError as error:
             raise storage_error(self._path, error) from error
 
-    def _ends_in_newline(self) -> bool:
-        self._file.seek(-1, os.SEEK_END)
-        return self._file.read(1) == b"\n"
+
+def _cut_unfinished(file: FileIO) -> None:
+    """Drop what a writer that was killed left without its end: nobody has acted on it, and the next
+    line must not make it whole."""
+    size = end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - TAIL_BYTES)
+        file.seek(start)
+        newline = file.read(end - start).rfind(b"\n")
+        end = start if newline < 0 else start + newline + 1
+        if newline >= 0:
+            break
+    if end < size:
+        file.truncate(end)
 
 
 def _line(event: Event) -> bytes:

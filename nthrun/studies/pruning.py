@@ -13,7 +13,7 @@ from nthrun.records.experiment import Experiment
 from nthrun.specs.search.search_fields import NO_PRUNER
 from nthrun.specs.search.search_spec import SearchSpec
 from nthrun.studies.journal import Journal
-from nthrun.studies.trial import REPORT
+from nthrun.studies.trial import FORGOTTEN, REPORT, TELL
 
 Reports = Mapping[int, Mapping[int, float]]
 """Index -> step -> value, higher is better."""
@@ -52,7 +52,9 @@ class Judge:
             writer.add({REPORT: index, "step": step, "value": value} for index, value in told)
             events, self._read_up_to = self.journal.events_from(self._read_up_to)
         for event in events:
-            if REPORT in event:
+            if event.get("status") == FORGOTTEN:
+                self._reports.pop(event[TELL], None)
+            elif REPORT in event:
                 self._reports.setdefault(event[REPORT], {})[event["step"]] = event["value"]
         return [self._is_hopeless(index, step) for index in indices]
 
@@ -62,7 +64,7 @@ class Judge:
         if len(at_step) <= self.search.integer("pruner_startup_runs"):
             return False
         if self.search.text("pruner") == "median":
-            return step > warmup and below_median(self._reports, index, step)
+            return step >= warmup and below_median(self._reports, index, step)
         reduction = self.search.integer("pruner_reduction")
         if step not in rungs(warmup or self.interval_steps, reduction, self.interval_steps, step):
             return False

@@ -7,17 +7,16 @@ from collections.abc import Collection, Container, Mapping
 from typing import Any
 
 from nthrun.analysis.scores import read_scores
-from nthrun.errors import IndexSpecError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.data import Data, open_directory
 from nthrun.records.entries import Entry
 from nthrun.records.experiment import Experiment
 from nthrun.specs.field import plain
-from nthrun.specs.indices import format_indices
 from nthrun.specs.search.search_fields import BAYES
+from nthrun.specs.search.suggested import require_tried
 from nthrun.studies.journal import Journal, JournalWriter
 from nthrun.studies.suggesting import require_sampler, suggest
-from nthrun.studies.trial import ASK, TELL, Trial, trials_of
+from nthrun.studies.trial import ASK, FORGOTTEN, TELL, Trial, trials_of
 
 
 def known_settings(spec: ExperimentSpec, experiment: Experiment) -> ExperimentSpec:
@@ -59,11 +58,7 @@ def suggested_settings(
     new = sorted(numbers.difference(known.agent.suggested))
     if not new:
         return known
-    if stage:
-        raise IndexSpecError(
-            f"setting {format_indices(new)}: not tried in stage 0, so nothing to confirm",
-            "run it in stage 0 first; --describe shows which are known",
-        )
+    require_tried(known.sweep, indices, stage)
     require_sampler(spec.agent.search)
     journal = Journal(experiment.root)
     with journal.writing() as writer:
@@ -128,12 +123,23 @@ def _tell(
         told = trials[spec.sweep.locate(index)[0]].told.get(index)
         if told is None or told[0] != entry.shard:
             new[index] = entry
-    events = []
+    events = _withdraw(trials, firsts)
     for index, value in _values(data, spec, new).items():
         entry = new[index]
         trials[entry.identity.setting_number].told[index] = entry.shard, entry.status, value
         events.append({TELL: index, "shard": entry.shard, "status": entry.status, "value": value})
     writer.add(events)
+
+
+def _withdraw(trials: Mapping[int, Trial], recorded: Collection[int]) -> list[dict[str, Any]]:
+    """Take back the results of records that were removed since; returns the events that say so."""
+    events = []
+    for trial in trials.values():
+        for index in [index for index in trial.told if index not in recorded]:
+            del trial.told[index]
+            trial.reports.clear()
+            events.append({TELL: index, "shard": "", "status": FORGOTTEN, "value": None})
+    return events
 
 
 def _values(

@@ -160,7 +160,8 @@ def _asked(space: Space, trial: Any) -> dict[str, Any]:
             setting[key] = trial.suggest_int(key, int(values.low), int(values.high))
         else:
             log = values.kind == "loguniform"
-            setting[key] = trial.suggest_float(key, values.low, values.high, log=log)
+            suggested = trial.suggest_float(key, values.low, values.high, log=log)
+            setting[key] = values.rounded(suggested)
     return space.resolved(setting)
 
 

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+FORGOTTEN = "forgotten"
 ASK, TELL, REPORT = "ask", "tell", "report"
 """Events of a journal, each under its key:
 
     ask: setting number; setting; attributes that the sampler wants back
-    tell: index; shard of its record; status; value, null where there is none
+    tell: index; shard of its record; status, `FORGOTTEN` once it was removed; value, null where
+        there is none
     report: index; step, value: how a run stood at an evaluation, higher being better
 """
 
@@ -70,7 +72,11 @@ def trials_of(events: Iterable[Mapping[str, Any]], num_settings: int) -> dict[in
         index = event[TELL] if TELL in event else event[REPORT]
         run_number, number = divmod(index, num_settings)
         trial = trials.get(number)
-        if trial is not None and TELL in event:
+        if trial is not None and event.get("status") == FORGOTTEN:
+            trial.told.pop(index, None)
+            if run_number == 0:
+                trial.reports.clear()
+        elif trial is not None and TELL in event:
             trial.told[index] = event["shard"], event["status"], event["value"]
         elif trial is not None and run_number == 0:
             trial.reports[event["step"]] = event["value"]

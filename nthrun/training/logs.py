@@ -71,7 +71,8 @@ class PackLogs:
             self._step += event["reward"].shape[1]
         elif "eval_returns" in event:
             for lane, (log, recorder) in enumerate(lanes):
-                if not recorder.diverged:
+                ended = recorder.diverged or event["eval_step"][lane] > recorder.num_steps
+                if not ended:
                     log.add_evaluation(event, lane)
         if time.monotonic() >= self._due:
             self._write()

@@ -16,7 +16,7 @@ from nthrun.records.schema import Run
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.specs.environment_spec import requested_series as requested_series
 from nthrun.specs.field import plain
-from nthrun.specs.search.search_fields import GOALS
+from nthrun.specs.search.search_fields import GOALS, RETURNS
 from nthrun.specs.search.search_spec import SearchSpec
 
 Event = dict[str, np.ndarray]
@@ -35,11 +35,13 @@ MEASURES = "measures/"
 
 def judged_by(event: Event, search: SearchSpec) -> np.ndarray:
     """What an evaluation says of how good each lane is, `(lanes,)`, higher being better: the
-    search's metric where evaluations measure it, else the mean return."""
-    measure = MEASURES + search.text("metric")
-    if measure not in event:
-        return np.asarray(event["eval_returns"].mean(1))
-    return event[measure] if search.goal == GOALS[0] else -event[measure]
+    search's metric where evaluations measure it, else the mean return, which is to be high unless
+    the search minimises a return."""
+    metric = search.text("metric")
+    measure = MEASURES + metric
+    values = event[measure] if measure in event else event["eval_returns"].mean(1)
+    minimised = search.goal != GOALS[0] and (measure in event or metric in RETURNS)
+    return np.asarray(-values if minimised else values)
 
 
 class LaneRecorder:

@@ -44,7 +44,16 @@ def test_an_interrupted_run_is_the_undisturbed_one(tmp_path: Path, agent: str) -
         assert first_difference(runs[index], undisturbed) is None, index
 
 
-@pytest.mark.parametrize("agent", SOLVERS)
+SLOW_SOLVERS = {"euler_quadrature", "euler_all_in_one"}
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name in SLOW_SOLVERS else name
+        for name in SOLVERS
+    ],
+)
 def test_a_solver_continues_after_any_iteration(tmp_path: Path, agent: str) -> None:
     """Interrupted after every iteration but the last, alone or in a pack, a run of a solver has
     every bit of an undisturbed one."""

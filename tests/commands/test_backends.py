@@ -80,6 +80,7 @@ def test_an_experiment_keeps_to_its_backend(
     assert backend_of(tmp_path) == backend
 
 
+@pytest.mark.slow
 def test_workers_compile_once_and_keep_the_bits(tmp_path: Path, arguments: list[str]) -> None:
     """Two workers with compiled steps give the records that one process gives."""
     log, wrapper = tmp_path / "log", tmp_path / "compiler"

@@ -96,6 +96,7 @@ def test_kills_leave_the_undisturbed_record(tmp_path: Path, undisturbed: Run, ki
     assert not list(experiment.glob("checkpoints/*"))
 
 
+@pytest.mark.slow
 def test_a_kill_at_four_fifths_starts_again_above_three(tmp_path: Path, undisturbed: Run) -> None:
     """A run killed at 80 % does not begin its next attempt below 60 %."""
     options = [*write_specs(tmp_path, LONG, NETWORK), "--save-dir", str(tmp_path / "out")]

@@ -223,6 +223,7 @@ def test_a_killed_plan_is_gone_and_continues(
     assert status(tmp_path, path)[0]["recorded"] == "2"
 
 
+@pytest.mark.slow
 def test_signals_save_and_the_same_command_continues(
     tmp_path: Path, path: str, undisturbed: dict[tuple[int, int], Run]
 ) -> None:

@@ -155,6 +155,7 @@ def test_a_killed_worker_costs_only_its_pack(
     assert not list((tmp_path / "out" / EXPERIMENT).glob("checkpoints/*"))
 
 
+@pytest.mark.slow
 def test_a_worker_killed_twice_is_reported(
     tmp_path: Path, undisturbed: dict[tuple[int, int], Run]
 ) -> None:
@@ -183,6 +184,7 @@ def test_a_worker_killed_twice_is_reported(
     assert first_steps(runs[0, 0]) == [0, step]
 
 
+@pytest.mark.slow
 def test_signals_save_every_pack(tmp_path: Path, undisturbed: dict[tuple[int, int], Run]) -> None:
     """Ctrl-C, which reaches the workers too, and SIGTERM to the command: every pack is saved at
     once, in one line and with exit code 128 + signal; the same command ends with the same bits."""

@@ -128,3 +128,14 @@ def test_a_large_search_needs_settings() -> None:
         with pytest.raises(IndexSpecError, match=r"1,000,001 settings, allowed .*--settings 0-99"):
             chosen(spec, 1, None, *where)
     assert 2 < len(chosen(spec, 1, "1000-1019", "training.rate > 0.5")) < 18
+
+
+def test_a_grid_of_any_size_is_looked_at_where_it_is_asked() -> None:
+    """Of a grid of 10^16 settings a few are looked at, and no more."""
+    many = list(range(1, 10_001))
+    names = ("training.epochs", "model.width", "model.depth")
+    spec = searched({**dict.fromkeys(names, many), "training.rate": [n / 1e4 for n in many]})
+    assert spec.sweep.num_settings == 10**16
+    assert chosen(spec, 1, "0-9", "training.epochs <= 4") == [0, 1, 2, 3]
+    with pytest.raises(IndexSpecError, match="settings, allowed at once"):
+        chosen(spec, 1, None)

@@ -133,9 +133,9 @@ def test_nothing_is_ended_before_enough_others(tmp_path: Path) -> None:
 
 
 def test_nothing_is_ended_in_the_warmup(tmp_path: Path) -> None:
-    """By the median nothing is ended up to the warm-up's last step, by halving nothing before it,
-    where the first rung is."""
-    for pruner, steps in (("median", [300, 400, 500]), ("successive_halving", [200])):
+    """Nothing is ended before the warm-up is over: the median ends runs from there on, halving at
+    its first rung there."""
+    for pruner, steps in (("median", [200, 300, 400, 500]), ("successive_halving", [200])):
         search = {"pruner": pruner, "pruner_startup_runs": 0, "pruner_warmup_timesteps": 200}
         found = judge(tmp_path / pruner, **search)
         ended = []

@@ -277,3 +277,19 @@ def test_other_searches_keep_no_journal(tmp_path: Path) -> None:
     assert known_settings(spec, experiment) is spec
     assert suggested_settings(spec, experiment, [0, 1], 0) is spec
     assert not Journal(experiment.root).path.parent.exists()
+
+
+def test_what_was_forgotten_is_not_searched_by(experiment: Experiment) -> None:
+    """A result whose record was removed is taken back before the next suggestion, and told again
+    when the run is recorded again."""
+    ask(experiment, [0, 1])
+    record(experiment, 0)
+    record(experiment, 1)
+    ask(experiment, [2])
+    experiment.forget(0, [0])
+    ask(experiment, [3])
+    trials = trials_of(Journal(experiment.root).events(), CAPACITY)
+    assert (trials[0].status, trials[1].status) == ("", "completed")
+    record(experiment, 0)
+    ask(experiment, [4])
+    assert trials_of(Journal(experiment.root).events(), CAPACITY)[0].status == "completed"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
+import pickle
 import random
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from nthrun.errors import IndexSpecError, MissingExtraError
 from nthrun.specs.agent_spec import AgentSpec
 from nthrun.specs.field import plain
 from nthrun.studies import suggesting
+from nthrun.studies.cmaes_state import as_attributes
 from nthrun.studies.suggesting import require_sampler, suggest
 from nthrun.studies.trial import Trial
 
@@ -345,3 +348,16 @@ def test_a_missing_package_is_told(
     [line] = told.value.lines()
     assert f"sampler {sampler} needs the package {package}" in line
     assert 'hint: pip install ".[bayes]"' in line
+
+
+def test_a_pickle_in_a_journal_is_not_read(tmp_path: Path) -> None:
+    """Attributes that a sampler would unpickle are left out, and run nothing."""
+    target = tmp_path / "ran"
+
+    class Harmful:
+        def __reduce__(self) -> tuple[object, ...]:
+            return os.mkdir, (str(target),)
+
+    attributes = {"cma:optimizer:0": pickle.dumps(Harmful()).hex(), "cma:generation": 1}
+    assert as_attributes(attributes) == {"cma:generation": 1}
+    assert not target.exists()

@@ -20,7 +20,9 @@ from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run, first_difference, flat_arrays
 from nthrun.records.snapshot import read_snapshot
 from nthrun.specs.environment_spec import SERIES
+from nthrun.specs.search.search_spec import SearchSpec
 from nthrun.training.loop import Training
+from nthrun.training.recorder import judged_by
 from nthrun.training.resuming import find_checkpoints
 
 Ends = Mapping[int, int]
@@ -258,3 +260,24 @@ def test_the_metric_of_the_search_judges_where_evaluations_have_it() -> None:
             assert told == [run["eval_episode_rewards"][1].mean()]
         heard.append((told, run["total_timesteps"]))
     assert heard[0] != heard[1]
+
+
+@pytest.mark.parametrize(
+    ("search", "sign"),
+    [
+        ({}, 1),
+        ({"goal": "minimize"}, -1),
+        ({"metric": "evaluation", "goal": "minimize"}, -1),
+        ({"metric": "oracle_gap"}, 1),
+        ({"metric": "train_time"}, 1),
+    ],
+)
+def test_runs_are_judged_the_way_they_are_compared(search: dict[str, str], sign: int) -> None:
+    """A return that a search minimises is better low; where evaluations do not measure the metric,
+    returns stand for it, and are better high."""
+    spec = SearchSpec(search)
+    event = {"eval_returns": np.array([[1.0, 3.0]])}
+    assert judged_by(event, spec).tolist() == [2.0 * sign]
+    measured = event | {"measures/oracle_gap": np.array([5.0])}
+    if search.get("metric") == "oracle_gap":
+        assert judged_by(measured, spec).tolist() == [-5.0]

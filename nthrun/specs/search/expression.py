@@ -33,13 +33,13 @@ _COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], bool]] = {
     ast.GtE: operator.ge,
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
-    ast.In: lambda one, many: one in many,
-    ast.NotIn: lambda one, many: one not in many,
+    ast.In: lambda one, many: one in _listed(many),
+    ast.NotIn: lambda one, many: one not in _listed(many),
 }
 _SIGNS: dict[type[ast.AST], Callable[[Any], Any]] = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
-    ast.Not: operator.not_,
+    ast.Not: lambda one: not _truth(one),
 }
 
 
@@ -158,7 +158,7 @@ def _value(node: ast.expr, setting: Mapping[str, Any]) -> Any:  # noqa: PLR0911 
             return value
         case ast.BoolOp(op=op, values=parts):
             every = all if isinstance(op, ast.And) else any
-            return every(_value(part, setting) for part in parts)
+            return every(_truth(_value(part, setting)) for part in parts)
         case ast.UnaryOp(op=op, operand=operand):
             return _SIGNS[type(op)](_value(operand, setting))
         case ast.BinOp(left=left, op=op, right=right):
@@ -170,6 +170,18 @@ def _value(node: ast.expr, setting: Mapping[str, Any]) -> Any:  # noqa: PLR0911 
         case ast.Tuple(elts=items) | ast.List(elts=items):
             return tuple(_value(item, setting) for item in items)
     raise AssertionError(ast.dump(node))  # parse_expression lets nothing else in
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{shown(value)} is neither true nor false; write `x in [1, 2]` for `or`")
+    return value
+
+
+def _listed(value: object) -> tuple[Any, ...]:
+    if not isinstance(value, tuple):
+        raise TypeError(f"{shown(value)} is no list")
+    return value
 
 
 def _number(value: object) -> int | float:

@@ -45,6 +45,10 @@ class Range:
         else:
             start, end = math.log(self.low), math.log(self.high)
             value = math.exp(start + share * (end - start))
+        return self.rounded(value)
+
+    def rounded(self, value: float) -> float:
+        """A real number of the range with nine digits, within the ends."""
         return min(max(float(f"{value:.9g}"), self.low), self.high)
 
     def as_document(self) -> dict[str, list[float]]:

@@ -9,8 +9,9 @@ GRID, SETTINGS, BAYES = "grid", "settings", "bayes"
 DRAWN = ("random", "sobol", "halton")
 METHODS = (GRID, *DRAWN, SETTINGS, BAYES)
 GOALS = ("maximize", "minimize")
+RETURNS = ("return", "evaluation", "final_evaluation")
 KNOWN_GOALS = {
-    **dict.fromkeys(("return", "evaluation", "final_evaluation"), GOALS[0]),
+    **dict.fromkeys(RETURNS, GOALS[0]),
     **dict.fromkeys(("oracle_gap", "train_time", "eval_time", "peak_memory"), GOALS[1]),
 }
 """Metrics of which it is known which way they are better."""
@@ -44,7 +45,7 @@ FIELDS = (
         "pruner_warmup_timesteps",
         "int",
         0,
-        "training steps up to which no run is ended; steps of the first rung",
+        "training steps before which no run is ended; steps of the first rung",
         minimum=0,
         maximum=10**12,
     ),

@@ -20,6 +20,8 @@ from nthrun.specs.search.search_fields import (
     KEYS_OF,
     KNOWN_GOALS,
     LISTED,
+    NO_PRUNER,
+    PRUNING,
 )
 
 _DEFAULTS = {one.name: one.default for one in FIELDS}
@@ -128,7 +130,11 @@ class _Reader:
                 found |= {} if value is None else {one.name: value}
         method = str(found.get("method", GRID))
         taken = ("method", *KEYS_OF[method])
-        meant = ("method", "seed", *(("metric", "sampler") if method == BAYES else ()))
+        prunes = found.get("pruner", NO_PRUNER) != NO_PRUNER
+        found = {n: v for n, v in found.items() if prunes or n not in PRUNING}
+        goes_by = ("metric",) if prunes or method == BAYES else ()
+        meant = ("method", "seed", *goes_by, *(("sampler",) if method == BAYES else ()))
+        meant += PRUNING if prunes else ()
         defaults = {n: v for n in meant if n in taken and (v := _DEFAULTS[n]) is not None}
         return defaults | found
 

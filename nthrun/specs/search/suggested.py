@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from nthrun.errors import IndexSpecError
+from nthrun.specs.indices import format_indices
 from nthrun.specs.search.points import point_function
 from nthrun.specs.search.ranges import Range
 from nthrun.specs.search.space import Space, split
@@ -76,6 +77,26 @@ class SuggestedSweep(Sweep):
             else:
                 setting.update(split(key, max(values, key=_size)))
         return self.space.resolved(setting)
+
+
+def require_tried(sweep: Sweep, indices: Iterable[int], stage: int) -> None:
+    """Check that what fresh seeds are to confirm was tried.
+
+    Args:
+        sweep: with what was suggested so far.
+        indices: to be run.
+        stage: of them; 0 is what tries.
+
+    Raises:
+        IndexSpecError: a setting was not.
+    """
+    if not stage or not isinstance(sweep, SuggestedSweep):
+        return
+    if new := {sweep.locate(index)[0] for index in indices}.difference(sweep.known):
+        raise IndexSpecError(
+            f"setting {format_indices(new)}: not tried in stage 0, so nothing to confirm",
+            "run it in stage 0 first; --describe shows which are known",
+        )
 
 
 def _size(value: object) -> float:

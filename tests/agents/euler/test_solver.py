@@ -114,7 +114,11 @@ def test_an_index_has_the_same_bits_in_a_pack(agent: str, environment: dict[str,
 
 @pytest.mark.parametrize(
     "changes",
-    [TAXES["untaxed"], TAXES["progressive"], {"calibration": {"theta": 0.3}}],
+    [
+        TAXES["untaxed"],
+        pytest.param(TAXES["progressive"], marks=pytest.mark.slow),
+        pytest.param({"calibration": {"theta": 0.3}}, marks=pytest.mark.slow),
+    ],
     ids=["untaxed", "progressive", "bold"],
 )
 def test_the_equilibrium_is_learned_soon(changes: dict[str, object]) -> None:

@@ -185,3 +185,13 @@ def test_any_text(text: str) -> None:
         assert parse_expression(text, SETTING).holds(SETTING) in (True, False)
     except RejectedError as refused:
         assert "\n" not in refused.problem
+
+
+@pytest.mark.parametrize(
+    "text", ["lr = 0.1 or 0.2", "not 0.2", "lr and true", "'x' in 'xyz'", "lr in 'xyz'"]
+)
+def test_what_is_neither_true_nor_false_joins_nothing(text: str) -> None:
+    """`or`, `and` and `not` take what is true or false alone, and `in` a list, so that a slip does
+    not hold of everything."""
+    with pytest.raises(RejectedError, match="makes no sense"):
+        parse_expression(text, {"lr": 0.1}).holds({"lr": 0.3})

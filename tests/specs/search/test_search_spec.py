@@ -56,8 +56,9 @@ def test_round_trip(case: str) -> None:
 
 
 def test_a_plain_grid_writes_no_search() -> None:
-    """A spec that says `grid`, or nothing, is written as before there were searches."""
-    for search in ({}, {"method": "grid"}):
+    """A spec that says `grid`, or no pruner and how it would prune, or nothing, is written as before
+    there were searches."""
+    for search in ({}, {"method": "grid"}, {"pruner": "none", "pruner_startup_runs": 9}):
         written = searched({"training.rate": 0.1}, **search).as_document()
         assert written == {"agent_name": "nested", "parameters": {"training.rate": [0.1]}}
 
@@ -67,6 +68,8 @@ def test_defaults_are_written_out() -> None:
     short = searched(RATE, **RANDOM).as_document()
     assert short == searched(RATE, **RANDOM, seed=0).as_document()
     assert short["search"] == {"method": "random", "capacity": 100, "seed": 0}
+    pruned = searched(LISTS, pruner="median").as_document()
+    assert pruned == searched(LISTS, pruner="median", pruner_startup_runs=5).as_document()
     rule = {"constraints": ["training.rate > 0.1"]}
     explicit = searched(LISTS, method="grid", **rule).as_document()
     assert fingerprint(searched(LISTS, **rule).as_document(), {}) == fingerprint(explicit, {})
