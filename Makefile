@@ -40,6 +40,9 @@ bench: $(VENV)/.bench
 	$(RUN) benchmarks/gpu_throughput.py
 	$(RUN) benchmarks/command_speed.py
 	$(RUN) benchmarks/combine_speed.py
+	$(RUN) benchmarks/scale_speed.py
+	$(RUN) benchmarks/search_speed.py
+	$(RUN) benchmarks/logging_speed.py
 	$(RUN) benchmarks/schedule_speed.py
 
 $(VENV)/.run: requirements.txt

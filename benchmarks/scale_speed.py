@@ -170,6 +170,9 @@ def measurements(experiment: Experiment) -> Iterator[tuple[str, Cost]]:
     yield "open data.h5, scores", measure([python, "-c", READ_SCORES, data])
     best = [python, "-m", "nthrun", "best", data, "--resamples", str(RESAMPLES), "--no-write"]
     yield "best setting of data.h5", measure(best)
+    plot = [python, str(ROOT / "utils/plot_sensitivity.py"), data]
+    plot += ["--png-dir", str(experiment.root), "--pdf-dir", str(experiment.root)]
+    yield "sensitivity of data.h5", measure(plot)
     yield "open the shards, table", measure([python, "-c", READ_TABLE, str(experiment.root)])
 
 

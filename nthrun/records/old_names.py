@@ -1,6 +1,9 @@
 """What the names in a result pickle stand for: nothing of theirs, everything of ours.
 
 No code of numpy sees what a file says of an array but its bytes, of a data type that is allowed.
+Parts of a pickle may be shared, so that few bytes ask for much: what takes more memory than the
+instruction that asks for it is spent from a `Budget`. No value of a pickle is shown in an error
+unless it is a text, for the text of a shared value may be endless.
 """
 
 from __future__ import annotations
@@ -10,15 +13,37 @@ import pickle
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 _DTYPE = re.compile(r"(b1|[iu][1248]|f[248]|[US][0-9]{1,9}|O8?)")
+_MAX_SIZE = 2**63
+_MAX_DIMENSIONS = 64
 
 
 class RefusedError(pickle.UnpicklingError):
     """A pickle names what is not allowed."""
+
+
+class Budget:
+    """What may still come of a pickle, in values and bytes."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, amount: int) -> None:
+        self._left = amount
+
+    def spend(self, amount: int) -> None:
+        """Take some of it.
+
+        Raises:
+            ValueError: there is not as much left.
+        """
+        self._left -= amount
+        if self._left < 0:
+            raise ValueError("more values than the file has room for")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +88,7 @@ class Dtype:
 
     def __init__(self, text: str) -> None:
         if not (isinstance(text, str) and _DTYPE.fullmatch(text)):
-            raise RefusedError(f"dtype {text!r}"[:80])
+            raise RefusedError(f"dtype {_shown(text)}")
         self.text = text
         self.byteorder = "="
 
@@ -104,7 +129,9 @@ class OldArray:
         if not (isinstance(self.shape, tuple) and isinstance(self.dtype, Dtype)):
             raise ValueError("array")
         found = self.data if self.dtype.holds_objects else self.dtype.parse(self.data)
-        sizes = [size for size in self.shape if type(size) is int and size >= 0]
+        if len(self.shape) > _MAX_DIMENSIONS:
+            raise ValueError("dimensions")
+        sizes = [size for size in self.shape if type(size) is int and 0 <= size < _MAX_SIZE]
         listed = isinstance(found, list) == self.dtype.holds_objects
         if len(sizes) < len(self.shape) or math.prod(sizes) != len(found) or not listed:
             raise ValueError("array")
@@ -127,10 +154,11 @@ def _frombuffer(data: Any, dtype: Any, shape: Any, order: Any) -> OldArray:
     return array
 
 
-def _scalar(dtype: Any, data: Any = None) -> Any:
+def _scalar(budget: Budget, dtype: Any, data: Any = None) -> Any:
     """A numpy scalar, as Python's own."""
     if not isinstance(dtype, Dtype) or dtype.holds_objects:
         raise RefusedError("numpy scalar of objects")
+    budget.spend(len(data))
     return dtype.parse(data)[0].item()
 
 
@@ -138,10 +166,11 @@ def _dtype(text: Any, *_align_and_copy: Any) -> Dtype:
     return Dtype(text)
 
 
-def _encode(text: Any, encoding: Any = "latin1") -> bytes:
+def _encode(budget: Budget, text: Any, encoding: Any = "latin1") -> bytes:
     """How protocols before 3 write bytes."""
     if encoding != "latin1" or not isinstance(text, str):
-        raise RefusedError(f"_codecs.encode to {encoding}"[:80])
+        raise RefusedError(f"_codecs.encode to {_shown(encoding)}")
+    budget.spend(len(text))
     return text.encode("latin1")
 
 
@@ -150,20 +179,47 @@ def _no_bytes() -> bytes:
     return b""
 
 
-def _mapping(pairs: Any = ()) -> dict[Any, Any]:
+def _mapping(budget: Budget, pairs: Any = ()) -> dict[Any, Any]:
     if not isinstance(pairs, (list, tuple)):
         raise ValueError("mapping")
-    return dict(pairs)
+    budget.spend(len(pairs))
+    return {checked_key(key): value for key, value in pairs}
 
 
-NAMES: Mapping[str, _Stand] = {
-    "numpy.core.multiarray._reconstruct": _Stand(_reconstruct),
-    "numpy.core.multiarray.scalar": _Stand(_scalar),
-    "numpy.core.numeric._frombuffer": _Stand(_frombuffer),
-    "numpy.dtype": _Stand(_dtype),
-    "numpy.ndarray": _Stand(OldArray),
-    "_codecs.encode": _Stand(_encode),
-    "builtins.bytes": _Stand(_no_bytes),
-    "__builtin__.bytes": _Stand(_no_bytes),
-    "collections.OrderedDict": _Stand(_mapping),
-}
+def checked_key(key: Any) -> Any:
+    """A key of a dict: None, a boolean, a number of 64 bits, a text or bytes.
+
+    A tuple's hash takes as long as all that lies in it, however often a part is shared, and huge
+    integers can be made that all have one hash.
+
+    Raises:
+        RefusedError: it is something else.
+    """
+    if key is not None and not isinstance(key, (bool, int, float, str, bytes)):
+        raise RefusedError(f"{type(key).__name__.lstrip('_').lower()} as the key of a dict")
+    if isinstance(key, int) and key.bit_length() > 63:
+        raise RefusedError(f"an integer of {key.bit_length()} bits as the key of a dict")
+    return key
+
+
+def _shown(value: Any) -> str:
+    return repr(value[:40]) if isinstance(value, str) else type(value).__name__
+
+
+def stands(budget: Budget) -> Mapping[str, _Stand]:
+    """What each name that is allowed stands for.
+
+    Args:
+        budget: what is made by calling them is taken from it.
+    """
+    return {
+        "numpy.core.multiarray._reconstruct": _Stand(_reconstruct),
+        "numpy.core.multiarray.scalar": _Stand(partial(_scalar, budget)),
+        "numpy.core.numeric._frombuffer": _Stand(_frombuffer),
+        "numpy.dtype": _Stand(_dtype),
+        "numpy.ndarray": _Stand(OldArray),
+        "_codecs.encode": _Stand(partial(_encode, budget)),
+        "builtins.bytes": _Stand(_no_bytes),
+        "__builtin__.bytes": _Stand(_no_bytes),
+        "collections.OrderedDict": _Stand(partial(_mapping, budget)),
+    }

@@ -103,6 +103,8 @@ def _read(
             files.append(old_file(path, digest, content))
         except DataFileError as error:
             unreadable.append((path, str(error).removeprefix(f"{path}: ")))
+        except MemoryError:
+            unreadable.append((path, "too large for this machine's memory"))
         if progress is not None:
             progress(done, len(paths))
     return files

@@ -12,7 +12,6 @@ it was run again for the best settings, which is stage 1 here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,8 @@ from typing import Any
 import numpy as np
 
 from nthrun.errors import DataFileError
+from nthrun.records.old_added import add_learned, add_others
+from nthrun.records.old_sweep import MAX_INDEX, count_settings
 from nthrun.records.old_values import (
     WrongError,
     count,
@@ -28,7 +29,6 @@ from nthrun.records.old_values import (
     is_integer,
     mapping,
     need,
-    numbers,
     plain_value,
     seconds,
     series_of,
@@ -38,8 +38,6 @@ from nthrun.specs.fingerprint import differing_keys
 
 RERUN_SEED = 16384
 PARAMETERS = ("agent_hyperparams", "agent_params")
-PAIRED = "batch/replay"
-"""The key that stood for `batch_size` and `replay_capacity` where a sweep had both."""
 COUNTS = ("run_number", "random_seed", "total_timesteps")
 OPTIONAL_COUNTS = ("eval_interval_timesteps", "episodes_per_eval")
 TIMES = ("train_time", "eval_time")
@@ -104,46 +102,21 @@ def old_file(path: Path, digest: str, content: Any) -> OldFile:
         settings = mapping(need(content, "experiment_data"), "experiment_data")
         num_settings = count_settings(agent)
         for number, setting in settings.items():
-            where = f"experiment_data[{number}]"
+            where = f"experiment_data[{str(number)[:40]}]"
             if not is_integer(number) or not 0 <= number < num_settings:
                 raise WrongError(where, f"no setting of a sweep of {num_settings}")
-            found.runs.extend(_runs(found, int(number), mapping(setting, where), where))
+            for run in _runs(found, mapping(setting, where), where):
+                run["setting_number"] = number
+                run["index"] = run["run_number"] * num_settings + number
+                if run["index"] >= MAX_INDEX:
+                    raise WrongError(where, f"run number {run['run_number']} is out of range")
+                found.runs.append(run)
     except WrongError as wrong:
         raise DataFileError(f"{path}: {wrong}") from wrong
     return found
 
 
-def count_settings(agent: Mapping[str, Any]) -> int:
-    """Settings of an old sweep, in which `batch/replay` replaces the two keys it pairs.
-
-    Raises:
-        WrongError: a parameter has no values.
-    """
-    where = "experiment.agent"
-    parameters = mapping(need(agent, "parameters", where), f"{where}.parameters")
-    pairs = len(legal_pairs(parameters))
-    left = {key: values for key, values in parameters.items() if key != PAIRED}
-    if pairs:
-        left = {k: v for k, v in left.items() if k not in ("batch_size", "replay_capacity")}
-    for key, values in left.items():
-        if not isinstance(values, list) or not values:
-            raise WrongError(f"experiment.agent.parameters.{key}", "no list of values")
-    return math.prod(map(len, left.values())) * (pairs or 1)
-
-
-def legal_pairs(parameters: Mapping[str, Any]) -> list[Any]:
-    """The pairs of batch size and replay capacity that the old tool swept; empty without both."""
-    if isinstance(parameters.get(PAIRED), list):
-        return list(parameters[PAIRED])
-    batches, replays = parameters.get("batch_size"), parameters.get("replay_capacity")
-    if not (isinstance(batches, list) and isinstance(replays, list)):
-        return []
-    if not all(is_integer(size) for size in (*batches, *replays)):
-        return []
-    return [(batch, replay) for batch in batches for replay in replays if replay >= batch]
-
-
-def _runs(found: OldFile, number: int, setting: Mapping[str, Any], where: str) -> Iterator[Run]:
+def _runs(found: OldFile, setting: Mapping[str, Any], where: str) -> Iterator[Run]:
     name = next((name for name in PARAMETERS if name in setting), PARAMETERS[0])
     params = plain_value(mapping(need(setting, name, where), f"{where}.{name}"), f"{where}.{name}")
     runs = need(setting, "runs", where)
@@ -152,8 +125,6 @@ def _runs(found: OldFile, number: int, setting: Mapping[str, Any], where: str) -
     for place, old in enumerate(runs):
         there = f"{where}.runs[{place}]"
         run = _record(mapping(old, there), there, found)
-        run["setting_number"] = number
-        run["index"] = run["run_number"] * count_settings(found.agent) + number
         run["agent_params"] = params
         yield run
 
@@ -180,43 +151,10 @@ def _record(old: Mapping[str, Any], where: str, found: OldFile) -> Run:
         learned_params={},
         provenance={"imported_from": found.path.name, "shard": found.digest, "git_diff": ""},
     )
-    _add_learned(run, old.get("learned_params"), found)
-    for name in sorted(map(str, old.keys() - KNOWN)):
-        _add_other(run, name, old.get(name), found)
+    add_learned(run, old.get("learned_params"), found.left_out)
+    others = {key: value for key, value in old.items() if key not in KNOWN}
+    add_others(run, others, found.left_out)
     return run
-
-
-def _add_learned(run: Run, learned: Any, found: OldFile) -> None:
-    """Learned parameters, nested names joined by `/`."""
-    for name, value in _leaves(learned, "") if isinstance(learned, dict) else ():
-        array = numbers(value)
-        if array is None:
-            found.left_out.add(f"learned_params/{name}")
-        else:
-            run["learned_params"][name] = array
-    if not isinstance(learned, dict) and learned is not None:
-        found.left_out.add("learned_params")
-
-
-def _add_other(run: Run, name: str, value: Any, found: OldFile) -> None:
-    """What agents and environments of the old tool added: a series is one of the metrics."""
-    array = numbers(value) if isinstance(value, (list, tuple, np.ndarray)) else None
-    if array is not None and array.ndim == 1 and "/" not in name:
-        run.setdefault("metrics", {})[name] = array
-        return
-    try:
-        listed = value.tolist() if isinstance(value, np.ndarray) else value
-        run["provenance"].setdefault("imported", {})[name] = plain_value(listed, name)
-    except WrongError:
-        found.left_out.add(name)
-
-
-def _leaves(value: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for key, item in value.items():
-        if isinstance(item, dict):
-            yield from _leaves(item, f"{prefix}{key}/")
-        else:
-            yield f"{prefix}{key}", item
 
 
 def _spec(experiment: Mapping[str, Any], key: str, name: str) -> dict[str, Any]:

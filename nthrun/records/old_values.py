@@ -86,6 +86,8 @@ def _cast(array: np.ndarray, dtype: Any, where: str) -> np.ndarray:
 
 def numbers(value: Any) -> np.ndarray | None:
     """An array of numbers, or of what can be one; None for anything else, ragged lists too."""
+    if not _is_numeric(value):  # of texts numpy makes an array as wide as the longest
+        return None
     try:
         array = np.asarray(value)
     except (ValueError, TypeError, OverflowError):
@@ -93,12 +95,23 @@ def numbers(value: Any) -> np.ndarray | None:
     return array if array.dtype.kind in "biuf" else None
 
 
+def _is_numeric(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_numeric, value))
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "biuf"
+    return isinstance(value, (int, float))
+
+
 def plain_value(value: Any, where: str) -> Any:
     """A value as JSON has it; a number that is not finite is its name."""
     if isinstance(value, np.ndarray):
         return plain_value(value.tolist(), where)
     if isinstance(value, dict):
-        return {str(key): plain_value(item, f"{where}.{key}") for key, item in value.items()}
+        found = {str(k): plain_value(v, f"{where}.{str(k)[:40]}") for k, v in value.items()}
+        if len(found) < len(value):
+            raise WrongError(where, "two keys that are one as texts")
+        return found
     if isinstance(value, (list, tuple)):
         return [plain_value(item, where) for item in value]
     if isinstance(value, float) and not math.isfinite(value):

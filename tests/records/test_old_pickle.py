@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import builtins
 import collections
+import contextlib
 import os
 import pickle
 import struct
 import subprocess
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ PLAIN = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.tuples(inner, inner)
-        | st.dictionaries(st.text() | st.integers(), inner, max_size=4)
+        | st.dictionaries(st.text() | st.integers(-(2**63) + 1, 2**63 - 1), inner, max_size=4)
     ),
     max_leaves=12,
 )
@@ -180,7 +182,6 @@ HUGE = b"\x8a\x06" + (2**40).to_bytes(6, "little")
 @pytest.mark.parametrize(
     "content",
     [
-        FRAME + b"Nr" + struct.pack("<I", 2**24) + b".",  # a memo of 256 MB
         FRAME + b"\x8e" + struct.pack("<Q", 2**40) + b".",  # bytes that are not there
         FRAME + RECONSTRUCTED + b"(K\x01" + HUGE + b"\x85" + FLOATS + b"\x89C\x08aaaaaaaatb.",
         FRAME + RECONSTRUCTED + b"(K\x01K\x05\x85" + OBJECTS + b"\x89]tb.",  # a list too short
@@ -194,7 +195,7 @@ HUGE = b"\x8a\x06" + (2**40).to_bytes(6, "little")
         FRAME + b"]" + b"2\x86" * 60 + b".",  # two to the sixtieth of one list
         b"\x80\x02}.garbage"[:3],
     ],
-    ids=range(13),
+    ids=range(12),
 )
 def test_crafted(tmp_path: Path, content: bytes) -> None:
     """Sizes that a file only claims, cycles and changes of functions end in one clear line."""
@@ -202,6 +203,97 @@ def test_crafted(tmp_path: Path, content: bytes) -> None:
     assert np.array_equal(
         read_pickle(written(tmp_path, pickle.dumps(np.arange(2.0), 2))), np.arange(2.0)
     )
+
+
+def test_memo_places(tmp_path: Path) -> None:
+    """A place in the memo that a file merely states takes no memory."""
+    content = FRAME + b"Nr" + struct.pack("<I", 2**31 - 1) + b"."
+    assert peak_bytes(tmp_path, content) < 2**20
+    assert read_pickle(tmp_path / "some.pkl") is None
+
+
+def peak_bytes(directory: Path, content: bytes) -> int:
+    """The memory that reading some bytes, which may be refused, takes at most."""
+    path = written(directory, content)
+    tracemalloc.start()
+    with contextlib.suppress(DataFileError):
+        read_pickle(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak
+
+
+def doubled(times: int) -> bytes:
+    """Instructions for a tuple of one tuple twice, and so on."""
+    return b"N" + b"2\x86" * times
+
+
+ENCODE = b"c_codecs\nencode\nq\x00X" + struct.pack("<I", 10**5) + b"a" * 10**5 + b"q\x01"
+LATIN_1 = b"X\x06\x00\x00\x00latin1q\x02"
+ORDERED = b"ccollections\nOrderedDict\nq\x00"
+PAIRS = (
+    b"](" + b"".join(b"J" + struct.pack("<i", n) + b"N\x86" for n in range(5000)) + b"e\x85q\x01"
+)
+NAME = b"X" + struct.pack("<I", 10**5) + b"torch." + b"a" * (10**5 - 6) + b"q\x00"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x02" + ENCODE + LATIN_1 + b"](" + b"h\x00h\x01h\x02\x86R" * 2000 + b"e.",
+        b"\x80\x02" + ORDERED + PAIRS + b"](" + b"h\x00h\x01R" * 500 + b"e.",
+        b"\x80\x04" + NAME + b"](" + b"h\x00h\x00\x93" * 2000 + b"e.",
+        b"\x80\x05\x96" + struct.pack("<Q", 2**30) + b"a.",  # bytes that are not there
+    ],
+    ids=["encode", "ordered", "name", "bytes"],
+)
+def test_shared_parts(tmp_path: Path, content: bytes) -> None:
+    """Calls with parts that a file holds once take no more memory than in proportion to it."""
+    assert peak_bytes(tmp_path, content) < 2 * 10**7
+    assert refusal(tmp_path, content) == "damaged, cut short, or no pickle"
+
+
+def test_many_arguments(tmp_path: Path) -> None:
+    """A call is refused whose arguments, a file holds once, are more than it has room for."""
+    many = b"(" + b"N" * 50_000 + b"tq\x00"
+    calls = b"](" + b"ctorch\nFoo\nh\x00R" * 1000 + b"e."
+    assert refusal(tmp_path, b"\x80\x02" + many + calls)
+
+
+def test_repeated_text(tmp_path: Path) -> None:
+    """A long text that a file holds once does not come out many times."""
+    text = "a" * 10**5
+    assert refusal(tmp_path, pickle.dumps([text] * 3000))
+    assert read_pickle(written(tmp_path, pickle.dumps([text] * 10))) == [text] * 10
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"}N" + b"\x85" * 10**5 + b"Ns.", "tuple as the key of a dict"),  # too deep to hash
+        (b"}" + doubled(60) + b"Ns.", "tuple as the key of a dict"),  # too long to hash
+        (b"}(" + doubled(60) + b"Nu.", "tuple as the key of a dict"),
+        (b"(" + doubled(60) + b"Nd.", "tuple as the key of a dict"),
+        (ORDERED + b"](" + doubled(60) + b"N\x86e\x85R.", "tuple as the key of a dict"),
+        (b"\x8f(" + doubled(60) + b"\x90.", "set"),
+        (b"(" + doubled(60) + b"\x91.", "set"),
+        (b"}\x8a\x09" + b"\x01" * 9 + b"Ns.", "an integer of 65 bits as the key of a dict"),
+        (b"cnumpy\ndtype\n" + doubled(60) + b"\x85R.", "dtype tuple"),  # too long to show
+        (b"c_codecs\nencode\nX\x01\x00\x00\x00a" + doubled(60) + b"\x86R.", "encode to tuple"),
+        (b"\x8a\xff" + b"\x01" * 255 + b".", "an integer of 2033 bits"),
+    ],
+    ids=range(11),
+)
+def test_endless(tmp_path: Path, content: bytes, name: str) -> None:
+    """What would take forever to hash or to show, or end Python, is refused by name."""
+    problem = refusal(tmp_path, FRAME + content)
+    assert problem.startswith("refused: ")
+    assert problem.endswith(name)
+
+
+def test_python_2_texts(tmp_path: Path) -> None:
+    """A text of bytes in a pickle of Python 2's first protocol is read."""
+    assert read_pickle(written(tmp_path, b"S'\\xf0?\\x00'\n.")) == "ð?\0"
 
 
 def test_cut_short(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import torch
 from records.old_pickles import AGENT, ENVIRONMENT, old_data, old_run, put, under_numpy_1
 
 from nthrun.errors import DataFileError
-from nthrun.records import open_data, table
+from nthrun.records import old_results, open_data, table
 from nthrun.records.data import Data
 from nthrun.records.old_results import import_old
+from nthrun.records.old_runs import old_file
 from nthrun.records.schema import FLOATS, INTEGERS, TEXTS, Run
 
 
@@ -143,6 +145,141 @@ def test_what_agents_added(tmp_path: Path) -> None:
         "source": "class SAC: ...",
         "grad_norm": [[1.0, 1.0], [1.0, 1.0]],
     }
+
+
+@pytest.mark.parametrize("name", ["data.json", "data.h5"])
+@pytest.mark.parametrize(
+    ("learned", "left_out"),
+    [
+        ({"a\0b": 1.0}, r"'a\x00b'"),
+        ({"": 1.0}, "''"),
+        ({".": 1.0}, "."),
+        ({"a": {"..": 1.0}}, "a/.."),
+        ({"a//b": 1.0}, "a//b"),
+        ({"m\ud800": 1.0}, r"'m\ud800'"),
+        ({"w": 0.0, "w/<f8": 1.0}, "w/<f8"),
+        ({None: 1.0}, "None"),
+        ({"a" * 70_000: 1.0}, "a" * 80),
+        ({"a/b": 0.0, "a": {"b": 1.0}}, "a/b (a second one)"),
+        ({1: 0.0, "1": 1.0}, "1 (a second one)"),
+        ({"a": {}}, "a"),
+        ({"a": ["b"]}, "a"),
+    ],
+    ids=range(13),
+)
+def test_names_of_parameters(
+    tmp_path: Path, name: str, learned: dict[Any, Any], left_out: str
+) -> None:
+    """A name that no file reads back, or that two have, is left out and told; the rest is read."""
+    path = put(tmp_path, 0, learned_params=learned | {"layer/0": np.ones(2), 3: 2.0})
+    done = import_old(tmp_path, tmp_path / name, full=True)
+    assert done.left_out == ((path, (f"learned_params/{left_out}",)),)
+    (run,) = runs(open_data(tmp_path / name))
+    kept = {str(key): value for key, value in learned.items() if value == 0.0}
+    assert run["learned_params"].pop("layer/0").tolist() == [1.0, 1.0]
+    assert {key: value.item() for key, value in run["learned_params"].items()} == kept | {"3": 2.0}
+
+
+@pytest.mark.parametrize("name", ["data.json", "data.h5"])
+def test_names_of_series(tmp_path: Path, name: str) -> None:
+    """Keys of a run that no file reads back are left out and told; a number is its text."""
+    run = old_run(0) | {7: [1.0, 2.0], "": [1.0], "a\0": [1.0], "\ud800": 1, None: 2, "..": 1}
+    run |= {8: 1, "8": 2, "pair": {1: 0, "1": 0}, "a/b": [3.0]}
+    path = put(tmp_path, 0, old_data(0, [run]))
+    done = import_old(tmp_path, tmp_path / name, full=True)
+    told = ("''", r"'\ud800'", r"'a\x00'", "..", "8 (a second one)", "None", "pair")
+    assert done.left_out == ((path, told),)
+    (found,) = runs(open_data(tmp_path / name))
+    assert found["metrics"]["7"].tolist() == [1.0, 2.0]
+    assert found["metrics"].keys() == {"7"}
+    assert found["provenance"]["imported"] == {"8": 1, "a/b": [3.0]}
+
+
+def sweep(**parameters: Any) -> dict[str, Any]:
+    """A pickle of run 1 of setting 0 of a sweep."""
+    content = old_data(0, [old_run(1)])
+    content["experiment"]["agent"] = {"agent_name": "SAC", "parameters": parameters}
+    return content
+
+
+def test_huge_sweeps(tmp_path: Path) -> None:
+    """Legal pairs are counted without making them."""
+    sizes = [*range(1, 20_001)]
+    put(tmp_path, 0, sweep(batch_size=sizes, replay_capacity=sizes))
+    tracemalloc.start()
+    (run,) = runs(imported(tmp_path))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert run["index"] == 20_000 * 20_001 // 2
+    assert peak < 50e6
+
+
+def test_texts_take_no_room(tmp_path: Path) -> None:
+    """A list of texts, one of them long, is kept without making every text as long."""
+    texts = ["a"] * 20_000 + ["b" * 20_000]
+    put(tmp_path, 0, names=texts, learned_params={"a": np.array(["x"])})
+    tracemalloc.start()
+    (run,) = runs(imported(tmp_path))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert run["provenance"]["imported"]["names"] == texts
+    assert peak < 50e6
+
+
+LONG = 10**300
+FAR = old_data(0, [])
+FAR["experiment_data"] = {LONG: {}}
+TWICE = old_data(0, [old_run(0)])
+TWICE["experiment"]["environment"] = {"env_name": "E", 1: 0, "1": 0}
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (old_data(0, [old_run(0) | {"run_number": 10**5000}]), "refused: an integer of 16610 bits"),
+        (old_data(0, [old_run(0) | {"run_number": LONG}]), "runs[0].run_number: int '1000"),
+        (FAR, "refused: an integer of 997 bits as the key of a dict"),
+        (sweep(**{f"p{n}": [0, 1] for n in range(62)}), ""),
+        (sweep(**{f"p{n}": [0, 1] for n in range(63)}), "experiment.agent.parameters: 2**63"),
+        (sweep(**{f"p{n}": [0, 1] for n in range(20_000)}), "experiment.agent.parameters: 2**63"),
+        (TWICE, "experiment.environment: two keys"),
+    ],
+    ids=range(7),
+)
+def test_huge_numbers(tmp_path: Path, content: Any, text: str) -> None:
+    """A number that no record holds is one short line, and the other pickles are read."""
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(content))
+    if not text:
+        assert runs(imported(tmp_path, "data.h5"))[0]["index"] == 2**62
+        return
+    put(tmp_path, 1)
+    found = problem(tmp_path)
+    assert text in found
+    assert len(found) < 200
+    assert [run["index"] for run in runs(open_data(tmp_path / "data.json"))] == [1]
+
+
+def test_indices_out_of_range(tmp_path: Path) -> None:
+    """A run whose index has no room in a record is named."""
+    content = sweep(**{f"p{n}": [0, 1] for n in range(62)})
+    content["experiment_data"][0]["runs"][0]["run_number"] = 2
+    put(tmp_path, 0, content)
+    assert problem(tmp_path) == "experiment_data[0]: run number 2 is out of range"
+
+
+def test_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pickle that memory does not suffice for is named, and the others are read."""
+    put(tmp_path, 0)
+    big = put(tmp_path, 1)
+
+    def limited(path: Path, digest: str, content: Any) -> Any:
+        if path == big:
+            raise MemoryError
+        return old_file(path, digest, content)
+
+    monkeypatch.setattr(old_results, "old_file", limited)
+    assert problem(tmp_path) == "too large for this machine's memory"
+    assert len(open_data(tmp_path / "data.json").entries) == 1
 
 
 @pytest.mark.parametrize(
