@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # A script sees its own folder only; nthrun lies beside it, wherever it is called from.
 sys.path.insert(0, str(ROOT))
 
-from nthrun.analysis.figures.bands import OFFERED, Kind  # noqa: E402  (needs ROOT)
+from nthrun.analysis.comparable import require_one_metric  # noqa: E402  (needs ROOT)
+from nthrun.analysis.figures.bands import OFFERED, Kind  # noqa: E402
 from nthrun.analysis.figures.comparison import (  # noqa: E402
     NORMALISATIONS,
     Normalisation,
@@ -55,10 +56,11 @@ def plot_comparison(
         band: the interval.
 
     Raises:
-        NthrunError: data cannot be read.
+        NthrunError: data cannot be read, or are of different metrics.
     """
     groups = open_groups(data or demo_files("agents/*.json"), labels)
     found = {env: scores_of_best(labelled, choice) for env, labelled in groups.items()}
+    require_one_metric(scores for one in found.values() for scores in one.scores.values())
     first = next(iter(found.values()))
     values = {env: one.values for env, one in found.items()}
     agents = {label: agent for one in groups.values() for label, agent in agents_of(one).items()}

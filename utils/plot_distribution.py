@@ -63,6 +63,8 @@ def plot_distribution(
     """
     groups = open_groups(data or demo_files("agents/*.json"), labels)
     require_one(groups, output.name)
+    names = {env: f"{env}_distribution" for env in groups}
+    output.require_apart(names.values())
     written: list[Path] = []
     for env, labelled in groups.items():
         found = scores_of_best(labelled, choice, setting)
@@ -70,7 +72,7 @@ def plot_distribution(
         figure = distribution_figure(
             found.values, found.label, title, shape, agents_of(labelled), output.style
         )
-        written += output.save(figure, f"{env}_distribution", found.shown)
+        written += output.save(figure, names[env], found.shown)
     return written
 
 

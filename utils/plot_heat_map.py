@@ -56,14 +56,18 @@ def plot_heat_map(
         others: what the other hyperparameters do.
 
     Raises:
-        NthrunError: data cannot be read, or do not differ in two such hyperparameters.
+        NthrunError: data cannot be read, or do not differ in two such hyperparameters, or two
+            figures would have one name.
     """
     written: list[Path] = []
-    for label, one in open_labelled(data or demo_files(SWEEP), labels).items():
+    labelled = open_labelled(data or demo_files(SWEEP), labels)
+    names = {label: f"{env_name(one)}_{label}_heat_map" for label, one in labelled.items()}
+    output.require_apart(names.values())
+    for label, one in labelled.items():
         scores = read_scores(one, choice.metric, choice.last, choice.stage, choice.direction)
         title = output.title or f"{env_name(one)}, {label}"
         figure, shown = heat_map_figure(scores, parameters, title, others, output.style)
-        written += output.save(figure, f"{env_name(one)}_{label}_heat_map", shown)
+        written += output.save(figure, names[label], shown)
     return written
 
 

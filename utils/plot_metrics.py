@@ -21,12 +21,12 @@ from nthrun.analysis.figures.bands import STATISTICS, Statistic  # noqa: E402  (
 from nthrun.analysis.figures.reading import (  # noqa: E402
     actions_of,
     entries_of,
-    metric_names,
     require_recorded,
     series_of,
     shown_of_entries,
 )
 from nthrun.analysis.figures.series import metric_figure  # noqa: E402
+from nthrun.commands.curve_options import Which  # noqa: E402
 from nthrun.commands.entry import execute  # noqa: E402
 from nthrun.commands.figure_data import Paths, demo_files, env_name, open_labelled  # noqa: E402
 from nthrun.commands.figure_options import Output, echo_paths, figure_command  # noqa: E402
@@ -37,7 +37,7 @@ def plot_metrics(
     labels: Sequence[str] | None,
     output: Output,
     metrics: Sequence[str] = (),
-    setting: int | None = None,
+    which: Which | None = None,
     statistic: Statistic = "mean",
 ) -> list[Path]:
     """Plot panels of recorded series, one figure for each of the data; gives the paths written.
@@ -47,44 +47,51 @@ def plot_metrics(
         labels: one for each; None takes them from the files' names.
         output: where the figures go.
         metrics: names; none is all that are recorded, and actions.
-        setting: whose runs; None is the best.
+        which: whose runs; no setting is the best by the search's metric, no stage the only one.
         statistic: the thick line.
 
     Raises:
-        NthrunError: data cannot be read, or leave these series out.
+        NthrunError: data cannot be read, leave these series out or have none of a name, or two
+            figures would have one name.
     """
+    which = which or Which()
     written: list[Path] = []
-    for label, one in open_labelled(data or demo_files("metrics/*.h5"), labels).items():
-        entries = entries_of(one, setting)
-        names = list(metrics) or metric_names(one, entries)
+    labelled = open_labelled(data or demo_files("metrics/*.h5"), labels)
+    names = {label: f"{env_name(one)}_{label}_metrics" for label, one in labelled.items()}
+    output.require_apart(names.values())
+    for label, one in labelled.items():
+        entries = entries_of(one, which.setting, which.stage)
+        series = series_of(one, entries, metrics)
         actions = [] if metrics else actions_of(entries)
-        require_recorded(one, names, actions)
+        require_recorded(one, series, actions)
         title = output.title or f"{env_name(one)}, {label}"
-        series = series_of(entries, names)
         figure = metric_figure(series, title, actions, statistic, output.style)
         shown = shown_of_entries(one, entries, label)
-        written += output.save(figure, f"{env_name(one)}_{label}_metrics", shown)
+        written += output.save(figure, names[label], shown)
     return written
 
 
 @figure_command
 @click.option("--metric", "metrics", multiple=True, help="A series.  [default: all, and actions]")
-@click.option("--setting", type=int, help="Setting to plot.  [default: the best]")
+@click.option(
+    "--setting", type=int, help="Setting to plot.  [default: the best by the search's metric]"
+)
+@click.option("--stage", type=int, help="Stage of the runs.  [default: the only one]")
 @click.option("--statistic", type=click.Choice(STATISTICS), default="mean", show_default=True)
 def main(
     data: Paths,
     labels: Sequence[str] | None,
     output: Output,
     metrics: Sequence[str],
-    setting: int | None,
     statistic: Statistic,
+    **which: int | None,
 ) -> None:
     """Plot what the runs of one setting recorded of every update, one figure for each DATA.
 
     DATA are data.h5, experiment directories, shards, or a data.json combined with --full, of runs
     with "metrics" or "train_actions" in "record". Prints the paths written.
     """
-    echo_paths(plot_metrics(data, labels, output, metrics, setting, statistic))
+    echo_paths(plot_metrics(data, labels, output, metrics, Which(**which), statistic))
 
 
 if __name__ == "__main__":

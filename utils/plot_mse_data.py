@@ -65,6 +65,8 @@ def plot_mse_data(
     output, which = output or Output(), which or Which()
     groups = open_groups(data or demo_files("*.json"), labels)
     require_one(groups, output.name)
+    names = {env: f"{env}_{which.metric}" if which.metric else env for env in groups}
+    output.require_apart(names.values())
     written: list[Path] = []
     for env, labelled in groups.items():
         curves = {
@@ -73,14 +75,18 @@ def plot_mse_data(
         }
         title = output.title or env
         figure = learning_curve_figure(curves, title, agents_of(labelled), view, output.style)
-        name = f"{env}_{which.metric}" if which.metric else env
-        written += output.save(figure, name, shown_of_curves(curves))
+        written += output.save(figure, names[env], shown_of_curves(curves))
     return written
 
 
 @figure_command
 @click.option("--stage", type=int, help="Stage of the runs.  [default: the lowest recorded]")
-@click.option("--setting", type=int, help="Setting to plot.  [default: the best of each DATA]")
+@click.option(
+    "--setting",
+    type=int,
+    help="Setting to plot.  [default: the best of each DATA, by --metric if it is known which is "
+    "better, else by the search's metric]",
+)
 @click.option("--metric", help="A metric, such as oracle_gap.  [default: the return]")
 @curve_options
 def main(

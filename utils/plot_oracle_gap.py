@@ -58,6 +58,8 @@ def plot_oracle_gap(
     groups = open_groups(data or demo_files("solvers/*.h5"), labels)
     require_one(groups, output.name)
     metric = which.metric or "oracle_gap"
+    names = {env: f"{env}_{metric}" for env in groups}
+    output.require_apart(names.values())
     written: list[Path] = []
     for env, labelled in groups.items():
         curves = {
@@ -67,13 +69,18 @@ def plot_oracle_gap(
         title = output.title or env
         look = replace(view, log_y=True)
         figure = learning_curve_figure(curves, title, agents_of(labelled), look, output.style)
-        written += output.save(figure, f"{env}_{metric}", shown_of_curves(curves))
+        written += output.save(figure, names[env], shown_of_curves(curves))
     return written
 
 
 @figure_command
 @click.option("--stage", type=int, help="Stage of the runs.  [default: the lowest recorded]")
-@click.option("--setting", type=int, help="Setting to plot.  [default: the best of each DATA]")
+@click.option(
+    "--setting",
+    type=int,
+    help="Setting to plot.  [default: the best of each DATA, of the smallest gap, or by the "
+    "search's metric where it is not known of --metric which is better]",
+)
 @click.option("--metric", help="Another metric of evaluations.  [default: oracle_gap]")
 @curve_options
 def main(

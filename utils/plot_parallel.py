@@ -53,14 +53,18 @@ def plot_parallel(
         parameters: hyperparameters; none is all that settings differ in.
 
     Raises:
-        NthrunError: data cannot be read, or do not differ in such a hyperparameter.
+        NthrunError: data cannot be read, or do not differ in such a hyperparameter, or two figures
+            would have one name.
     """
     written: list[Path] = []
-    for label, one in open_labelled(data or demo_files(SWEEP), labels).items():
+    labelled = open_labelled(data or demo_files(SWEEP), labels)
+    names = {label: f"{env_name(one)}_{label}_parallel" for label, one in labelled.items()}
+    output.require_apart(names.values())
+    for label, one in labelled.items():
         scores = read_scores(one, choice.metric, choice.last, choice.stage, choice.direction)
         title = output.title or f"{env_name(one)}, {label}"
         figure, shown = parallel_figure(scores, parameters, title, output.style)
-        written += output.save(figure, f"{env_name(one)}_{label}_parallel", shown)
+        written += output.save(figure, names[label], shown)
     return written
 
 

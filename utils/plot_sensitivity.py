@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # A script sees its own folder only; nthrun lies beside it, wherever it is called from.
 sys.path.insert(0, str(ROOT))
 
-from nthrun.analysis.figures.bands import OFFERED, Kind  # noqa: E402  (needs ROOT)
+from nthrun.analysis.comparable import require_one_metric  # noqa: E402  (needs ROOT)
+from nthrun.analysis.figures.bands import OFFERED, Kind  # noqa: E402
 from nthrun.analysis.figures.sensitivity import OTHERS, Others  # noqa: E402
 from nthrun.analysis.figures.sensitivity_figure import (  # noqa: E402
     SensitivityView,
@@ -62,13 +63,15 @@ def plot_sensitivity(
         view: what is drawn.
 
     Raises:
-        NthrunError: data cannot be read, or do not differ in such a hyperparameter.
+        NthrunError: data cannot be read, or do not differ in such a hyperparameter, or are of
+            different metrics.
     """
     labelled = open_labelled(data or demo_files(SWEEP), labels)
     scores = {
         label: read_scores(one, choice.metric, choice.last, choice.stage, choice.direction)
         for label, one in labelled.items()
     }
+    require_one_metric(scores.values())
     title = output.title or env_names(labelled)
     figure, shown = sensitivity_figure(
         scores, parameters, title, view, output.style, agents=agents_of(labelled)

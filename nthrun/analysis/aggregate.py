@@ -8,13 +8,13 @@ many runs of each as there are. Scores of different environments have to be on o
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from nthrun.analysis.estimates import Sample
-from nthrun.analysis.intervals import CONFIDENCE, NUM_RESAMPLES, location
+from nthrun.analysis.intervals import CONFIDENCE, MAX_VALUES_AT_ONCE, NUM_RESAMPLES, location
 from nthrun.errors import NthrunError
 
 
@@ -25,7 +25,7 @@ class Aggregate:
     Attributes:
         name: of the statistic.
         value, low, high: `(num_points,)`, one point unless it is a profile; the bounds are NaN
-            where no environment has two runs.
+            where no environment has two runs that take part, and so nothing to resample.
         confidence: of the interval, or of each point's.
         num_runs, num_lost, num_missing: over all environments and samples; the lost are among the
             runs.
@@ -61,10 +61,13 @@ def performance_profile(
     signs = [1.0 if runs.higher_is_better else -1.0 for runs in samples]
     parts = zip(samples, signs, strict=True)
     better = [(runs.ranked[:, None] > sign * thresholds).astype(np.float64) for runs, sign in parts]
-    draws = _draws([len(part) for part in better], num_resamples, seed)
+    found = [
+        np.mean([c @ part / len(part) for c, part in zip(draws, better, strict=True)], axis=0)
+        for draws in _draws([len(part) for part in better], num_resamples, seed)
+    ]
     value = np.mean([part.mean(axis=0) for part in better], axis=0)
-    found = np.mean([c @ part / len(part) for c, part in zip(draws, better, strict=True)], axis=0)
-    return _aggregate("performance profile", value, found, confidence, samples)
+    most = max(len(part) for part in better)
+    return _aggregate("performance profile", value, _joined(found, most), confidence, samples)
 
 
 def probability_of_improvement(
@@ -84,18 +87,40 @@ def probability_of_improvement(
     Args:
         first, second: one sample of each environment, in the same order.
     """
-    wins = []
-    for ones, others in zip(first, second, strict=True):
-        x, y = ones.ranked[:, None], others.ranked
-        wins.append((y > x) + 0.5 * (y == x))
-    ours = _draws([part.shape[0] for part in wins], num_resamples, seed)
-    theirs = _draws([part.shape[1] for part in wins], num_resamples, seed + 1)
-    value = np.array([np.mean([part.mean() for part in wins])])
-    found = np.mean(
-        [((a @ p) * b).sum(axis=1) / p.size for a, p, b in zip(ours, wins, theirs, strict=True)],
-        axis=0,
-    )[:, None]
-    return _aggregate("probability of improvement", value, found, confidence, [*first, *second])
+    pairs = [
+        (np.sort(ones.ranked), others.ranked) for ones, others in zip(first, second, strict=True)
+    ]
+    sizes = [(len(x), len(y)) for x, y in pairs]
+    drawn = (  # of both samples at once, so that as many resamples fit
+        [*zip(draws[: len(sizes)], draws[len(sizes) :], strict=True)]
+        for draws in _draws(
+            [size for both in zip(*sizes, strict=True) for size in both], num_resamples, seed
+        )
+    )
+    found = [_improvement(pairs, draws)[:, None] for draws in drawn]
+    value = _improvement(pairs, [(np.ones((1, n)), np.ones((1, k))) for n, k in sizes])
+    most = max(map(max, sizes))
+    samples = [*first, *second]
+    return _aggregate(
+        "probability of improvement", value, _joined(found, most), confidence, samples
+    )
+
+
+def _improvement(
+    pairs: Sequence[tuple[np.ndarray, np.ndarray]], draws: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
+    """The mean over environments of the share of pairs won, `(num_resamples,)`.
+
+    Args:
+        pairs: runs of the first `(N,)`, rising, and of the second `(K,)`, of each environment.
+        draws: how often each of them was drawn, `(num_resamples, N)` and `(num_resamples, K)`.
+    """
+    shares = []
+    for (x, y), (ours, theirs) in zip(pairs, draws, strict=True):
+        up_to = np.pad(np.cumsum(ours, axis=1), ((0, 0), (1, 0)))
+        below = up_to[:, np.searchsorted(x, y)] + up_to[:, np.searchsorted(x, y, "right")]
+        shares.append((below * theirs).sum(axis=1) / (2 * len(x) * len(y)))
+    return np.asarray(np.mean(shares, axis=0))
 
 
 def interquartile_mean(
@@ -113,19 +138,23 @@ def interquartile_mean(
     """
     values = [runs.values for runs in samples]
     generator = np.random.default_rng(seed)
-    drawn = [
-        part[generator.integers(len(part), size=(num_resamples, len(part)))]
-        for part in values
-        if len(part)
-    ]
-    pooled = np.concatenate(values or [np.empty(0)])[:, None]
-    found = location(np.concatenate(drawn, axis=1).T, "iqm") if drawn else np.full(1, math.nan)
+    pooled = np.concatenate([*values, np.empty(0)])[:, None]
+    found = []
+    for size in _parts(num_resamples, len(pooled)):
+        drawn = [
+            part[generator.integers(len(part), size=(size, len(part)))]
+            for part in values
+            if len(part)
+        ]
+        together = np.concatenate([*drawn, np.empty((size, 0))], axis=1)
+        found.append(location(together.T, "iqm")[:, None])
+    most = max(map(len, values), default=0)
     value = location(pooled, "iqm")
-    return _aggregate("interquartile mean", value, found[:, None], confidence, samples)
+    return _aggregate("interquartile mean", value, _joined(found, most), confidence, samples)
 
 
-def _draws(sizes: Sequence[int], num_resamples: int, seed: int) -> list[np.ndarray]:
-    """How often each run of each environment is drawn, `(num_resamples, size)`.
+def _draws(sizes: Sequence[int], num_resamples: int, seed: int) -> Iterator[list[np.ndarray]]:
+    """How often each run of each sample is drawn, `(part of num_resamples, size)`, part by part.
 
     Raises:
         NthrunError: an environment has no runs.
@@ -133,10 +162,23 @@ def _draws(sizes: Sequence[int], num_resamples: int, seed: int) -> list[np.ndarr
     if not sizes or 0 in sizes:
         raise NthrunError("samples: got one without runs, allowed: at least one run of each")
     generator = np.random.default_rng(seed)
-    return [
-        generator.multinomial(size, np.full(size, 1 / size), num_resamples).astype(np.float64)
-        for size in sizes
-    ]
+    for part in _parts(num_resamples, sum(sizes)):
+        yield [
+            generator.multinomial(size, np.full(size, 1 / size), part).astype(np.float64)
+            for size in sizes
+        ]
+
+
+def _parts(num_resamples: int, num_runs: int) -> list[int]:
+    """Resamples as numbers that fit the memory at once."""
+    step = max(1, MAX_VALUES_AT_ONCE // max(num_runs, 1))
+    return [min(step, num_resamples - start) for start in range(0, num_resamples, step)]
+
+
+def _joined(found: Sequence[np.ndarray], most_runs: int) -> np.ndarray:
+    """Parts of `(num_resamples, num_points)`; NaN where no sample has two runs to draw from."""
+    joined = np.concatenate(found)
+    return joined if most_runs > 1 else np.full_like(joined, math.nan)
 
 
 def _aggregate(
@@ -149,8 +191,6 @@ def _aggregate(
     """From `(num_points,)` and `(num_resamples, num_points)`."""
     tails = (1 - confidence) / 2, (1 + confidence) / 2
     low, high = np.quantile(resampled, tails, axis=0)
-    if max(runs.num_runs for runs in samples) < 2:
-        low, high = np.full((2, len(value)), math.nan)
     return Aggregate(
         name=name,
         value=value,

@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from nthrun.analysis.comparable import require_shared
+from nthrun.analysis.comparable import require_one_metric, require_shared
 from nthrun.analysis.estimates import Estimate, estimate, sample
-from nthrun.analysis.intervals import CONFIDENCE, NUM_RESAMPLES
-from nthrun.analysis.runs import Runs, ecdf, runs_by_setting, setting_key
+from nthrun.analysis.intervals import CONFIDENCE, NUM_RESAMPLES, resampled
+from nthrun.analysis.runs import Key, Runs, ecdf, runs_by_setting, setting_key
 from nthrun.analysis.scores import Scores
-from nthrun.analysis.selection import as_recorded, best_place, resampled_means, resampled_places
+from nthrun.analysis.selection import as_recorded, best_place, resampled_places
 from nthrun.errors import DataFileError
 
 Scale = Literal["metric", "ecdf"]
@@ -50,8 +50,9 @@ class Choice:
         parameters: its hyperparameters.
         estimates: its mean in each experiment, by the metric. It is biased towards the better, as
             the runs that it is of are those it was chosen by.
-        score, low, high: its mean over experiments on the scale, with its interval; the bounds are
-            NaN of a winner with one run that is not lost, or none.
+        score, low, high: its mean over experiments on the scale, with its interval, of the runs
+            that are not lost, or the mean of the lost ones where all are; the bounds are NaN of a
+            winner with one run that is not lost, or none.
         contenders: likeliest first; their probabilities add up to 1, less the resamples in which
             no setting had a value.
         paired: whether settings were resampled together, by seed.
@@ -59,6 +60,8 @@ class Choice:
         num_unsure: settings with fewer than two completed runs in an experiment, whose spread is
             unknown, so that the contenders' probabilities are too sure.
         num_left_out: settings with runs in some of the experiments only, which are not compared.
+        num_repeated: settings, over all experiments, with the hyperparameters of one of lower
+            number, which stands for them: their runs, of the same seeds, are not compared.
         num_resamples, confidence: of the bootstrap.
     """
 
@@ -79,8 +82,14 @@ class Choice:
     num_lost: int
     num_unsure: int
     num_left_out: int
+    num_repeated: int
     num_resamples: int
     confidence: float
+
+    @property
+    def lost_all(self) -> bool:
+        """Whether every run of the winner was lost, and so none completed that could choose."""
+        return all(math.isnan(found.value) for found in self.estimates)
 
 
 def choose(
@@ -104,20 +113,34 @@ def choose_across(
 
     Args:
         group: scores of one agent in each environment. Settings are the same when their
-            hyperparameters are, whatever their numbers.
+            hyperparameters are, whatever their numbers; of several with runs in one environment
+            the lowest number counts.
 
     Raises:
-        DataFileError: no setting has runs, or values, in all of them.
+        DataFileError: the scores are of different metrics, or no setting has runs, or values, in
+            all of them.
     """
-    numbers = [{setting_key(p): n for n, p in scores.parameters.items()} for scores in group]
+    require_one_metric(group)
+    numbers = [_first_numbers(scores) for scores in group]
     shared = [key for key in numbers[0] if all(key in found for found in numbers)]
     require_shared(group, shared)
     aligned = []
     for scores, found in zip(group, numbers, strict=True):
-        runs = ecdf(runs_by_setting(scores))
+        every = runs_by_setting(scores)
+        runs = ecdf(every.take(np.searchsorted(every.numbers, sorted(found.values()))))
         aligned.append(runs.take(np.searchsorted(runs.numbers, [found[key] for key in shared])))
     choice = _choice(group, aligned, "ecdf", num_resamples, confidence)
-    return replace(choice, num_left_out=len(set().union(*numbers)) - len(shared))
+    return replace(
+        choice,
+        num_left_out=len(set().union(*numbers)) - len(shared),
+        num_repeated=sum(len(s.parameters) - len(n) for s, n in zip(group, numbers, strict=True)),
+    )
+
+
+def _first_numbers(scores: Scores) -> dict[Key, int]:
+    """Hyperparameters -> the lowest number of a setting that has them."""
+    falling = sorted(scores.parameters.items(), reverse=True)
+    return {setting_key(parameters): number for number, parameters in falling}
 
 
 def _choice(
@@ -161,6 +184,7 @@ def _choice(
         num_lost=sum(int(_num_lost(runs).sum()) for runs in experiments),
         num_unsure=int(np.any([_num_kept(runs) < 2 for runs in experiments], axis=0).sum()),
         num_left_out=0,
+        num_repeated=0,
         num_resamples=num_resamples,
         confidence=confidence,
     )
@@ -169,13 +193,14 @@ def _choice(
 def _score(
     experiments: Sequence[Runs], place: int, num_resamples: int, confidence: float
 ) -> tuple[float, float, float]:
-    """Mean over experiments, and its interval."""
+    """Mean over experiments, and its interval, both of the runs that are not lost."""
     score = float(np.mean([as_recorded(runs)[1][place] for runs in experiments]))
     if min(_num_kept(runs)[place] for runs in experiments) < 2:
         return score, math.nan, math.nan
-    means = resampled_means(experiments, place, num_resamples)
-    tails = (1 - confidence) / 2, (1 + confidence) / 2
-    low, high = np.quantile(means[np.isfinite(means)], tails)
+    generator = np.random.default_rng(0)
+    kept = [runs.values[place][~runs.lost[place]][:, None] for runs in experiments]
+    means = np.mean([resampled(part, num_resamples, generator, "mean") for part in kept], axis=0)
+    low, high = np.quantile(means[0], ((1 - confidence) / 2, (1 + confidence) / 2))
     return score, float(low), float(high)
 
 

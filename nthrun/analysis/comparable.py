@@ -1,9 +1,9 @@
-"""Whether experiments can be chosen across: one agent, one sweep, settings with runs in all."""
+"""Whether experiments can be compared: one metric, one agent, one sweep, settings in all."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from nthrun.analysis.runs import Key
 from nthrun.analysis.scores import Scores
@@ -27,6 +27,23 @@ def require_one_sweep(experiments: Sequence[Data]) -> None:
         _require_equal(first.source, _swept(first), data.source, _swept(data), hint)
 
 
+def require_one_metric(group: Iterable[Scores]) -> None:
+    """Check that scores are of one metric, called the same and better in the same direction.
+
+    Raises:
+        DataFileError: they are not: searches of their own metrics, or evaluations in the place of
+            training returns.
+    """
+    first, *others = group
+    for scores in others:
+        if _measured(scores) != _measured(first):
+            raise DataFileError(
+                f"{scores.source}: metric: got {_measured(scores)}, allowed: {_measured(first)}, "
+                f"as in {first.source}",
+                "give a --metric that all of them have, and --direction",
+            )
+
+
 def require_shared(group: Sequence[Scores], shared: Sequence[Key]) -> None:
     """Check that some settings have runs in every experiment.
 
@@ -41,6 +58,12 @@ def require_shared(group: Sequence[Scores], shared: Sequence[Key]) -> None:
         _require_equal(first.source, _recorded(first), scores.source, _recorded(scores), hint)
     sources = ", ".join(scores.source for scores in group)
     raise DataFileError(f"{sources}: no setting has runs in all of them", hint)
+
+
+def _measured(scores: Scores) -> str:
+    """The metric, what an axis calls it, and its direction."""
+    better = "maximized" if scores.higher_is_better else "minimized"
+    return f"{scores.metric} ({scores.label}), {better}"
 
 
 def _require_equal(

@@ -67,6 +67,7 @@ def paired_comparison(
     ones, others = _by_seed(first), _by_seed(second)
     both = sorted(ones.keys() & others.keys())
     kept = [seed for seed in both if not math.isnan(ones[seed] + others[seed])]
+    lost = [seed for seed in both if math.isnan(ones[seed] + others[seed])]
     differences = np.array([others[seed] - ones[seed] for seed in kept])
     unpaired = len(ones) - len(both), len(others) - len(both)
     pairs = Sample(
@@ -75,7 +76,7 @@ def paired_comparison(
         higher_is_better=first.higher_is_better,
         values=differences,
         seeds=np.array(kept, np.int64).reshape(-1, 2),
-        lost_seeds=np.array([s for s in both if s not in kept], np.int64).reshape(-1, 2),
+        lost_seeds=np.array(lost, np.int64).reshape(-1, 2),
         num_missing=sum(unpaired),
     )
     gains = differences if first.higher_is_better else -differences
@@ -93,9 +94,9 @@ def mann_whitney(first: Sample, second: Sample) -> Test:
     ones, others = first.ranked, second.ranked
     statistic = p_value = math.nan
     if len(ones) and len(others):
-        lowest = min(x for x in (*ones, *others, 0.0) if math.isfinite(x)) - 1
-        finite = (np.maximum(x, lowest) for x in (others, ones))
-        found = stats.mannwhitneyu(*finite, alternative="two-sided")
+        ranks = stats.rankdata(np.concatenate([others, ones]))
+        parts = ranks[: len(others)], ranks[len(others) :]
+        found = stats.mannwhitneyu(*parts, alternative="two-sided")
         statistic, p_value = float(found.statistic), float(found.pvalue)
     return Test(
         "Mann-Whitney U", statistic, p_value, math.nan, math.nan, math.nan, *_counts(first, second)

@@ -29,7 +29,7 @@ TRIMMED_SHARE = {"mean": 0.0, "trimmed_mean": 0.2, "iqm": 0.25}
 
 @dataclass(frozen=True, slots=True)
 class ToleranceInterval:
-    """Between which values nearly all runs lie.
+    """Between which values nearly all runs lie, of those that are not lost.
 
     Attributes:
         low, high: order statistics of the runs; NaN where there are too few of them.
@@ -113,15 +113,17 @@ def percentile_bootstrap(
                 low[part] = high[part] = values[0]
             elif len(values) > 1:
                 generator = np.random.default_rng(seed)
-                found = _resampled(values, num_resamples, generator, statistic)
+                found = resampled(values, num_resamples, generator, statistic)
                 low[part], high[part] = np.quantile(found, tails, axis=1, overwrite_input=True)
     return low, high
 
 
-def _resampled(
+def resampled(
     values: np.ndarray, num_resamples: int, generator: np.random.Generator, statistic: Statistic
 ) -> np.ndarray:
     """The statistic `(num_points, num_resamples)` of runs drawn with replacement.
+
+    Memory does not grow with the number of runs times that of resamples.
 
     A resample is how often each run was drawn. Sorted, the run of rank k fills the places of the
     resample from how many runs below it were drawn up to those and its own, and counts for their
@@ -188,7 +190,9 @@ def tolerance_interval(
     Intervals*, 1991, chapter 5). The places left over are shared by both ends, the odd one above.
 
     Args:
-        values: `(num_runs,)`; those that are not finite are left out.
+        values: `(num_runs,)`, of one setting; those that are not finite are left out. Of lost runs
+            nothing is known here: of a `Sample`'s values the interval is one of completed runs,
+            and says nothing of how many are lost.
         alpha, beta: both in (0, 1).
     """
     kept = np.sort(values[np.isfinite(values)])

@@ -50,13 +50,24 @@ def resampled_places(
 
     Args:
         experiments: with the same settings at the same places; drawn from independently.
-        num_resamples: how often.
+        num_resamples: how often; memory does not grow with it times the runs of a setting.
         seed: of the resampling; the same seed gives the same places.
 
     Returns:
         `(num_resamples,)` int64; -1 where no setting had a value.
     """
-    draw = _Draws(experiments, num_resamples, np.random.default_rng(seed))
+    generator = np.random.default_rng(seed)
+    most = sum(runs.values.shape[1] for runs in experiments)
+    step = max(1, MAX_VALUES_AT_ONCE // max(most, 1))
+    sizes = [min(step, num_resamples - start) for start in range(0, num_resamples, step)]
+    return np.concatenate([_places(experiments, size, generator) for size in sizes])
+
+
+def _places(
+    experiments: Sequence[Runs], num_resamples: int, generator: np.random.Generator
+) -> np.ndarray:
+    """The best place in so many resamples at once."""
+    draw = _Draws(experiments, num_resamples, generator)
     best_share, best_mean = np.full(num_resamples, np.inf), np.full(num_resamples, -np.inf)
     best = np.full(num_resamples, -1)
     rows = np.arange(num_resamples)
@@ -72,14 +83,6 @@ def resampled_places(
         best_share[better], best_mean[better] = least[better], found[better]
         best[better] = place[better]
     return best
-
-
-def resampled_means(
-    experiments: Sequence[Runs], place: int, num_resamples: int = NUM_RESAMPLES, seed: int = 0
-) -> np.ndarray:
-    """One setting's mean in each resample, averaged over experiments, `(num_resamples,)`."""
-    draw = _Draws(experiments, num_resamples, np.random.default_rng(seed))
-    return draw.standings(np.array([place]))[1][:, 0]
 
 
 class _Draws:

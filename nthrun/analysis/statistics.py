@@ -23,7 +23,7 @@ from nthrun.analysis.returns import (
     step_weighted_curve,
 )
 from nthrun.analysis.runs import runs_by_setting
-from nthrun.analysis.scores import chosen_entries, find_quantity, read_scores
+from nthrun.analysis.scores import Stage, chosen_entries, find_quantity, read_scores
 from nthrun.analysis.selection import as_recorded, best_place
 from nthrun.errors import DataFileError, NthrunError
 from nthrun.records.data import Data
@@ -64,15 +64,15 @@ class SettingScore:
 
     Attributes:
         setting_number, stage, num_runs: which runs were scored.
-        num_lost: those that did not complete, or have no finite return to show.
-        mean_return: mean step-weighted return of the runs not lost; of the lost ones if all are.
+        num_lost: those that did not complete, or have no finite value of the metric.
+        mean: by the metric, of the runs not lost; of the lost ones if all are.
     """
 
     setting_number: int
-    stage: int
+    stage: Stage
     num_runs: int
     num_lost: int
-    mean_return: float
+    mean: float
 
 
 def mean_over_runs(curves: np.ndarray) -> np.ndarray:
@@ -90,9 +90,10 @@ def learning_curve(
 
     Args:
         data: an opened shard, experiment directory, data.json or data.h5.
-        setting: its number; None is the best one, see `best_setting`.
+        setting: its number; None is the best one by `metric` where it is given and is known to be
+            better higher or lower, else by the metric of the experiment's search.
         stage: None is the lowest one recorded.
-        metric: by name, see `read_scores`; None is the return.
+        metric: of the curve, by name, see `read_scores`; None is the return.
 
     Raises:
         DataFileError: there are no such runs, or they have nothing to show.
@@ -100,7 +101,7 @@ def learning_curve(
     """
     stage = _lowest(data) if stage is None else stage
     every = chosen_entries(data, stage)
-    number = best_setting(data, stage).setting_number if setting is None else setting
+    number = _best_number(data, every, metric) if setting is None else setting
     entries = _of_setting(data, every, number)
     trained = bool(bulk_of(every).numbers["total_train_episodes"].any())
     quantity = find_quantity(data, entries, metric or TRAINING_RETURN.name, trained)
@@ -129,27 +130,51 @@ def learning_curve(
     )
 
 
-def best_setting(data: Data, stage: int | None = None) -> SettingScore:
-    """The setting whose runs have the highest mean step-weighted return, see `selection`.
+def best_setting(data: Data, stage: Stage = None, metric: str | None = None) -> SettingScore:
+    """The setting whose runs have the best mean by a metric, see `selection`.
 
-    A run that diverged, failed or was pruned has returns only up to there, and one without a
-    finished episode none: a setting without such lost runs beats any with one.
+    A run that diverged, failed or was pruned has values only up to there, and one without a
+    finished episode no return: a setting without such lost runs beats any with one.
 
     Args:
         data: an opened shard, experiment directory, data.json or data.h5.
         stage: whose runs to compare; None is the only one recorded, or the lowest of several.
+        metric: by name; None is that of the experiment's search, with its goal.
 
     Raises:
-        DataFileError: no run of the stage, or none with a return to show.
+        DataFileError: no run of the stage, or none with a value to show.
+        NthrunError: it is not known whether the metric is better higher or lower.
     """
     stage = _lowest(data) if stage is None else stage
-    runs = runs_by_setting(read_scores(data, TRAINING_RETURN.name, stage=stage))
+    scores = read_scores(data, metric, stage=stage)
+    runs = runs_by_setting(scores)
     place = best_place([runs])
-    if place is None:
+    if place is None and scores.metric == TRAINING_RETURN.name:
         raise _nothing_finished(data, f"run of stage {stage}")
+    if place is None:
+        raise _no_value(data, f"run of stage {stage}", scores.metric)
     num_lost = int(runs.lost[place, : runs.sizes[place]].sum())
-    mean = float(as_recorded(runs)[1][place])
+    mean = float(as_recorded(runs)[1][place]) * (1 if scores.higher_is_better else -1)
     return SettingScore(int(runs.numbers[place]), stage, int(runs.sizes[place]), num_lost, mean)
+
+
+def _best_number(data: Data, entries: Sequence[Entry], metric: str | None) -> int:
+    """The best setting's number, to show a metric of it.
+
+    Args:
+        data: where the runs are from.
+        entries: all of one stage.
+        metric: that is shown; None is the return.
+    """
+    stage, numbers = entries[0].identity.stage, bulk_of(entries).numbers
+    if (numbers["setting_number"] == numbers["setting_number"][0]).all():
+        return int(numbers["setting_number"][0])
+    searched = data["experiment"]["agent"].get("search", {}).get("metric")
+    if metric is None or metric == searched:
+        return best_setting(data, stage).setting_number
+    trained = bool(numbers["total_train_episodes"].any())
+    known = find_quantity(data, entries, metric, trained).higher_is_better is not None
+    return best_setting(data, stage, metric if known else None).setting_number
 
 
 def _lowest(data: Data) -> int:

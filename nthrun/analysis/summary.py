@@ -66,7 +66,7 @@ class Summary:
 
     @property
     def best(self) -> Standing | None:
-        """The best setting; None while no run has a value."""
+        """The best setting; None while no run has completed with a value."""
         return next((one for one in self.standings if math.isfinite(one.value)), None)
 
     def as_document(self) -> dict[str, Any]:
@@ -128,12 +128,13 @@ def _standings(scores: Scores) -> tuple[Standing, ...]:
 
 def _standing(runs: Runs, scores: Scores, place: int, value: float) -> Standing:
     number, size = int(runs.numbers[place]), int(runs.sizes[place])
+    num_lost = int(runs.lost[place][:size].sum())
     return Standing(
         setting=number,
         parameters=scores.parameters[number],
-        value=value if math.isfinite(value) else math.nan,
+        value=value if num_lost < size and math.isfinite(value) else math.nan,
         num_runs=size,
-        num_lost=int(runs.lost[place][:size].sum()),
+        num_lost=num_lost,
     )
 
 

@@ -116,7 +116,8 @@ def best(experiments: Sequence[str], debug: bool, **options: Any) -> None:
 
     EXPERIMENT is an experiment directory, data.json, data.h5 or a shard. Prints the winner with
     its interval, the settings that could as well have won with their probabilities, and a table
-    of the values swept and chosen.
+    of the values swept and chosen. Where all runs were lost nothing is chosen, and the exit status
+    is 1.
     """
     request = Request(**options)
     opened = [open_data(Path(path)) for path in experiments]
@@ -128,17 +129,20 @@ def best(experiments: Sequence[str], debug: bool, **options: Any) -> None:
     scores = [[request.scores(data, _stage(data, request)) for data in group] for group in groups]
     choices = [_choose(group, request) for group in scores]
     confirmed = [_confirmed(*pair, request) for pair in zip(groups, choices, strict=True)]
-    specs = [_spec(*pair, request.out) for pair in zip(groups, choices, strict=True)]
+    chosen = [n for n, choice in enumerate(choices) if not choice.lost_all]
+    specs = [_spec(groups[n], choices[n], request.out) for n in chosen]
     written = [] if request.no_write else write_specs(specs, request.overwrite)
 
     report = sys.stdout if request.kind == "text" else sys.stderr
     for choice, group, lines in zip(choices, scores, confirmed, strict=True):
         for line in (*choice_lines(choice, group), *lines):
             click.echo(line, file=report)
-    columns = dict(zip(_headers(groups), choices, strict=True))
+    headers = _headers(groups)
+    columns = {headers[n]: choices[n] for n in chosen}
     click.echo(choice_table(columns, scores, request.kind))
     for path, _ in () if request.no_write else specs:
         click.echo(f"{path}{'' if path in written else ' (unchanged)'}", file=report)
+    _end(choices)
 
 
 def _stage(data: Data, request: Request) -> Stage:
@@ -152,7 +156,15 @@ def _stage(data: Data, request: Request) -> Stage:
             f"--confirm: got stage {request.confirm}, whose runs choose (--stage {request.stage})",
             "confirm with runs of another stage",
         )
-    stages = {entry.identity.stage for entry in data.entries} - {request.confirm}
+    recorded = {entry.identity.stage for entry in data.entries}
+    stages = recorded - {request.confirm}
+    if recorded and not stages:
+        raise NthrunError(
+            f"{data.source}: --confirm: got stage {request.confirm}, the only one recorded, "
+            "allowed: a stage whose runs do not choose",
+            f"train runs that choose, or choose by these: --stage {request.confirm} without "
+            "--confirm",
+        )
     return stages.pop() if request.stage is None and len(stages) == 1 else request.stage
 
 
@@ -164,7 +176,7 @@ def _choose(group: Sequence[Scores], request: Request) -> Choice:
 
 def _confirmed(group: Sequence[Data], choice: Choice, request: Request) -> list[str]:
     """A line an experiment, of the winner's runs with fresh seeds."""
-    if request.confirm is None:
+    if request.confirm is None or choice.lost_all:
         return []
     lines = []
     for data, setting in zip(group, choice.settings, strict=True):
@@ -179,6 +191,20 @@ def _estimate(data: Data, setting: int, stage: int, request: Request) -> Estimat
         return None
     runs = sample(request.scores(data, stage), setting)
     return estimate(runs, confidence=request.confidence, num_resamples=request.resamples)
+
+
+def _end(choices: Sequence[Choice]) -> None:
+    """End with status 1, and a line each on stderr, where nothing could be chosen."""
+    lost = [choice for choice in choices if choice.lost_all]
+    for choice in lost:
+        sources = ", ".join(choice.sources)
+        click.echo(
+            f"{sources}: all {choice.num_runs} runs were lost: nothing is chosen or written; "
+            "hint: see why with schedule.py --status, and change the settings",
+            err=True,
+        )
+    if lost:
+        sys.exit(1)
 
 
 def _spec(group: Sequence[Data], choice: Choice, out: Path) -> tuple[Path, str]:

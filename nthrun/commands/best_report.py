@@ -28,12 +28,17 @@ Rows = Sequence[Sequence[str]]
 
 
 def choice_lines(choice: Choice, group: Sequence[Scores]) -> Iterator[str]:
-    """A choice in words.
+    """A choice in words; where every run was lost, that it is none.
 
     Args:
         choice: made from `group`.
         group: the scores, of one experiment or of several.
     """
+    if choice.lost_all:
+        sources = ", ".join(choice.sources)
+        yield f"{sources}: none of {choice.num_settings} settings is the best"
+        yield f"  runs compared: {choice.num_runs}, all lost"
+        return
     swept = [name for name, _ in swept_values(group)]
     for scores, setting, found in zip(group, choice.settings, choice.estimates, strict=True):
         of = f"of {choice.num_settings}" if len(group) == 1 else "for all the experiments"
@@ -51,6 +56,11 @@ def choice_lines(choice: Choice, group: Sequence[Scores]) -> Iterator[str]:
         yield "  biased towards the better: these runs chose it; fresh seeds (--stage) confirm it"
     if choice.num_left_out:
         yield f"  {choice.num_left_out} settings without runs in all experiments are left out"
+    if choice.num_repeated:
+        yield (
+            f"  {choice.num_repeated} settings repeat the hyperparameters of one of lower number, "
+            "which stands for them"
+        )
     if any(found.num_runs - found.num_lost in FEW for found in choice.estimates):
         yield f"  bootstrap intervals of fewer than {FEW.stop} runs are too narrow"
     yield from _contender_lines(choice, group, swept)
@@ -143,7 +153,7 @@ def _contender_lines(
     if choice.num_settings == 1:
         return
     if choice.num_unsure == choice.num_settings:
-        yield "  one run a setting does not tell which others could be the best"
+        yield "  fewer than two completed runs a setting do not tell which others could be the best"
         return
     drawn = "together by seed" if choice.paired else "of each setting by themselves"
     yield f"  could be the best, by {choice.num_resamples} resamples of runs, {drawn}:"

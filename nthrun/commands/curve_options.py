@@ -19,7 +19,8 @@ class Which:
     """Whose curve, and of what.
 
     Attributes:
-        setting, stage: None is the best setting, and the lowest stage.
+        setting, stage: None is the best setting, and the lowest stage, or the only one where
+            figures do not mix stages.
         metric: by name; None is the return.
     """
 

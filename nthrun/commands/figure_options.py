@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 import click
 from matplotlib.figure import Figure
 
-from nthrun.analysis.figures.saving import Folders, Shown, save_figure
+from nthrun.analysis.figures.saving import Folders, Shown, safe_name, save_figure
 from nthrun.analysis.figures.style import VENUES, Style
 from nthrun.analysis.scores import DIRECTIONS, Stage
+from nthrun.errors import NthrunError
 
 PNG_DIR = "plots/png"
 PDF_DIR = "plots/pdf"
@@ -42,6 +44,25 @@ class Output:
     def style(self) -> Style:
         """Of the venue."""
         return VENUES[self.venue]
+
+    def require_apart(self, names: Iterable[str]) -> None:
+        """Check that figures of one command do not take each other's place.
+
+        Args:
+            names: that the figures call themselves, all of them.
+
+        Raises:
+            NthrunError: files of two would have one name.
+        """
+        files = Counter(safe_name(self.name or name) for name in names)
+        for file, number in files.items():
+            if number > 1:
+                raise NthrunError(
+                    f"{Path(self.png_dir) / file}.png: {number} figures would be written here, "
+                    "allowed: one",
+                    "leave --name out, and give each DATA a --label of its own, or plot them by "
+                    "commands of their own",
+                )
 
     def save(self, figure: Figure, name: str, shown: Iterable[Shown]) -> list[Path]:
         """Write a figure and the list of its runs; gives the paths.

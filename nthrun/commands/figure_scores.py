@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nthrun.analysis.comparable import require_one_metric
 from nthrun.analysis.figures.saving import Shown
 from nthrun.analysis.figures.setting_scores import setting_scores
 from nthrun.analysis.scores import Scores, read_scores
@@ -42,7 +43,8 @@ def scores_of_best(
     """The scores of the best setting of each data, or of one by number.
 
     Raises:
-        NthrunError: there are no such runs, or no run has the metric.
+        NthrunError: there are no such runs, no run has the metric, or data without one asked for
+            go by different ones.
     """
     scores: dict[str, Scores] = {}
     numbers: dict[str, int] = {}
@@ -64,6 +66,6 @@ def scores_of_best(
         scores[label], numbers[label] = one, int(settings.numbers[place])
         values[label] = np.where(one.lost, np.nan, one.values)[rows]
         shown += settings.shown([place], label)
-    axis = " or ".join(dict.fromkeys(one.label for one in scores.values()))
-    better = next(iter(scores.values())).higher_is_better
-    return BestScores(scores, numbers, values, shown, axis, better)
+    require_one_metric(scores.values())
+    first = next(iter(scores.values()))
+    return BestScores(scores, numbers, values, shown, first.label, first.higher_is_better)

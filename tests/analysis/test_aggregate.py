@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -78,6 +80,18 @@ class TestImprovement:
         assert 0.93 <= hits / 2000 <= 0.97
 
 
+def test_memory() -> None:
+    """Resamples of many runs do not all lie in memory at once, nor do all pairs of runs."""
+    ones, others = (make_sample([*np.random.default_rng(n).normal(size=4000)]) for n in (0, 1))
+    tracemalloc.start()
+    probability_of_improvement([ones], [others], num_resamples=1500)
+    performance_profile([ones], np.zeros(1), num_resamples=3000)
+    interquartile_mean([ones], num_resamples=3000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 250 * 2**20
+
+
 class TestInterquartileMean:
     def test_pooled(self) -> None:
         """It is the mean of the middle half of all runs together, lost ones left out and
@@ -96,6 +110,12 @@ class TestInterquartileMean:
     def test_one_run(self) -> None:
         """One run of each tells no interval."""
         assert np.isnan(interquartile_mean([make_sample([0.0]), make_sample([1.0])]).low).all()
+
+    def test_lost_runs(self) -> None:
+        """One completed run of each tells no interval, however many were lost."""
+        found = interquartile_mean([make_sample([0.0, NAN]), make_sample([NAN, 1.0, NAN])])
+        assert found.value.tolist() == [0.5]
+        assert np.isnan([found.low, found.high]).all()
 
     @pytest.mark.slow
     def test_coverage(self) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
+import tracemalloc
+from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +17,7 @@ from scored import NAN, make_scores
 
 from nthrun.analysis.choice import choose, choose_across
 from nthrun.analysis.intervals import percentile_bootstrap
-from nthrun.analysis.runs import ecdf, runs_by_setting
+from nthrun.analysis.runs import Runs, ecdf, runs_by_setting
 from nthrun.analysis.selection import best_place, resampled_places
 from nthrun.errors import DataFileError
 
@@ -50,6 +53,15 @@ class TestWinner:
         assert choose(make_scores([[9.0, NAN], [1.0, 1.0, NAN]])).settings == (1,)
         choice = choose(make_scores([[9.0, NAN, NAN], [1.0, NAN]]))
         assert (choice.settings, choice.num_runs, choice.num_lost) == ((1,), 5, 3)
+
+    def test_interval_without_lost_runs(self) -> None:
+        """The winner's interval is of its completed runs, whatever the lost ones came to."""
+        scores = make_scores([[0.0, 1.0, -1000.0, -1000.0, -1000.0]])
+        lost = scores.values == -1000.0
+        choice = choose(replace(scores, lost=lost))
+        low, high = percentile_bootstrap(np.array([[0.0], [1.0]]))
+        assert (choice.low, choice.high) == (low[0], high[0]) == (0.0, 1.0)
+        assert choice.estimates[0].low == choice.low
 
     def test_ties(self) -> None:
         """Of equal settings the lowest number wins."""
@@ -149,6 +161,25 @@ class TestAcross:
         choice = choose_across([first, second])
         assert (choice.settings, choice.num_left_out) == ((1, 1), 1)
 
+    def test_repeated(self) -> None:
+        """Of settings with the same hyperparameters the lowest number is compared, its ranks are as
+        if the others were not there, and they are counted."""
+        first = make_scores([[1.0], [2.0]])
+        same = {0: {"lr": 0}, 1: {"lr": 1}, 2: {"lr": 1}}
+        second = make_scores([[1.0], [2.0], [2.0]], parameters=same)
+        choice, plain = choose_across([first, second]), choose_across([first, first])
+        assert (choice.settings, choice.score) == ((1, 1), plain.score)
+        assert (choice.num_settings, choice.num_repeated, plain.num_repeated) == (2, 1, 0)
+
+    @pytest.mark.parametrize(
+        "changes", [{"metric": "x"}, {"label": "x"}, {"higher_is_better": False}]
+    )
+    def test_metrics(self, changes: dict[str, Any]) -> None:
+        """Scores of another metric, label or direction are not chosen across."""
+        first = make_scores([[1.0]])
+        with pytest.raises(DataFileError, match=r"metric: got .*, allowed: .*; hint: give a --met"):
+            choose_across([first, replace(first, **changes)])
+
     def test_nothing_shared(self) -> None:
         """Experiments without a common setting are an error that names a hyperparameter."""
         other = make_scores([[1.0]], parameters={0: {"lr": 7}})
@@ -170,6 +201,19 @@ best_place([made])
 resampled_places([made])
 print(time.process_time() - start)
 """
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_memory(paired: bool) -> None:
+    """Resamples of many runs do not all lie in memory at once."""
+    values = np.random.default_rng(0).normal(size=(2, 4000))
+    made = Runs(np.arange(2), np.full(2, 4000), values, np.zeros((2, 4000), bool), paired)
+    tracemalloc.start()
+    found = resampled_places([made], 3000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found) == 3000 and set(found) <= {0, 1}
+    assert peak < 150 * 2**20 < found.size * 4000 * 16
 
 
 @pytest.mark.slow

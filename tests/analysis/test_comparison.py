@@ -110,6 +110,12 @@ class TestTests:
         assert found.statistic == (7.0 if higher_is_better else 5.0)
         assert (found.num_runs, found.num_lost) == ((3, 3), (2, 1))
 
+    def test_lost_runs_of_large_values(self) -> None:
+        """A lost run does not tie with the worst one, however large values are."""
+        first, second = make_sample([-1e20, NAN]), make_sample([-1e20, -1e20])
+        found = mann_whitney(first, second)
+        assert found.statistic == 3.0
+
     def test_welch(self) -> None:
         """It is scipy's, with the interval of the difference, and needs two runs of each."""
         x, y = np.random.default_rng(2).normal(size=(2, 12)) * [[1], [5]]

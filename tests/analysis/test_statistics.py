@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from builders import make_experiment, make_run, make_solver_run
 from scipy.stats import bootstrap
 
+from nthrun.analysis.figures.reading import entries_of
 from nthrun.analysis.statistics import (
     best_setting,
     learning_curve,
@@ -97,13 +99,13 @@ class TestBestSetting:
             make_run(1, 1, 0, [-50.0] * 10, [10] * 10),  # mean over episodes -50
         ]
         best = best_setting(opened(tmp_path, 2, runs))
-        assert (best.setting_number, best.mean_return) == (1, -50.0)
+        assert (best.setting_number, best.mean) == (1, -50.0)
 
     def test_mean_over_runs(self, tmp_path: Path) -> None:
         """A setting is as good as its runs are on average, however many they are."""
         runs = [make_run(0, 0, 0, [-4.0], [10]), make_run(2, 0, 1, [-2.0], [900])]
         runs += [make_run(1, 1, 0, [-2.9], [5])]
-        assert best_setting(opened(tmp_path, 2, runs)).mean_return == -2.9
+        assert best_setting(opened(tmp_path, 2, runs)).mean == -2.9
 
     @pytest.mark.parametrize("status", ["diverged", "failed", "pruned"])
     def test_lost_run(self, tmp_path: Path, status: str) -> None:
@@ -122,7 +124,7 @@ class TestBestSetting:
         runs += [make_run(n, 1, n // 2, [-2.0], [9], status="failed") for n in (3, 5)]
         best = best_setting(opened(tmp_path, 2, runs))
         assert (best.setting_number, best.num_runs, best.num_lost) == (1, 3, 2)
-        assert best.mean_return == -5.0
+        assert best.mean == -5.0
 
     def test_no_episode(self, tmp_path: Path) -> None:
         """A setting without a finished episode is passed over; a run without one is lost."""
@@ -173,7 +175,7 @@ class TestSolvers:
         ]
         best = best_setting(opened(tmp_path, 2, runs))
         assert best.setting_number == 1
-        assert best.mean_return == pytest.approx(400 / 110)
+        assert best.mean == pytest.approx(400 / 110)
 
     def test_lost_run(self, tmp_path: Path) -> None:
         """A run whose evaluations are not finite is lost."""
@@ -199,7 +201,7 @@ class TestSolvers:
         assert learning_curve(data, stage=1).quantity == "evaluation return"
 
     def test_metric(self, tmp_path: Path) -> None:
-        """A metric of evaluations is shown by its name, of the best setting by return, and runs
+        """A metric of evaluations is shown by its name, of the best setting by it, and runs
         without it have no values; one that nobody recorded is an error that names those there
         are."""
         gap = {"oracle_gap": np.array([9.0, 4.0, 2.0])}
@@ -215,6 +217,30 @@ class TestSolvers:
         assert np.isnan(found.runs[1]).all()
         with pytest.raises(DataFileError, match=r"no run has metric 'x'; hint: .* oracle_gap"):
             learning_curve(data, metric="x")
+
+    def test_best_by_metric(self, tmp_path: Path) -> None:
+        """The best setting is the best by the metric shown where its direction is known, else by
+        the search's metric and goal."""
+        runs = [
+            make_run(
+                *(n, n, 0, [float(n)], [200]),
+                eval_metrics={"oracle_gap": np.full(3, gap), "r": np.full(3, float(n))},
+            )
+            for n, gap in enumerate([3.0, 1.0, 2.0])
+        ]
+        root = make_experiment(tmp_path, 3, runs=runs).root
+        manifest = json.loads((root / "manifest.json").read_text())
+        assert learning_curve(open_data(root)).setting_number == 2
+        assert learning_curve(open_data(root), metric="oracle_gap").setting_number == 1
+        manifest["agent"]["search"] = {"metric": "r", "goal": "minimize"}
+        (root / "manifest.json").write_text(json.dumps(manifest))
+        data = open_data(root)
+        assert learning_curve(data).setting_number == 0
+        assert learning_curve(data, metric="r").setting_number == 0
+        assert learning_curve(data, metric="return").setting_number == 2
+        assert learning_curve(data, metric="oracle_gap").setting_number == 1
+        assert best_setting(data, metric="oracle_gap").mean == 1.0
+        assert {entry.identity.setting_number for entry in entries_of(data)} == {0}
 
     def test_metric_without_values(self, tmp_path: Path) -> None:
         """A metric that is NaN in every run is an error that names it and says nothing of

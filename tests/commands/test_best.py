@@ -68,11 +68,26 @@ class TestReport:
         assert "(too few runs for an interval; 2 runs, 1 lost)" in text
         assert "runs compared: 4, 3 lost" in text
 
+    def test_all_lost(self, tmp_path: Path) -> None:
+        """Where all runs were lost nothing is chosen or written, one line says so, and the status
+        is 1; another experiment's choice stands."""
+        runs = [make_run(n, n % 2, n // 2, status="diverged") for n in range(4)]
+        lost = make_experiment(tmp_path / "lost", 2, "Lost-v0", runs).root
+        result = call(lost, sweep(tmp_path / "e"), folder=tmp_path / "out")
+        assert result.exit_code == 1
+        assert f"{lost}: all 4 runs were lost: nothing is chosen" in result.stderr
+        assert f"{lost}: none of 2 settings is the best" in result.stdout
+        assert "nan" not in result.stdout and "setting 1 is the best of 3" in result.stdout
+        assert [p.name for p in (tmp_path / "out").iterdir()] == ["SAC_best_Pendulum-v1.json"]
+
     def test_one_run(self, tmp_path: Path) -> None:
         """Of one run a setting there is neither an interval nor a probability, and it says so."""
         text = call(sweep(tmp_path, num_runs=1)).stdout
         assert "too few runs for an interval" in text
-        assert "one run a setting does not tell which others could be the best" in text
+        assert (
+            "fewer than two completed runs a setting do not tell which others could be the best"
+            in text
+        )
         assert "probability" not in text
 
     def test_all_formats_say_the_same(self, tmp_path: Path) -> None:
@@ -132,6 +147,11 @@ class TestStages:
             "stage 7: no run of setting 2 yet; train some with main.py --stage 7"
             in call(path, "--stage", "0", "--confirm", "7").stdout
         )
+
+    def test_only_stage(self, tmp_path: Path) -> None:
+        """The runs of the only stage there is do not confirm the setting they choose."""
+        text = refusal(sweep(tmp_path), "--confirm", "0")
+        assert "--confirm: got stage 0, the only one recorded" in text
 
     def test_bad_stage(self, path: Path) -> None:
         """Another word for a stage is refused."""

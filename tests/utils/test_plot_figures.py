@@ -16,9 +16,11 @@ from matplotlib.image import imread
 from processes import ROOT
 
 from nthrun.analysis.figures import plot_utils
+from nthrun.commands.curve_options import Which
 from nthrun.commands.figure_options import Output, ScoreChoice
 from nthrun.errors import NthrunError
 from nthrun.records import Data, open_data
+from nthrun.records.combine import combine
 from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run
 from utils.plot_comparison import plot_comparison
@@ -154,6 +156,59 @@ class TestOthers:
         with pytest.raises(NthrunError, match="no metrics or actions are recorded; hint: "):
             plot_metrics([bare], None, Output(tmp_path, tmp_path))
 
+    def test_unknown_metric(self, tmp_path: Path) -> None:
+        """A series that no run has is an error that names those there are, and a file that leaves
+        them out one that says so; nothing is drawn."""
+        found = experiment(tmp_path / "exp", **recorded(0))
+        root, output = found.root, Output(tmp_path / "out", tmp_path / "out")
+        with pytest.raises(
+            NthrunError, match=r"series 'x' .* hint: there are: critic_loss, entropy"
+        ):
+            plot_metrics([root], None, output, ["x"])
+        combine(found, root / "data.json")
+        with pytest.raises(NthrunError, match="leaves out metrics and actions; hint: combine"):
+            plot_metrics([root / "data.json"], None, output, ["entropy"])
+        assert not (tmp_path / "out").exists()
+
+    def test_stages(self, tmp_path: Path) -> None:
+        """Of data with a confirmation the series of the stage asked for are drawn."""
+        runs = [make_run(0, 0, 0, [-1.0], [100], stage=s, **recorded(s)) for s in (0, 1)]
+        root = make_experiment(tmp_path / "exp", runs=runs).root
+        output = Output(tmp_path, tmp_path)
+        with pytest.raises(NthrunError, match="hint: give --stage"):
+            plot_metrics([root], None, output)
+        *_, listing = plot_metrics([root], None, output, which=Which(stage=1))
+        [[part]] = json.loads(listing.read_text()).values()
+        assert part["stage"] == 1
+        assert plot_utils.multi_metric(open_data(root), stage=1).axes
+
+    @pytest.mark.parametrize("name", ["heat_map", "parallel", "metrics"])
+    @pytest.mark.parametrize("called", ["x", None])
+    def test_one_name(self, tmp_path: Path, name: str, called: str | None) -> None:
+        """Figures of one command that would be written to one file are refused before any is."""
+        roots = [experiment(tmp_path / n, **recorded(0)).root for n in "ab"]
+        output = Output(tmp_path / "out", tmp_path / "out", name=called)
+        labels = None if called else ["a b", "a/b"]
+        with pytest.raises(NthrunError, match=r"\.png: 2 figures would be written here"):
+            if name == "metrics":
+                plot_metrics(roots, labels, output)
+            else:
+                SCORED[name](roots, labels, ScoreChoice(), output)
+        assert not (tmp_path / "out").exists()
+
+    @pytest.mark.parametrize("name", ["sensitivity", "distribution", "comparison"])
+    def test_other_metrics(self, tmp_path: Path, name: str) -> None:
+        """Experiments whose searches go by different metrics share no figure unless one is asked
+        for."""
+        roots = [experiment(tmp_path / n).root for n in "ab"]
+        manifest = json.loads((roots[1] / "manifest.json").read_text())
+        manifest["agent"]["search"] = {"metric": "train_time", "goal": "minimize"}
+        (roots[1] / "manifest.json").write_text(json.dumps(manifest))
+        output = Output(tmp_path, tmp_path)
+        with pytest.raises(NthrunError, match=r"b: metric: got train_time .*; hint: give a --met"):
+            SCORED[name](roots, None, ScoreChoice(), output)
+        assert SCORED[name](roots, None, ScoreChoice("return"), output)
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
@@ -183,6 +238,34 @@ class TestPlotUtils:
         figure = getattr(plot_utils, name)(data, *NAMES[name])
         assert figure.axes
         figure.draw_without_rendering()
+
+    def test_without_values(self, tmp_path: Path) -> None:
+        """Runs and settings without a return are counted, and where none has one it is an error."""
+        empty = {"train_episode_rewards": np.empty(0), "train_episode_steps": np.empty(0, np.int64)}
+        runs = sweep()
+        runs[0] = Run(runs[0] | empty)
+        runs[2], runs[6] = (Run(runs[n] | empty | {"status": "diverged"}) for n in (2, 6))
+        data = open_data(make_experiment(tmp_path / "some", 4, runs=runs).root)
+        figure = plot_utils.multi_individual_runs(data)
+        assert figure.get_suptitle() == "Pendulum-v1 (1 setting without a return left out)"
+        texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+        assert "2 runs, 1 without a value" in texts
+        figure = plot_utils.multi_learning_curves(data, ("critic_lr", "activation"))
+        texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+        assert "2 without a value" in texts and "2 runs, 1 without a value" in texts
+        none = open_data(
+            experiment(
+                tmp_path / "none",
+                **empty,
+                eval_episode_rewards=np.empty((0, 2)),
+                timesteps_at_eval=np.empty(0, np.int64),
+                eval_episode_steps=np.empty((0, 2), np.int64),
+            ).root
+        )
+        with pytest.raises(NthrunError, match="no run of these settings has a finite return"):
+            plot_utils.multi_individual_runs(none)
+        with pytest.raises(NthrunError, match="no run of these settings has a finite return"):
+            plot_utils.multi_learning_curves(none, ("critic_lr", "activation"))
 
     def test_three(self) -> None:
         """Sensitivity to three hyperparameters has a panel for each value of the third."""

@@ -26,7 +26,7 @@ OFFERED: tuple[Kind, ...] = ("bootstrap", "student", "tolerance", "none")
 TEXTS = {
     "bootstrap": f"{CONFIDENCE:.0%} bootstrap band",
     "student": f"{CONFIDENCE:.0%} Student band",
-    "tolerance": f"tolerance band of {BETA:.0%} of runs",
+    "tolerance": f"tolerance band of {BETA:.0%} of runs with a value",
     "stderr": "± standard error",
     "none": "",
 }
@@ -51,7 +51,8 @@ def band_of(runs: np.ndarray, kind: Kind = "bootstrap", statistic: Statistic = "
     """The centre of runs and its band, point by point over the runs with a finite value.
 
     Bands are those of `intervals`; `stderr` is the mean ± s / √n. With too few runs for a
-    tolerance band it is the range of the runs, and the text says so.
+    tolerance band it is the range of the runs, and the text says so. Nothing here knows of lost
+    runs but by their values: who gives NaN for them has a band of completed runs.
 
     Args:
         runs: `(num_runs, num_points)`.
@@ -79,8 +80,11 @@ def band_of(runs: np.ndarray, kind: Kind = "bootstrap", statistic: Statistic = "
         low, high = percentile_bootstrap(runs, statistic=statistic)
     text = TEXTS[kind]
     counts = finite.sum(0)
-    if kind == "tolerance" and ((counts > 0) & (counts < runs_needed())).any():
+    few = counts[counts > 0] < runs_needed()
+    if kind == "tolerance" and few.all():
         text = f"range of runs ({text} needs {runs_needed()})"
+    elif kind == "tolerance" and few.any():
+        text = f"{text}, range of runs where they are fewer than {runs_needed()}"
     return Band(centre, low, high, text)
 
 

@@ -55,10 +55,11 @@ def comparison_figure(
         shape = grid_of(len(groups), style, 4)
         figure = new_figure(style, shape)
         panels = panels_of(figure, len(groups), shape, style)
+        bands: dict[str, None] = {}
         of_agents = looks((agents or {}).get(label, label) for label in labels)
         for axes, (environment, group) in zip(panels, groups.items(), strict=True):
             for place, (label, look) in enumerate(zip(labels, of_agents, strict=True)):
-                _draw(axes, place, group.get(label, np.empty(0)), look, band)
+                bands[_draw(axes, place, group.get(label, np.empty(0)), look, band)] = None
             axes.set_title(environment, fontsize=style.small_points * 1.05)
             axes.set(xlim=(-0.7, len(labels) - 0.3), xticks=[])
             number_axis(axes.yaxis)
@@ -69,8 +70,7 @@ def comparison_figure(
             Line2D([], [], color=look.colour, marker=look.marker, ls="none", label=label)
             for label, look in zip(labels, of_agents, strict=True)
         ]
-        interval = band_of(np.zeros((2, 1)), band).text.replace("band", "interval")
-        note = "mean over runs" + (f", {interval}" if interval else "")
+        note = ", ".join(["mean over runs", *filter(None, bands)]).replace("band", "interval")
         legend_below(figure, style, handles, f"{note}; pale: single runs, ×: lost ones")
     return figure
 
@@ -102,7 +102,9 @@ def normalised(
     return changed
 
 
-def _draw(axes: Axes, place: int, values: np.ndarray, look: Look, kind: Kind) -> None:
+def _draw(axes: Axes, place: int, values: np.ndarray, look: Look, kind: Kind) -> str:
+    """Draw the runs of one label, and give what its interval is."""
+    text = ""
     kept = values[np.isfinite(values)]
     num_lost = len(values) - len(kept)
     if len(kept):
@@ -111,6 +113,7 @@ def _draw(axes: Axes, place: int, values: np.ndarray, look: Look, kind: Kind) ->
             place + spread, kept, ls="none", marker=".", ms=7, mew=0, color=look.colour, alpha=0.4
         )
         band = band_of(kept[:, None], kind if len(kept) > 1 else "none")
+        text = band.text
         ends = np.abs(np.stack([band.centre - band.low, band.high - band.centre]))
         axes.errorbar(
             place,
@@ -136,3 +139,4 @@ def _draw(axes: Axes, place: int, values: np.ndarray, look: Look, kind: Kind) ->
             color=LOST_COLOUR,
             fontsize="small",
         )
+    return text

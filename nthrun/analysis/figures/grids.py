@@ -37,6 +37,8 @@ def curve_grid_figure(
     title: str,
     view: CurveView | None = None,
     style: Style | None = None,
+    *,
+    empty: Mapping[tuple[int, int], int] | None = None,
 ) -> Figure:
     """A learning curve for each pair of values of two hyperparameters.
 
@@ -46,8 +48,9 @@ def curve_grid_figure(
         title: above all.
         view: what is drawn of each.
         style: width and fonts.
+        empty: pair as in `curves` -> how many runs it has of which none has a value.
     """
-    style, view = style or Style(), view or CurveView()
+    style, view, empty = style or Style(), view or CurveView(), empty or {}
     across, up = scales
     rows, columns = len(up.values), len(across.values)
     with style.context():
@@ -60,11 +63,11 @@ def curve_grid_figure(
             if key in curves:
                 curve = curves[key]
                 _, heading = draw_curves(axes, {"": curve}, {"": "SAC"}, view, style)
-                early = sum(status != "completed" for status in curve.statuses)
-                _note(axes, len(curve.indices), early, style)
+                _note(axes, curve, style)
                 limit(axes, view.x_limits, view.y_limits)
             else:
-                axes.text(0.5, 0.5, "no run", ha="center", transform=axes.transAxes)
+                runs = f"{empty[key]} without a value" if key in empty else "no run"
+                axes.text(0.5, 0.5, runs, ha="center", size="small", transform=axes.transAxes)
             step_axis(axes, "training step" if row == rows - 1 else "", 3)
             if row == 0:
                 _title(axes, f"{across.name} {value_text(across.values[column])}", style)
@@ -96,8 +99,7 @@ def individual_runs_figure(
         for axes, (label, curve) in zip(panels, curves.items(), strict=True):
             for run, status in zip(curve.runs, curve.statuses, strict=True):
                 axes.plot(curve.grid, run, lw=0.7, ls="-" if status == "completed" else ":")
-            early = sum(status != "completed" for status in curve.statuses)
-            _note(axes, len(curve.runs), early, style)
+            _note(axes, curve, style)
             _title(axes, label, style)
             step_axis(axes, "training step", 3)
             axes.label_outer()
@@ -187,15 +189,20 @@ def _title(axes: Axes, text: str, style: Style) -> None:
     axes.set_title(text, fontsize=style.small_points, pad=4 + style.small_points)
 
 
-def _note(axes: Axes, num_runs: int, num_early: int, style: Style) -> None:
-    """How many runs a panel shows, and how many of them ended early, above it."""
-    text = f"{num_runs} run{'s' * (num_runs != 1)}" + f", {num_early} ended early" * bool(num_early)
+def _note(axes: Axes, curve: Curve, style: Style) -> None:
+    """How many runs a panel is of, how many of them ended early, and how many it cannot show."""
+    num_runs = len(curve.runs)
+    num_early = sum(status != "completed" for status in curve.statuses)
+    num_empty = int((~np.isfinite(curve.runs).any(axis=1)).sum())
+    text = f"{num_runs} run{'s' * (num_runs != 1)}"
+    text += f", {num_early} ended early" * bool(num_early)
+    text += f", {num_empty} without a value" * bool(num_empty)
     axes.text(
         0.5,
         1.02,
         text,
         ha="center",
         fontsize=0.85 * style.small_points,
-        color=LOST_COLOUR if num_early else "0.4",
+        color=LOST_COLOUR if num_early or num_empty else "0.4",
         transform=axes.transAxes,
     )

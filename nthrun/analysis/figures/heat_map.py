@@ -66,10 +66,7 @@ def cells_of(settings: SettingScores, names: tuple[str, str], others: Others = "
         ):
             keys = settings.keys(other)
             allowed &= keys == keys[best]
-    columns, rows = (
-        np.array([scale.number(value) for value in settings.values(scale.name)])
-        for scale in (across, up)
-    )
+    columns, rows = (scale.numbers(settings.values(scale.name)) for scale in (across, up))
     places = np.full((len(up.values), len(across.values)), -1)
     order = np.argsort(settings.ranks)[::-1]  # the best comes last, and stays
     order = order[allowed[order]]
@@ -171,6 +168,12 @@ def _cell_text(cells: Cells, place: tuple[int, int]) -> str:
 
 def _two(settings: SettingScores, names: Sequence[str]) -> tuple[str, str]:
     known = require_swept(settings, names)
+    if len(set(known)) < len(known):
+        raise NthrunError(
+            f"{settings.scores.source}: parameter: got {', '.join(known)}, allowed: two that "
+            "differ",
+            "give --parameter twice, with two hyperparameters, or plot the sensitivity of one",
+        )
     if not names and len(known) > 1:
         known = sorted(known, key=lambda name: -len(np.unique(settings.keys(name))))[:2]
     if len(known) != 2:

@@ -95,8 +95,7 @@ def _draw_settings(axes: Axes, settings: SettingScores, scales: Sequence[ValueSc
 
 def _places(settings: SettingScores, scale: ValueScale) -> np.ndarray:
     """Where each setting crosses an axis: 0 to 1, spread a little by rank."""
-    places = _unit_places(scale)
-    base = np.array([places[scale.number(value)] for value in settings.values(scale.name)])
+    base = _unit_places(scale)[scale.numbers(settings.values(scale.name))]
     count = max(1, len(settings.numbers) - 1)
     room = min(SPREAD, 0.25 / max(1, len(scale.values) - 1))
     return np.asarray(base + room * (2 * (count - settings.ranks) / count - 1))

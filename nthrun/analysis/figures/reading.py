@@ -20,7 +20,7 @@ from nthrun.analysis.returns import (
     read_series,
     step_weighted_curve,
 )
-from nthrun.analysis.scores import Stage, chosen_entries, read_scores
+from nthrun.analysis.scores import ALL_STAGES, Stage, chosen_entries, read_scores
 from nthrun.analysis.statistics import Curve, best_setting, mean_over_runs
 from nthrun.errors import DataFileError
 from nthrun.records.data import Data
@@ -46,7 +46,7 @@ def return_of(entries: Sequence[Entry]) -> Quantity:
 
 
 def entries_of(data: Data, setting: int | None = None, stage: Stage = None) -> list[Entry]:
-    """The runs of one setting; None is the best.
+    """The runs of one setting; None is the best, by the metric of the experiment's search.
 
     Raises:
         DataFileError: there are none.
@@ -55,11 +55,8 @@ def entries_of(data: Data, setting: int | None = None, stage: Stage = None) -> l
     number = setting
     if number is None:
         numbers = {entry.identity.setting_number for entry in entries}
-        number = (
-            best_setting(data, entries[0].identity.stage).setting_number
-            if len(numbers) > 1
-            else min(numbers)
-        )
+        of = stage if stage == ALL_STAGES else entries[0].identity.stage
+        number = best_setting(data, of).setting_number if len(numbers) > 1 else min(numbers)
     found = [entry for entry in entries if entry.identity.setting_number == number]
     if not found:
         raise DataFileError(
@@ -120,9 +117,23 @@ def metric_names(data: Data, entries: Sequence[Entry]) -> list[str]:
     )
 
 
-def series_of(entries: Sequence[Entry], names: Sequence[str]) -> list[SeriesOfRuns]:
-    """Series of `metrics`, by name; a run without one has an empty part."""
+def series_of(data: Data, entries: Sequence[Entry], names: Sequence[str]) -> list[SeriesOfRuns]:
+    """Series of `metrics`, by name, none being all; a run without one has an empty part.
+
+    Raises:
+        DataFileError: this is a data.json that leaves them out, or no run has one of the names.
+    """
+    known = metric_names(data, entries)
+    names = list(names) or known
     found = bulk_of(entries, [f"metrics/{name}" for name in names]).ragged
+    for name in names:
+        if name not in known and not found[f"metrics/{name}"].values.size:
+            number = entries[0].identity.setting_number
+            raise DataFileError(
+                f"{data.source}: no run of setting {number} has a series {name!r} of `metrics`",
+                f"there are: {', '.join(known) or 'none'}; what is measured by evaluations is "
+                "plotted by utils/plot_mse_data.py --metric",
+            )
     lost = [entry.status != "completed" for entry in entries]
     return [
         SeriesOfRuns(name, [found[f"metrics/{name}"].part(n) for n in range(len(entries))], lost)
@@ -138,13 +149,15 @@ def actions_of(entries: Sequence[Entry]) -> list[np.ndarray]:
     return [part.reshape(n, -1) for part, n in zip(parts, steps, strict=True) if part.size]
 
 
-def require_recorded(data: Data, names: Sequence[str], actions: Sequence[np.ndarray]) -> None:
+def require_recorded(
+    data: Data, series: Sequence[SeriesOfRuns], actions: Sequence[np.ndarray]
+) -> None:
     """Check that there is something to show of updates or actions.
 
     Raises:
         DataFileError: nothing was recorded.
     """
-    if not names and not actions:
+    if not series and not actions:
         hint = 'name "metrics" or "train_actions" in "record" of the environment spec'
         raise DataFileError(f"{data.source}: no metrics or actions are recorded", hint)
 

@@ -31,6 +31,7 @@ class Line:
             where there is none.
         centre, low, high: `(num_values,)` mean score of its runs, and its band.
         num_runs, num_lost: `(num_values,)` of that setting.
+        band: what the band is, for a legend; empty where there is none.
     """
 
     label: str
@@ -41,6 +42,7 @@ class Line:
     high: np.ndarray
     num_runs: np.ndarray
     num_lost: np.ndarray
+    band: str
 
 
 def sensitivity_line(
@@ -83,7 +85,8 @@ def _line(
     for number, values in enumerate(kept):
         runs[: len(values), number] = values
     found = band_of(runs, band)
-    counts = (
+    num_runs, num_lost = (
         np.where(there, column[places], 0) for column in (settings.num_runs, settings.num_lost)
     )
-    return Line(label, scale, places, found.centre, found.low, found.high, *counts)
+    bounds = found.centre, found.low, found.high
+    return Line(label, scale, places, *bounds, num_runs, num_lost, found.text)

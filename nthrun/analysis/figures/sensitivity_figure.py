@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from nthrun.analysis.figures.bands import TEXTS, Kind
+from nthrun.analysis.figures.bands import Kind
 from nthrun.analysis.figures.saving import Shown
 from nthrun.analysis.figures.sensitivity import OTHERS, Line, Others, sensitivity_line
 from nthrun.analysis.figures.setting_scores import require_swept, setting_scores
@@ -84,6 +84,7 @@ def sensitivity_figure(
         figure = new_figure(style, shape)
         panels = panels_of(figure, len(names), shape, style, sharey=True)
         handles: dict[str, Line2D] = {}
+        bands: dict[str, None] = {}
         for axes, name in zip(panels, names, strict=True):
             every = (value for one in settings.values() for value in one.values(name))
             scale = value_scale(name, every)
@@ -98,12 +99,13 @@ def sensitivity_figure(
             of_lines = looks((agents or {}).get(label, label) for label, _ in lines)
             drawn = draw_lines(axes, [line for _, line in lines], of_lines, room, style)
             handles |= {str(handle.get_label()): handle for handle in drawn}
+            bands |= dict.fromkeys(line.band for _, line in lines)
             for label, line in lines:
                 places = np.unique(line.places[line.places >= 0])
                 shown += settings[label].shown(places, f"{line.label}, {name}")
         figure.supylabel(next(iter(scores.values())).label, fontsize=style.font_points)
         figure.suptitle(title, fontsize=style.font_points)
-        legend_below(figure, style, [*handles.values()], _heading(view))
+        legend_below(figure, style, [*handles.values()], _heading(bands))
     return figure, shown
 
 
@@ -219,7 +221,6 @@ def _text(label: str, others: Others, scores: Mapping[str, Scores]) -> str:
     return text if len(scores) == 1 else f"{label}, {text}"
 
 
-def _heading(view: SensitivityView) -> str:
-    band = TEXTS[view.band]
-    parts = ["mean over runs", band] if band else ["mean over runs"]
+def _heading(bands: Iterable[str]) -> str:
+    parts = ["mean over runs", *filter(None, bands)]
     return ", ".join(parts) + "; above: runs − lost runs"

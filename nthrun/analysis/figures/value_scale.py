@@ -36,9 +36,10 @@ class ValueScale:
     values: tuple[Any, ...]
     places: np.ndarray
 
-    def number(self, value: Any) -> int:
-        """Which of `values` it is."""
-        return [value_key(known) for known in self.values].index(value_key(value))
+    def numbers(self, values: Iterable[Any]) -> np.ndarray:
+        """Which of the scale's values each of some is, int64."""
+        number_of = {value_key(known): number for number, known in enumerate(self.values)}
+        return np.array([number_of[value_key(value)] for value in values], np.int64)
 
     def dress(self, axis: Axis, characters: float, even: bool = False) -> None:
         """Scale, ticks and label of an axis of these values.

@@ -26,6 +26,16 @@ class TestComparison:
         names = [text.get_text() for text in figure.legends[0].get_texts()]
         assert names == ["SAC", "VAC"]
 
+    @pytest.mark.parametrize("num_runs", [5, 60])
+    def test_interval_text(self, num_runs: int) -> None:
+        """The legend tells a tolerance interval where there are enough runs for one, else their
+        range."""
+        groups = {"Pendulum-v1": {"SAC": np.arange(float(num_runs))}}
+        figure = comparison_figure(groups, "return", "", band="tolerance")
+        text = figure.legends[0].get_title().get_text().replace("\n", " ")
+        assert ("range of runs" in text) == (num_runs < 46)
+        assert "tolerance interval of 90%" in text
+
     def test_normalised(self) -> None:
         """Ranges go from the worst run to the best, shares count runs no better; NaN stays."""
         found = normalised(GROUPS, "range")["Pendulum-v1"]

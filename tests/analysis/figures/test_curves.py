@@ -149,7 +149,9 @@ class TestView:
         curve = make_curve(num_runs)
         figure = learning_curve_figure({"x": curve}, "t", view=CurveView("tolerance"))
         text = figure.legends[0].get_title().get_text().replace("\n", " ")
-        assert ("range of runs (tolerance band of 90% of runs needs 46)" in text) == (num_runs < 46)
+        assert ("range of runs (tolerance band of 90% of runs with a value needs 46)" in text) == (
+            num_runs < 46
+        )
         [band] = figure.axes[0].collections
         top = np.asarray(band.get_paths()[0].vertices)[:, 1].max()
         assert (top < curve.runs.max()) == (num_runs >= 46)

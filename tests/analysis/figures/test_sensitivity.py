@@ -141,3 +141,16 @@ class TestHeatMap:
         """Anything but two hyperparameters is an error."""
         with pytest.raises(NthrunError, match="got decay, allowed: two of them"):
             heat_map_figure(make_scores(GRID, hill), ["decay"], "t")
+        with pytest.raises(NthrunError, match="got decay, decay, allowed: two that differ"):
+            heat_map_figure(make_scores(GRID, hill), ["decay", "decay"], "t")
+
+
+@pytest.mark.parametrize("num_runs", [5, 60])
+def test_band_text(num_runs: int) -> None:
+    """The legend tells a tolerance band where there are enough runs for one, else their range."""
+    scores = make_scores({"lr": [0.1, 1.0]}, lambda p, run: float(run), num_runs)
+    view = SensitivityView(("best",), "tolerance")
+    figure, _ = sensitivity_figure({"SAC": scores}, [], "t", view)
+    text = figure.legends[0].get_title().get_text().replace("\n", " ")
+    assert ("range of runs" in text) == (num_runs < 46)
+    assert "tolerance band of 90% of runs with a value" in text

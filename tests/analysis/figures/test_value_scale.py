@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -59,3 +60,13 @@ def test_places() -> None:
     """Values have their own places on a number's axis, and their number on the other."""
     np.testing.assert_array_equal(value_scale("x", [1.0, 0.01, 0.1]).places, [0.01, 0.1, 1.0])
     np.testing.assert_array_equal(value_scale("x", ["a", "b"]).places, [0, 1])
+    assert value_scale("x", [10, 0.1]).numbers([0.1, 10.0, 10]).tolist() == [0, 1, 1]
+
+
+def test_many_values() -> None:
+    """The numbers of 20,000 values come in the time of as many look-ups."""
+    values = np.random.default_rng(0).random(20_000).tolist()
+    scale = value_scale("x", values)
+    start = time.process_time()
+    assert scale.numbers(sorted(values)).tolist() == list(range(20_000))
+    assert time.process_time() - start < 2
