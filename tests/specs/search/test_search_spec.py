@@ -56,7 +56,7 @@ def test_round_trip(case: str) -> None:
 
 
 def test_a_plain_grid_writes_no_search() -> None:
-    """A spec that says `grid`, or no pruner and how it would prune, or nothing, is written as before
+    """A spec that says `grid`, or a pruner of none, or nothing, is written as it was before
     there were searches."""
     for search in ({}, {"method": "grid"}, {"pruner": "none", "pruner_startup_runs": 9}):
         written = searched({"training.rate": 0.1}, **search).as_document()
