@@ -31,21 +31,14 @@ def table(data: Data) -> dict[str, np.ndarray]:
     return columns
 
 
-def step_weighted_return(returns: np.ndarray, steps: np.ndarray) -> float:
-    """Mean over steps of the return of the episode each step belongs to.
-
-    Args:
-        returns, steps: return and length of each episode, both `(num_episodes,)`.
-    """
-    total = int(steps.sum())
-    return float((returns * steps).sum() / total) if total else float("nan")
-
-
 def step_weighted_returns(returns: Ragged, steps: Ragged) -> np.ndarray:
-    """`step_weighted_return` of every run, (num_runs,); NaN of one without a step.
+    """Mean over steps of the return of the episode each step belongs to, of every run.
 
     Args:
-        returns, steps: return and length of each episode.
+        returns, steps: return and length of each episode of `num_runs` runs.
+
+    Returns:
+        `(num_runs,)`, NaN of a run without a step.
     """
     totals = _sums(steps.values, steps.offsets).astype(np.float64)
     weighted = _sums(returns.values * steps.values, returns.offsets).astype(np.float64)
