@@ -17,24 +17,24 @@ ROOT = Path(__file__).resolve().parents[1]
 # A script sees its own folder only; nthrun lies beside it, wherever it is called from.
 sys.path.insert(0, str(ROOT))
 
-from nthrun.analysis.comparable import require_one_metric  # noqa: E402  (needs ROOT)
-from nthrun.analysis.figures.bands import OFFERED, Kind  # noqa: E402
-from nthrun.analysis.figures.comparison import (  # noqa: E402
+from nthrun.analysis.comparable import require_one_metric
+from nthrun.analysis.figures.bands import OFFERED, Kind
+from nthrun.analysis.figures.comparison import (
     NORMALISATIONS,
     Normalisation,
     comparison_figure,
     normalised,
 )
-from nthrun.commands.entry import execute  # noqa: E402
-from nthrun.commands.figure_data import Paths, agents_of, demo_files, open_groups  # noqa: E402
-from nthrun.commands.figure_options import (  # noqa: E402
+from nthrun.commands.entry import execute
+from nthrun.commands.figure_data import Paths, agents_of, demo_files, open_groups
+from nthrun.commands.figure_options import (
     Output,
     ScoreChoice,
     echo_paths,
     figure_command,
     score_options,
 )
-from nthrun.commands.figure_scores import scores_of_best  # noqa: E402
+from nthrun.commands.figure_scores import scores_of_best
 
 
 def plot_comparison(

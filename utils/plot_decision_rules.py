@@ -19,13 +19,13 @@ ROOT = Path(__file__).resolve().parents[1]
 # A script sees its own folder only; nthrun lies beside it, wherever it is called from.
 sys.path.insert(0, str(ROOT))
 
-from nthrun.analysis.figures.decision_rules import decision_rules_figure  # noqa: E402
-from nthrun.analysis.figures.saving import require_kind, save_as  # noqa: E402  (needs ROOT)
-from nthrun.commands.decision_rules import View, rule_picture  # noqa: E402
-from nthrun.commands.entry import execute  # noqa: E402
-from nthrun.commands.figure_data import demo_files  # noqa: E402
-from nthrun.environments.bewley.rule_cuts import VARIED  # noqa: E402
-from nthrun.training.learned import read_learned  # noqa: E402
+from nthrun.analysis.figures.decision_rules import decision_rules_figure
+from nthrun.analysis.figures.saving import require_kind, save_as
+from nthrun.commands.decision_rules import View, rule_picture
+from nthrun.commands.entry import execute
+from nthrun.commands.figure_data import demo_files
+from nthrun.environments.bewley.rule_cuts import VARIED
+from nthrun.training.learned import read_learned
 
 DEMO = "solvers/Bewley_euler_quadrature.h5"
 

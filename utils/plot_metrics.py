@@ -17,19 +17,18 @@ ROOT = Path(__file__).resolve().parents[1]
 # A script sees its own folder only; nthrun lies beside it, wherever it is called from.
 sys.path.insert(0, str(ROOT))
 
-from nthrun.analysis.figures.bands import STATISTICS, Statistic  # noqa: E402  (needs ROOT)
-from nthrun.analysis.figures.reading import (  # noqa: E402
+from nthrun.analysis.figures.bands import STATISTICS, Statistic
+from nthrun.analysis.figures.metrics import (
     actions_of,
-    entries_of,
+    metric_figure,
     require_recorded,
     series_of,
-    shown_of_entries,
 )
-from nthrun.analysis.figures.series import metric_figure  # noqa: E402
-from nthrun.commands.curve_options import Which  # noqa: E402
-from nthrun.commands.entry import execute  # noqa: E402
-from nthrun.commands.figure_data import Paths, demo_files, env_name, open_labelled  # noqa: E402
-from nthrun.commands.figure_options import Output, echo_paths, figure_command  # noqa: E402
+from nthrun.analysis.figures.reading import entries_of, shown_of_entries
+from nthrun.commands.curve_options import Which
+from nthrun.commands.entry import execute
+from nthrun.commands.figure_data import Paths, demo_files, env_name, open_labelled
+from nthrun.commands.figure_options import Output, echo_paths, figure_command
 
 
 def plot_metrics(

@@ -21,22 +21,22 @@ ROOT = Path(__file__).resolve().parents[1]
 # A script sees its own folder only; nthrun lies beside it, wherever it is called from.
 sys.path.insert(0, str(ROOT))
 
-from nthrun.analysis.figures.curves import (  # noqa: E402  (needs ROOT)
+from nthrun.analysis.figures.curves import (
     CurveView,
     learning_curve_figure,
     shown_of_curves,
 )
-from nthrun.analysis.statistics import learning_curve  # noqa: E402
-from nthrun.commands.curve_options import Which, curve_options  # noqa: E402
-from nthrun.commands.entry import execute  # noqa: E402
-from nthrun.commands.figure_data import (  # noqa: E402
+from nthrun.analysis.statistics import learning_curve
+from nthrun.commands.curve_options import Which, curve_options
+from nthrun.commands.entry import execute
+from nthrun.commands.figure_data import (
     Paths,
     agents_of,
     demo_files,
     open_groups,
     require_one,
 )
-from nthrun.commands.figure_options import Output, echo_paths, figure_command  # noqa: E402
+from nthrun.commands.figure_options import Output, echo_paths, figure_command
 
 
 def plot_mse_data(

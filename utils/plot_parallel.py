@@ -17,17 +17,17 @@ ROOT = Path(__file__).resolve().parents[1]
 # A script sees its own folder only; nthrun lies beside it, wherever it is called from.
 sys.path.insert(0, str(ROOT))
 
-from nthrun.analysis.figures.parallel import parallel_figure  # noqa: E402  (needs ROOT)
-from nthrun.analysis.scores import read_scores  # noqa: E402
-from nthrun.commands.entry import execute  # noqa: E402
-from nthrun.commands.figure_data import (  # noqa: E402
+from nthrun.analysis.figures.parallel import parallel_figure
+from nthrun.analysis.scores import read_scores
+from nthrun.commands.entry import execute
+from nthrun.commands.figure_data import (
     SWEEP,
     Paths,
     demo_files,
     env_name,
     open_labelled,
 )
-from nthrun.commands.figure_options import (  # noqa: E402
+from nthrun.commands.figure_options import (
     Output,
     ScoreChoice,
     echo_paths,

@@ -15,24 +15,24 @@ ROOT = Path(__file__).resolve().parents[1]
 # A script sees its own folder only; nthrun lies beside it, wherever it is called from.
 sys.path.insert(0, str(ROOT))
 
-from nthrun.analysis.figures.parity import pairs_of, parity_figure  # noqa: E402  (needs ROOT)
-from nthrun.commands.entry import execute  # noqa: E402
-from nthrun.commands.figure_data import (  # noqa: E402
+from nthrun.analysis.figures.parity import pairs_of, parity_figure
+from nthrun.commands.entry import execute
+from nthrun.commands.figure_data import (
     Paths,
     agents_of,
     demo_files,
     env_names,
     open_labelled,
 )
-from nthrun.commands.figure_options import (  # noqa: E402
+from nthrun.commands.figure_options import (
     Output,
     ScoreChoice,
     echo_paths,
     figure_command,
     score_options,
 )
-from nthrun.commands.figure_scores import scores_of_best  # noqa: E402
-from nthrun.errors import NthrunError  # noqa: E402
+from nthrun.commands.figure_scores import scores_of_best
+from nthrun.errors import NthrunError
 
 
 def plot_parity(

@@ -19,12 +19,12 @@ ROOT = Path(__file__).resolve().parents[1]
 # A script sees its own folder only; nthrun lies beside it, wherever it is called from.
 sys.path.insert(0, str(ROOT))
 
-from nthrun.analysis.figures.policy_map import policy_map_figure  # noqa: E402
-from nthrun.analysis.figures.saving import require_kind, save_as  # noqa: E402  (needs ROOT)
-from nthrun.commands.entry import execute  # noqa: E402
-from nthrun.commands.figure_data import demo_files  # noqa: E402
-from nthrun.commands.policy_map import MapView, map_picture  # noqa: E402
-from nthrun.training.learned import read_learned  # noqa: E402
+from nthrun.analysis.figures.policy_map import policy_map_figure
+from nthrun.analysis.figures.saving import require_kind, save_as
+from nthrun.commands.entry import execute
+from nthrun.commands.figure_data import demo_files
+from nthrun.commands.policy_map import MapView, map_picture
+from nthrun.training.learned import read_learned
 
 DEMO = "solvers/GHM_mc_pg.h5"
 

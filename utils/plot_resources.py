@@ -17,18 +17,21 @@ ROOT = Path(__file__).resolve().parents[1]
 # A script sees its own folder only; nthrun lies beside it, wherever it is called from.
 sys.path.insert(0, str(ROOT))
 
-from nthrun.analysis.figures.reading import costs_of, shown_of_entries  # noqa: E402  (needs ROOT)
-from nthrun.analysis.figures.resources import resources_figure  # noqa: E402
-from nthrun.analysis.scores import chosen_entries  # noqa: E402
-from nthrun.commands.entry import execute  # noqa: E402
-from nthrun.commands.figure_data import (  # noqa: E402
+from nthrun.analysis.figures.reading import shown_of_entries
+from nthrun.analysis.figures.resources import (
+    costs_of,
+    resources_figure,
+)
+from nthrun.analysis.scores import chosen_entries
+from nthrun.commands.entry import execute
+from nthrun.commands.figure_data import (
     Paths,
     agents_of,
     demo_files,
     env_names,
     open_labelled,
 )
-from nthrun.commands.figure_options import (  # noqa: E402
+from nthrun.commands.figure_options import (
     STAGE,
     Output,
     echo_paths,

@@ -18,16 +18,12 @@ ROOT = Path(__file__).resolve().parents[1]
 # A script sees its own folder only; nthrun lies beside it, wherever it is called from.
 sys.path.insert(0, str(ROOT))
 
-from nthrun.analysis.comparable import require_one_metric  # noqa: E402  (needs ROOT)
-from nthrun.analysis.figures.bands import OFFERED, Kind  # noqa: E402
-from nthrun.analysis.figures.sensitivity import OTHERS, Others  # noqa: E402
-from nthrun.analysis.figures.sensitivity_figure import (  # noqa: E402
-    SensitivityView,
-    sensitivity_figure,
-)
-from nthrun.analysis.scores import read_scores  # noqa: E402
-from nthrun.commands.entry import execute  # noqa: E402
-from nthrun.commands.figure_data import (  # noqa: E402
+from nthrun.analysis.comparable import require_one_metric
+from nthrun.analysis.figures.bands import OFFERED, Kind
+from nthrun.analysis.figures.sensitivity import OTHERS, Others, SensitivityView, sensitivity_figure
+from nthrun.analysis.scores import read_scores
+from nthrun.commands.entry import execute
+from nthrun.commands.figure_data import (
     SWEEP,
     Paths,
     agents_of,
@@ -35,7 +31,7 @@ from nthrun.commands.figure_data import (  # noqa: E402
     env_names,
     open_labelled,
 )
-from nthrun.commands.figure_options import (  # noqa: E402
+from nthrun.commands.figure_options import (
     Output,
     ScoreChoice,
     echo_paths,

@@ -17,23 +17,22 @@ from nthrun.analysis.comparable import require_one_metric
 from nthrun.analysis.figures.comparison import comparison_figure
 from nthrun.analysis.figures.curves import CurveView, learning_curve_figure
 from nthrun.analysis.figures.distribution import Shape, distribution_figure
-from nthrun.analysis.figures.grids import sensitivity_grid_figure
-from nthrun.analysis.figures.reading import (
-    EPISODE_STEPS,
+from nthrun.analysis.figures.metrics import (
+    action_count_figure,
     actions_of,
-    curve_of,
-    entries_of,
+    metric_figure,
     require_recorded,
     series_of,
 )
-from nthrun.analysis.figures.sensitivity_figure import SensitivityView, sensitivity_figure
-from nthrun.analysis.figures.series import action_count_figure, metric_figure
+from nthrun.analysis.figures.reading import EPISODE_STEPS, curve_of, entries_of
+from nthrun.analysis.figures.sensitivity import SensitivityView, sensitivity_figure
 from nthrun.analysis.figures.setting_panels import (
     multi_individual_runs as multi_individual_runs,
 )
 from nthrun.analysis.figures.setting_panels import (
     multi_learning_curves as multi_learning_curves,
 )
+from nthrun.analysis.figures.setting_panels import sensitivity_grid_figure
 from nthrun.analysis.figures.setting_scores import setting_scores
 from nthrun.analysis.figures.style import Style
 from nthrun.analysis.scores import Stage, read_scores

@@ -1,4 +1,4 @@
-"""What figures read of records besides scores: curves of any series, metrics, actions, costs."""
+"""What figures read of records besides scores: the runs of a setting, and curves of any series."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from nthrun.analysis.figures.resources import Costs
 from nthrun.analysis.figures.saving import Shown
-from nthrun.analysis.figures.series import SeriesOfRuns
 from nthrun.analysis.returns import (
     EVALUATION_RETURN,
     TRAINING_RETURN,
@@ -20,13 +18,11 @@ from nthrun.analysis.returns import (
     read_series,
     step_weighted_curve,
 )
-from nthrun.analysis.scores import ALL_STAGES, Stage, chosen_entries, read_scores
+from nthrun.analysis.scores import ALL_STAGES, Stage, chosen_entries
 from nthrun.analysis.statistics import Curve, best_setting, mean_over_runs
 from nthrun.errors import DataFileError
 from nthrun.records.data import Data
 from nthrun.records.entries import Entry, bulk_of
-
-ACTIONS = "train_actions"
 
 
 def _steps_of_episodes(arrays: Arrays) -> Series:
@@ -99,74 +95,6 @@ def curve_of(data: Data, quantity: Quantity, entries: Sequence[Entry]) -> Curve:
         high=np.full(len(grid), np.nan),
         quantity=quantity.label,
     )
-
-
-def metric_names(data: Data, entries: Sequence[Entry]) -> list[str]:
-    """The series of `metrics` that the first run with any recorded.
-
-    Raises:
-        DataFileError: this is a data.json that leaves them out.
-    """
-    if not data.full:
-        raise DataFileError(
-            f"{data.source}: leaves out metrics and actions",
-            "combine with --full, or read data.h5 or the experiment directory",
-        )
-    return next(
-        (list(found) for found in (e.load(()).get("metrics") for e in entries) if found), []
-    )
-
-
-def series_of(data: Data, entries: Sequence[Entry], names: Sequence[str]) -> list[SeriesOfRuns]:
-    """Series of `metrics`, by name, none being all; a run without one has an empty part.
-
-    Raises:
-        DataFileError: this is a data.json that leaves them out, or no run has one of the names.
-    """
-    known = metric_names(data, entries)
-    names = list(names) or known
-    found = bulk_of(entries, [f"metrics/{name}" for name in names]).ragged
-    for name in names:
-        if name not in known and not found[f"metrics/{name}"].values.size:
-            number = entries[0].identity.setting_number
-            raise DataFileError(
-                f"{data.source}: no run of setting {number} has a series {name!r} of `metrics`",
-                f"there are: {', '.join(known) or 'none'}; what is measured by evaluations is "
-                "plotted by utils/plot_mse_data.py --metric",
-            )
-    lost = [entry.status != "completed" for entry in entries]
-    return [
-        SeriesOfRuns(name, [found[f"metrics/{name}"].part(n) for n in range(len(entries))], lost)
-        for name in names
-    ]
-
-
-def actions_of(entries: Sequence[Entry]) -> list[np.ndarray]:
-    """Every training action of each run that recorded them, `(num_steps, action_dim)`."""
-    found = bulk_of(entries, (ACTIONS,)).ragged[ACTIONS]
-    steps = bulk_of(entries).numbers["total_timesteps"].tolist()
-    parts = [found.part(n) for n in range(len(entries))]
-    return [part.reshape(n, -1) for part, n in zip(parts, steps, strict=True) if part.size]
-
-
-def require_recorded(
-    data: Data, series: Sequence[SeriesOfRuns], actions: Sequence[np.ndarray]
-) -> None:
-    """Check that there is something to show of updates or actions.
-
-    Raises:
-        DataFileError: nothing was recorded.
-    """
-    if not series and not actions:
-        hint = 'name "metrics" or "train_actions" in "record" of the environment spec'
-        raise DataFileError(f"{data.source}: no metrics or actions are recorded", hint)
-
-
-def costs_of(data: Data, stage: Stage = None) -> Costs:
-    """Time and memory of all runs of a stage."""
-    times = [read_scores(data, name, stage=stage).values for name in ("train_time", "eval_time")]
-    memory = read_scores(data, "peak_memory", stage=stage).values
-    return Costs(times[0] + np.where(np.isfinite(times[1]), times[1], 0.0), memory)
 
 
 def shown_of_entries(data: Data, entries: Sequence[Entry], label: str) -> list[Shown]:

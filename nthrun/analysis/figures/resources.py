@@ -19,6 +19,8 @@ from nthrun.analysis.figures.style import (
     number_axis,
     panels_of,
 )
+from nthrun.analysis.scores import Stage, read_scores
+from nthrun.records.data import Data
 
 RESERVE = 1.25
 """What is suggested, over the most that was seen."""
@@ -41,6 +43,13 @@ class Costs:
 
     seconds: np.ndarray
     memory_mb: np.ndarray
+
+
+def costs_of(data: Data, stage: Stage = None) -> Costs:
+    """Time and memory of all runs of a stage."""
+    times = [read_scores(data, name, stage=stage).values for name in ("train_time", "eval_time")]
+    memory = read_scores(data, "peak_memory", stage=stage).values
+    return Costs(times[0] + np.where(np.isfinite(times[1]), times[1], 0.0), memory)
 
 
 def resources_figure(

@@ -2,22 +2,59 @@
 
 `best`: at each value, the others are as good as they can be. `slice`: the others stay as in the
 best setting of all. The best of many settings is chosen and shown by the same runs here, so that
-its score flatters; confirm it with runs of another stage.
+its score flatters; confirm it with runs of another stage. The figure has a panel for each
+hyperparameter.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from nthrun.analysis.figures.bands import Kind, band_of
-from nthrun.analysis.figures.setting_scores import SettingScores, tied
-from nthrun.analysis.figures.value_scale import ValueScale, swept, value_key
+from nthrun.analysis.figures.saving import Shown
+from nthrun.analysis.figures.setting_scores import (
+    SettingScores,
+    require_swept,
+    setting_scores,
+    tied,
+)
+from nthrun.analysis.figures.style import (
+    LOST_COLOUR,
+    Look,
+    Style,
+    grid_of,
+    legend_below,
+    looks,
+    new_figure,
+    number_axis,
+    panels_of,
+)
+from nthrun.analysis.figures.value_scale import ValueScale, swept, value_key, value_scale
+from nthrun.analysis.scores import Scores
 
 Others = Literal["best", "slice"]
 OTHERS: tuple[Others, ...] = ("best", "slice")
+MAX_COUNT_ROWS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SensitivityView:
+    """What is drawn.
+
+    Attributes:
+        others: what the other hyperparameters do; several draw a line each.
+        band: around each line.
+    """
+
+    others: tuple[Others, ...] = OTHERS
+    band: Kind = "bootstrap"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +80,71 @@ class Line:
     num_runs: np.ndarray
     num_lost: np.ndarray
     band: str
+
+
+def sensitivity_figure(
+    scores: Mapping[str, Scores],
+    names: Sequence[str],
+    title: str,
+    view: SensitivityView | None = None,
+    style: Style | None = None,
+    *,
+    agents: Mapping[str, str] | None = None,
+) -> tuple[Figure, list[Shown]]:
+    """A panel for each hyperparameter, a line in it for each label and each of `view.others`.
+
+    Filled markers are settings whose runs all completed. Hollow ones lost some, and a cross on the
+    lower edge is a setting without any score; how many runs each point has, and how many of them
+    it lost, stands above it, where there is room.
+
+    Args:
+        scores: label -> scores, of agents or experiments that have the hyperparameters.
+        names: of hyperparameters; none is all that the first one's settings differ in.
+        title: above all.
+        view: what is drawn.
+        style: width and fonts.
+        agents: label -> the agent whose colour it has, if not the label.
+
+    Returns:
+        the figure, and the runs it shows.
+
+    Raises:
+        NthrunError: a hyperparameter that settings do not differ in.
+    """
+    style, view = style or Style(), view or SensitivityView()
+    settings = {label: setting_scores(one) for label, one in scores.items()}
+    for one in settings.values():
+        names = require_swept(one, names)
+    shown: list[Shown] = []
+    with style.context():
+        shape = grid_of(len(names), style)
+        room = style.legend_characters / shape[1]
+        figure = new_figure(style, shape)
+        panels = panels_of(figure, len(names), shape, style, sharey=True)
+        handles: dict[str, Line2D] = {}
+        bands: dict[str, None] = {}
+        for axes, name in zip(panels, names, strict=True):
+            every = (value for one in settings.values() for value in one.values(name))
+            scale = value_scale(name, every)
+            lines = [
+                (
+                    label,
+                    sensitivity_line(one, scale, others, _text(label, others, scores), view.band),
+                )
+                for label, one in settings.items()
+                for others in view.others
+            ]
+            of_lines = looks((agents or {}).get(label, label) for label, _ in lines)
+            drawn = draw_lines(axes, [line for _, line in lines], of_lines, room, style)
+            handles |= {str(handle.get_label()): handle for handle in drawn}
+            bands |= dict.fromkeys(line.band for _, line in lines)
+            for label, line in lines:
+                places = np.unique(line.places[line.places >= 0])
+                shown += settings[label].shown(places, f"{line.label}, {name}")
+        figure.supylabel(next(iter(scores.values())).label, fontsize=style.font_points)
+        figure.suptitle(title, fontsize=style.font_points)
+        legend_below(figure, style, [*handles.values()], _heading(bands))
+    return figure, shown
 
 
 def sensitivity_line(
@@ -76,6 +178,34 @@ def sensitivity_line(
     return _line(settings, label, scale, places, band)
 
 
+def draw_lines(
+    axes: Axes, lines: Sequence[Line], of_lines: Sequence[Look], room: float, style: Style
+) -> list[Line2D]:
+    """Sensitivity curves of one hyperparameter, with the numbers of runs above; their handles.
+
+    Args:
+        axes: to draw into.
+        lines: of one hyperparameter.
+        of_lines: the look of each.
+        room: about how many characters fit across the axes.
+        style: fonts.
+    """
+    handles = [_draw(axes, line, look) for line, look in zip(lines, of_lines, strict=True)]
+    counts = {_counts(line): look for line, look in zip(lines, of_lines, strict=True)}
+    if len(counts) <= MAX_COUNT_ROWS and max(len("".join(row)) for row in counts) < 0.6 * room:
+        for row, (texts, look) in enumerate(reversed(counts.items())):
+            colour = look.colour if len(counts) > 1 else "0.3"
+            _write_counts(axes, zip(lines[0].scale.places, texts, strict=True), colour, row, style)
+    lines[0].scale.dress(axes.xaxis, 0.8 * room)
+    number_axis(axes.yaxis)
+    axes.margins(x=0.08)
+    if any(line.num_lost.any() for line in lines):
+        handles.append(_hollow())
+    if any((np.isnan(line.centre) & (line.places >= 0)).any() for line in lines):
+        handles.append(_cross())
+    return handles
+
+
 def _line(
     settings: SettingScores, label: str, scale: ValueScale, places: np.ndarray, band: Kind
 ) -> Line:
@@ -90,3 +220,92 @@ def _line(
     )
     bounds = found.centre, found.low, found.high
     return Line(label, scale, places, *bounds, num_runs, num_lost, found.text)
+
+
+def _draw(axes: Axes, line: Line, look: Look) -> Line2D:
+    x, low, high = line.scale.places, line.low, line.high
+    there = line.places >= 0
+    axes.plot(x[there], line.centre[there], color=look.colour, ls=look.style, lw=1.3, zorder=3)
+    axes.fill_between(x[there], low[there], high[there], color=look.colour, alpha=0.25, lw=0)
+    alone = np.isfinite(line.centre) & _without_neighbours(line.centre)
+    if alone.any():  # a band between points cannot be seen at a single one
+        spread = np.abs(np.stack([line.centre - low, high - line.centre]))[:, alone]
+        axes.errorbar(x[alone], line.centre[alone], spread, fmt="none", ecolor=look.colour, lw=1)
+    for lost, face in ((False, look.colour), (True, "white")):
+        at = np.isfinite(line.centre) & ((line.num_lost > 0) == lost)
+        axes.plot(
+            x[at],
+            line.centre[at],
+            ls="none",
+            marker=look.marker,
+            ms=4.5,
+            mec=look.colour,
+            mfc=face,
+            zorder=4,
+        )
+    empty = np.isnan(line.centre) & (line.places >= 0)
+    axes.plot(
+        x[empty],
+        np.full(empty.sum(), 0.03),
+        ls="none",
+        marker="x",
+        ms=6,
+        mew=1.6,
+        color=LOST_COLOUR,
+        transform=axes.get_xaxis_transform(),
+        zorder=5,
+    )
+    return Line2D(
+        [], [], color=look.colour, ls=look.style, marker=look.marker, ms=4.5, label=line.label
+    )
+
+
+def _counts(line: Line) -> tuple[str, ...]:
+    """How many runs each point has, and after a minus how many of them were lost."""
+    pairs = zip(line.num_runs.tolist(), line.num_lost.tolist(), strict=True)
+    return tuple(f"{runs}−{lost}" if lost else f"{runs or ''}" for runs, lost in pairs)
+
+
+def _write_counts(
+    axes: Axes, texts: Iterable[tuple[float, str]], colour: str, row: int, style: Style
+) -> None:
+    """Numbers of runs above the axes, in a row of their own."""
+    for x, text in texts:
+        axes.annotate(
+            text,
+            (x, 1.0),
+            xycoords=axes.get_xaxis_transform(),
+            xytext=(0, 2 + row * style.small_points * 1.1),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=style.small_points * 0.85,
+            color=LOST_COLOUR if "−" in text else colour,
+        )
+
+
+def _without_neighbours(values: np.ndarray) -> np.ndarray:
+    padded = np.pad(np.isfinite(values), 1)
+    return np.asarray(~padded[:-2] & ~padded[2:])
+
+
+def _hollow() -> Line2D:
+    return Line2D(
+        [], [], ls="none", marker="o", mfc="white", mec="0.3", ms=4.5, label="lost some runs"
+    )
+
+
+def _cross() -> Line2D:
+    return Line2D(
+        [], [], ls="none", marker="x", color=LOST_COLOUR, mew=1.6, label="no run has a score"
+    )
+
+
+def _text(label: str, others: Others, scores: Mapping[str, Scores]) -> str:
+    text = {"best": "others at their best", "slice": "others as in the best setting"}[others]
+    return text if len(scores) == 1 else f"{label}, {text}"
+
+
+def _heading(bands: Iterable[str]) -> str:
+    parts = ["mean over runs", *filter(None, bands)]
+    return ", ".join(parts) + "; above: runs − lost runs"

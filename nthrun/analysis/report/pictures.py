@@ -11,10 +11,10 @@ import numpy as np
 
 from nthrun.analysis.figures.distribution import distribution_figure
 from nthrun.analysis.figures.heat_map import heat_map_figure
-from nthrun.analysis.figures.reading import costs_of, shown_of_entries
-from nthrun.analysis.figures.resources import resources_figure, suggestion
+from nthrun.analysis.figures.reading import shown_of_entries
+from nthrun.analysis.figures.resources import costs_of, resources_figure, suggestion
 from nthrun.analysis.figures.saving import Shown, save_as
-from nthrun.analysis.figures.sensitivity_figure import sensitivity_figure
+from nthrun.analysis.figures.sensitivity import sensitivity_figure
 from nthrun.analysis.figures.setting_scores import SettingScores, setting_scores
 from nthrun.analysis.report.findings import Findings
 from nthrun.analysis.report.markup import data_address, element

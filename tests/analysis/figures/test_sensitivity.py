@@ -12,8 +12,12 @@ from matplotlib.figure import Figure
 from sweeps import GRID, make_scores
 
 from nthrun.analysis.figures.heat_map import cells_of, heat_map_figure
-from nthrun.analysis.figures.sensitivity import Others, sensitivity_line
-from nthrun.analysis.figures.sensitivity_figure import SensitivityView, sensitivity_figure
+from nthrun.analysis.figures.sensitivity import (
+    Others,
+    SensitivityView,
+    sensitivity_figure,
+    sensitivity_line,
+)
 from nthrun.analysis.figures.setting_scores import SettingScores, setting_scores, tied
 from nthrun.analysis.figures.value_scale import value_scale
 from nthrun.errors import NthrunError

@@ -1,4 +1,4 @@
-"""Panels of what runs recorded of every update or action, over time."""
+"""What runs recorded of every update or action, as panels over time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ from nthrun.analysis.figures.style import (
     panels_of,
     step_axis,
 )
+from nthrun.errors import DataFileError
+from nthrun.records.data import Data
+from nthrun.records.entries import Entry, bulk_of
 
+ACTIONS = "train_actions"
 NUM_POINTS = 400
 NUM_BINS = 40
 MAX_NAMED_ACTIONS = 8
@@ -44,6 +48,67 @@ class SeriesOfRuns:
     name: str
     runs: Sequence[np.ndarray]
     lost: Sequence[bool]
+
+
+def metric_names(data: Data, entries: Sequence[Entry]) -> list[str]:
+    """The series of `metrics` that the first run with any recorded.
+
+    Raises:
+        DataFileError: this is a data.json that leaves them out.
+    """
+    if not data.full:
+        raise DataFileError(
+            f"{data.source}: leaves out metrics and actions",
+            "combine with --full, or read data.h5 or the experiment directory",
+        )
+    return next(
+        (list(found) for found in (e.load(()).get("metrics") for e in entries) if found), []
+    )
+
+
+def series_of(data: Data, entries: Sequence[Entry], names: Sequence[str]) -> list[SeriesOfRuns]:
+    """Series of `metrics`, by name, none being all; a run without one has an empty part.
+
+    Raises:
+        DataFileError: this is a data.json that leaves them out, or no run has one of the names.
+    """
+    known = metric_names(data, entries)
+    names = list(names) or known
+    found = bulk_of(entries, [f"metrics/{name}" for name in names]).ragged
+    for name in names:
+        if name not in known and not found[f"metrics/{name}"].values.size:
+            number = entries[0].identity.setting_number
+            raise DataFileError(
+                f"{data.source}: no run of setting {number} has a series {name!r} of `metrics`",
+                f"there are: {', '.join(known) or 'none'}; what is measured by evaluations is "
+                "plotted by utils/plot_mse_data.py --metric",
+            )
+    lost = [entry.status != "completed" for entry in entries]
+    return [
+        SeriesOfRuns(name, [found[f"metrics/{name}"].part(n) for n in range(len(entries))], lost)
+        for name in names
+    ]
+
+
+def actions_of(entries: Sequence[Entry]) -> list[np.ndarray]:
+    """Every training action of each run that recorded them, `(num_steps, action_dim)`."""
+    found = bulk_of(entries, (ACTIONS,)).ragged[ACTIONS]
+    steps = bulk_of(entries).numbers["total_timesteps"].tolist()
+    parts = [found.part(n) for n in range(len(entries))]
+    return [part.reshape(n, -1) for part, n in zip(parts, steps, strict=True) if part.size]
+
+
+def require_recorded(
+    data: Data, series: Sequence[SeriesOfRuns], actions: Sequence[np.ndarray]
+) -> None:
+    """Check that there is something to show of updates or actions.
+
+    Raises:
+        DataFileError: nothing was recorded.
+    """
+    if not series and not actions:
+        hint = 'name "metrics" or "train_actions" in "record" of the environment spec'
+        raise DataFileError(f"{data.source}: no metrics or actions are recorded", hint)
 
 
 def metric_figure(
