@@ -1,26 +1,18 @@
 """`python -m nthrun COMMAND`: every command under one name."""
 
-import click
-
-from nthrun.commands.best import best
-from nthrun.commands.combine import combine
 from nthrun.commands.entry import execute
-from nthrun.commands.forget import forget
-from nthrun.commands.report import report
-from nthrun.commands.run import run
-from nthrun.commands.schedule import schedule
+from nthrun.commands.lazy_group import LazyGroup
 
-commands = click.Group(
-    "nthrun",
-    commands={
-        "run": run,
-        "schedule": schedule,
-        "combine": combine,
-        "best": best,
-        "report": report,
-        "forget": forget,
-    },
-    help="Research experiments by number: one integer, one run, one record.",
+COMMANDS = {
+    "best": ("nthrun.commands.best:best", "Choose the best setting, and write it as a spec."),
+    "combine": ("nthrun.commands.combine:combine", "Merge the records of an experiment."),
+    "forget": ("nthrun.commands.forget:forget", "Remove the records of some indices."),
+    "report": ("nthrun.commands.report:report", "Write a page about experiments."),
+    "run": ("nthrun.commands.run:run", "Train the agent on the environment for each index."),
+    "schedule": ("nthrun.commands.schedule:schedule", "Submit the runs that are missing."),
+}
+commands = LazyGroup(
+    "nthrun", COMMANDS, help="Research experiments by number: one integer, one run, one record."
 )
 
 if __name__ == "__main__":

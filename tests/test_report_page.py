@@ -12,6 +12,7 @@ from pages import lines
 from processes import ROOT
 
 from nthrun.__main__ import commands
+from nthrun.commands.report import report
 
 PAGE = ROOT / "docs/report.md"
 
@@ -33,5 +34,5 @@ def test_links_and_options_are_there() -> None:
     text = PAGE.read_text()
     for link in re.findall(r"\]\(([^)]+)\)", text):
         assert (PAGE.parent / link).exists(), link
-    for option in commands.commands["report"].params:
+    for option in report.params:
         assert option.opts[0] in (*re.findall(r"--\w+", text), "experiments", "--debug")
