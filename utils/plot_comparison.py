@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A script sees its own folder only; nthrun lies beside it, wherever it is called from.
 sys.path.insert(0, str(ROOT))
 
-from nthrun.analysis.comparable import require_one_metric
+from nthrun.analysis.compatibility_checks import require_one_metric
 from nthrun.analysis.figures.bands import OFFERED, Kind
 from nthrun.analysis.figures.comparison import (
     NORMALISATIONS,

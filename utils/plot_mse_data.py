@@ -21,12 +21,12 @@ ROOT = Path(__file__).resolve().parents[1]
 # A script sees its own folder only; nthrun lies beside it, wherever it is called from.
 sys.path.insert(0, str(ROOT))
 
+from nthrun.analysis.curves import learning_curve
 from nthrun.analysis.figures.curves import (
     CurveView,
     learning_curve_figure,
     shown_of_curves,
 )
-from nthrun.analysis.statistics import learning_curve
 from nthrun.commands.curve_options import Which, curve_options
 from nthrun.commands.entry import execute
 from nthrun.commands.figure_data import (

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A script sees its own folder only; nthrun lies beside it, wherever it is called from.
 sys.path.insert(0, str(ROOT))
 
-from nthrun.analysis.comparable import require_one_metric
+from nthrun.analysis.compatibility_checks import require_one_metric
 from nthrun.analysis.figures.bands import OFFERED, Kind
 from nthrun.analysis.figures.sensitivity import OTHERS, Others, SensitivityView, sensitivity_figure
 from nthrun.analysis.scores import read_scores

@@ -9,12 +9,20 @@ from typing import Any, Literal
 
 import numpy as np
 
-from nthrun.analysis.comparable import require_one_metric, require_shared
+from nthrun.analysis.compatibility_checks import require_one_metric, require_shared
 from nthrun.analysis.estimates import Estimate, estimate, sample
 from nthrun.analysis.intervals import CONFIDENCE, NUM_RESAMPLES, resampled
-from nthrun.analysis.runs import Key, Runs, ecdf, runs_by_setting, setting_key
+from nthrun.analysis.ranking import (
+    Key,
+    RunsBySetting,
+    as_recorded,
+    best_place,
+    ecdf,
+    resampled_places,
+    runs_by_setting,
+    setting_key,
+)
 from nthrun.analysis.scores import Scores
-from nthrun.analysis.selection import as_recorded, best_place, resampled_places
 from nthrun.errors import DataFileError
 
 Scale = Literal["metric", "ecdf"]
@@ -95,7 +103,7 @@ class Choice:
 def choose(
     scores: Scores, num_resamples: int = NUM_RESAMPLES, confidence: float = CONFIDENCE
 ) -> Choice:
-    """The best setting of an experiment, see `selection`.
+    """The best setting of an experiment, see `ranking`.
 
     Raises:
         DataFileError: no run has a value.
@@ -145,7 +153,7 @@ def _first_numbers(scores: Scores) -> dict[Key, int]:
 
 def _choice(
     group: Sequence[Scores],
-    experiments: Sequence[Runs],
+    experiments: Sequence[RunsBySetting],
     scale: Scale,
     num_resamples: int,
     confidence: float,
@@ -191,7 +199,7 @@ def _choice(
 
 
 def _score(
-    experiments: Sequence[Runs], place: int, num_resamples: int, confidence: float
+    experiments: Sequence[RunsBySetting], place: int, num_resamples: int, confidence: float
 ) -> tuple[float, float, float]:
     """Mean over experiments, and its interval, both of the runs that are not lost."""
     score = float(np.mean([as_recorded(runs)[1][place] for runs in experiments]))
@@ -205,7 +213,7 @@ def _score(
 
 
 def _contenders(
-    experiments: Sequence[Runs], num_resamples: int, sign: float
+    experiments: Sequence[RunsBySetting], num_resamples: int, sign: float
 ) -> tuple[Contender, ...]:
     places, counts = np.unique(resampled_places(experiments, num_resamples), return_counts=True)
     means = np.mean([as_recorded(runs)[1] for runs in experiments], axis=0)
@@ -223,15 +231,15 @@ def _contenders(
     return tuple(sorted(found, key=lambda each: (-each.probability, each.settings)))
 
 
-def _num_lost(runs: Runs) -> np.ndarray:
+def _num_lost(runs: RunsBySetting) -> np.ndarray:
     """Lost runs of each setting, `(num_settings,)`."""
     return np.asarray(runs.sizes - _num_kept(runs))
 
 
-def _num_kept(runs: Runs) -> np.ndarray:
+def _num_kept(runs: RunsBySetting) -> np.ndarray:
     """Completed runs of each setting, `(num_settings,)`."""
     return np.asarray((~runs.lost).sum(axis=1))
 
 
-def _numbers(experiments: Sequence[Runs], place: int) -> tuple[int, ...]:
+def _numbers(experiments: Sequence[RunsBySetting], place: int) -> tuple[int, ...]:
     return tuple(int(runs.numbers[place]) for runs in experiments)

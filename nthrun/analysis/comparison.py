@@ -1,15 +1,23 @@
-"""Comparisons of two settings, or of two agents' settings, by one metric."""
+"""Comparisons of settings by one metric: of two seed by seed, by tests, and over environments.
+
+Statistics over several environments at once (Agarwal et al., 2021) are nobody's default: they say
+something about a set of environments, not about any of them. Runs are resampled within each
+environment (stratified bootstrap), so that every resample has as many runs of each as there are.
+Scores of different environments have to be on one scale first.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
 from nthrun.analysis.estimates import Estimate, Sample, estimate
-from nthrun.analysis.intervals import CONFIDENCE, NUM_RESAMPLES
+from nthrun.analysis.intervals import CONFIDENCE, MAX_VALUES_AT_ONCE, NUM_RESAMPLES, location
+from nthrun.errors import NthrunError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,3 +134,188 @@ def _by_seed(runs: Sample) -> dict[tuple[int, ...], float]:
     """(stage, run number) -> value, NaN of a lost run."""
     kept = zip(map(tuple, runs.seeds.tolist()), runs.values.tolist(), strict=True)
     return dict(kept) | {tuple(seed): math.nan for seed in runs.lost_seeds.tolist()}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Aggregate:
+    """A statistic over environments.
+
+    Attributes:
+        name: of the statistic.
+        value, low, high: `(num_points,)`, one point unless it is a profile; the bounds are NaN
+            where no environment has two runs that take part, and so nothing to resample.
+        confidence: of the interval, or of each point's.
+        num_runs, num_lost, num_missing: over all environments and samples; the lost are among the
+            runs.
+    """
+
+    name: str
+    value: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    confidence: float
+    num_runs: int
+    num_lost: int
+    num_missing: int
+
+
+def performance_profile(
+    samples: Sequence[Sample],
+    thresholds: np.ndarray,
+    confidence: float = CONFIDENCE,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
+) -> Aggregate:
+    """The share of runs better than each threshold, averaged over environments.
+
+        P(tau) = 1/M sum_m 1/N_m sum_n [x_mn > tau]
+
+    (Dolan and More, 2002). "Better" is lower where lower is better. A lost run is better than none.
+
+    Args:
+        samples: one of each environment, with at least one run.
+        thresholds: `(num_points,)`, in the metric's units.
+    """
+    signs = [1.0 if runs.higher_is_better else -1.0 for runs in samples]
+    parts = zip(samples, signs, strict=True)
+    better = [(runs.ranked[:, None] > sign * thresholds).astype(np.float64) for runs, sign in parts]
+    found = [
+        np.mean([c @ part / len(part) for c, part in zip(draws, better, strict=True)], axis=0)
+        for draws in _draws([len(part) for part in better], num_resamples, seed)
+    ]
+    value = np.mean([part.mean(axis=0) for part in better], axis=0)
+    most = max(len(part) for part in better)
+    return _aggregate("performance profile", value, _joined(found, most), confidence, samples)
+
+
+def probability_of_improvement(
+    first: Sequence[Sample],
+    second: Sequence[Sample],
+    confidence: float = CONFIDENCE,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
+) -> Aggregate:
+    """How likely a run of the second is better than one of the first, averaged over environments.
+
+        1/M sum_m 1/(N_m K_m) sum_n sum_k ([y_mk > x_mn] + [y_mk = x_mn] / 2)
+
+    the Mann-Whitney U of each environment over its greatest value. A lost run is worse than any
+    that is not, and equal to another lost one.
+
+    Args:
+        first, second: one sample of each environment, in the same order.
+    """
+    pairs = [
+        (np.sort(ones.ranked), others.ranked) for ones, others in zip(first, second, strict=True)
+    ]
+    sizes = [(len(x), len(y)) for x, y in pairs]
+    drawn = (  # of both samples at once, so that as many resamples fit
+        [*zip(draws[: len(sizes)], draws[len(sizes) :], strict=True)]
+        for draws in _draws(
+            [size for both in zip(*sizes, strict=True) for size in both], num_resamples, seed
+        )
+    )
+    found = [_improvement(pairs, draws)[:, None] for draws in drawn]
+    value = _improvement(pairs, [(np.ones((1, n)), np.ones((1, k))) for n, k in sizes])
+    most = max(map(max, sizes))
+    samples = [*first, *second]
+    return _aggregate(
+        "probability of improvement", value, _joined(found, most), confidence, samples
+    )
+
+
+def _improvement(
+    pairs: Sequence[tuple[np.ndarray, np.ndarray]], draws: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
+    """The mean over environments of the share of pairs won, `(num_resamples,)`.
+
+    Args:
+        pairs: runs of the first `(N,)`, rising, and of the second `(K,)`, of each environment.
+        draws: how often each of them was drawn, `(num_resamples, N)` and `(num_resamples, K)`.
+    """
+    shares = []
+    for (x, y), (ours, theirs) in zip(pairs, draws, strict=True):
+        up_to = np.pad(np.cumsum(ours, axis=1), ((0, 0), (1, 0)))
+        below = up_to[:, np.searchsorted(x, y)] + up_to[:, np.searchsorted(x, y, "right")]
+        shares.append((below * theirs).sum(axis=1) / (2 * len(x) * len(y)))
+    return np.asarray(np.mean(shares, axis=0))
+
+
+def interquartile_mean(
+    samples: Sequence[Sample],
+    confidence: float = CONFIDENCE,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
+) -> Aggregate:
+    """The mean of the middle half of all environments' runs together (Agarwal et al., 2021).
+
+    Lost runs are left out, and counted.
+
+    Args:
+        samples: one of each environment, on one scale.
+    """
+    values = [runs.values for runs in samples]
+    generator = np.random.default_rng(seed)
+    pooled = np.concatenate([*values, np.empty(0)])[:, None]
+    found = []
+    for size in _parts(num_resamples, len(pooled)):
+        drawn = [
+            part[generator.integers(len(part), size=(size, len(part)))]
+            for part in values
+            if len(part)
+        ]
+        together = np.concatenate([*drawn, np.empty((size, 0))], axis=1)
+        found.append(location(together.T, "iqm")[:, None])
+    most = max(map(len, values), default=0)
+    value = location(pooled, "iqm")
+    return _aggregate("interquartile mean", value, _joined(found, most), confidence, samples)
+
+
+def _draws(sizes: Sequence[int], num_resamples: int, seed: int) -> Iterator[list[np.ndarray]]:
+    """How often each run of each sample is drawn, `(part of num_resamples, size)`, part by part.
+
+    Raises:
+        NthrunError: an environment has no runs.
+    """
+    if not sizes or 0 in sizes:
+        raise NthrunError("samples: got one without runs, allowed: at least one run of each")
+    generator = np.random.default_rng(seed)
+    for part in _parts(num_resamples, sum(sizes)):
+        yield [
+            generator.multinomial(size, np.full(size, 1 / size), part).astype(np.float64)
+            for size in sizes
+        ]
+
+
+def _parts(num_resamples: int, num_runs: int) -> list[int]:
+    """Resamples as numbers that fit the memory at once."""
+    step = max(1, MAX_VALUES_AT_ONCE // max(num_runs, 1))
+    return [min(step, num_resamples - start) for start in range(0, num_resamples, step)]
+
+
+def _joined(found: Sequence[np.ndarray], most_runs: int) -> np.ndarray:
+    """Parts of `(num_resamples, num_points)`; NaN where no sample has two runs to draw from."""
+    joined = np.concatenate(found)
+    return joined if most_runs > 1 else np.full_like(joined, math.nan)
+
+
+def _aggregate(
+    name: str,
+    value: np.ndarray,
+    resampled: np.ndarray,
+    confidence: float,
+    samples: Sequence[Sample],
+) -> Aggregate:
+    """From `(num_points,)` and `(num_resamples, num_points)`."""
+    tails = (1 - confidence) / 2, (1 + confidence) / 2
+    low, high = np.quantile(resampled, tails, axis=0)
+    return Aggregate(
+        name=name,
+        value=value,
+        low=low,
+        high=high,
+        confidence=confidence,
+        num_runs=sum(runs.num_runs for runs in samples),
+        num_lost=sum(runs.num_lost for runs in samples),
+        num_missing=sum(runs.num_missing for runs in samples),
+    )

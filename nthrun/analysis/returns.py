@@ -7,7 +7,7 @@ one. A number of a whole run, such as its time, is a series of one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,6 @@ from nthrun.records.entries import Entry, bulk_of
 from nthrun.records.ragged import Ragged, ends
 from nthrun.records.schema import FLOATS
 
-NUM_POINTS = 500
 PEAK_MEMORY = "peak_memory_mb"
 
 Arrays = Mapping[str, Ragged]
@@ -188,39 +187,3 @@ def update_metric(name: str) -> Quantity:
         (array,),
         lambda arrays: _as_one_step_each(arrays[array]),
     )
-
-
-def step_weighted_curve(values: np.ndarray, steps: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """The return of the episode, or other value, that each training step belongs to.
-
-    Args:
-        values, steps: return and length of each finished episode, both `(num_episodes,)`.
-        grid: `(num_points,)` training steps; the first step of training is 1.
-
-    Returns:
-        `(num_points,)`. Beyond the last finished episode its return is carried forward; before
-        step 1, and everywhere without an episode, NaN.
-    """
-    if not len(steps):
-        return np.full(len(grid), np.nan)
-    episode = np.searchsorted(np.cumsum(steps), grid, side="left")
-    shown = np.asarray(values, np.float64)[np.minimum(episode, len(steps) - 1)]
-    return np.where(np.asarray(grid) < 1, np.nan, shown)
-
-
-def common_grid(lengths: Iterable[np.ndarray], num_points: int = NUM_POINTS) -> np.ndarray:
-    """Training steps at which runs are compared, evenly spaced.
-
-    The grid goes from 1 to the last step of a finished episode of any run. A shorter run is not
-    left out beyond its end: `step_weighted_curve` carries its last return forward, so that every
-    point averages the same runs and the mean does not jump where one of them ends.
-
-    Args:
-        lengths: of the episodes of each run.
-        num_points: of the grid, at most.
-
-    Returns:
-        int64, ascending, at most `num_points`; empty if no run has a finished episode.
-    """
-    longest = max((int(steps.sum()) for steps in lengths), default=0)
-    return np.linspace(1, longest, min(num_points, longest)).round().astype(np.int64)

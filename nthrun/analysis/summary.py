@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from nthrun.analysis.estimates import Estimate, estimate, sample
-from nthrun.analysis.runs import Runs, runs_by_setting
+from nthrun.analysis.ranking import RunsBySetting, as_recorded, runs_by_setting
 from nthrun.analysis.scores import Scores, read_scores
-from nthrun.analysis.selection import as_recorded
 from nthrun.records.data import Data
 from nthrun.records.schema import STATUSES
 
@@ -46,7 +45,7 @@ class Summary:
     Attributes:
         agent, environment: the specs as documents.
         metric, higher_is_better, stage: what settings are compared by.
-        standings: of every setting with a run, the best first, see `selection`.
+        standings: of every setting with a run, the best first, see `ranking`.
         top: the estimates of the first few of them.
         statuses: status -> number of runs.
         reasons: why runs failed or diverged -> how many; the most frequent first.
@@ -126,7 +125,7 @@ def _standings(scores: Scores) -> tuple[Standing, ...]:
     return tuple(_standing(runs, scores, place, sign * float(mean[place])) for place in order)
 
 
-def _standing(runs: Runs, scores: Scores, place: int, value: float) -> Standing:
+def _standing(runs: RunsBySetting, scores: Scores, place: int, value: float) -> Standing:
     number, size = int(runs.numbers[place]), int(runs.sizes[place])
     num_lost = int(runs.lost[place][:size].sum())
     return Standing(

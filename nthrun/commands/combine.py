@@ -45,9 +45,9 @@ def combine(directory: Path, output: Path | None, full: bool, debug: bool) -> in
         raise DataFileError(f"{directory}: no records yet")
     code = _report(experiment, result)
     if result.num_runs:
-        from nthrun.commands.summing_up import summed_up  # noqa: PLC0415 - imports scipy
+        from nthrun.commands.summary_file import report_summary  # noqa: PLC0415 - imports scipy
 
-        summed_up(open_data(result.output), experiment.root, stage=0)
+        report_summary(open_data(result.output), experiment.root, stage=0)
     return code
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nthrun.analysis.comparable import require_one_metric
+from nthrun.analysis.compatibility_checks import require_one_metric
 from nthrun.analysis.figures.saving import Shown
 from nthrun.analysis.figures.setting_scores import setting_scores
 from nthrun.analysis.scores import Scores, read_scores

@@ -17,7 +17,7 @@ from nthrun.planning.packs import Pack, PlannedRun, plan_packs, plan_run
 from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run
 from nthrun.records.sealed import modified, storage_error
-from nthrun.studies.pruning import judge_of
+from nthrun.studies.pruning import pruner_of
 from nthrun.studies.study import suggested_settings
 from nthrun.training.attempts import abandon_checkpoints
 from nthrun.training.device import prepare_torch
@@ -70,8 +70,8 @@ def train_group(group: list[int], around: Surroundings, request: Request, report
     missing = _still_missing(group, around.experiment, request)
     around.spec = suggested_settings(around.spec, around.experiment, missing, request.stage)
     resume = _checkpoints(missing, around, request.stage, report)
-    judge = judge_of(around.spec, around.experiment, request.stage)
-    around.hopeless = None if judge is None else judge.hopeless
+    pruner = pruner_of(around.spec, around.experiment, request.stage)
+    around.hopeless = None if pruner is None else pruner.should_prune
     names = around.spec.agent.declaration.static_names()
     runs = (plan_run(around.spec, i, request.stage, _step(resume[i])) for i in resume)
     for pack in plan_packs(runs, names, len(group)):

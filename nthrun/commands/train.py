@@ -67,9 +67,9 @@ def train(spec: ExperimentSpec, request: Request) -> int:
             else:
                 _train_here(groups, job, report)
         if board is not None:
-            from nthrun.commands.summing_up import summed_up  # noqa: PLC0415 - imports scipy
+            from nthrun.commands.summary_file import report_summary  # noqa: PLC0415 - imports scipy
 
-            for line in summed_up(open_directory(experiment), experiment.root, request.stage):
+            for line in report_summary(open_directory(experiment), experiment.root, request.stage):
                 click.echo(line)
     _require_all(failed, lost)
     return 0

@@ -18,7 +18,7 @@ from nthrun.records.entries import Entry
 from nthrun.records.experiment import Experiment, open_experiment, require_fingerprint
 from nthrun.records.schema import OMITTED_FROM_JSON, Run, first_difference
 from nthrun.specs.indices import format_indices
-from nthrun.studies.pruning import judge_of
+from nthrun.studies.pruning import pruner_of
 from nthrun.studies.study import known_settings
 from nthrun.training.loop import Training
 from nthrun.training.progress import TrainingProgress
@@ -51,7 +51,7 @@ def verify(spec: ExperimentSpec, request: Request) -> int:
         click.echo(f"index {format_indices(recorded)}: not comparable, {error.message}")
         return NOT_COMPARABLE
     around = surroundings(spec, experiment, keep=False)
-    if judge_of(spec, experiment, request.stage) is not None:
+    if pruner_of(spec, experiment, request.stage) is not None:
         around.hopeless = _as_recorded(recorded)
     codes = {EQUAL}
     fit = [index for index in request.indices if _is_comparable(index, recorded, around, codes)]

@@ -12,20 +12,19 @@ from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.experiment import Experiment
 from nthrun.specs.search.search_fields import NO_PRUNER
 from nthrun.specs.search.search_spec import SearchSpec
-from nthrun.studies.journal import Journal
-from nthrun.studies.trial import FORGOTTEN, REPORT, TELL
+from nthrun.studies.journal import FORGOTTEN, REPORT, TELL, Journal
 
 Reports = Mapping[int, Mapping[int, float]]
 """Index -> step -> value, higher is better."""
 
 
 @dataclass
-class Judge:
-    """Tells which runs to end; what runs reported is shared through the journal.
+class Pruner:
+    """Says which runs to end; what runs reported is shared through the journal.
 
     Attributes:
         journal: of the experiment.
-        search: says how to judge.
+        search: names the rule and its numbers.
         interval_steps: between evaluations.
     """
 
@@ -35,13 +34,15 @@ class Judge:
     _reports: dict[int, dict[int, float]] = field(default_factory=dict)
     _read_up_to: int = 0
 
-    def hopeless(self, indices: Sequence[int], step: int, values: Sequence[float]) -> list[bool]:
+    def should_prune(
+        self, indices: Sequence[int], step: int, values: Sequence[float]
+    ) -> list[bool]:
         """Which of some runs to end.
 
         Args:
             indices: of the runs.
             step: of training, that all stand at.
-            values: what each is judged by, higher being better; NaN is worse than any other.
+            values: of each run, higher being better; NaN is worse than any other.
 
         Raises:
             StorageError: the journal cannot be written.
@@ -56,9 +57,9 @@ class Judge:
                 self._reports.pop(event[TELL], None)
             elif REPORT in event:
                 self._reports.setdefault(event[REPORT], {})[event["step"]] = event["value"]
-        return [self._is_hopeless(index, step) for index in indices]
+        return [self._should_prune(index, step) for index in indices]
 
-    def _is_hopeless(self, index: int, step: int) -> bool:
+    def _should_prune(self, index: int, step: int) -> bool:
         warmup = self.search.integer("pruner_warmup_timesteps")
         at_step = [of_run[step] for of_run in self._reports.values() if step in of_run]
         if len(at_step) <= self.search.integer("pruner_startup_runs"):
@@ -71,8 +72,8 @@ class Judge:
         return not survives(self._reports[index][step], at_step, reduction)
 
 
-def judge_of(spec: ExperimentSpec, experiment: Experiment, stage: int) -> Judge | None:
-    """What judges runs of an experiment; None where none is asked for.
+def pruner_of(spec: ExperimentSpec, experiment: Experiment, stage: int) -> Pruner | None:
+    """The pruner of an experiment's runs; None where none is asked for.
 
     Runs of other stages than 0 confirm a choice, and are never ended early.
     """
@@ -80,7 +81,7 @@ def judge_of(spec: ExperimentSpec, experiment: Experiment, stage: int) -> Judge 
     if stage or search.text("pruner") == NO_PRUNER:
         return None
     interval = spec.environment.integer("eval_interval_timesteps")
-    return Judge(Journal(experiment.root), search, interval)
+    return Pruner(Journal(experiment.root), search, interval)
 
 
 def below_median(reports: Reports, index: int, step: int) -> bool:

@@ -14,9 +14,8 @@ from nthrun.records.experiment import Experiment
 from nthrun.specs.field import plain
 from nthrun.specs.search.search_fields import BAYES
 from nthrun.specs.search.suggested import require_tried
-from nthrun.studies.journal import Journal, JournalWriter
-from nthrun.studies.suggesting import require_sampler, suggest
-from nthrun.studies.trial import ASK, FORGOTTEN, TELL, Trial, trials_of
+from nthrun.studies.journal import ASK, FORGOTTEN, TELL, Journal, JournalWriter, Trial, trials_of
+from nthrun.studies.suggestions import require_sampler, suggest
 
 
 def known_settings(spec: ExperimentSpec, experiment: Experiment) -> ExperimentSpec:

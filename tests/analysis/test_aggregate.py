@@ -9,12 +9,12 @@ import pytest
 from scipy import stats
 from scored import NAN, make_sample
 
-from nthrun.analysis.aggregate import (
+from nthrun.analysis.comparison import (
     interquartile_mean,
+    mann_whitney,
     performance_profile,
     probability_of_improvement,
 )
-from nthrun.analysis.comparison import mann_whitney
 from nthrun.errors import NthrunError
 
 

@@ -17,8 +17,13 @@ from scored import NAN, make_scores
 
 from nthrun.analysis.choice import choose, choose_across
 from nthrun.analysis.intervals import percentile_bootstrap
-from nthrun.analysis.runs import Runs, ecdf, runs_by_setting
-from nthrun.analysis.selection import best_place, resampled_places
+from nthrun.analysis.ranking import (
+    RunsBySetting,
+    best_place,
+    ecdf,
+    resampled_places,
+    runs_by_setting,
+)
 from nthrun.errors import DataFileError
 
 
@@ -189,8 +194,8 @@ class TestAcross:
 
 LARGE = """
 import time, numpy as np
-from nthrun.analysis.runs import Runs
-from nthrun.analysis.selection import best_place, resampled_places
+from nthrun.analysis.ranking import Runs
+from nthrun.analysis.ranking import best_place, resampled_places
 settings, runs, paired, lost = {arguments}
 generator = np.random.default_rng(0)
 values = generator.normal(size=(settings, runs))
@@ -207,7 +212,7 @@ print(time.process_time() - start)
 def test_memory(paired: bool) -> None:
     """Resamples of many runs do not all lie in memory at once."""
     values = np.random.default_rng(0).normal(size=(2, 4000))
-    made = Runs(np.arange(2), np.full(2, 4000), values, np.zeros((2, 4000), bool), paired)
+    made = RunsBySetting(np.arange(2), np.full(2, 4000), values, np.zeros((2, 4000), bool), paired)
     tracemalloc.start()
     found = resampled_places([made], 3000)
     _, peak = tracemalloc.get_traced_memory()

@@ -10,7 +10,7 @@ from builders import make_run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nthrun.analysis.returns import common_grid, step_weighted_curve
+from nthrun.analysis.curves import common_grid, step_weighted_curve
 from nthrun.records.schema import Run
 
 EPISODES = st.lists(st.tuples(st.floats(-1e3, 1e3), st.integers(1, 50)), min_size=1, max_size=20)

@@ -24,8 +24,7 @@ from nthrun.records.data import open_data
 from nthrun.records.experiment import open_experiment
 from nthrun.records.schema import Run
 from nthrun.records.table import table
-from nthrun.studies.journal import Journal
-from nthrun.studies.trial import ASK, TELL
+from nthrun.studies.journal import ASK, TELL, Journal
 from nthrun.training.learned import read_learned
 from nthrun.training.restoring import last_evaluation, restored
 

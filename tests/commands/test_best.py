@@ -14,9 +14,8 @@ from builders import make_experiment, make_run
 from click.testing import CliRunner, Result
 from processes import ROOT
 
-from nthrun.commands.best import best
-from nthrun.commands.best_report import as_text, choice_table
-from nthrun.commands.best_spec import spec_path, spec_text
+from nthrun.analysis.choice_text import as_text, choice_table
+from nthrun.commands.best import best, spec_path, spec_text
 from nthrun.errors import NthrunError
 from nthrun.planning.experiment_spec import read_experiment_spec
 from nthrun.records import open_data

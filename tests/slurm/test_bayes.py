@@ -9,8 +9,7 @@ from slurm.cluster import SlurmCluster
 from slurm.sweeps import PARAMETERS, Sweep, require_recorded_once
 
 from nthrun.records.data import open_data
-from nthrun.studies.journal import Journal
-from nthrun.studies.trial import ASK, TELL
+from nthrun.studies.journal import ASK, TELL, Journal
 
 CAPACITY = 50
 EACH_ALONE = ("--packsPerTask", "1", "--cores", "1")

@@ -1,4 +1,4 @@
-"""Laws of pruning: which runs are hopeless, by rules worked out by hand and by definition."""
+"""Laws of pruning: which runs are ended, by rules worked out by hand and by definition."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from packs import ENVIRONMENT, PARAMETERS
 
 from nthrun.errors import SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
-from nthrun.studies.journal import Journal
-from nthrun.studies.pruning import Judge, below_median, judge_of, rungs, survives
-from nthrun.studies.trial import REPORT
+from nthrun.studies.journal import REPORT, Journal
+from nthrun.studies.pruning import Pruner, below_median, pruner_of, rungs, survives
 
 INTERVAL = 100
 VALUES = st.integers(-3, 3).map(float)
@@ -36,9 +35,9 @@ def spec_with(environment: Mapping[str, Any] | None = None, **search: Any) -> Ex
     return experiment_spec_of(ENVIRONMENT | dict(environment or {}), agent, "agent.json")
 
 
-def judge(root: Path, **search: Any) -> Judge:
-    """A judge of a journal."""
-    return Judge(Journal(root), spec_with(**search).agent.search, INTERVAL)
+def make_pruner(root: Path, **search: Any) -> Pruner:
+    """A pruner of a journal."""
+    return Pruner(Journal(root), spec_with(**search).agent.search, INTERVAL)
 
 
 def by_step(table: Mapping[int, Sequence[float]]) -> dict[int, dict[int, float]]:
@@ -66,7 +65,7 @@ def test_the_median_rule_is_its_definition(table: dict[int, list[float]]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("values", "hopeless"),
+    ("values", "ended"),
     [
         ([1.0], False),
         ([3.0], False),
@@ -76,11 +75,11 @@ def test_the_median_rule_is_its_definition(table: dict[int, list[float]]) -> Non
         ([-math.inf, -math.inf], True),
     ],
 )
-def test_the_median_rule_by_hand(values: list[float], hopeless: bool) -> None:
-    """Beside runs that had 1, 2 and 4 at the second evaluation, less than 2 so far is hopeless."""
+def test_the_median_rule_by_hand(values: list[float], ended: bool) -> None:
+    """Beside runs that had 1, 2 and 4 at the second evaluation, less than 2 so far is ended."""
     table = {0: [0.0, 1.0], 1: [0.0, 2.0], 2: [0.0, 4.0], 3: values}
     found = below_median(by_step(table), 3, INTERVAL * len(values))
-    assert found == hopeless
+    assert found == ended
 
 
 @pytest.mark.parametrize(
@@ -110,15 +109,15 @@ def test_halving_is_its_definition(values: list[float], reduction: int) -> None:
     assert alive == [num_better < places for num_better in better]
 
 
-def test_runs_are_judged_by_what_all_processes_reported(tmp_path: Path) -> None:
-    """A judge knows what another process's judge was told, before and after it began."""
-    first = judge(tmp_path, pruner="median", pruner_startup_runs=2)
-    second = judge(tmp_path, pruner="median", pruner_startup_runs=2)
-    assert first.hopeless([0, 1], 100, [1.0, 2.0]) == [False, False]
-    assert second.hopeless([2], 100, [0.0]) == [True]
-    assert second.hopeless([3], 100, [9.0]) == [False]
-    assert first.hopeless([4, 5], 100, [1.5, 3.0]) == [True, False]
-    assert first.hopeless([0], 200, [0.0]) == [False]  # the first there
+def test_runs_are_pruned_by_what_all_processes_reported(tmp_path: Path) -> None:
+    """A pruner knows what another process's pruner was told, before and after it began."""
+    first = make_pruner(tmp_path, pruner="median", pruner_startup_runs=2)
+    second = make_pruner(tmp_path, pruner="median", pruner_startup_runs=2)
+    assert first.should_prune([0, 1], 100, [1.0, 2.0]) == [False, False]
+    assert second.should_prune([2], 100, [0.0]) == [True]
+    assert second.should_prune([3], 100, [9.0]) == [False]
+    assert first.should_prune([4, 5], 100, [1.5, 3.0]) == [True, False]
+    assert first.should_prune([0], 200, [0.0]) == [False]  # the first there
     reported = [(e[REPORT], e["step"], e["value"]) for e in Journal(tmp_path).events()]
     assert reported[:3] == [(0, 100, 1.0), (1, 100, 2.0), (2, 100, 0.0)]
 
@@ -127,8 +126,8 @@ def test_nothing_is_ended_before_enough_others(tmp_path: Path) -> None:
     """With N startup runs nothing is ended until N other runs have come as far."""
     for number, pruner in enumerate(("median", "successive_halving")):
         root = tmp_path / str(number)
-        found = judge(root, pruner=pruner, pruner_startup_runs=3)
-        ended = [found.hopeless([n], 100, [-float(n)])[0] for n in range(6)]
+        found = make_pruner(root, pruner=pruner, pruner_startup_runs=3)
+        ended = [found.should_prune([n], 100, [-float(n)])[0] for n in range(6)]
         assert ended == [False, False, False, True, True, True]
 
 
@@ -137,38 +136,40 @@ def test_nothing_is_ended_in_the_warmup(tmp_path: Path) -> None:
     its first rung there."""
     for pruner, steps in (("median", [200, 300, 400, 500]), ("successive_halving", [200])):
         search = {"pruner": pruner, "pruner_startup_runs": 0, "pruner_warmup_timesteps": 200}
-        found = judge(tmp_path / pruner, **search)
+        found = make_pruner(tmp_path / pruner, **search)
         ended = []
         for step in (100, 200, 300, 400, 500):
-            found.hopeless([0], step, [1.0])
-            ended += [step] * found.hopeless([1], step, [0.0])[0]
+            found.should_prune([0], step, [1.0])
+            ended += [step] * found.should_prune([1], step, [0.0])[0]
         assert ended == steps
 
 
 def test_halving_ends_runs_at_rungs_only(tmp_path: Path) -> None:
     """The worse of two is ended at the first rung, or else at the next, and not between them."""
-    found = judge(tmp_path, pruner="successive_halving", pruner_startup_runs=0, pruner_reduction=3)
+    found = make_pruner(
+        tmp_path, pruner="successive_halving", pruner_startup_runs=0, pruner_reduction=3
+    )
     ended = []
     for step in range(100, 1000, 100):
-        found.hopeless([0], step, [1.0])
-        ended += [step] * found.hopeless([1], step, [0.0])[0]
+        found.should_prune([0], step, [1.0])
+        ended += [step] * found.should_prune([1], step, [0.0])[0]
     assert ended == [100, 300, 900]
 
 
 def test_what_is_no_number_is_the_worst(tmp_path: Path) -> None:
-    """A run whose evaluation is NaN is hopeless beside any other, and ends no other."""
+    """A run whose evaluation is NaN is ended beside any other, and ends no other."""
     for pruner in ("median", "successive_halving"):
-        found = judge(tmp_path / pruner, pruner=pruner, pruner_startup_runs=0)
-        assert found.hopeless([0, 1, 2], 100, [math.nan, -1e9, -1e9]) == [True, False, False]
+        found = make_pruner(tmp_path / pruner, pruner=pruner, pruner_startup_runs=0)
+        assert found.should_prune([0, 1, 2], 100, [math.nan, -1e9, -1e9]) == [True, False, False]
 
 
 def test_confirmations_are_not_pruned(tmp_path: Path) -> None:
-    """Runs of stage 0 are judged, where a pruner is named; those of later stages never."""
+    """Runs of stage 0 are pruned, where a pruner is named; those of later stages never."""
     spec = spec_with(pruner="median")
     experiment = experiment_in(tmp_path / "pruned", spec)
-    assert judge_of(spec, experiment, 0) is not None
-    assert judge_of(spec, experiment, 1) is None
-    assert judge_of(spec_with(), experiment, 0) is None
+    assert pruner_of(spec, experiment, 0) is not None
+    assert pruner_of(spec, experiment, 1) is None
+    assert pruner_of(spec_with(), experiment, 0) is None
 
 
 def test_pruning_needs_evaluations() -> None:

@@ -19,9 +19,8 @@ from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.records.data import open_directory
 from nthrun.records.experiment import Experiment
 from nthrun.specs.field import plain
-from nthrun.studies.journal import Journal
+from nthrun.studies.journal import ASK, REPORT, TELL, Journal, trials_of
 from nthrun.studies.study import known_settings, suggested_settings
-from nthrun.studies.trial import ASK, REPORT, TELL, trials_of
 from nthrun.training.resuming import find_checkpoints
 
 CAPACITY = 100

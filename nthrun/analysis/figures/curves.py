@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from nthrun.analysis.curves import Curve
 from nthrun.analysis.figures.bands import TEXTS, Band, Kind, Statistic, band_of
 from nthrun.analysis.figures.saving import Shown
 from nthrun.analysis.figures.style import (
@@ -24,7 +25,6 @@ from nthrun.analysis.figures.style import (
     panels_of,
     step_axis,
 )
-from nthrun.analysis.statistics import Curve
 
 MAX_THIN_LINES = 30
 NUM_PER_GROUP = 5

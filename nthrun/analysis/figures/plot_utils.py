@@ -1,7 +1,7 @@
 """Figures by the names that users of earlier plotting scripts know, made of the same parts.
 
 Each takes opened data, `label -> Data` or one `Data`, and returns a figure for `save_as`. Where
-`setting` is None it is the best one; see `reading.entries_of` and `statistics.learning_curve`.
+`setting` is None it is the best one; see `reading.entries_of` and `curves.learning_curve`.
 `stage` says whose runs; None is the only stage there is, of learning curves the lowest.
 """
 
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from nthrun.analysis.comparable import require_one_metric
+from nthrun.analysis.compatibility_checks import require_one_metric
+from nthrun.analysis.curves import Curve, learning_curve
 from nthrun.analysis.figures.comparison import comparison_figure
 from nthrun.analysis.figures.curves import CurveView, learning_curve_figure
 from nthrun.analysis.figures.distribution import Shape, distribution_figure
@@ -36,7 +37,6 @@ from nthrun.analysis.figures.setting_panels import sensitivity_grid_figure
 from nthrun.analysis.figures.setting_scores import setting_scores
 from nthrun.analysis.figures.style import Style
 from nthrun.analysis.scores import Stage, read_scores
-from nthrun.analysis.statistics import Curve, learning_curve
 from nthrun.errors import DataFileError
 from nthrun.records.data import Data
 

@@ -7,6 +7,13 @@ from itertools import pairwise
 
 import numpy as np
 
+from nthrun.analysis.curves import (
+    Curve,
+    best_setting,
+    common_grid,
+    mean_over_runs,
+    step_weighted_curve,
+)
 from nthrun.analysis.figures.saving import Shown
 from nthrun.analysis.returns import (
     EVALUATION_RETURN,
@@ -14,12 +21,9 @@ from nthrun.analysis.returns import (
     Arrays,
     Quantity,
     Series,
-    common_grid,
     read_series,
-    step_weighted_curve,
 )
 from nthrun.analysis.scores import ALL_STAGES, Stage, chosen_entries
-from nthrun.analysis.statistics import Curve, best_setting, mean_over_runs
 from nthrun.errors import DataFileError
 from nthrun.records.data import Data
 from nthrun.records.entries import Entry, bulk_of

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from nthrun.analysis.curves import Curve
 from nthrun.analysis.figures.bands import Kind
 from nthrun.analysis.figures.curves import CurveView, draw_curves
 from nthrun.analysis.figures.heat_map import cells_of
@@ -33,7 +34,6 @@ from nthrun.analysis.figures.style import (
 from nthrun.analysis.figures.value_scale import ValueScale, value_key, value_scale, value_text
 from nthrun.analysis.returns import read_series
 from nthrun.analysis.scores import Scores, Stage, read_scores
-from nthrun.analysis.statistics import Curve
 from nthrun.errors import DataFileError
 from nthrun.records.data import Data
 from nthrun.records.entries import Entry

@@ -1,6 +1,6 @@
 """What figures of a sweep are made of: how each setting did, and the best of some of them.
 
-Which of two settings is better is as `selection` has it; one without any score is the worst.
+Which of two settings is better is as `ranking` has it; one without any score is the worst.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ import numpy as np
 
 from nthrun.analysis.figures.saving import Shown
 from nthrun.analysis.figures.value_scale import swept, value_key
-from nthrun.analysis.runs import runs_by_setting
+from nthrun.analysis.ranking import as_recorded, runs_by_setting
 from nthrun.analysis.scores import Scores
-from nthrun.analysis.selection import as_recorded
 from nthrun.errors import NthrunError
 
 

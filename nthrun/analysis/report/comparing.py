@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from nthrun.analysis.curves import Curve
 from nthrun.analysis.figures.style import looks
 from nthrun.analysis.report import pictures
 from nthrun.analysis.report.findings import Findings
@@ -11,7 +12,6 @@ from nthrun.analysis.report.line_chart import Chart
 from nthrun.analysis.report.markup import Html, element, number_text, table
 from nthrun.analysis.report.plot import Plot
 from nthrun.analysis.report.plots import Numbers, charted, curve_of
-from nthrun.analysis.statistics import Curve
 from nthrun.errors import NthrunError
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nthrun.analysis.curves import Curve
 from nthrun.analysis.figures.bands import band_of
 from nthrun.analysis.figures.curves import legend_text, shown_runs
 from nthrun.analysis.figures.saving import Shown
@@ -16,7 +17,6 @@ from nthrun.analysis.figures.style import Look
 from nthrun.analysis.report.markup import Html, element
 from nthrun.analysis.report.scale import Scale, fitted, step_text, tick_text
 from nthrun.analysis.report.standing import rounded
-from nthrun.analysis.statistics import Curve
 
 WIDTH, HEIGHT = 720, 340
 LEFT, RIGHT, TOP, BOTTOM = 72, 704, 14, 292

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from nthrun.analysis.curves import Curve, learning_curve
 from nthrun.analysis.figures.setting_scores import SettingScores
 from nthrun.analysis.figures.style import distinct_looks
 from nthrun.analysis.report import coordinates, line_chart, pictures
@@ -14,7 +15,6 @@ from nthrun.analysis.report.plot import Plot
 from nthrun.analysis.report.standing import Standing
 from nthrun.analysis.returns import NAMED, TRAINING_RETURN
 from nthrun.analysis.scores import Scores, read_scores
-from nthrun.analysis.statistics import Curve, learning_curve
 from nthrun.errors import NthrunError
 
 MAX_CONTENDERS = 3

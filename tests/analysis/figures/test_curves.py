@@ -12,13 +12,13 @@ import pytest
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
+from nthrun.analysis.curves import Curve, mean_over_runs, percentile_bootstrap
 from nthrun.analysis.figures.curves import (
     CurveView,
     learning_curve_figure,
     shown_runs,
     smoothed,
 )
-from nthrun.analysis.statistics import Curve, mean_over_runs, percentile_bootstrap
 from nthrun.errors import NthrunError
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from nthrun.analysis.curves import Curve
 from nthrun.analysis.figures.curves import learning_curve_figure, shown_of_curves
 from nthrun.analysis.figures.saving import Folders, safe_name, save_figure
-from nthrun.analysis.statistics import Curve
 from nthrun.errors import StorageError
 
 

@@ -1,13 +1,15 @@
-"""Suggesting a setting with Optuna, from all that is known and nothing else.
+"""Suggestions of settings by Optuna, from the trials of the journal and nothing else.
 
 A study is built anew for every suggestion: a sampler is a function of the trials it is shown, and
 the journal holds them all. So nothing depends on which process asks, or on files of Optuna's.
+Optuna hands the state of CMA-ES over pickled; no file may hold code, so it is kept as plain data.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
+import pickle
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -22,8 +24,7 @@ from nthrun.specs.search.search_fields import GOALS
 from nthrun.specs.search.search_spec import SearchSpec
 from nthrun.specs.search.space import Space, split
 from nthrun.specs.search.sweeps import drawn
-from nthrun.studies.cmaes_state import as_attributes, as_data
-from nthrun.studies.trial import Trial
+from nthrun.studies.journal import Trial
 
 MAX_ATTEMPTS = 30
 PACKAGES = {"tpe": ("optuna",), "cmaes": ("optuna", "cmaes"), "gp": ("optuna", "scipy", "torch")}
@@ -88,7 +89,9 @@ def _suggested(
         for _ in range(MAX_ATTEMPTS):
             setting = _asked(space, study.ask())
             if space.allows(setting):
-                return setting, as_data(study.get_trials(deepcopy=False)[-1].system_attrs)
+                return setting, attributes_as_data(
+                    study.get_trials(deepcopy=False)[-1].system_attrs
+                )
     return None
 
 
@@ -141,7 +144,7 @@ def _told(optuna: Any, space: Space, trials: Iterable[Trial], goal: str) -> Iter
             value=value if state == states.COMPLETE else None,
             params=params,
             distributions=distributions,
-            system_attrs=as_attributes(trial.attributes),
+            system_attrs=data_as_attributes(trial.attributes),
             intermediate_values={step: sign * v for step, v in trial.reports.items()},
         )
 
@@ -204,3 +207,43 @@ def _parameters(
             log = values.kind == "loguniform"
             distributions[key] = kinds.FloatDistribution(values.low, values.high, log=log)
     return params, distributions
+
+
+OPTIMIZER = "cma:optimizer"
+"""Optuna's name of a state, and with `:0`, `:1`, … behind it of the parts of its pickle."""
+
+
+def attributes_as_data(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes that Optuna has just given a trial, as JSON can have them."""
+    parts = {name for name in attributes if name.startswith(f"{OPTIMIZER}:")}
+    data = {name: value for name, value in attributes.items() if name not in parts}
+    if parts:
+        text = "".join(attributes[f"{OPTIMIZER}:{part}"] for part in range(len(parts)))
+        state = pickle.loads(bytes.fromhex(text)).__getstate__()
+        data[OPTIMIZER] = {name: _array_as_data(value) for name, value in state.items()}
+    return data
+
+
+def data_as_attributes(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What `attributes_as_data` gave, as Optuna wants it back; a pickle is left out, unread."""
+    attributes = {n: v for n, v in data.items() if not n.startswith(f"{OPTIMIZER}:")}
+    if OPTIMIZER in attributes:
+        import cmaes  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
+
+        optimizer = cmaes.CMA.__new__(cmaes.CMA)
+        state = attributes.pop(OPTIMIZER)
+        optimizer.__setstate__({name: _data_as_array(value) for name, value in state.items()})
+        attributes[f"{OPTIMIZER}:0"] = pickle.dumps(optimizer).hex()
+    return attributes
+
+
+def _array_as_data(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return {"array": value.tolist(), "shape": value.shape, "type": value.dtype.str}
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _data_as_array(value: Any) -> Any:
+    if isinstance(value, dict):
+        return np.array(value["array"], value["type"]).reshape(value["shape"])
+    return value

@@ -1,4 +1,4 @@
-"""What is told at the end of a search, and `summary.json` beside its data."""
+"""The summary at the end of a search: the file `summary.json` beside its data, and its lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nthrun.training.progress import note
 SUMMARY = "summary"
 
 
-def sum_up(data: Data, root: Path, stage: int) -> list[str]:
+def write_summary(data: Data, root: Path, stage: int) -> list[str]:
     """Write the summary of an experiment and tell it.
 
     Args:
@@ -38,11 +38,13 @@ def sum_up(data: Data, root: Path, stage: int) -> list[str]:
     return [*summary_lines(summary), f"summary: {path}"]
 
 
-def summed_up(data: Data, root: Path, stage: int) -> list[str]:
-    """As `sum_up`; where there is nothing to compare, or no room for it, a line on stderr says so:
-    the records are there all the same."""
+def report_summary(data: Data, root: Path, stage: int) -> list[str]:
+    """As `write_summary`, but where nothing can be compared or written, a line on stderr says so.
+
+    The records are there all the same.
+    """
     try:
-        return sum_up(data, root, stage)
+        return write_summary(data, root, stage)
     except NthrunError as error:
         note(f"no summary: {error.lines()[0]}")
         return []

@@ -1,4 +1,4 @@
-"""Selection: which setting is best, in the runs there are and in runs drawn from them.
+"""The ranking of settings: which is best, in the runs there are and in runs drawn from them.
 
 A setting without lost runs beats any with one; then the smallest share lost wins, then the highest
 mean of the others, or of the lost ones where all are lost; of equals, the first. Where settings
@@ -12,18 +12,91 @@ since what a seed does to one it may do to all of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from nthrun.analysis.intervals import MAX_VALUES_AT_ONCE, NUM_RESAMPLES
-from nthrun.analysis.runs import Runs
+from nthrun.analysis.scores import Scores
+
+Key = str
+"""A setting by what it is, its hyperparameters, whatever its number."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunsBySetting:
+    """The runs of the settings of an experiment; of two values the higher is better.
+
+    Attributes:
+        numbers: `(num_settings,)` setting numbers, rising.
+        sizes: `(num_settings,)` how many runs each has.
+        values: `(num_settings, most_runs)`, -inf beyond a setting's runs and where there is none.
+        lost: `(num_settings, most_runs)` bool, see `Scores`.
+        paired: whether all settings have runs of the same stages and run numbers, in that order,
+            and so of the same seeds.
+    """
+
+    numbers: np.ndarray
+    sizes: np.ndarray
+    values: np.ndarray
+    lost: np.ndarray
+    paired: bool
+
+    def take(self, places: np.ndarray) -> RunsBySetting:
+        """Some of the settings, in another order."""
+        return RunsBySetting(
+            self.numbers[places],
+            self.sizes[places],
+            self.values[places],
+            self.lost[places],
+            self.paired,
+        )
+
+
+def runs_by_setting(scores: Scores) -> RunsBySetting:
+    """Runs of an experiment, setting by setting."""
+    numbers, firsts, sizes = np.unique(scores.settings, return_index=True, return_counts=True)
+    rows = np.repeat(np.arange(len(numbers)), sizes)
+    columns = np.arange(len(scores)) - np.repeat(firsts, sizes)
+    shape = len(numbers), int(sizes.max(initial=0))
+    oriented = scores.values if scores.higher_is_better else -scores.values
+    values, lost = np.full(shape, -np.inf), np.ones(shape, np.bool_)
+    values[rows, columns] = np.where(np.isfinite(oriented), oriented, -np.inf)
+    lost[rows, columns] = scores.lost
+    seeds = np.stack([scores.stages, scores.run_numbers])
+    table = np.full((2, *shape), -1)
+    table[:, rows, columns] = seeds
+    paired = bool((table == table[:, :1]).all()) if len(numbers) else True
+    return RunsBySetting(numbers, sizes, values, lost, paired)
+
+
+def setting_key(parameters: Mapping[str, Any]) -> Key:
+    """Hyperparameters as a text that is equal where they are, in whatever order."""
+    return json.dumps(parameters, sort_keys=True)
+
+
+def ecdf(runs: RunsBySetting) -> RunsBySetting:
+    """Runs ranked among all completed ones of the experiment, from 0 to 1.
+
+        F(x) = (#{x_i < x} + #{x_i <= x}) / (2 N)
+
+    the empirical distribution function, ties at the middle of their step.
+    """
+    known = np.sort(runs.values[~runs.lost])
+    below, up_to = (np.searchsorted(known, runs.values, side) for side in ("left", "right"))
+    ranks = (below + up_to) / max(2 * len(known), 1)
+    values = np.where(np.isfinite(runs.values), ranks, -np.inf)
+    return RunsBySetting(runs.numbers, runs.sizes, values, runs.lost, runs.paired)
+
 
 Standings = tuple[np.ndarray, np.ndarray]
 """Share of lost runs and mean, both `(num_resamples, num_settings)`; the mean -inf without any."""
 
 
-def best_place(experiments: Sequence[Runs]) -> int | None:
+def best_place(experiments: Sequence[RunsBySetting]) -> int | None:
     """The place of the best setting.
 
     Args:
@@ -40,7 +113,7 @@ def best_place(experiments: Sequence[Runs]) -> int | None:
 
 
 def resampled_places(
-    experiments: Sequence[Runs], num_resamples: int = NUM_RESAMPLES, seed: int = 0
+    experiments: Sequence[RunsBySetting], num_resamples: int = NUM_RESAMPLES, seed: int = 0
 ) -> np.ndarray:
     """The place of the best setting in each resample.
 
@@ -64,7 +137,7 @@ def resampled_places(
 
 
 def _places(
-    experiments: Sequence[Runs], num_resamples: int, generator: np.random.Generator
+    experiments: Sequence[RunsBySetting], num_resamples: int, generator: np.random.Generator
 ) -> np.ndarray:
     """The best place in so many resamples at once."""
     draw = _Draws(experiments, num_resamples, generator)
@@ -89,7 +162,10 @@ class _Draws:
     """Resamples of runs: of settings that share seeds the same, of others each its own."""
 
     def __init__(
-        self, experiments: Sequence[Runs], num_resamples: int, generator: np.random.Generator
+        self,
+        experiments: Sequence[RunsBySetting],
+        num_resamples: int,
+        generator: np.random.Generator,
     ) -> None:
         self._experiments = experiments
         self._num_resamples = num_resamples
@@ -117,7 +193,7 @@ class _Draws:
         return np.asarray(drawn, np.float64)
 
 
-def _standings(runs: Runs, places: np.ndarray, size: int, counts: np.ndarray) -> Standings:
+def _standings(runs: RunsBySetting, places: np.ndarray, size: int, counts: np.ndarray) -> Standings:
     values, lost = runs.values[places, :size].T, runs.lost[places, :size].T
     if not lost.any():
         means = counts @ values / size
@@ -132,7 +208,7 @@ def _standings(runs: Runs, places: np.ndarray, size: int, counts: np.ndarray) ->
     return 1 - num_kept / size, mean
 
 
-def as_recorded(runs: Runs) -> Standings:
+def as_recorded(runs: RunsBySetting) -> Standings:
     """Share of lost runs and mean of each setting, both `(num_settings,)`."""
     there = np.arange(runs.values.shape[1]) < runs.sizes[:, None]
     kept = there & ~runs.lost
@@ -151,7 +227,7 @@ def _staggered(block: np.ndarray) -> np.ndarray:
     return np.asarray(block[(np.arange(num_rows)[:, None] + columns) % num_rows, columns])
 
 
-def _blocks(experiments: Sequence[Runs], num_resamples: int) -> Iterator[np.ndarray]:
+def _blocks(experiments: Sequence[RunsBySetting], num_resamples: int) -> Iterator[np.ndarray]:
     """Places of settings that have equally many runs, as many as fit the memory at once, and no
     more than there are resamples to begin at."""
     sizes = np.stack([runs.sizes for runs in experiments])

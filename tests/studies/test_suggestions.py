@@ -22,10 +22,9 @@ from warm import ROOT
 from nthrun.errors import IndexSpecError, MissingExtraError
 from nthrun.specs.agent_spec import AgentSpec
 from nthrun.specs.field import plain
-from nthrun.studies import suggesting
-from nthrun.studies.cmaes_state import as_attributes
-from nthrun.studies.suggesting import require_sampler, suggest
-from nthrun.studies.trial import Trial
+from nthrun.studies import suggestions
+from nthrun.studies.journal import Trial
+from nthrun.studies.suggestions import data_as_attributes, require_sampler, suggest
 
 SAMPLERS = ("tpe", "cmaes", "gp")
 WITH_SLOW_GP = ("tpe", "cmaes", pytest.param("gp", marks=pytest.mark.slow))
@@ -87,8 +86,8 @@ def bayes(parameters: Mapping[str, Any], **search: Any) -> AgentSpec:
 ELSEWHERE = """
 import json, sys
 from searches import searched
-from nthrun.studies.suggesting import suggest
-from nthrun.studies.trial import Trial
+from nthrun.studies.suggestions import suggest
+from nthrun.studies.journal import Trial
 parameters, search, told = json.load(sys.stdin)
 trials = [Trial(n, setting, attributes) for n, setting, attributes, _ in told]
 for trial, (n, _, _, value) in zip(trials, told):
@@ -185,7 +184,7 @@ def test_constraints_and_conditions_hold(sampler: str) -> None:
         known.append(trial(number, setting, attributes))
         tell(known[-1], "completed", float(setting["training.epochs"]))  # the more, the better
         assert setting["training.epochs"] + setting["model.depth"] <= 6
-        asked, kinds = suggesting._parameters(optuna, spec.space, known[-1].setting)
+        asked, kinds = suggestions._parameters(optuna, spec.space, known[-1].setting)
         assert asked.keys() == kinds.keys()
         assert ("model.width" in asked) == (setting["model.kind"] == "network")
         if setting["model.kind"] == "linear":
@@ -290,7 +289,7 @@ def test_how_runs_ended_is_told(goal: str, worst: float) -> None:
     tell(known[4], "pruned", 7.0)
     sign = 1.0 if goal == "maximize" else -1.0
     known[4].reports.update({100: sign * 0.5, 200: sign * 0.25})
-    told = list(suggesting._told(optuna, spec.space, known, goal))
+    told = list(suggestions._told(optuna, spec.space, known, goal))
     states = optuna.trial.TrialState
     assert [t.state for t in told] == [
         *(states.COMPLETE, states.COMPLETE, states.COMPLETE),
@@ -359,5 +358,5 @@ def test_a_pickle_in_a_journal_is_not_read(tmp_path: Path) -> None:
             return os.mkdir, (str(target),)
 
     attributes = {"cma:optimizer:0": pickle.dumps(Harmful()).hex(), "cma:generation": 1}
-    assert as_attributes(attributes) == {"cma:generation": 1}
+    assert data_as_attributes(attributes) == {"cma:generation": 1}
     assert not target.exists()

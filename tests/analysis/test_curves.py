@@ -12,13 +12,13 @@ import pytest
 from builders import make_experiment, make_run, make_solver_run
 from scipy.stats import bootstrap
 
-from nthrun.analysis.figures.reading import entries_of
-from nthrun.analysis.statistics import (
+from nthrun.analysis.curves import (
     best_setting,
     learning_curve,
     mean_over_runs,
     percentile_bootstrap,
 )
+from nthrun.analysis.figures.reading import entries_of
 from nthrun.errors import DataFileError
 from nthrun.records import Data, open_data
 from nthrun.records.schema import Run

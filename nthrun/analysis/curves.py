@@ -1,4 +1,4 @@
-"""What runs say together: learning curves, their bootstrap band, the best setting.
+"""Learning curves: what the runs of a setting say together over training, and their band.
 
 Performance is step-weighted: at training step t a run's value is the return of the episode that
 step t belongs to, however many episodes there are. Where no run trains in episodes, evaluations
@@ -8,26 +8,21 @@ what names conflicts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from nthrun.analysis.intervals import CONFIDENCE as CONFIDENCE
-from nthrun.analysis.intervals import percentile_bootstrap as percentile_bootstrap
-from nthrun.analysis.returns import (
-    TRAINING_RETURN,
-    common_grid,
-    read_series,
-    step_weighted_curve,
-)
-from nthrun.analysis.runs import runs_by_setting
+from nthrun.analysis.intervals import percentile_bootstrap
+from nthrun.analysis.ranking import as_recorded, best_place, runs_by_setting
+from nthrun.analysis.returns import TRAINING_RETURN, read_series
 from nthrun.analysis.scores import Stage, chosen_entries, find_quantity, read_scores
-from nthrun.analysis.selection import as_recorded, best_place
 from nthrun.errors import DataFileError, NthrunError
 from nthrun.records.data import Data
 from nthrun.records.entries import Entry, bulk_of
+
+NUM_POINTS = 500
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +68,42 @@ class SettingScore:
     num_runs: int
     num_lost: int
     mean: float
+
+
+def step_weighted_curve(values: np.ndarray, steps: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """The return of the episode, or other value, that each training step belongs to.
+
+    Args:
+        values, steps: return and length of each finished episode, both `(num_episodes,)`.
+        grid: `(num_points,)` training steps; the first step of training is 1.
+
+    Returns:
+        `(num_points,)`. Beyond the last finished episode its return is carried forward; before
+        step 1, and everywhere without an episode, NaN.
+    """
+    if not len(steps):
+        return np.full(len(grid), np.nan)
+    episode = np.searchsorted(np.cumsum(steps), grid, side="left")
+    shown = np.asarray(values, np.float64)[np.minimum(episode, len(steps) - 1)]
+    return np.where(np.asarray(grid) < 1, np.nan, shown)
+
+
+def common_grid(lengths: Iterable[np.ndarray], num_points: int = NUM_POINTS) -> np.ndarray:
+    """Training steps at which runs are compared, evenly spaced.
+
+    The grid goes from 1 to the last step of a finished episode of any run. A shorter run is not
+    left out beyond its end: `step_weighted_curve` carries its last return forward, so that every
+    point averages the same runs and the mean does not jump where one of them ends.
+
+    Args:
+        lengths: of the episodes of each run.
+        num_points: of the grid, at most.
+
+    Returns:
+        int64, ascending, at most `num_points`; empty if no run has a finished episode.
+    """
+    longest = max((int(steps.sum()) for steps in lengths), default=0)
+    return np.linspace(1, longest, min(num_points, longest)).round().astype(np.int64)
 
 
 def mean_over_runs(curves: np.ndarray) -> np.ndarray:
@@ -131,7 +162,7 @@ def learning_curve(
 
 
 def best_setting(data: Data, stage: Stage = None, metric: str | None = None) -> SettingScore:
-    """The setting whose runs have the best mean by a metric, see `selection`.
+    """The setting whose runs have the best mean by a metric, see `ranking`.
 
     A run that diverged, failed or was pruned has values only up to there, and one without a
     finished episode no return: a setting without such lost runs beats any with one.

@@ -1,4 +1,4 @@
-"""What `best` says: a choice in words, and the table of swept and chosen values."""
+"""A choice in words, and the table of the values swept and chosen."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
-from nthrun.analysis.runs import Key
+from nthrun.analysis.ranking import Key
 from nthrun.analysis.scores import Scores
 from nthrun.errors import DataFileError
 from nthrun.records.data import Data
