@@ -38,9 +38,9 @@ from nthrun.specs.agent_spec import read_agent_spec
 from nthrun.specs.declaration import load_program
 from nthrun.specs.documents import Document
 from nthrun.specs.environment_spec import EnvironmentSpec, read_environment_spec
-from nthrun.training.device import prepare_torch
+from nthrun.training.backends import prepare_torch
+from nthrun.training.context import Surroundings
 from nthrun.training.loop import Training
-from nthrun.training.surroundings import Surroundings
 
 NUMPY = "numpy"
 BLOCK = 32

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # nthrun from this
 
 from nthrun.errors import CompileError
 from nthrun.planning.footprint import BLOCK_STEPS
-from nthrun.training.device import prepare_torch
+from nthrun.training.backends import prepare_torch
 from nthrun.training.provenance import versions
 
 PICTURE = Path(__file__).with_name("gpu_throughput.png")

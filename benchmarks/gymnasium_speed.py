@@ -31,10 +31,10 @@ from nthrun.planning.experiment_spec import experiment_spec_of
 from nthrun.planning.footprint import BLOCK_STEPS
 from nthrun.planning.machine import cpu_model
 from nthrun.planning.packs import plan_packs, plan_run
-from nthrun.training.device import prepare_torch
-from nthrun.training.hosted import HostedStepper
-from nthrun.training.hosted_program import HostedProgram
+from nthrun.training.backends import prepare_torch
 from nthrun.training.noise import Streams
+from nthrun.training.program import HostedProgram
+from nthrun.training.steppers.hosted import HostedStepper
 
 EPISODE_STEPS = 1000
 

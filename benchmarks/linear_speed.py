@@ -33,10 +33,10 @@ from nthrun.planning.packs import plan_packs, plan_run
 from nthrun.specs.agent_spec import read_agent_spec
 from nthrun.specs.documents import Document
 from nthrun.specs.environment_spec import read_environment_spec
-from nthrun.training.device import prepare_torch
+from nthrun.training.backends import prepare_torch
+from nthrun.training.context import Surroundings
 from nthrun.training.loop import Training
 from nthrun.training.provenance import versions
-from nthrun.training.surroundings import Surroundings
 
 STEPS_PER_EPISODE = 200
 GAMMA = 0.99

@@ -29,9 +29,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # nthrun from this
 from nthrun.planning.experiment_spec import experiment_spec_of
 from nthrun.planning.machine import cpu_model
 from nthrun.planning.packs import plan_packs, plan_run
-from nthrun.training.device import prepare_torch
+from nthrun.training.backends import prepare_torch
+from nthrun.training.context import Surroundings
 from nthrun.training.loop import Training
-from nthrun.training.surroundings import Surroundings
 
 LEARNING_STARTS = 100
 REPLAY_CAPACITY = 100_000

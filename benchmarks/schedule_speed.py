@@ -42,7 +42,7 @@ from nthrun.records.schema import Run
 from nthrun.records.shard import ShardHeader, new_shard_id, write_shard
 from nthrun.specs.fingerprint import fingerprint
 from nthrun.training.provenance import provenance
-from nthrun.training.recorder import LaneRecorder
+from nthrun.training.recording import LaneRecorder
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = ROOT / "config/environment/PendulumContinuous-v1.json"

@@ -13,9 +13,9 @@ from nthrun.planning.packs import plan_packs, plan_run
 from nthrun.records.experiment import Experiment, Manifest, create_experiment
 from nthrun.records.schema import Run
 from nthrun.specs.fingerprint import fingerprint
+from nthrun.training.checkpoint_index import find_checkpoints
+from nthrun.training.context import Surroundings
 from nthrun.training.loop import Training
-from nthrun.training.resuming import find_checkpoints
-from nthrun.training.surroundings import Surroundings
 
 
 def experiment_in(tmp_path: Path, spec: ExperimentSpec) -> Experiment:

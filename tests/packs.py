@@ -13,9 +13,9 @@ from nthrun.records.schema import Run
 from nthrun.specs.agent_spec import read_agent_spec
 from nthrun.specs.documents import Document
 from nthrun.specs.environment_spec import read_environment_spec
-from nthrun.training.device import prepare_torch
+from nthrun.training.backends import prepare_torch
+from nthrun.training.context import Surroundings
 from nthrun.training.loop import Training
-from nthrun.training.surroundings import Surroundings
 
 BACKENDS = ("eager", "compile")
 ENVIRONMENT = {

@@ -25,7 +25,7 @@ from nthrun.commands.decision_rules import View, rule_picture
 from nthrun.commands.entry import execute
 from nthrun.commands.figure_data import demo_files
 from nthrun.environments.bewley.rule_cuts import VARIED
-from nthrun.training.learned import read_learned
+from nthrun.training.saved_policy import read_learned
 
 DEMO = "solvers/Bewley_euler_quadrature.h5"
 

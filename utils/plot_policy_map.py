@@ -24,7 +24,7 @@ from nthrun.analysis.figures.saving import require_kind, save_as
 from nthrun.commands.entry import execute
 from nthrun.commands.figure_data import demo_files
 from nthrun.commands.policy_map import MapView, map_picture
-from nthrun.training.learned import read_learned
+from nthrun.training.saved_policy import read_learned
 
 DEMO = "solvers/GHM_mc_pg.h5"
 

@@ -24,8 +24,7 @@ from nthrun.environments.bewley.rule_cuts import (
     require_within,
 )
 from nthrun.errors import NthrunError
-from nthrun.training.learned import Learned
-from nthrun.training.restoring import Policy, last_evaluation, restored
+from nthrun.training.saved_policy import Learned, Policy, last_evaluation, restored
 
 ENVIRONMENT = "Bewley"
 NO_RULES = "no exact rules at these prices"

@@ -19,16 +19,20 @@ from nthrun.records.schema import Run
 from nthrun.records.sealed import modified, storage_error
 from nthrun.studies.pruning import pruner_of
 from nthrun.studies.study import suggested_settings
-from nthrun.training.attempts import abandon_checkpoints
-from nthrun.training.device import prepare_torch
+from nthrun.training.backends import prepare_torch
+from nthrun.training.checkpoint_index import (
+    CheckpointFile,
+    abandon_checkpoints,
+    drop_checkpoints,
+    find_checkpoints,
+)
+from nthrun.training.context import Surroundings
 from nthrun.training.loop import Training
 from nthrun.training.progress import Advanced, Began, Noted, Recorded, Report
 from nthrun.training.provenance import attempt, provenance
-from nthrun.training.recorder import LaneRecorder
-from nthrun.training.resuming import CheckpointFile, drop_checkpoints, find_checkpoints
+from nthrun.training.recording import LaneRecorder
 from nthrun.training.source import code_hash, git_state
 from nthrun.training.stopping import StopRequest
-from nthrun.training.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from nthrun.commands.request import Request

@@ -17,8 +17,7 @@ from nthrun.environments.ghm.dynamic_programme import Optimum
 from nthrun.environments.ghm.free_boundary import FreeBoundary, solve
 from nthrun.environments.ghm.rules import Rules
 from nthrun.errors import NthrunError, SpecError
-from nthrun.training.learned import Learned
-from nthrun.training.restoring import Policy, restored
+from nthrun.training.saved_policy import Learned, Policy, restored
 
 ENVIRONMENT = "GHM"
 SLICES = (0.05, 0.25, 0.5, 0.75, 1.0)

@@ -140,7 +140,7 @@ def _carried_out(spec: ExperimentSpec, options: Options) -> int:
         FingerprintError: the experiment directory belongs to other specs.
     """
     if spec.agent.search.method == BAYES:
-        from nthrun.commands.opening import with_suggestions  # noqa: PLC0415 - imports h5py
+        from nthrun.commands.experiment_opening import with_suggestions  # noqa: PLC0415 - imports h5py
 
         spec = with_suggestions(spec, options.save_dir)
     request = make_request(options, spec)

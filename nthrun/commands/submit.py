@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from nthrun.commands.opening import with_suggestions
+from nthrun.commands.experiment_opening import with_suggestions
 from nthrun.commands.request import pack_lanes
 from nthrun.commands.schedule_tables import place_of, show_costs
 from nthrun.commands.submit_arrays import submit_arrays
@@ -245,7 +245,7 @@ def _carry_out(draft: Draft, wanted: Submission) -> None:
             submit_arrays(replace(draft.plan, code=take_snapshot(Path(wanted.root), root)))
             return
         write_plan(draft.plan)
-        from nthrun.commands.run_here import run_plan  # noqa: PLC0415 - imports torch
+        from nthrun.commands.local_plan import run_plan  # noqa: PLC0415 - imports torch
 
         # Its later tasks have no sign of life yet, so that only the lock tells others of them.
         run_plan(draft.plan)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nthrun.commands.schedule_tables import place_of
-from nthrun.commands.task_entry import run_task
+from nthrun.commands.slurm_entry import run_task
 from nthrun.errors import SlurmError, StorageError
 from nthrun.records.sealed import ensure_directory, storage_error
 from nthrun.scheduling.plan import Plan, write_plan

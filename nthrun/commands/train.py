@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import click
 import torch
 
+from nthrun.commands.experiment_opening import open_for
 from nthrun.commands.group import surroundings, train_group
-from nthrun.commands.opening import open_for
 from nthrun.commands.scoreboard import Scoreboard
 from nthrun.commands.worker import Job
-from nthrun.commands.worker_handle import Places, visible_gpus
-from nthrun.commands.workers import Oversight, WorkerPool
+from nthrun.commands.worker_pool import Oversight, WorkerPool
+from nthrun.commands.worker_process import Places, visible_gpus
 from nthrun.errors import RunFailedError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import plan_groups

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nthrun.commands.experiment_opening import require_fixed
 from nthrun.commands.group import surroundings
-from nthrun.commands.opening import require_fixed
 from nthrun.commands.train import plan
 from nthrun.errors import DeviceError, IndexSpecError
 from nthrun.planning.experiment_spec import ExperimentSpec
@@ -20,10 +20,10 @@ from nthrun.records.schema import OMITTED_FROM_JSON, Run, first_difference
 from nthrun.specs.indices import format_indices
 from nthrun.studies.pruning import pruner_of
 from nthrun.studies.study import known_settings
+from nthrun.training.context import Surroundings
 from nthrun.training.loop import Training
 from nthrun.training.progress import TrainingProgress
 from nthrun.training.provenance import comparable
-from nthrun.training.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from nthrun.commands.request import Request

@@ -16,6 +16,7 @@ from nthrun.specs.search.search_fields import BAYES
 from nthrun.specs.search.suggested import require_tried
 from nthrun.studies.journal import ASK, FORGOTTEN, TELL, Journal, JournalWriter, Trial, trials_of
 from nthrun.studies.suggestions import require_sampler, suggest
+from nthrun.training.checkpoint_index import abandon_checkpoints, all_held
 
 
 def known_settings(spec: ExperimentSpec, experiment: Experiment) -> ExperimentSpec:
@@ -86,11 +87,6 @@ def _abandon_checkpoints(
 ) -> None:
     """Give up what was begun with settings that were lost with the journal, before others take
     their numbers."""
-    from nthrun.training.attempts import (  # noqa: PLC0415 - imports torch
-        abandon_checkpoints,
-        all_held,
-    )
-
     for stage, indices in all_held(experiment.checkpoints).items():
         begun = {index for index in indices if spec.sweep.locate(index)[0] in numbers}
         abandon_checkpoints(experiment.checkpoints, stage, begun)

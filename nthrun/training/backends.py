@@ -1,24 +1,54 @@
-"""Backends: which stepper runs a program, and what `auto` means on this machine."""
+"""Devices and backends: what `auto` means on this machine, and the stepper of each backend."""
 
 from __future__ import annotations
 
-import numpy as np
+import os
 
-from nthrun.errors import NthrunError, UnsupportedOperationError
+import numpy as np
+import torch
+
+from nthrun.errors import DeviceError, NthrunError, UnsupportedOperationError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.footprint import BLOCK_STEPS
 from nthrun.planning.packs import PlannedRun, plan_packs
 from nthrun.specs.declaration import Setting
 from nthrun.specs.seeds import random_seed
-from nthrun.training.compiled import CompiledStepper
-from nthrun.training.graphed import GraphedStepper
-from nthrun.training.hosted import HostedStepper
-from nthrun.training.hosted_functions import CompiledFunctions, EagerFunctions
-from nthrun.training.hosted_program import HostedProgram, placed
 from nthrun.training.noise import Streams
-from nthrun.training.program import Program
-from nthrun.training.programs import make_program
-from nthrun.training.stepping import EagerStepper, Stepper
+from nthrun.training.program import HostedProgram, Program, make_program, placed
+from nthrun.training.steppers.agent_functions import CompiledFunctions, EagerFunctions
+from nthrun.training.steppers.compiled import CompiledStepper
+from nthrun.training.steppers.eager import EagerStepper, Stepper
+from nthrun.training.steppers.graphed import GraphedStepper
+from nthrun.training.steppers.hosted import HostedStepper
+
+
+def resolve_device(name: str) -> str:
+    """`auto` as `cuda` where there is a GPU, else `cpu`; other names as they are.
+
+    Raises:
+        DeviceError: `cuda` is asked for and there is none.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("--device cuda: this machine shows no CUDA GPU, allowed: cpu or auto")
+    return name
+
+
+def prepare_torch(threads: int) -> None:
+    """Fix what would change bits from run to run: threads, TF32, non-deterministic kernels.
+
+    cuBLAS is given so little working memory that it never splits a sum over blocks; it looks at
+    that setting when it is first used.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+    torch.set_num_threads(threads)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    # The same for TorchInductor is set where it is used (graphed.py), as importing it takes long.
+    torch.set_deterministic_debug_mode("error")
+    # Filling every new tensor would show reads of unset memory, at a sixth of the speed.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def make_stepper(program: Program, backend: str, device: str) -> Stepper:

@@ -15,7 +15,7 @@ from nthrun.planning.footprint import EVALUATION_STEPS
 from nthrun.specs.seeds import Purpose
 from nthrun.training.noise import generator
 from nthrun.training.program import Program
-from nthrun.training.recorder import Event
+from nthrun.training.recording import Event
 
 
 @dataclass(frozen=True, slots=True)

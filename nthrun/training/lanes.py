@@ -11,10 +11,10 @@ from nthrun.agents.base import State
 from nthrun.planning.packs import Pack
 from nthrun.records.schema import Run
 from nthrun.specs.environment_spec import EnvironmentSpec
-from nthrun.training.checkpoint import REPLAY, LaneProgress
+from nthrun.training.checkpoints import REPLAY, LaneProgress
 from nthrun.training.noise import Streams
 from nthrun.training.provenance import attempt
-from nthrun.training.recorder import Event, LaneRecorder, lane_event
+from nthrun.training.recording import Event, LaneRecorder, lane_event
 
 
 class Lanes:

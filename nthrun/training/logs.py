@@ -23,7 +23,7 @@ from nthrun.records.experiment import Experiment
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.specs.field import plain
 from nthrun.training.logged_run import LoggedRun, Row, RunLog
-from nthrun.training.recorder import MEASURES, Event, LaneRecorder
+from nthrun.training.recording import MEASURES, Event, LaneRecorder
 
 MAX_EPISODES = 2000
 MAX_UPDATES = 1000

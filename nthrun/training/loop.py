@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,22 +12,73 @@ import torch
 from nthrun.agents.base import State
 from nthrun.errors import InterruptedRunError
 from nthrun.planning.packs import Pack
+from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run
+from nthrun.records.snapshot import write_snapshot
+from nthrun.specs.environment_spec import requested_series
 from nthrun.specs.seeds import Purpose
-from nthrun.training.block import block_event, joined
-from nthrun.training.checkpoint import CheckpointWriter
+from nthrun.training.checkpoint_index import CheckpointFile
+from nthrun.training.checkpoints import CheckpointWriter, load_pack
+from nthrun.training.context import Surroundings
 from nthrun.training.evaluation import Evaluation
-from nthrun.training.hosted_program import placed
 from nthrun.training.lanes import Lanes
 from nthrun.training.logs import PackLogs
 from nthrun.training.noise import Streams, sampled_steps
-from nthrun.training.programs import make_program
+from nthrun.training.program import make_program, placed
 from nthrun.training.provenance import provenance
-from nthrun.training.recorder import MEASURES, Event, judged_by, requested_series, stacked_events
-from nthrun.training.resuming import CheckpointFile, load_pack
-from nthrun.training.snapshots import Snapshots
-from nthrun.training.stepping import Block
-from nthrun.training.surroundings import Surroundings
+from nthrun.training.recording import (
+    MEASURES,
+    Block,
+    Event,
+    block_event,
+    joined_blocks,
+    judged_by,
+    stacked_events,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshots:
+    """Where a pack's snapshots go.
+
+    Attributes:
+        experiment: whose; None keeps none.
+        pack: whose lanes.
+    """
+
+    experiment: Experiment | None
+    pack: Pack
+
+    def keep(
+        self,
+        moment: str,
+        step: int,
+        lanes: Sequence[int],
+        params: Sequence[Mapping[str, np.ndarray]],
+    ) -> None:
+        """Write the parameters of some lanes.
+
+        Args:
+            moment: part of the file's name; a later snapshot of the same moment replaces it.
+            step: steps trained.
+            lanes: whose.
+            params: of every lane.
+
+        Raises:
+            StorageError: a file could not be written.
+        """
+        if self.experiment is None:
+            return
+        for lane in lanes:
+            run = self.pack.runs[lane]
+            about = {
+                "index": run.index,
+                "stage": run.stage,
+                "step": step,
+                "agent_params": dict(run.setting),
+                "fingerprint": self.experiment.manifest.fingerprint,
+            }
+            write_snapshot(self.experiment.snapshots, moment, about, dict(params[lane]))
 
 
 class Training:
@@ -109,7 +162,7 @@ class Training:
             blocks.append(self.stepper.train(self.state, part, self.step, part_learned, lanes))
             self.step = first + there
             self._after_step(self.step)
-        event = block_event(joined(blocks), learned, self.series)
+        event = block_event(joined_blocks(blocks), learned, self.series)
         if "update_indices" in self.series:
             capacity = self.program.replay_capacity
             steps = sampled_steps(draws[Purpose.REPLAY], first, capacity)

@@ -1,4 +1,8 @@
-"""The program: one step of a pack, act → environment → observe → update, as one function."""
+"""Programs: one step of a pack, act → environment → observe → update, as one function.
+
+An agent acts in an environment of tensors (`Program`), or in one that steps on the host
+(`HostedProgram`); a solver iterates on simulations of its own (`SolverProgram`).
+"""
 
 from __future__ import annotations
 
@@ -10,14 +14,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nthrun.agents.base import Agent, Experience, Noise, State
-from nthrun.environments.base import Environment, Transition
+from nthrun.agents.base import Agent, Experience, Noise, Solver, State
+from nthrun.environments.base import Environment, HostEnvironment, Transition
+from nthrun.environments.hosting import SEED_DRAWS
+from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.footprint import block_steps
 from nthrun.planning.packs import Pack
 from nthrun.specs.declaration import load_program
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.specs.seeds import Purpose
 from nthrun.training.noise import Draws, draw_dtype, generator, sampled_steps
+
+HOST = "host."
+"""Prefix of the state that stays on the host."""
+HALF_SEED = 1 << 16
 
 
 class StepOutput(NamedTuple):
@@ -213,3 +223,146 @@ def first_draws(seeds: Sequence[int], count: int) -> np.ndarray:
     """What the first episode of each lane begins with, uniform on [0, 1), `(lanes, 1, count)`."""
     streams = (generator(seed, Purpose.ENVIRONMENT, 0) for seed in seeds)
     return np.stack([stream.random((1, count), dtype=np.float32) for stream in streams])
+
+
+class HostedProgram(Program):
+    """An agent whose environment is worlds on the host, one a lane.
+
+    The state beside the agent's is what an episode is made of, so that it can be played again:
+        host.observation   (lanes, 1, observation_dim); NaN before the first world has been reset
+        host.seed          (lanes, 1) of the current episode
+        host.episode_step  (lanes, 1) steps of it
+        host.actions       (lanes, limit, action_dim); the first `episode_step` were taken in it
+    """
+
+    def noise_sizes(self) -> dict[Purpose, int]:
+        """See `Program`; the environment's numbers are seeds."""
+        return {**super().noise_sizes(), Purpose.ENVIRONMENT: SEED_DRAWS}
+
+    def noise(self, draws: Draws, first: int, device: str) -> Noise:
+        """See `Program`; the start state is the seed of the next episode."""
+        tensors = self.noise_tensors(draws, first, device)
+        seeds = torch.from_numpy(episode_seeds(draws[Purpose.ENVIRONMENT]))[..., None, None]
+        nothing = torch.empty(*seeds.shape[:3], 0)
+        return Noise(seeds, nothing, nothing, tensors[Purpose.AGENT], tensors[Purpose.REPLAY])
+
+    def world(self) -> HostEnvironment:
+        """A new world."""
+        made: HostEnvironment = load_program(self.spec.declaration.program)(self.spec)
+        return made
+
+    def overwrite(self, reward: np.ndarray, terminated: np.ndarray) -> None:
+        """Put the spec's rewards in place of the environment's, where it says so."""
+        if self.spec.values["overwrite_rewards"]:
+            timestep, goal = (self.spec.number(f"rewards.{name}") for name in ("timestep", "goal"))
+            reward[:] = np.where(terminated, goal, timestep)
+
+    def _first_reset(self, seeds: Sequence[int]) -> State:
+        first = episode_seeds(first_draws(seeds, SEED_DRAWS))
+        lanes, limit = len(seeds), self.spec.longest_episode
+        return {
+            "host.observation": torch.full((lanes, 1, self.interface.observation_dim), torch.nan),
+            "host.seed": torch.from_numpy(first),
+            "host.episode_step": torch.zeros(lanes, 1, dtype=torch.int64),
+            "host.actions": torch.zeros(lanes, limit, self.interface.action_dim),
+        }
+
+
+def episode_seeds(draws: np.ndarray) -> np.ndarray:
+    """Seeds from 0 to 2³² - 1, `(...)` int64, from pairs of uniform numbers, `(..., 2)`."""
+    halves = np.floor(draws * HALF_SEED).astype(np.int64)
+    return np.asarray(halves[..., 0] * HALF_SEED + halves[..., 1])
+
+
+def agent_state(state: State) -> State:
+    """The part of a state that the agent works on."""
+    return {name: tensor for name, tensor in state.items() if not name.startswith(HOST)}
+
+
+def host_arrays(state: State) -> dict[str, np.ndarray]:
+    """The part that stays on the host, as arrays that share its memory."""
+    return {
+        name.removeprefix(HOST): tensor.numpy()
+        for name, tensor in state.items()
+        if name.startswith(HOST)
+    }
+
+
+def placed(state: State, device: str) -> State:
+    """A state on a device, but for the part that stays on the host."""
+    return {
+        name: tensor.to("cpu" if name.startswith(HOST) else device).contiguous()
+        for name, tensor in state.items()
+    }
+
+
+class SolverProgram(Program):
+    """A solver of an environment of tensors; the state is the solver's alone.
+
+    It takes no steps in the environment: there are no training episodes, and what a step shows of
+    an experience is empty, with a reward of 0.
+    """
+
+    def __init__(self, pack: Pack, spec: EnvironmentSpec, agent_program: str) -> None:
+        self.spec = spec
+        self.interface = spec.interface
+        self.solver: Solver = load_program(agent_program)(pack.statics, spec)
+        self.steps_per_episode = spec.integer("steps_per_episode")
+
+    replay_capacity = 0
+
+    def learns_at(self, step: int) -> bool:
+        """See `Program`; always."""
+        return True
+
+    def act_greedily(self, state: State, observation: Tensor) -> Tensor:
+        """See `Program`."""
+        return self.solver.act_greedily(state, observation)
+
+    def learned_params(self, state: State) -> dict[str, Tensor]:
+        """See `Program`."""
+        return self.solver.learned_params(state)
+
+    def measures(self, state: State) -> dict[str, np.ndarray]:
+        """See `Program`."""
+        return self.solver.measures(state)
+
+    def noise_sizes(self) -> dict[Purpose, int]:
+        """See `Program`."""
+        return {
+            Purpose.ENVIRONMENT: self.solver.num_simulation_draws,
+            Purpose.AGENT: self.solver.num_agent_draws,
+            Purpose.REPLAY: 0,
+        }
+
+    def initial_state(self, pack: Pack) -> State:
+        """See `Program`."""
+        settings = [run.setting for run in pack.runs]
+        generators = [generator(run.random_seed, Purpose.INITIALISATION) for run in pack.runs]
+        return self.solver.initial_state(settings, self.spec.number("gamma"), generators)
+
+    def noise(self, draws: Draws, first: int, device: str) -> Noise:
+        """See `Program`; no episode starts."""
+        tensors = self.noise_tensors(draws, first, device)
+        agent = tensors[Purpose.AGENT]
+        nothing = agent.new_empty(*agent.shape[:2], 0)
+        return Noise(nothing, nothing, tensors[Purpose.ENVIRONMENT], agent, tensors[Purpose.REPLAY])
+
+    def step(self, state: State, noise: Noise, step: Tensor, learn: bool) -> StepOutput:
+        """See `Program`."""
+        with torch.no_grad():
+            metrics = self.solver.solve(state, noise, step)
+        nothing = noise.agent.new_empty(len(noise.agent), 1, 0)
+        zero = noise.agent.new_zeros(len(noise.agent), 1, 1)
+        experience = Experience(nothing, nothing, zero, nothing, zero)
+        return StepOutput(experience, zero > 0.0, metrics)
+
+
+def make_program(pack: Pack, spec: ExperimentSpec) -> Program:
+    """The program of packs like one: of an agent in an environment of tensors or on the host, or of
+    a solver."""
+    agent = spec.agent.declaration
+    if agent.solves:
+        return SolverProgram(pack, spec.environment, agent.program)
+    made = HostedProgram if spec.environment.declaration.on_host else Program
+    return made(pack, spec.environment, agent.program)

@@ -14,8 +14,8 @@ from nthrun.agents.registry import AGENTS
 from nthrun.compiler.tracing import record
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.schema import Run, first_difference
-from nthrun.training.compiled import NOISE, STEP, training_step
 from nthrun.training.loop import Training
+from nthrun.training.steppers.compiled import NOISE, STEP, training_step
 
 Environment = dict[str, Any]
 Case = tuple[str, dict[str, Any], Environment]

@@ -9,8 +9,8 @@ import torch
 from packs import pack_of, small_spec, surroundings
 
 from nthrun.compiler.tracing import record
-from nthrun.training.compiled import NOISE, STEP, training_step
 from nthrun.training.loop import Training
+from nthrun.training.steppers.compiled import NOISE, STEP, training_step
 
 POSITION_DEPENDENT = {"sigmoid", "log_sigmoid", "softplus", "pow", "atan2"}
 """Elementwise operations that torch computes otherwise at the end of a tensor than within it, so

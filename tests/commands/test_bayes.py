@@ -25,8 +25,7 @@ from nthrun.records.experiment import open_experiment
 from nthrun.records.schema import Run
 from nthrun.records.table import table
 from nthrun.studies.journal import ASK, TELL, Journal
-from nthrun.training.learned import read_learned
-from nthrun.training.restoring import last_evaluation, restored
+from nthrun.training.saved_policy import last_evaluation, read_learned, restored
 
 ENVIRONMENT = {
     "env_name": "Pendulum-v1",

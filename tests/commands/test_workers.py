@@ -16,7 +16,7 @@ import pytest
 from processes import EXPERIMENT, ROOT, call, command, recorded, write_specs
 
 from nthrun.commands.run import run
-from nthrun.commands.worker_handle import Places, visible_gpus
+from nthrun.commands.worker_process import Places, visible_gpus
 from nthrun.errors import (
     Fault,
     FingerprintError,

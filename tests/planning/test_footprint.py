@@ -16,9 +16,9 @@ from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.planning.footprint import EVALUATION_STEPS, lane_footprint
 from nthrun.records.schema import Run, flat_arrays
 from nthrun.specs.environment_spec import SERIES
-from nthrun.training import checkpoint, provenance
-from nthrun.training.hosted_program import HOST, HostedProgram
+from nthrun.training import checkpoints, provenance
 from nthrun.training.loop import Training
+from nthrun.training.program import HOST, HostedProgram
 
 CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {}),
@@ -61,7 +61,7 @@ def test_files_take_no_more_than_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Records, snapshots and checkpoints written as often as can be are within what is counted."""
-    monkeypatch.setattr(checkpoint, "MAX_COST", float("inf"))
+    monkeypatch.setattr(checkpoints, "MAX_COST", float("inf"))
     monkeypatch.setattr(provenance, "git_state", dict)  # whatever the checkout differs in
     spec = small_spec(environment | {"checkpoint_interval_seconds": 1e-9}, parameters)
     around = surroundings(spec)

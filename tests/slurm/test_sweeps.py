@@ -106,7 +106,7 @@ def _row(status: str) -> dict[str, str]:
 
 PROBE = """
 import os, sys
-from nthrun.commands.worker_handle import Places, start_worker, visible_gpus
+from nthrun.commands.worker_process import Places, start_worker, visible_gpus
 
 class Probe:  # what a worker does when it reads this message
     def __init__(self, number):

@@ -21,7 +21,7 @@ from nthrun.records.experiment import Experiment
 from nthrun.specs.field import plain
 from nthrun.studies.journal import ASK, REPORT, TELL, Journal, trials_of
 from nthrun.studies.study import known_settings, suggested_settings
-from nthrun.training.resuming import find_checkpoints
+from nthrun.training.checkpoint_index import find_checkpoints
 
 CAPACITY = 100
 RANGES = {"critic_lr": {"loguniform": [0.001, 1]}, "actor_lr": {"loguniform": [0.001, 1]}}

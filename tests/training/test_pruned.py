@@ -21,9 +21,9 @@ from nthrun.records.schema import Run, first_difference, flat_arrays
 from nthrun.records.snapshot import read_snapshot
 from nthrun.specs.environment_spec import SERIES
 from nthrun.specs.search.search_spec import SearchSpec
+from nthrun.training.checkpoint_index import find_checkpoints
 from nthrun.training.loop import Training
-from nthrun.training.recorder import judged_by
-from nthrun.training.resuming import find_checkpoints
+from nthrun.training.recording import judged_by
 
 Ends = Mapping[int, int]
 """Index -> step at which its run is ended."""

@@ -21,8 +21,7 @@ from nthrun.environments.bewley.equilibrium import solve
 from nthrun.environments.bewley.prices import interest_rate, wage
 from nthrun.environments.bewley.taxes import Taxes, TaxSchedule
 from nthrun.errors import NthrunError
-from nthrun.training.learned import read_learned
-from nthrun.training.restoring import Policy, last_evaluation, restored
+from nthrun.training.saved_policy import Policy, last_evaluation, read_learned, restored
 from utils.plot_decision_rules import plot_decision_rules
 
 SCRIPT = "utils/plot_decision_rules.py"

@@ -21,8 +21,7 @@ from nthrun.environments.ghm import dynamic_programme, free_boundary
 from nthrun.environments.ghm.calibration import Calibration
 from nthrun.environments.ghm.rules import Rules
 from nthrun.errors import NthrunError
-from nthrun.training.learned import read_learned
-from nthrun.training.restoring import restored
+from nthrun.training.saved_policy import read_learned, restored
 from utils.plot_policy_map import plot_policy_map
 
 SCRIPT = "utils/plot_policy_map.py"

@@ -1,17 +1,16 @@
-"""An attempt at a task: its packs trained by workers, saved in time, and an ending judged."""
+"""A task of a plan: its packs are trained by workers, saved in time, and its end is judged."""
 
 from __future__ import annotations
 
 import os
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from nthrun.commands.opening import open_for
+from nthrun.commands.experiment_opening import open_for
 from nthrun.commands.request import Request
-from nthrun.commands.tally import Tally
 from nthrun.commands.worker import Job
-from nthrun.commands.worker_handle import Places, visible_gpus
-from nthrun.commands.workers import Oversight, ReportOfWorker, WorkerPool
+from nthrun.commands.worker_pool import Oversight, ReportOfWorker, WorkerPool
+from nthrun.commands.worker_process import Places, visible_gpus
 from nthrun.errors import InterruptedRunError, NthrunError, StorageError, SupersededError
 from nthrun.planning.experiment_spec import experiment_spec_of
 from nthrun.records.experiment import Experiment
@@ -28,7 +27,7 @@ from nthrun.scheduling.plan import Plan
 from nthrun.scheduling.submission import WARNING, own_job, own_log
 from nthrun.specs.cluster_spec import usable_cores
 from nthrun.specs.indices import format_indices
-from nthrun.training.progress import News, TrainingProgress, note
+from nthrun.training.progress import Advanced, Began, Lost, News, TrainingProgress, note
 from nthrun.training.stopping import StopRequest
 
 TIME_IS_UP = signal.Signals[f"SIG{WARNING}"]
@@ -51,6 +50,64 @@ class Ending:
     exit_code: int
 
 
+@dataclass(slots=True)
+class _Pack:
+    before: int
+    now: int = 0
+
+
+@dataclass
+class TaskProgress:
+    """Counts what the workers of a task have done.
+
+    Args:
+        run_timesteps: steps of one run.
+    """
+
+    run_timesteps: int
+    _recorded: int = 0
+    _earlier_run_steps: int = 0
+    _ended: list[_Pack] = field(default_factory=list)
+    _packs: dict[int, _Pack] = field(default_factory=dict)
+
+    def begin(self, recorded: int) -> None:
+        """Begin to train what is left, or begin again after a failure.
+
+        Args:
+            recorded: runs of the task that are recorded by now.
+        """
+        self._earlier_run_steps = self.new_run_steps
+        self._recorded = recorded
+        self._ended.clear()
+        self._packs.clear()
+
+    def count(self, news: News, worker: int) -> None:
+        """Count what a worker tells."""
+        match news:
+            case Began(done_run_steps=before):
+                if worker in self._packs:
+                    self._ended.append(self._packs[worker])
+                self._packs[worker] = _Pack(before)
+            case Advanced(run_steps=steps):
+                self._packs[worker].now += steps
+            case Lost():
+                self._packs.pop(worker, None)
+
+    @property
+    def new_run_steps(self) -> int:
+        """Done by this attempt."""
+        return self._earlier_run_steps + sum(pack.now for pack in self._all())
+
+    @property
+    def done_run_steps(self) -> int:
+        """Done by this and earlier attempts."""
+        in_packs = sum(pack.before + pack.now for pack in self._all())
+        return self._recorded * self.run_timesteps + in_packs
+
+    def _all(self) -> list[_Pack]:
+        return [*self._ended, *self._packs.values()]
+
+
 class TaskAttempt:
     """One attempt at a task.
 
@@ -71,7 +128,7 @@ class TaskAttempt:
         self._stop = stop
         self._clock = clock
         self._pool_stop = StopRequest()
-        self._tally = Tally(self.spec.environment.total_timesteps)
+        self._task_progress = TaskProgress(self.spec.environment.total_timesteps)
         self._done_before = 0
 
     def run(self, progress: TrainingProgress) -> Ending:
@@ -103,7 +160,7 @@ class TaskAttempt:
         request = self._request()
         experiment = open_for(self.spec, request, self.plan.root)
         missing = self._missing(experiment)
-        self._tally.begin(self.task.num_runs - len(missing))
+        self._task_progress.begin(self.task.num_runs - len(missing))
         groups = [left for pack in self.task.packs if (left := sorted(missing & set(pack)))]
         pool = WorkerPool(
             Job(self.spec, experiment, request, claim.fence),
@@ -166,7 +223,7 @@ class TaskAttempt:
 
     def _reporter(self, progress: TrainingProgress) -> ReportOfWorker:
         def report(news: News, worker: int) -> None:
-            self._tally.count(news, worker)
+            self._task_progress.count(news, worker)
             progress.show(news, worker)
 
         return report
@@ -175,8 +232,8 @@ class TaskAttempt:
         """Give a sign of life; end the pool when a signal came or time is up."""
         if self.claim is not None:
             self.claim.beat(
-                done_run_steps=max(self._tally.done_run_steps, self._done_before),
-                new_run_steps=self._tally.new_run_steps,
+                done_run_steps=max(self._task_progress.done_run_steps, self._done_before),
+                new_run_steps=self._task_progress.new_run_steps,
             )
         if self._stop.signal_number:
             self._pool_stop.signal_number = self._stop.signal_number
@@ -206,13 +263,13 @@ class TaskAttempt:
 
     def _out_of_time(self) -> tuple[str, str, int]:
         """Time is up: whether going on later would help is told by what this attempt did."""
-        if self._tally.done_run_steps > self._done_before:
+        if self._task_progress.done_run_steps > self._done_before:
             return REQUEUED, "time is up and work is left; queued again", 0
         return STOPPED, "time was up, and this attempt got no further; more --time is needed", 1
 
     def _end(self, state: str, reason: str, exit_code: int) -> Ending:
         if self.claim is not None and state:
-            done, new = self._tally.done_run_steps, self._tally.new_run_steps
+            done, new = self._task_progress.done_run_steps, self._task_progress.new_run_steps
             self.claim.end(state, reason, done_run_steps=done, new_run_steps=new)
         elif self.claim is not None:
             self.claim.release()

@@ -13,8 +13,8 @@ from worlds import Cut, noted_worlds
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.records.schema import first_difference
 from nthrun.specs.seeds import Purpose
-from nthrun.training.hosted_program import episode_seeds
 from nthrun.training.noise import generator
+from nthrun.training.program import episode_seeds
 
 EPISODES, LIMIT = 3, 40
 PROTOCOL = {

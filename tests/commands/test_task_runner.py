@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from plans import claim_task, make_plan
 
-from nthrun.commands.attempt import Ending, TaskAttempt
+from nthrun.commands.task_runner import Ending, TaskAttempt, TaskProgress
 from nthrun.errors import InterruptedRunError
 from nthrun.scheduling.claim import REQUEUED, STOPPED, read_attempt
 from nthrun.scheduling.clock import Clock
 from nthrun.scheduling.plan import Plan
-from nthrun.training.progress import Advanced, Began, News, TrainingProgress
+from nthrun.training.progress import Advanced, Began, Lost, News, Noted, TrainingProgress
 from nthrun.training.stopping import StopRequest
 
 
@@ -86,3 +86,46 @@ def test_a_signal_is_no_matter_of_progress(plan: Plan) -> None:
     for news in ((), (Began((0,), 0), Advanced(40, 0.0))):
         ending = attempt(plan, *news, stop=signal.SIGTERM)
         assert (ending.state, "SIGTERM" in ending.reason) == (STOPPED, True)
+
+
+def totals(progress: TaskProgress) -> tuple[int, int]:
+    """(done in all attempts, done in this one)."""
+    return progress.done_run_steps, progress.new_run_steps
+
+
+def test_steps_are_counted_over_packs_and_attempts() -> None:
+    """Done are the runs recorded before, what checkpoints held, and what was done since; steps of
+    a worker that died are lost but for what its successor begins at."""
+    progress = TaskProgress(100)
+    progress.begin(recorded=2)
+    assert totals(progress) == (200, 0)
+    progress.count(Began((0, 1), 60), 0)
+    progress.count(Began((2,), 0), 1)
+    progress.count(Advanced(40, 0.0), 0)
+    progress.count(Advanced(10, 0.0), 1)
+    assert totals(progress) == (310, 50)
+    progress.count(Advanced(100, 0.0), 0)
+    progress.count(Began((3,), 0), 0)
+    progress.count(Advanced(5, 0.0), 0)
+    progress.count(Noted("x"), 0)
+    assert totals(progress) == (415, 155)
+    progress.count(Lost(), 1)
+    assert totals(progress) == (405, 145)
+    progress.count(Began((2,), 8), 1)
+    assert totals(progress) == (413, 145)
+
+
+def test_beginning_again_counts_nothing_twice() -> None:
+    """After a failure of the file system what is recorded by then, and what checkpoints hold,
+    counts once; the attempt keeps what it has done."""
+    progress = TaskProgress(100)
+    progress.begin(recorded=0)
+    progress.count(Began((0,), 0), 0)
+    progress.count(Advanced(100, 0.0), 0)
+    progress.count(Began((1,), 0), 0)
+    progress.count(Advanced(30, 0.0), 0)
+    progress.begin(recorded=1)
+    assert totals(progress) == (100, 130)
+    progress.count(Began((1,), 30), 0)
+    progress.count(Advanced(70, 0.0), 0)
+    assert totals(progress) == (200, 200)

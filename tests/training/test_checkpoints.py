@@ -16,14 +16,10 @@ from nthrun.planning.packs import Pack, plan_packs, plan_run
 from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run, first_difference
 from nthrun.specs.environment_spec import SERIES
+from nthrun.training.checkpoint_index import CheckpointFile, drop_checkpoints, find_checkpoints
+from nthrun.training.checkpoints import load_lanes
+from nthrun.training.context import Surroundings
 from nthrun.training.loop import Training
-from nthrun.training.resuming import (
-    CheckpointFile,
-    drop_checkpoints,
-    find_checkpoints,
-    load_lanes,
-)
-from nthrun.training.surroundings import Surroundings
 
 PROTOCOL = {
     "total_timesteps": 1000,

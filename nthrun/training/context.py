@@ -1,4 +1,4 @@
-"""What a pack is trained within: specs, directory, device, signals, and who is told of progress."""
+"""The context that a pack is trained in: specs, directory, device, signals, and who hears of it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from nthrun.errors import SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.experiment import Experiment
 from nthrun.specs.declaration import Setting, load_program
+from nthrun.specs.environment_spec import requested_series
 from nthrun.training.backends import make_stepper
 from nthrun.training.program import Program
 from nthrun.training.provenance import Place, comparable
-from nthrun.training.recorder import requested_series
 from nthrun.training.source import code_hash
-from nthrun.training.stepping import Stepper
+from nthrun.training.steppers.eager import Stepper
 from nthrun.training.stopping import StopRequest
 
 

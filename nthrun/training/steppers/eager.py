@@ -1,4 +1,4 @@
-"""Steppers: the ways to run a program's steps, one a backend; here the eager one.
+"""The contract of steppers, and the eager stepper, which is the reference for all others.
 
 A stepper is made once per program and serves every pack of it.
 """
@@ -15,13 +15,7 @@ from torch import Tensor
 from nthrun.agents.base import Noise, State
 from nthrun.training.evaluation import Evaluation, evaluate_tensors
 from nthrun.training.program import Program, StepOutput
-from nthrun.training.recorder import Event
-
-Block = dict[str, Tensor]
-"""What a block of steps shows, `(lanes, num_steps, ...)` each: `observation`, `action`, `reward`,
-`next_observation`, `terminated` and `ended`; and `metrics/<name>` `(lanes, num_updates)`."""
-
-METRICS = "metrics/"
+from nthrun.training.recording import METRICS, Block, Event
 
 
 class Stepper(Protocol):

@@ -1,23 +1,31 @@
-"""The recorder: turns what each step showed into one lane's record.
+"""Recording: what the steps of a pack show, and the record of one run that comes of it.
 
-It is fed events, blocks of steps and evaluations. The same events are logged beside a checkpoint,
-and feeding them to a new recorder restores it.
+A stepper gives a block of steps as tensors. As an event it goes to the recorder of every lane, to
+the checkpoint and to the logs; an evaluation is another event. The events that are logged beside a
+checkpoint restore a new recorder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from nthrun.planning.packs import PlannedRun
 from nthrun.records.schema import Run
 from nthrun.specs.environment_spec import EnvironmentSpec
-from nthrun.specs.environment_spec import requested_series as requested_series
 from nthrun.specs.field import plain
 from nthrun.specs.search.search_fields import GOALS, RETURNS
 from nthrun.specs.search.search_spec import SearchSpec
+
+Block = dict[str, Tensor]
+"""What a block of steps shows, `(lanes, num_steps, ...)` each: `observation`, `action`, `reward`,
+`next_observation`, `terminated` and `ended`; and `metrics/<name>` `(lanes, num_updates)`."""
+
+METRICS = "metrics/"
 
 Event = dict[str, np.ndarray]
 """A block of steps or an evaluation, every array `(lanes, ...)`.
@@ -31,6 +39,46 @@ runs are pruned; and on request `eval_states` `(lanes, longest, episodes, dim)`.
 """
 
 MEASURES = "measures/"
+
+EXPERIENCE_SERIES = {
+    "train_states": "observation",
+    "train_actions": "action",
+    "train_rewards": "reward",
+    "train_next_states": "next_observation",
+}
+
+
+def block_event(block: Block, learned: np.ndarray, series: frozenset[str]) -> Event:
+    """A block's steps as a recorder event.
+
+    Args:
+        block: as a stepper gives it.
+        learned: whether the agent updated, `(steps,)`.
+        series: names of the series to keep.
+    """
+    shown = {name: part.numpy(force=True) for name, part in block.items()}
+    rewards = shown["reward"][..., 0]
+    updates = {name: part for name, part in shown.items() if name.startswith(METRICS)}
+    event = {
+        "reward": rewards,
+        "ended": shown["ended"][..., 0],
+        "learned": np.tile(learned, (len(rewards), 1)),
+        "health": _health(rewards, updates, learned),
+    }
+    for name, part in EXPERIENCE_SERIES.items():
+        if name in series:
+            event[f"series/{name}"] = rewards if name == "train_rewards" else shown[part]
+    if "metrics" in series:
+        event |= {f"updates/{name}": values for name, values in updates.items()}
+    return event
+
+
+def joined_blocks(blocks: Sequence[Block]) -> Block:
+    """Blocks of steps one after the other as one; metrics may begin in a later one."""
+    if len(blocks) == 1:
+        return blocks[0]
+    names = {name: None for block in blocks for name in block}
+    return {name: torch.cat([b[name] for b in blocks if name in b], 1) for name in names}
 
 
 def judged_by(event: Event, search: SearchSpec) -> np.ndarray:
@@ -183,7 +231,7 @@ def lane_event(event: Event, lane: int) -> dict[str, np.ndarray]:
     return {name: values[lane] for name, values in event.items()}
 
 
-def joined(events: list[Event]) -> list[Event]:
+def joined_events(events: list[Event]) -> list[Event]:
     """The same events with consecutive blocks of steps joined into one."""
     merged: list[list[Event]] = []
     for event in events:
@@ -205,7 +253,9 @@ def stacked_events(lanes: list[list[dict[str, np.ndarray]]]) -> list[Event]:
     Blocks are joined up to the next evaluation first, so that lanes whose checkpoints were
     taken at different times agree on where events begin and end.
     """
-    per_lane = [joined([{k: v[None] for k, v in e.items()} for e in events]) for events in lanes]
+    per_lane = [
+        joined_events([{k: v[None] for k, v in e.items()} for e in events]) for events in lanes
+    ]
     return [
         {name: np.concatenate(_padded([e[name] for e in group])) for name in group[0]}
         for group in zip(*per_lane, strict=True)
@@ -219,3 +269,13 @@ def _padded(arrays: list[np.ndarray]) -> list[np.ndarray]:
     longest = max(array.shape[1] for array in arrays)
     tail = [(0, 0)] * (arrays[0].ndim - 2)
     return [np.pad(a, [(0, 0), (0, longest - a.shape[1]), *tail]) for a in arrays]
+
+
+def _health(
+    rewards: np.ndarray, updates: Mapping[str, np.ndarray], learned: np.ndarray
+) -> np.ndarray:
+    """Non-finite where a step's reward or one of its metrics is, `(lanes, steps)`."""
+    health = rewards.copy()
+    for values in updates.values():
+        health[:, learned] += values
+    return health

@@ -1,4 +1,4 @@
-"""What an agent does between the steps of worlds on the host: eager, or as native code."""
+"""An agent's acting and learning between steps of worlds on the host, eager or as native code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nthrun.agents.base import Experience, Noise, State
 from nthrun.compiler.kernel import Kernel
 from nthrun.compiler.tracing import Tensors
 from nthrun.training.program import Program
-from nthrun.training.stepping import METRICS
+from nthrun.training.recording import METRICS
 
 OBSERVATION = "host.observation"
 ENDED = "host.ended"

@@ -16,9 +16,8 @@ from nthrun.errors import DataFileError, NthrunError, RunFailedError
 from nthrun.records.combine import combine
 from nthrun.records.data import open_data
 from nthrun.records.experiment import open_experiment
-from nthrun.training.learned import read_learned
-from nthrun.training.restoring import last_evaluation, restored
-from nthrun.training.solver_program import SolverProgram
+from nthrun.training.program import SolverProgram
+from nthrun.training.saved_policy import last_evaluation, read_learned, restored
 
 
 @pytest.mark.parametrize(

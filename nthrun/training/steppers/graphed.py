@@ -1,4 +1,4 @@
-"""The compiled stepper on a GPU: the whole step compiled by torch and replayed as a CUDA graph."""
+"""The compiled stepper on a GPU: torch compiles the step, and a CUDA graph replays it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor
 from nthrun.agents.base import Noise, State
 from nthrun.compiler.tracing import record
 from nthrun.errors import CompileError
-from nthrun.training.block import joined
-from nthrun.training.compiled import NOISE, STEP, training_step
 from nthrun.training.program import Program
-from nthrun.training.stepping import METRICS, Block, EagerStepper
+from nthrun.training.recording import METRICS, Block, joined_blocks
+from nthrun.training.steppers.compiled import NOISE, STEP, training_step
+from nthrun.training.steppers.eager import EagerStepper
 
 WARM_UP_CALLS = 3
 
@@ -62,7 +62,7 @@ class GraphedStepper(EagerStepper):
             part = noise.steps(begin, end)
             graph = self._graph(state, part, bool(learned[begin]))
             blocks.append(graph.run(state, part, first + begin))
-        return joined(blocks)
+        return joined_blocks(blocks)
 
     def _graph(self, state: State, noise: Noise, learn: bool) -> _Graph:
         key = (len(noise.agent), learn)

@@ -13,8 +13,8 @@ from packs import BACKENDS, pack_of, small_spec, surroundings, train
 from nthrun.agents.registry import AGENTS
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.schema import Run, first_difference
-from nthrun.training.graphed import GraphedStepper, Replay
 from nthrun.training.loop import Training
+from nthrun.training.steppers.graphed import GraphedStepper, Replay
 
 PROTOCOL = {"total_timesteps": 300, "record": ["metrics", "train_states"]}
 Case = tuple[str, dict[str, Any]]

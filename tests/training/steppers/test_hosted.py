@@ -25,9 +25,9 @@ from nthrun.planning.packs import Pack
 from nthrun.records.data import open_data
 from nthrun.records.schema import first_difference
 from nthrun.specs.environment_spec import SERIES
-from nthrun.training.hosted_functions import EagerFunctions
+from nthrun.training.checkpoint_index import drop_checkpoints, find_checkpoints
 from nthrun.training.loop import Training
-from nthrun.training.resuming import drop_checkpoints, find_checkpoints
+from nthrun.training.steppers.agent_functions import EagerFunctions
 
 SMALL = {"hidden_dim": [16], "batch_size": [8], "replay_capacity": [200], "critic_lr": [1e-3, 3e-4]}
 CHEETAH = {"env_name": "HalfCheetah-v5", "steps_per_episode": 90}

@@ -1,4 +1,4 @@
-"""A task of a plan as a job of Slurm: signals heard, time kept, what is left queued again."""
+"""A task of a plan as a job of Slurm: it heeds signals, keeps time and queues what is left."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from nthrun.commands.attempt import TIME_IS_UP, Ending, TaskAttempt
+from nthrun.commands.task_runner import TIME_IS_UP, Ending, TaskAttempt
 from nthrun.errors import SlurmError, SupersededError
 from nthrun.scheduling.claim import REQUEUED, STOPPED
 from nthrun.scheduling.clock import Clock

@@ -1,4 +1,4 @@
-"""What Slurm starts on a node, importable without torch, which the node alone pays for."""
+"""The entry that Slurm starts on a node; importing it does not import torch."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ def run_task(plan_path: str, number: int) -> NoReturn:
         plan_path: file of the plan.
         number: of the task.
     """
-    from nthrun.commands.task import run_task_of_slurm  # noqa: PLC0415 - imports torch
+    from nthrun.commands.slurm_task import run_task_of_slurm  # noqa: PLC0415 - imports torch
 
     run_task_of_slurm(plan_path, number)

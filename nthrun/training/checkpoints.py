@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import contextlib
 import io
-import secrets
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,16 @@ import torch
 
 from nthrun.agents.base import State
 from nthrun.planning.packs import Pack
-from nthrun.records.sealed import write_sealed
-from nthrun.training.append_log import AppendLog
-from nthrun.training.recorder import Event, joined
+from nthrun.records.sealed import block_size, read_sealed, write_sealed
+from nthrun.training.append_log import AppendLog, LogPosition, read_log
+from nthrun.training.checkpoint_index import (
+    STATE_FILES,
+    CheckpointFile,
+    abandoned_indices,
+    pack_name,
+)
+from nthrun.training.recording import Event, joined_events
 
-STATE_FILES = "state-*.ckpt"
 GENERATIONS = 2
 MAX_COST = 0.02
 REPLAY = "replay"
@@ -51,11 +55,6 @@ class LaneProgress:
     attempts: Sequence[Mapping[str, Any]]
     train_time: float
     eval_time: float
-
-
-def pack_name(stage: int, indices: Sequence[int]) -> str:
-    """A new name for the directory of an attempt at a pack: stage, least and greatest index."""
-    return f"stage{stage}-{min(indices)}-{max(indices)}-{secrets.token_hex(4)}"
 
 
 class CheckpointWriter:
@@ -111,7 +110,7 @@ class CheckpointWriter:
             StorageError: the disk is full; the previous checkpoint stays.
         """
         started = time.monotonic()
-        for event in joined(self._events):
+        for event in joined_events(self._events):
             self._series.append(event)
         self._events.clear()
         if self._capacity:
@@ -169,3 +168,85 @@ def _npz(arrays: Mapping[str, np.ndarray]) -> memoryview:
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getbuffer()
+
+
+@dataclass
+class LaneCheckpoint:
+    """One lane read back: its progress, tensors without lane axis, and recorder events."""
+
+    progress: LaneProgress
+    tensors: dict[str, np.ndarray]
+    events: list[dict[str, np.ndarray]] = field(default_factory=list)
+
+
+def load_lanes(
+    file: CheckpointFile, indices: Sequence[int], capacity: int
+) -> dict[int, LaneCheckpoint]:
+    """Read some lanes of a checkpoint.
+
+    Raises:
+        DataFileError: it is damaged.
+    """
+    header, content = read_sealed(file.path)
+    directory = file.path.parent
+    lanes = {index: file.indices.index(index) for index in indices}
+    with np.load(io.BytesIO(content[block_size(content) :]), allow_pickle=False) as arrays:
+        tensors = dict(arrays)
+    loaded = {
+        index: LaneCheckpoint(
+            LaneProgress(**header["lanes"][lane]),
+            {name: values[lane] for name, values in tensors.items()},
+        )
+        for index, lane in lanes.items()
+    }
+    for event in read_log(directory, LogPosition(**header["series"])):
+        for index, lane in lanes.items():
+            loaded[index].events.append({k: values[lane].copy() for k, values in event.items()})
+    if capacity:
+        _load_replay(directory, header["replay"], lanes, loaded, capacity)
+    return loaded
+
+
+def load_pack(
+    files: Mapping[int, CheckpointFile], capacity: int
+) -> tuple[dict[int, LaneCheckpoint], list[Path]]:
+    """Read the lanes of a pack, whatever packs they were in when they were saved.
+
+    Args:
+        files: index -> its checkpoint.
+        capacity: of the replay.
+
+    Returns:
+        index -> its lane, and the directories of which nothing is left to be read.
+
+    Raises:
+        DataFileError: a checkpoint is damaged.
+    """
+    by_file: dict[CheckpointFile, list[int]] = {}
+    for index, file in files.items():
+        by_file.setdefault(file, []).append(index)
+    loaded: dict[int, LaneCheckpoint] = {}
+    for file, indices in by_file.items():
+        loaded |= load_lanes(file, indices, capacity)
+    return loaded, [
+        file.path.parent
+        for file, indices in by_file.items()
+        if set(file.indices) <= {*indices, *abandoned_indices(file.path.parent)}
+    ]
+
+
+def _load_replay(
+    directory: Path,
+    positions: Sequence[Mapping[str, Any]],
+    lanes: Mapping[int, int],
+    loaded: Mapping[int, LaneCheckpoint],
+    capacity: int,
+) -> None:
+    for position in positions:
+        for frame in read_log(directory, LogPosition(**position)):
+            rows = frame["rows"]
+            slots = (int(frame["first_step"]) + np.arange(rows.shape[1])) % capacity
+            for index, lane in lanes.items():
+                shape = (capacity, rows.shape[2])
+                buffer = loaded[index].tensors.setdefault(REPLAY, np.zeros(shape, rows.dtype))
+                buffer[slots] = rows[lane]

@@ -1,24 +1,37 @@
-"""Opening an experiment for training, without torch where it exists already."""
+"""Opening an experiment for training; a new one has its device and backend chosen once.
+
+Torch is imported only where the experiment is new or trained on a GPU.
+"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nthrun.errors import DeviceError
+from nthrun.errors import DeviceError, MissingCompilerError, UnsupportedOperationError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.machine import compiler
+from nthrun.planning.packs import planned_setting, static_groups
+from nthrun.planning.width import planned_width, workers_here
 from nthrun.records.experiment import (
     Experiment,
+    Manifest,
     continue_experiment,
     create_experiment,
     is_experiment,
 )
+from nthrun.specs.fingerprint import fingerprint
+from nthrun.specs.solving import tried_backend
 from nthrun.studies.study import known_settings
 from nthrun.training.loggers import require_loggers
+from nthrun.training.progress import note
 
 if TYPE_CHECKING:
     from nthrun.commands.request import Request
+
+
+THREADS = 1
 
 
 def open_for(spec: ExperimentSpec, request: Request, root: Path | None = None) -> Experiment:
@@ -40,8 +53,6 @@ def open_for(spec: ExperimentSpec, request: Request, root: Path | None = None) -
         agent, environment = spec.agent.as_document(), spec.environment.as_document()
         experiment = continue_experiment(root, agent, environment)
     else:
-        from nthrun.commands.founding import new_manifest  # noqa: PLC0415 - imports torch
-
         experiment = create_experiment(root, new_manifest(spec, request))
     require_fixed(experiment, request)
     return experiment
@@ -73,7 +84,7 @@ def require_fixed(experiment: Experiment, request: Request) -> None:
             "load one, for example `module load gcc`, or give another --save-dir",
         )
     if manifest.device == "cuda":
-        from nthrun.training.device import resolve_device  # noqa: PLC0415 - imports torch
+        from nthrun.training.backends import resolve_device  # noqa: PLC0415 - imports torch
 
         if resolve_device("auto") != "cuda":
             raise DeviceError(
@@ -95,3 +106,55 @@ def with_suggestions(spec: ExperimentSpec, save_dir: str) -> ExperimentSpec:
     experiment = continue_experiment(root, agent, environment)
     experiment.keeps_cache = False  # nothing is touched before it is known that something is to be
     return known_settings(spec, experiment)
+
+
+def new_manifest(spec: ExperimentSpec, request: Request) -> Manifest:
+    """What a new experiment is about, and how its runs are made.
+
+    Raises:
+        DeviceError: this machine lacks the device that is asked for.
+        PlanError: not even one run fits in memory.
+        CompileError: `compile` is asked for and not possible, or the compiler failed.
+    """
+    from nthrun.training.backends import resolve_device  # noqa: PLC0415 - imports torch
+
+    agent, environment = spec.agent.as_document(), spec.environment.as_document()
+    device = resolve_device(request.device)
+    return Manifest(
+        fingerprint=fingerprint(agent, environment),
+        num_settings=spec.sweep.num_settings,
+        agent=agent,
+        environment=environment,
+        device=device,
+        backend=_new_backend(spec, request, device),
+        threads=THREADS,
+    )
+
+
+def _new_backend(spec: ExperimentSpec, request: Request, device: str) -> str:
+    """The backend of a new experiment; `auto` compiles where that is possible, and says if not.
+
+    Raises:
+        PlanError: not even one run fits in memory.
+        CompileError: `compile` is asked for and not possible, or the compiler failed.
+    """
+    from nthrun.training.backends import prepare_torch, try_compiled  # noqa: PLC0415
+
+    asked = tried_backend(spec.agent.declaration, request.backend)
+    workers = workers_here(device, asked, request.workers)
+    width = planned_width(spec, workers, len(request.indices), request.pack)
+    for group in static_groups(spec, request.indices):
+        width(planned_setting(spec, group[0]))
+    prepare_torch(THREADS)
+    if asked == "eager":
+        return asked
+    if sys.stderr.isatty():
+        note("compiling the step for this processor")
+    try:
+        try_compiled(spec, device)
+    except (MissingCompilerError, UnsupportedOperationError) as error:
+        if request.backend == "compile":
+            raise
+        note(f"steps are not compiled but run operation by operation (eager): {error.message}")
+        return "eager"
+    return "compile"

@@ -1,4 +1,4 @@
-"""The compiled stepper on a CPU: the whole step as native code, lane after lane."""
+"""The compiled stepper on a CPU: the whole step is native code, run lane after lane."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from nthrun.compiler.kernel import Kernel
 from nthrun.compiler.tracing import Tensors
 from nthrun.training.evaluation import Evaluation, evaluate_tensors
 from nthrun.training.program import Program
-from nthrun.training.recorder import Event
-from nthrun.training.stepping import METRICS, Block
+from nthrun.training.recording import METRICS, Block, Event
 
 NOISE = "noise."
 STEP = "step"

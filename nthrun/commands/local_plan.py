@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 
-from nthrun.commands.attempt import TaskAttempt
+from nthrun.commands.task_runner import TaskAttempt
 from nthrun.errors import InterruptedRunError, RunFailedError
 from nthrun.scheduling.clock import Clock
 from nthrun.scheduling.plan import Plan

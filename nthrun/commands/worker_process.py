@@ -1,4 +1,4 @@
-"""One worker process as its parent sees it: started, told, heard, ended."""
+"""One worker process as its parent sees it."""
 
 from __future__ import annotations
 

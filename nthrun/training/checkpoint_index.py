@@ -1,35 +1,102 @@
-"""Resuming: finding, checking and reading the checkpoints that earlier attempts left."""
+"""The index of checkpoints: which there are, for which runs they count, and which can go.
+
+Every attempt at a pack has a directory of its own, whose name tells the range of its indices. This
+module reads the headers of checkpoints only, and imports no torch.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import io
+import secrets
 import shutil
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nthrun.errors import DataFileError
-from nthrun.records.sealed import block_size, read_header, read_sealed
+from nthrun.records.sealed import (
+    read_header,
+    read_sealed,
+    storage_error,
+    sync_directory,
+)
 from nthrun.training.append_log import LogPosition, read_log
-from nthrun.training.attempts import abandoned_indices, held_indices, packs_with
-from nthrun.training.checkpoint import REPLAY, STATE_FILES, LaneProgress
 
+STATE_FILES = "state-*.ckpt"
 LEFT_BEHIND_SECONDS = 86_400
 """Age from which a directory without any checkpoint is what a killed process left behind."""
 
 
-@dataclass
-class LaneCheckpoint:
-    """One lane read back: its progress, tensors without lane axis, and recorder events."""
+ABANDONED = "abandoned-"
+"""With the index behind it, the name of a file that makes a directory's checkpoints unusable for
+that index, and for no other."""
 
-    progress: LaneProgress
-    tensors: dict[str, np.ndarray]
-    events: list[dict[str, np.ndarray]] = field(default_factory=list)
+
+def pack_name(stage: int, indices: Sequence[int]) -> str:
+    """A new name for the directory of an attempt at a pack: stage, least and greatest index."""
+    return f"stage{stage}-{min(indices)}-{max(indices)}-{secrets.token_hex(4)}"
+
+
+def packs_with(directory: Path, stage: int, wanted: set[int]) -> Iterator[Path]:
+    """Directories of packs whose range of indices, told by their names, has a wanted one."""
+    ordered = sorted(wanted)
+    for pack in sorted(directory.glob(f"stage{stage}-*-*-*")):
+        first, last = pack.name.split("-")[1:3]
+        place = bisect_left(ordered, int(first))
+        if place < len(ordered) and ordered[place] <= int(last):
+            yield pack
+
+
+def held_indices(pack: Path) -> set[int]:
+    """The indices that a directory has checkpoints of.
+
+    Raises:
+        DataFileError, KeyError: a checkpoint is damaged.
+    """
+    return {x["index"] for path in pack.glob(STATE_FILES) for x in read_header(path)["lanes"]}
+
+
+def all_held(directory: Path) -> dict[int, set[int]]:
+    """Stage -> the indices that there are checkpoints of; damaged ones are passed over."""
+    held: dict[int, set[int]] = {}
+    for pack in directory.glob("stage*-*-*-*"):
+        with contextlib.suppress(DataFileError, KeyError, OSError):
+            stage = int(pack.name.split("-")[0].removeprefix("stage"))
+            held.setdefault(stage, set()).update(held_indices(pack))
+    return held
+
+
+def abandoned_indices(pack: Path) -> set[int]:
+    """The indices that a directory's checkpoints are unusable for."""
+    return {int(path.name.removeprefix(ABANDONED)) for path in pack.glob(f"{ABANDONED}*")}
+
+
+def abandon_checkpoints(directory: Path, stage: int, indices: Iterable[int]) -> None:
+    """Make what checkpoints there are of some indices unusable, durably; others keep theirs.
+
+    Args:
+        directory: the experiment's checkpoints/.
+        stage: of the indices.
+
+    Raises:
+        StorageError: the file system failed.
+    """
+    wanted = set(indices)
+    for pack in packs_with(directory, stage, wanted):
+        try:
+            held = held_indices(pack)
+            for index in wanted & held:
+                (pack / f"{ABANDONED}{index}").touch()
+            sync_directory(pack)
+            if held <= abandoned_indices(pack):
+                shutil.rmtree(pack, ignore_errors=True)
+        except (DataFileError, KeyError, FileNotFoundError):
+            continue  # of no use to any index, or deleted by another process meanwhile
+        except OSError as error:
+            raise storage_error(pack, error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,62 +148,6 @@ def find_checkpoints(
     return newest, refused
 
 
-def load_lanes(
-    file: CheckpointFile, indices: Sequence[int], capacity: int
-) -> dict[int, LaneCheckpoint]:
-    """Read some lanes of a checkpoint.
-
-    Raises:
-        DataFileError: it is damaged.
-    """
-    header, content = read_sealed(file.path)
-    directory = file.path.parent
-    lanes = {index: file.indices.index(index) for index in indices}
-    with np.load(io.BytesIO(content[block_size(content) :]), allow_pickle=False) as arrays:
-        tensors = dict(arrays)
-    loaded = {
-        index: LaneCheckpoint(
-            LaneProgress(**header["lanes"][lane]),
-            {name: values[lane] for name, values in tensors.items()},
-        )
-        for index, lane in lanes.items()
-    }
-    for event in read_log(directory, LogPosition(**header["series"])):
-        for index, lane in lanes.items():
-            loaded[index].events.append({k: values[lane].copy() for k, values in event.items()})
-    if capacity:
-        _load_replay(directory, header["replay"], lanes, loaded, capacity)
-    return loaded
-
-
-def load_pack(
-    files: Mapping[int, CheckpointFile], capacity: int
-) -> tuple[dict[int, LaneCheckpoint], list[Path]]:
-    """Read the lanes of a pack, whatever packs they were in when they were saved.
-
-    Args:
-        files: index -> its checkpoint.
-        capacity: of the replay.
-
-    Returns:
-        index -> its lane, and the directories of which nothing is left to be read.
-
-    Raises:
-        DataFileError: a checkpoint is damaged.
-    """
-    by_file: dict[CheckpointFile, list[int]] = {}
-    for index, file in files.items():
-        by_file.setdefault(file, []).append(index)
-    loaded: dict[int, LaneCheckpoint] = {}
-    for file, indices in by_file.items():
-        loaded |= load_lanes(file, indices, capacity)
-    return loaded, [
-        file.path.parent
-        for file, indices in by_file.items()
-        if set(file.indices) <= {*indices, *abandoned_indices(file.path.parent)}
-    ]
-
-
 def drop_checkpoints(directory: Path, stage: int, recorded: Callable[[int], float]) -> None:
     """Delete the checkpoints that nothing needs any more.
 
@@ -162,23 +173,6 @@ def _states(directory: Path, stage: int, wanted: set[int]) -> Iterator[Path]:
     """State files of the packs whose range of indices has a wanted one."""
     for pack in packs_with(directory, stage, wanted):
         yield from sorted(pack.glob(STATE_FILES))
-
-
-def _load_replay(
-    directory: Path,
-    positions: Sequence[Mapping[str, Any]],
-    lanes: Mapping[int, int],
-    loaded: Mapping[int, LaneCheckpoint],
-    capacity: int,
-) -> None:
-    for position in positions:
-        for frame in read_log(directory, LogPosition(**position)):
-            rows = frame["rows"]
-            slots = (int(frame["first_step"]) + np.arange(rows.shape[1])) % capacity
-            for index, lane in lanes.items():
-                shape = (capacity, rows.shape[2])
-                buffer = loaded[index].tensors.setdefault(REPLAY, np.zeros(shape, rows.dtype))
-                buffer[slots] = rows[lane]
 
 
 def _require_usable(path: Path, facts: Mapping[str, Any]) -> None:

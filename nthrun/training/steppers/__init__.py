@@ -1,0 +1,1 @@
+"""Steppers: the ways to run the steps of a program, one a backend."""

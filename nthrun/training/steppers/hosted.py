@@ -1,0 +1,316 @@
+"""The hosted stepper: environments step on the host, between an agent's acting and learning.
+
+Every lane has a world of its own, an instance of the environment. A block of steps is written down
+step by step; evaluation plays episode after episode, all lanes side by side.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nthrun.agents.base import Experience, Noise, State
+from nthrun.environments.base import HostEnvironment
+from nthrun.environments.hosting import SEED_DRAWS, playable
+from nthrun.errors import NotReplayedError
+from nthrun.specs.interface import Interface
+from nthrun.training.evaluation import Evaluation
+from nthrun.training.program import HostedProgram, agent_state, episode_seeds, host_arrays
+from nthrun.training.recording import METRICS, Block, Event
+from nthrun.training.steppers.agent_functions import AgentFunctions
+
+Act = Callable[[np.ndarray], np.ndarray]
+"""Observations `(lanes, observation_dim)` -> actions `(lanes, action_dim)`."""
+
+
+class HostedStepper:
+    """Steps of a hosted program.
+
+    Args:
+        program: whose steps.
+        functions: how its agent acts and learns.
+    """
+
+    def __init__(self, program: HostedProgram, functions: AgentFunctions) -> None:
+        self._program = program
+        self._functions = functions
+        self._worlds: list[HostEnvironment] = []
+        self._spare: list[HostEnvironment] = []
+        self._played: weakref.ref[Tensor] | None = None
+
+    def prepare(self, state: State) -> None:
+        """See `Stepper`; plays the current episode of every lane up to where it stands.
+
+        Raises:
+            NotReplayedError: an environment does not get where it was.
+            CompileError: the agent's functions cannot be compiled.
+        """
+        self._functions.prepare(agent_state(state))
+        if self._played is not None and self._played() is state["host.seed"]:
+            return
+        host = host_arrays(state)
+        self._grow(self._worlds, len(host["seed"]))
+        for lane, world in enumerate(self._worlds[: len(host["seed"])]):
+            observation = world.reset(int(host["seed"][lane, 0]))
+            for action in host["actions"][lane, : host["episode_step"][lane, 0]]:
+                observation, *_ = world.step(playable(action))
+            seen = host["observation"][lane, 0]
+            if np.isnan(seen).all():
+                seen[:] = observation
+            if not np.array_equal(np.float32(observation), seen, equal_nan=True):
+                raise NotReplayedError(
+                    f"{self._program.spec.env_name}: an episode that is played again with the "
+                    "same seed and actions shows other observations"
+                )
+        self._played = weakref.ref(state["host.seed"])
+
+    def train(
+        self, state: State, noise: Noise, first: int, learned: np.ndarray, lanes: Sequence[int]
+    ) -> Block:
+        """See `Stepper`."""
+        self.prepare(state)
+        own, host = agent_state(state), host_arrays(state)
+        device, metrics = noise.agent.device, []
+        block = HostBlock(self._program.interface, len(learned), len(host["seed"]), device)
+        which = slice(None) if len(lanes) == len(host["seed"]) else list(lanes)
+        counts, seen = host["episode_step"][:, 0].tolist(), host["observation"][:, 0]
+        for place, (step, now) in enumerate(zip(block, noise.each(), strict=True)):
+            clock, rows = (first + place, bool(learned[place])), step.rows
+            rows.observation[:] = seen
+            observation = step.observation()
+            action = self._functions.act(own, observation, now, clock[0], lanes)
+            step.take(action)
+            ended = self._step_worlds(rows, counts, lanes)
+            seen[which] = rows.next_observation[which]
+            for lane in ended:
+                seed = int(now.start_state[lane, 0, 0])
+                host["seed"][lane], counts[lane] = seed, 0
+                seen[lane] = self._worlds[lane].reset(seed)
+            taken = step.taken(observation, action)
+            told = self._functions.take_in(own, taken, now, clock, lanes)
+            if learned[place]:
+                metrics.append(told)
+        _keep(host, block.rows, counts, lanes)
+        block.rows.reward[~np.isfinite(block.rows.action).all(2)] = np.nan
+        shown = block.shown()
+        for name in metrics[0] if metrics else ():
+            shown[METRICS + name] = torch.stack([values[name] for values in metrics], 1)
+        return shown
+
+    def evaluate(self, state: State, evaluation: Evaluation) -> Event:
+        """See `Stepper`."""
+        own = agent_state(state)
+        device = next(iter(own.values())).device
+
+        def act(observations: np.ndarray) -> np.ndarray:
+            seen = torch.from_numpy(observations).unsqueeze(1).to(device)
+            return self._functions.act_greedily(own, seen).numpy(force=True)[:, 0]
+
+        self._grow(self._spare, len(evaluation.seeds))
+        worlds = self._spare[: len(evaluation.seeds)]
+        return evaluate_hosted(self._program, worlds, act, evaluation)
+
+    def _grow(self, worlds: list[HostEnvironment], count: int) -> None:
+        worlds.extend(self._program.world() for _ in range(count - len(worlds)))
+
+    def _step_worlds(self, rows: Rows, counts: list[int], lanes: Sequence[int]) -> list[int]:
+        """Step the worlds of some lanes and write down what they give.
+
+        Args:
+            counts: steps of each lane's episode so far; counted on.
+
+        Returns:
+            the lanes whose episode has ended.
+        """
+        played, limit = playable(rows.action), self._program.steps_per_episode
+        outcomes = [self._worlds[lane].step(played[lane]) for lane in lanes]
+        ended = []
+        for lane, (following, reward, terminated, truncated) in zip(lanes, outcomes, strict=True):
+            rows.next_observation[lane], rows.reward[lane] = following, reward
+            counts[lane] += 1
+            if terminated or truncated or counts[lane] == limit:
+                rows.ended[lane], rows.terminated[lane] = True, terminated
+                ended.append(lane)
+        self._program.overwrite(rows.reward, rows.terminated)
+        return ended
+
+
+def _keep(
+    host: dict[str, np.ndarray], rows: Rows, counts: Sequence[int], lanes: Sequence[int]
+) -> None:
+    """Keep what the current episodes are made of, at the end of a block.
+
+    Args:
+        host: the state on the host.
+        rows: of all steps of the block, `(num_steps, lanes, width)`.
+        counts: steps of each lane's episode so far.
+    """
+    num_steps = len(rows.action)
+    for lane in lanes:
+        in_block = min(counts[lane], num_steps)
+        steps = slice(counts[lane] - in_block, counts[lane])
+        host["actions"][lane, steps] = rows.action[num_steps - in_block :, lane]
+        host["episode_step"][lane] = counts[lane]
+
+
+class Rows(NamedTuple):
+    """One step of every lane, to be written into: `(lanes, width)`, float32, and `ended` bool.
+
+    Or all steps of a block, `(num_steps, lanes, width)`.
+    """
+
+    observation: np.ndarray
+    action: np.ndarray
+    reward: np.ndarray
+    next_observation: np.ndarray
+    terminated: np.ndarray
+    ended: np.ndarray
+
+
+class HostStep:
+    """One step: what worlds write, and what the agent sees of it.
+
+    Attributes:
+        rows: to be written into.
+    """
+
+    def __init__(self, rows: Rows, tensors: tuple[Tensor, ...], device: torch.device) -> None:
+        self.rows = rows
+        self._tensors = tensors
+        self._device = device if device.type != "cpu" else None
+
+    def observation(self) -> Tensor:
+        """What the agent acts upon, `(lanes, 1, observation_dim)`."""
+        return self._seen(self._tensors[0])
+
+    def take(self, action: Tensor) -> None:
+        """Write down what the agent does, `(lanes, 1, action_dim)`."""
+        self._tensors[1].copy_(action)
+
+    def taken(self, observation: Tensor, action: Tensor) -> tuple[Experience, Tensor]:
+        """The step as the agent sees it, and whether the episode ended, `(lanes, 1, width)` each.
+
+        Args:
+            observation, action: of it, which the agent has already.
+        """
+        *parts, ended = map(self._seen, self._tensors[2:])
+        return Experience(observation, action, *parts), ended
+
+    def _seen(self, tensor: Tensor) -> Tensor:
+        return tensor if self._device is None else tensor.to(self._device)
+
+
+class HostBlock:
+    """What a block of steps shows: tensors, and arrays that share their memory.
+
+    Args:
+        interface: of the environment.
+        num_steps, lanes: how many.
+        device: where the agent is.
+
+    Attributes:
+        rows: arrays of all steps, `(num_steps, lanes, width)`, so that a step lies in one piece.
+    """
+
+    def __init__(
+        self, interface: Interface, num_steps: int, lanes: int, device: torch.device
+    ) -> None:
+        observation_dim, action_dim = interface.observation_dim, interface.action_dim
+        sizes = (observation_dim, action_dim, 1, observation_dim, 1)
+        named = zip(Rows._fields[:-1], sizes, strict=True)
+        self._tensors = {name: torch.zeros(num_steps, lanes, size) for name, size in named}
+        self._tensors["ended"] = torch.zeros(num_steps, lanes, 1, dtype=torch.bool)
+        self._device = device
+        self.rows = Rows(*(tensor.numpy() for tensor in self._tensors.values()))
+
+    def __iter__(self) -> Iterator[HostStep]:
+        arrays = map(Rows._make, zip(*self.rows, strict=True))
+        views = zip(
+            *(tensor.unsqueeze(2).unbind() for tensor in self._tensors.values()), strict=True
+        )
+        for rows, tensors in zip(arrays, views, strict=True):
+            yield HostStep(rows, tensors, self._device)
+
+    def shown(self) -> Block:
+        """The block as a stepper shows it, `(lanes, num_steps, width)` each."""
+        return {name: tensor.transpose(0, 1) for name, tensor in self._tensors.items()}
+
+
+def evaluate_hosted(
+    program: HostedProgram, worlds: Sequence[HostEnvironment], act: Act, evaluation: Evaluation
+) -> Event:
+    """Play `eval_episodes` episodes on every lane, one after the other.
+
+    Args:
+        worlds: one a lane.
+        act: the policy.
+        evaluation: which one.
+
+    Returns:
+        an evaluation event; returns are sums of rewards in float64.
+    """
+    shape = (program.spec.eval_episodes, SEED_DRAWS)
+    drawn = np.stack([s.random(shape, dtype=np.float32) for s in evaluation.streams()])
+    shown: list[list[np.ndarray]] = []
+    returns, lengths = [], []
+    for seeds in episode_seeds(drawn).T.tolist():
+        shown.append([])
+        seen = shown[-1] if evaluation.keep_states else None
+        played = _episode(program, worlds, act, seeds, seen)
+        returns.append(played[0])
+        lengths.append(played[1])
+    states = [_side_by_side(shown)] if evaluation.keep_states else []
+    return evaluation.event(np.stack(returns, 1), np.stack(lengths, 1), states)
+
+
+def _episode(
+    program: HostedProgram,
+    worlds: Sequence[HostEnvironment],
+    act: Act,
+    seeds: Sequence[int],
+    seen: list[np.ndarray] | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """One episode of every lane; one whose episode is over waits for the others.
+
+    Args:
+        seen: where to put the observations of each step, `(lanes, observation_dim)`.
+
+    Returns:
+        returns and lengths, `(lanes,)` each.
+    """
+    pairs = zip(worlds, seeds, strict=True)
+    observations = np.array([world.reset(seed) for world, seed in pairs], np.float32)
+    returns, lengths = np.zeros(len(seeds)), np.zeros(len(seeds), np.int64)
+    rewards, terminated = np.zeros(len(seeds)), np.zeros(len(seeds), bool)
+    running = list(range(len(seeds)))
+    for _ in range(program.steps_per_episode):
+        if seen is not None:
+            seen.append(observations.copy())
+        actions = act(observations)
+        stepped, running = running, []
+        for lane in stepped:
+            outcome = worlds[lane].step(playable(actions[lane]))
+            observations[lane], rewards[lane], terminated[lane], truncated = outcome
+            if not (terminated[lane] or truncated):
+                running.append(lane)
+        program.overwrite(rewards, terminated)
+        returns[stepped] += rewards[stepped]
+        lengths[stepped] += 1
+        if not running:
+            break
+    return returns, lengths
+
+
+def _side_by_side(episodes: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """Episodes of steps as one array, `(lanes, longest, episodes, observation_dim)`."""
+    lanes, dim = episodes[0][0].shape
+    longest = max(map(len, episodes))
+    states = np.zeros((lanes, longest, len(episodes), dim), np.float32)
+    for number, steps in enumerate(episodes):
+        states[:, : len(steps), number] = np.stack(steps, 1)
+    return states
