@@ -20,8 +20,8 @@ from main_command import run_main, spec_arguments
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # nthrun from this checkout
 
 from nthrun.compiler.library import compiler_version
-from nthrun.planning.footprint import BLOCK_STEPS
 from nthrun.planning.machine import cpu_model
+from nthrun.planning.memory_estimate import BLOCK_STEPS
 
 ENVIRONMENT = {
     "env_name": "Pendulum-v1",

@@ -25,7 +25,7 @@ from training_speed import pack_in_training
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # nthrun from this checkout
 
 from nthrun.errors import CompileError
-from nthrun.planning.footprint import BLOCK_STEPS
+from nthrun.planning.memory_estimate import BLOCK_STEPS
 from nthrun.training.backends import prepare_torch
 from nthrun.training.provenance import versions
 

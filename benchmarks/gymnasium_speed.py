@@ -28,8 +28,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # nthrun from this
 from nthrun.agents.base import Experience, Noise, State
 from nthrun.environments.from_gymnasium.making import make
 from nthrun.planning.experiment_spec import experiment_spec_of
-from nthrun.planning.footprint import BLOCK_STEPS
 from nthrun.planning.machine import cpu_model
+from nthrun.planning.memory_estimate import BLOCK_STEPS
 from nthrun.planning.packs import plan_packs, plan_run
 from nthrun.training.backends import prepare_torch
 from nthrun.training.noise import Streams

@@ -23,12 +23,12 @@ from training_speed import Contestant, advancing, measure
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # nthrun from this checkout
 
-from nthrun.agents.linear_actor_critic.hyperparameters import LINEAR_AC
-from nthrun.agents.tile_coding_sizes import TileSizes
+from nthrun.agents.linear_actor_critic.declaration import LINEAR_AC
+from nthrun.agents.sizes import TileSizes
 from nthrun.environments.pendulum.declaration import PENDULUM
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.footprint import BLOCK_STEPS
 from nthrun.planning.machine import cpu_model
+from nthrun.planning.memory_estimate import BLOCK_STEPS
 from nthrun.planning.packs import plan_packs, plan_run
 from nthrun.specs.agent_spec import read_agent_spec
 from nthrun.specs.documents import Document

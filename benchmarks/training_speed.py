@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # nthrun from this
 from nthrun.agents.registry import AGENTS
 from nthrun.environments.registry import ENVIRONMENTS
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.footprint import BLOCK_STEPS
 from nthrun.planning.machine import cpu_model
+from nthrun.planning.memory_estimate import BLOCK_STEPS
 from nthrun.planning.packs import plan_packs, plan_run
 from nthrun.specs.agent_spec import read_agent_spec
 from nthrun.specs.documents import Document

@@ -23,8 +23,8 @@ from main_command import Cost, run_main, spec_arguments
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # nthrun from this checkout
 
-from nthrun.planning.footprint import BLOCK_STEPS
 from nthrun.planning.machine import cpu_model
+from nthrun.planning.memory_estimate import BLOCK_STEPS
 
 AGENT = {"agent_name": "SAC", "parameters": {"hidden_dim": 64, "batch_size": 32}}
 ENVIRONMENT = {

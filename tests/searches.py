@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nthrun.agents.sac.hyperparameters import SAC
+from nthrun.agents.sac.declaration import SAC
 from nthrun.errors import SpecError
 from nthrun.specs.agent_spec import AgentSpec, read_agent_spec
 from nthrun.specs.declaration import AgentDeclaration

@@ -1,8 +1,16 @@
-"""The contract of an agent, written once for one run and for a pack.
+"""The contract of an agent, and what programs of agents are written with: gradients, Adam, replay.
 
-Every tensor has a leading lane axis; a lane is one run. An agent's state is one flat dict of
-tensors which its methods change in place. Runs never mix: no operation reduces over lanes, so
-what a lane computes does not depend on its neighbours.
+An agent is written once for one run and for a pack. Every tensor has a leading lane axis; a lane is
+one run. An agent's state is one flat dict of tensors which its methods change in place. Runs never
+mix: no operation reduces over lanes, so what a lane computes does not depend on its neighbours.
+
+Adam (Kingma and Ba, 2015) works on stacked parameters, with each lane's own step size and betas:
+
+    m ← m + (1-β₁)(g - m)        v ← v + (1-β₂)(g² - v)
+    θ ← θ - lr m̂ / (√v̂ + ε),    m̂ = m / (1-β₁ᵗ),  v̂ = v / (1-β₂ᵗ)
+
+computed as θ ← θ - (lr √(1-β₂ᵗ)/(1-β₁ᵗ)) m / (√v + ε√(1-β₂ᵗ)). The powers of β are running
+products, shared by all parameters that are updated together.
 """
 
 from __future__ import annotations
@@ -72,7 +80,7 @@ class Experience(NamedTuple):
 
 
 class Agent(Protocol):
-    """An agent; `nthrun.agents.sac.algorithm` is one."""
+    """An agent; `nthrun.agents.sac.program` is one."""
 
     num_agent_draws: int
     num_replay_draws: int
@@ -123,7 +131,7 @@ class Agent(Protocol):
 
 
 class Solver(Protocol):
-    """An agent that learns from simulations of its own; `nthrun.agents.mc_pg.algorithm` is one.
+    """An agent that learns from simulations of its own; `nthrun.agents.mc_pg.program` is one.
 
     A step of its run is one call of `solve`, on as many simulated transitions as it wants. Its
     policy is evaluated in the environment as any agent's is.
@@ -189,3 +197,75 @@ def gradient(
 def lane_column(values: Sequence[float]) -> Tensor:
     """One number a lane as a `(lanes, 1)` tensor."""
     return torch.tensor(values, dtype=torch.float32).unsqueeze(1)
+
+
+EPSILON = 1e-8
+
+
+class AdamClock(NamedTuple):
+    """Bias corrections of one update, `(lanes, 1)`: √(1-β₂ᵗ)/(1-β₁ᵗ) and ε√(1-β₂ᵗ)."""
+
+    scale: Tensor
+    epsilon: Tensor
+
+
+def adam_state(settings: Sequence[Setting], parameters: State) -> State:
+    """What Adam keeps: moments of each block `(lanes, P)`; β, 1-β and βᵗ, `(lanes, 2)`."""
+    betas = torch.cat([lane_column([s["betas"][i] for s in settings]) for i in (0, 1)], 1)
+    state = {
+        "adam.betas": betas,
+        "adam.weights": 1.0 - betas,
+        "adam.powers": torch.ones_like(betas),
+    }
+    for name, block in parameters.items():
+        state[f"{name}.mean"] = torch.zeros_like(block)
+        state[f"{name}.square"] = torch.zeros_like(block)
+    return state
+
+
+def adam_tick(state: State) -> AdamClock:
+    """Count one update; its steps on several parameter blocks share the result."""
+    powers = state["adam.powers"].mul_(state["adam.betas"])
+    mean_bias, square_bias = (1.0 - powers).split(1, 1)
+    root = square_bias.sqrt()
+    return AdamClock(root / mean_bias, root * EPSILON)
+
+
+def adam_step(
+    state: State, name: str, slope: Tensor, learning_rate: Tensor, clock: AdamClock
+) -> None:
+    """One step on `state[name]`, in place.
+
+    Args:
+        slope: the gradient, `(lanes, P)`.
+        learning_rate: `(lanes, 1)`.
+        clock: of this update.
+    """
+    mean_weight, square_weight = state["adam.weights"].split(1, 1)
+    mean = state[f"{name}.mean"].lerp_(slope, mean_weight)
+    square = state[f"{name}.square"].lerp_(slope * slope, square_weight)
+    root = square.sqrt().add_(clock.epsilon)
+    state[name].addcdiv_(mean * (learning_rate * clock.scale), root, value=-1.0)
+
+
+def store(buffer: Tensor, experience: Experience, step: Tensor) -> None:
+    """Write one step into its slot of the replay, in place; a row is a step.
+
+    Args:
+        buffer: `(lanes, capacity, width)`.
+        experience: `(lanes, 1, dim)` each.
+        step: 0-based step number, a 0-dim integer tensor.
+    """
+    buffer.index_copy_(1, (step % buffer.shape[1]).view(1), torch.cat(experience, -1))
+
+
+def recall(buffer: Tensor, widths: list[int], steps: Tensor) -> Experience:
+    """Stored steps, `(lanes, batch, dim)` each.
+
+    Args:
+        buffer: `(lanes, capacity, width)`.
+        widths: of the parts of a row.
+        steps: step numbers still in the buffer, `(lanes, batch)`.
+    """
+    slots = (steps % buffer.shape[1]).unsqueeze(-1).expand(-1, -1, buffer.shape[2])
+    return Experience(*buffer.gather(1, slots).split(widths, -1))

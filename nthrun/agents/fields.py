@@ -1,7 +1,8 @@
-"""Hyperparameters that agents of several kinds share."""
+"""Hyperparameters that several agents share, most of them agents that learn critics from replay."""
 
 from __future__ import annotations
 
+from nthrun.specs.declaration import AtMost
 from nthrun.specs.field import Field
 
 BETAS = Field(
@@ -10,6 +11,119 @@ BETAS = Field(
 
 
 def normaliser_momentum(default: float) -> Field:
-    """The momentum of `nthrun.agents.normaliser`."""
+    """The momentum of `nthrun.agents.networks`."""
     doc = "weight of the past in the running means that normalise inputs; 1 leaves them as they are"
     return Field("normaliser_momentum", "float", default, doc, minimum=0, maximum=1)
+
+
+RULES = (AtMost("batch_size", "replay_capacity"),)
+
+CRITIC_LR = Field("critic_lr", "float", 1e-3, "critic step size", minimum=0)
+ACTOR_LR_SCALE = Field(
+    "actor_lr_scale", "float", 1.0, "actor step size as a multiple of critic_lr", minimum=0
+)
+NUM_SAMPLES = Field(
+    "num_samples",
+    "int",
+    30,
+    "actions sampled in a state to update the actor; without effect for Softmax",
+    minimum=1,
+    maximum=10**4,
+    static=True,
+)
+CLIP_STDDEV = Field(
+    "clip_stddev",
+    "float",
+    1000.0,
+    "the policy's σ stays within [1/clip_stddev, clip_stddev]; without effect for Softmax",
+    above=1,
+    static=True,
+)
+TAU = Field(
+    "tau", "float", 0.01, "weight of a network in its target's average", minimum=0, maximum=1
+)
+SCHEDULE = (
+    Field(
+        "target_update_interval",
+        "int",
+        1,
+        "steps between updates of the targets",
+        minimum=1,
+        maximum=10**9,
+        static=True,
+    ),
+    BETAS,
+    Field(
+        "batch_size",
+        "int",
+        32,
+        "steps in one update's batch",
+        minimum=1,
+        maximum=10**6,
+        static=True,
+    ),
+    Field(
+        "replay_capacity",
+        "int",
+        100_000,
+        "most recent steps kept",
+        minimum=1,
+        maximum=10**9,
+        static=True,
+    ),
+    Field(
+        "hidden_dim",
+        "int",
+        64,
+        "width of both hidden layers",
+        minimum=2,
+        maximum=16_384,
+        static=True,
+    ),
+    Field(
+        "activation",
+        "str",
+        "relu",
+        "activation of the hidden layers",
+        choices=("relu", "tanh"),
+        static=True,
+    ),
+    Field(
+        "weight_init",
+        "str",
+        "xavier_uniform",
+        "distribution of the first weights",
+        choices=("xavier_uniform", "kaiming_uniform"),
+        static=True,
+    ),
+    Field(
+        "uniform_exploration_steps",
+        "int",
+        0,
+        "first steps whose actions are uniform",
+        minimum=0,
+        maximum=10**12,
+        static=True,
+    ),
+    Field(
+        "steps_before_learning",
+        "int",
+        0,
+        "steps before the first update",
+        minimum=0,
+        maximum=10**12,
+        static=True,
+    ),
+)
+LEARNING = (TAU, *SCHEDULE)
+
+
+def policy_type(*choices: str) -> Field:
+    """The field that chooses the policy, the first choice its default."""
+    doc = "distribution over actions; Softmax is for discrete ones"
+    return Field("policy_type", "str", choices[0], doc, choices=choices, static=True)
+
+
+def temperature(default: float, doc: str) -> Field:
+    """The field of an entropy's weight."""
+    return Field("alpha", "float", default, doc, minimum=0)

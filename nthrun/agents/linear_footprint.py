@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nthrun.agents.tile_coding_sizes import TileSizes
+from nthrun.agents.sizes import TileSizes
 from nthrun.specs.footprint import AgentFootprint
 
 FLOAT_BYTES = 4

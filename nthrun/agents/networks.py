@@ -1,10 +1,16 @@
-"""Stacked multilayer perceptrons: many small networks evaluated as one batched product.
+"""Stacked multilayer perceptrons, and what brings their inputs and outputs to a common scale.
 
-A network's result must not depend on how many are stacked. Batched products of some widths do
-(an output width of 1, 6, 34 or 50 was seen to), and so do products of matrices that lie otherwise
-in memory. So layers are padded with units that are zero and stay zero, hidden layers to a
-multiple of 16 and heads to a multiple of 4, which with a padded row puts every matrix on a
-64-byte boundary. A head of width 1 is computed as multiply-and-sum.
+Many small networks are evaluated as one batched product. A network's result must not depend on how
+many are stacked. Batched products of some widths do (an output width of 1, 6, 34 or 50 was seen
+to), and so do products of matrices that lie otherwise in memory. So layers are padded with units
+that are zero and stay zero, hidden layers to a multiple of 16 and heads to a multiple of 4, which
+with a padded row puts every matrix on a 64-byte boundary. A head of width 1 is computed as
+multiply-and-sum.
+
+Inputs are normalised by running statistics. Of each input x the means of x and x² are kept, moving
+by a share 1 - m of the way to those of every new batch, and
+
+    z = (x - mean) / max(0.01, √(mean of x² - mean²)), kept within ±10.
 """
 
 from __future__ import annotations
@@ -16,7 +22,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nthrun.agents.shapes import MLPShape
+from nthrun.agents.base import State
+from nthrun.agents.sizes import MLPShape
+from nthrun.environments.constants import Constants
+from nthrun.specs.interface import Interface
 
 
 def silu(x: Tensor) -> Tensor:
@@ -89,3 +98,67 @@ class MLP(MLPShape):
             named[f"{prefix}weight{number}"] = weight[:, :fan_in, :fan_out]
             named[f"{prefix}bias{number}"] = next(parts)[:, :fan_out]
         return named
+
+
+NORMALISER = ("normaliser.mean", "normaliser.square")
+MOMENTUM = "normaliser_momentum"
+"""The hyperparameter m, and its column in the state; at 1 inputs stay as they are."""
+LEAST_DEVIATION = 0.01
+FARTHEST = 10.0
+
+
+def normaliser_state(num_lanes: int, width: int) -> State:
+    """Mean 0 and deviation 1, `(lanes, width)` each."""
+    mean, square = NORMALISER
+    return {mean: torch.zeros(num_lanes, width), square: torch.ones(num_lanes, width)}
+
+
+def update_normaliser(state: State, inputs: Tensor, weights: Tensor) -> None:
+    """Move the running means towards a batch's.
+
+    Args:
+        inputs: `(lanes, batch, width)`.
+        weights: >= 0, of each of the batch, `(lanes, batch, 1)`, not all 0.
+    """
+    momentum = state[MOMENTUM]
+    shares = weights / weights.sum(1, keepdim=True)
+    for name, values in zip(NORMALISER, (inputs, inputs * inputs), strict=True):
+        state[name].copy_(momentum * state[name] + (1.0 - momentum) * (shares * values).sum(1))
+
+
+def normalised(state: State, inputs: Tensor) -> Tensor:
+    """z, shaped like the inputs."""
+    mean, square = (state[name].unsqueeze(1) for name in NORMALISER)
+    spread = (square - mean * mean).clamp(min=0.0).sqrt().clamp(min=LEAST_DEVIATION)
+    return ((inputs - mean) / spread).clamp(-FARTHEST, FARTHEST)
+
+
+class ActionScale:
+    """a = center + half_range u, component by component, for continuous actions."""
+
+    def __init__(self, interface: Interface) -> None:
+        pairs = list(zip(interface.action_low, interface.action_high, strict=True))
+        self._center = _Factor([(high + low) / 2 for low, high in pairs])
+        self._half_range = _Factor([(high - low) / 2 for low, high in pairs])
+
+    def to_environment(self, action: Tensor) -> Tensor:
+        """An action in [-1, 1], `(..., action_dim)`, within the environment's bounds."""
+        device = action.device
+        return action * self._half_range.on(device) + self._center.on(device)
+
+    def to_unit(self, action: Tensor) -> Tensor:
+        """The inverse of `to_environment`."""
+        device = action.device
+        return (action - self._center.on(device)) / self._half_range.on(device)
+
+
+class _Factor:
+    """A number a component: a plain number where all share it, which costs no tensor."""
+
+    def __init__(self, values: list[float]) -> None:
+        self._shared = values[0] if len(set(values)) == 1 else None
+        self._values = Constants(torch.tensor(values))
+
+    def on(self, device: torch.device) -> Tensor | float:
+        """The numbers on a device."""
+        return self._values.on(device)[0] if self._shared is None else self._shared

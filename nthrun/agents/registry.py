@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from functools import partial
 
-from nthrun.agents.bewley_oracle.hyperparameters import EGM
-from nthrun.agents.epsilon_greedy.hyperparameters import (
+from nthrun.agents.bewley_oracle.declaration import EGM
+from nthrun.agents.epsilon_greedy.declaration import (
     EPSILON_GREEDY,
     EPSILON_GREEDY_OPTIMIZER,
     EPSILON_GREEDY_SGD,
 )
-from nthrun.agents.euler.hyperparameters import EULER_ALL_IN_ONE, EULER_QUADRATURE
-from nthrun.agents.fkl.hyperparameters import FKL
-from nthrun.agents.ghm_oracles.hyperparameters import BARRIER, DP
-from nthrun.agents.greedy_ac.hyperparameters import GREEDY_AC, GREEDY_AC_NO_ENT_REG
-from nthrun.agents.linear_actor_critic.hyperparameters import LINEAR_AC, SOFTMAX_AC
-from nthrun.agents.linear_sarsa.hyperparameters import EXPECTED_SARSA, SARSA
-from nthrun.agents.mc_pg.hyperparameters import MC_PG
-from nthrun.agents.random_agent.hyperparameters import RANDOM
-from nthrun.agents.sac.hyperparameters import SAC
-from nthrun.agents.vac.hyperparameters import VAC
+from nthrun.agents.euler.declaration import EULER_ALL_IN_ONE, EULER_QUADRATURE
+from nthrun.agents.fkl.declaration import FKL
+from nthrun.agents.ghm_oracles.declaration import BARRIER, DP
+from nthrun.agents.greedy_ac.declaration import GREEDY_AC, GREEDY_AC_NO_ENT_REG
+from nthrun.agents.linear_actor_critic.declaration import LINEAR_AC, SOFTMAX_AC
+from nthrun.agents.linear_sarsa.declaration import EXPECTED_SARSA, SARSA
+from nthrun.agents.mc_pg.declaration import MC_PG
+from nthrun.agents.random_agent.declaration import RANDOM
+from nthrun.agents.sac.declaration import SAC
+from nthrun.agents.vac.declaration import VAC
 from nthrun.errors import Fault, SpecError
 from nthrun.specs.declaration import AgentDeclaration, load_program
 from nthrun.specs.documents import Document, name_of

@@ -15,7 +15,7 @@ from nthrun.planning.costs import (
     group_costs,
 )
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.memory import readable
+from nthrun.planning.machine import readable
 from nthrun.planning.width import Workers
 from nthrun.specs.field import shown
 from nthrun.specs.indices import format_indices

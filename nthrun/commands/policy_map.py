@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nthrun.agents.ghm_oracles.dp import TABLES, DynamicProgramme
-from nthrun.agents.mc_pg.algorithm import MonteCarloPolicyGradient
-from nthrun.agents.normaliser import normalised
+from nthrun.agents.ghm_oracles.program import TABLES, DynamicProgramme
+from nthrun.agents.mc_pg.program import MonteCarloPolicyGradient
+from nthrun.agents.networks import normalised
 from nthrun.analysis.figures.policy_map import MapPicture, Surface
 from nthrun.environments.ghm.declaration import calibration_of, rules_of
 from nthrun.environments.ghm.dynamic_programme import Optimum

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from nthrun.errors import PlanError
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.footprint import LaneFootprint, lane_footprint
 from nthrun.planning.machine import compiler, visible_gpu
+from nthrun.planning.memory_estimate import LaneFootprint, lane_footprint
 from nthrun.planning.packs import planned_setting, static_groups
 from nthrun.planning.width import AUTO, Workers, asked_width, pack_width, workers_here
 from nthrun.specs.declaration import Setting

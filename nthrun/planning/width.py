@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 
 from nthrun.errors import PlanError
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.footprint import LaneFootprint, lane_footprint
-from nthrun.planning.machine import free_gpu_bytes
-from nthrun.planning.memory import host_memory, readable
+from nthrun.planning.machine import free_gpu_bytes, host_memory, readable
+from nthrun.planning.memory_estimate import LaneFootprint, lane_footprint
 from nthrun.specs.declaration import Setting
 from nthrun.specs.search.search_fields import BAYES
 

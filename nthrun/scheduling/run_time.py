@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nthrun.errors import DataFileError
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.footprint import FLOAT
+from nthrun.planning.memory_estimate import FLOAT
 from nthrun.planning.packs import planned_setting
 from nthrun.records.experiment import Experiment
 from nthrun.records.sealed import modified

@@ -9,7 +9,7 @@ import torch
 
 from nthrun.errors import DeviceError, NthrunError, UnsupportedOperationError
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.footprint import BLOCK_STEPS
+from nthrun.planning.memory_estimate import BLOCK_STEPS
 from nthrun.planning.packs import PlannedRun, plan_packs
 from nthrun.specs.declaration import Setting
 from nthrun.specs.seeds import random_seed

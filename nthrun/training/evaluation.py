@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import State
-from nthrun.planning.footprint import EVALUATION_STEPS
+from nthrun.planning.memory_estimate import EVALUATION_STEPS
 from nthrun.specs.seeds import Purpose
 from nthrun.training.noise import generator
 from nthrun.training.program import Program

@@ -18,7 +18,7 @@ from nthrun.agents.base import Agent, Experience, Noise, Solver, State
 from nthrun.environments.base import Environment, HostEnvironment, Transition
 from nthrun.environments.hosting import SEED_DRAWS
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.footprint import block_steps
+from nthrun.planning.memory_estimate import block_steps
 from nthrun.planning.packs import Pack
 from nthrun.specs.declaration import load_program
 from nthrun.specs.environment_spec import EnvironmentSpec

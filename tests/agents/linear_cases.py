@@ -13,10 +13,10 @@ from packs import ENVIRONMENT
 from torch import Tensor
 
 from nthrun.agents.base import Experience, Noise, State
-from nthrun.agents.linear_actor_critic.hyperparameters import LINEAR_AC, SOFTMAX_AC
-from nthrun.agents.linear_sarsa.hyperparameters import EXPECTED_SARSA, SARSA
-from nthrun.agents.tile_coding import TileCoder
-from nthrun.agents.tile_coding_sizes import tile_sizes
+from nthrun.agents.linear import TileCoder
+from nthrun.agents.linear_actor_critic.declaration import LINEAR_AC, SOFTMAX_AC
+from nthrun.agents.linear_sarsa.declaration import EXPECTED_SARSA, SARSA
+from nthrun.agents.sizes import tile_sizes
 from nthrun.environments.registry import ENVIRONMENTS
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.specs.agent_spec import read_agent_spec

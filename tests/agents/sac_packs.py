@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nthrun.agents.base import Experience, Noise, State
 from nthrun.agents.registry import AGENTS
-from nthrun.agents.sac.algorithm import SoftActorCritic
+from nthrun.agents.sac.program import SoftActorCritic
 from nthrun.specs.interface import Interface
 
 BOUNDS = (9.0,) * 3

@@ -24,8 +24,12 @@ from agents.deep_runs import (
 from packs import train
 from torch import Tensor
 
-from nthrun.agents.epsilon_greedy.maximisers import CrossEntropySearch, GradientAscent
-from nthrun.agents.epsilon_greedy.spread import normal_points, uniform_points
+from nthrun.agents.epsilon_greedy.program import (
+    CrossEntropySearch,
+    GradientAscent,
+    normal_points,
+    uniform_points,
+)
 from nthrun.specs.interface import Interface
 
 

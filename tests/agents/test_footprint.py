@@ -13,7 +13,7 @@ from agents.peak import peak_bytes
 from nthrun.agents.base import Experience, Noise, State
 from nthrun.agents.networks import MLP
 from nthrun.agents.registry import AGENTS
-from nthrun.agents.shapes import MLPShape
+from nthrun.agents.sizes import MLPShape
 from nthrun.specs.declaration import load_program
 from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface

@@ -11,8 +11,7 @@ import torch
 from agents.solver_runs import solver_spec
 from packs import train
 
-from nthrun.agents.ghm_oracles.barrier import Barrier
-from nthrun.agents.ghm_oracles.dp import DynamicProgramme
+from nthrun.agents.ghm_oracles.program import Barrier, DynamicProgramme
 from nthrun.environments.ghm.declaration import calibration_of, rules_of
 from nthrun.environments.ghm.dynamic_programme import solve
 from nthrun.errors import SpecError

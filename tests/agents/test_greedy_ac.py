@@ -28,7 +28,7 @@ from agents.policies.cases import clamped_entropy
 from packs import surroundings, train
 from torch import Tensor
 
-from nthrun.agents.greedy_ac.footprint import num_best
+from nthrun.agents.greedy_ac.declaration import num_best
 
 ALPHA = 0.5
 

@@ -12,7 +12,7 @@ from agents.linear_cases import DISCRETE, GAMMA, Driven, random_steps, setting_o
 from torch import Tensor
 
 from nthrun.agents.base import Experience
-from nthrun.agents.linear_sarsa.choice import epsilon_greedy
+from nthrun.agents.linear_sarsa.program import epsilon_greedy_probabilities
 from nthrun.agents.policies.softmax import drawn
 from nthrun.specs.interface import Interface
 
@@ -191,7 +191,7 @@ def test_sarsa_takes_the_action_it_counted_on() -> None:
 def test_choices_have_their_probabilities() -> None:
     """Actions come as often as their probabilities say, ε-greedy and softmax alike."""
     values = torch.tensor([[1.0, 3.0, 3.0, 0.0]]).expand(40_000, 4)
-    greedy = epsilon_greedy(values, torch.full((40_000, 1), 0.2))
+    greedy = epsilon_greedy_probabilities(values, torch.full((40_000, 1), 0.2))
     assert greedy[0].tolist() == pytest.approx([0.05, 0.45, 0.45, 0.05])
     soft = torch.softmax(values, 1)
     generator = torch.Generator().manual_seed(0)
@@ -208,5 +208,5 @@ def test_choices_stay_within_range(normal: float) -> None:
     numbers = torch.full((1, 1), normal)
     assert drawn(torch.tensor([[0.0, 0.5, 0.5]]), numbers).item() in (1.0, 2.0)
     assert drawn(torch.tensor([[0.5, 0.5, 0.0]]), numbers).item() in (0.0, 1.0)
-    lost = epsilon_greedy(torch.full((1, 3), torch.nan), torch.zeros(1, 1))
+    lost = epsilon_greedy_probabilities(torch.full((1, 3), torch.nan), torch.zeros(1, 1))
     assert drawn(lost, numbers).item() == 0.0

@@ -8,10 +8,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nthrun.agents.adam import adam_state, adam_step, adam_tick
-from nthrun.agents.base import Experience, lane_column
+from nthrun.agents.base import (
+    Experience,
+    adam_state,
+    adam_step,
+    adam_tick,
+    lane_column,
+    recall,
+    store,
+)
 from nthrun.agents.networks import MLP
-from nthrun.agents.replay import recall, row_widths, store
+from nthrun.agents.sizes import row_widths
 from nthrun.environments.pendulum.declaration import PENDULUM
 from nthrun.specs.interface import Interface
 from nthrun.specs.seeds import Purpose

@@ -19,12 +19,12 @@ from probes import CENTRE, CUT, GAMMA, PROBES, Probe, shown
 from torch import Tensor
 
 from nthrun.agents.base import Experience, Noise, State
-from nthrun.agents.linear_actor_critic.algorithm import LinearActorCritic
-from nthrun.agents.linear_sarsa.algorithm import LinearActionValues
-from nthrun.agents.linear_weights import values
-from nthrun.agents.off_policy.agent import OffPolicyAgent
+from nthrun.agents.linear import values
+from nthrun.agents.linear_actor_critic.program import LinearActorCritic
+from nthrun.agents.linear_sarsa.program import LinearActionValues
+from nthrun.agents.off_policy import OffPolicyAgent
 from nthrun.agents.registry import AGENTS
-from nthrun.agents.sac.algorithm import SoftActorCritic
+from nthrun.agents.sac.program import SoftActorCritic
 from nthrun.errors import SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.training.loop import Training

@@ -10,7 +10,7 @@ import torch
 from agents.deep_runs import DISCRETE, deep_spec, started
 from packs import BACKENDS, surroundings, train
 
-from nthrun.agents.random_agent.algorithm import RandomAgent
+from nthrun.agents.random_agent.program import RandomAgent
 from nthrun.specs.interface import Interface
 
 BOUNDED = Interface((-1.0,) * 3, (1.0,) * 3, (-2.0, 0.0), (2.0, 1.0))

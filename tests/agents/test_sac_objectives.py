@@ -12,12 +12,10 @@ from agents.policies.cases import clamped_entropy, log_density
 from torch import Tensor
 from torch.distributions import Categorical
 
-from nthrun.agents.off_policy.shapes import policy_spec
 from nthrun.agents.registry import AGENTS
-from nthrun.agents.sac.continuous import SampledObjectives
-from nthrun.agents.sac.counts import num_agent_draws
-from nthrun.agents.sac.critics import Critics
-from nthrun.agents.sac.discrete import ExactObjectives
+from nthrun.agents.sac.declaration import num_agent_draws
+from nthrun.agents.sac.program import Critics, ExactObjectives, SampledObjectives
+from nthrun.agents.sizes import policy_spec
 from nthrun.specs.interface import Interface
 
 BOUNDS = (9.0,) * 3

@@ -164,7 +164,7 @@ def test_a_failing_run_is_recorded_with_its_reason(tmp_path: Path, specs: list[s
     breaking = tmp_path / "breaking.py"
     breaking.write_text(
         "import sys\n"
-        "from nthrun.agents.sac.algorithm import SoftActorCritic\n"
+        "from nthrun.agents.sac.program import SoftActorCritic\n"
         "from nthrun.commands.entry import execute\n"
         "from nthrun.commands.run import run\n"
         "def act(self, state, observation, noise, step):\n"

@@ -340,7 +340,7 @@ def test_a_full_disk_is_waited_for(
 BROKEN = """
 from dataclasses import replace
 from nthrun.agents.registry import AGENTS
-from nthrun.agents.sac.algorithm import SoftActorCritic
+from nthrun.agents.sac.program import SoftActorCritic
 from nthrun.commands.entry import execute
 from nthrun.commands.schedule import schedule
 def act(self, state, observation, noise, step):

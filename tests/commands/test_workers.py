@@ -253,7 +253,7 @@ def test_a_full_disk_ends_all(tmp_path: Path) -> None:
 
 
 BROKEN = """
-from nthrun.agents.sac.algorithm import SoftActorCritic
+from nthrun.agents.sac.program import SoftActorCritic
 from nthrun.commands.entry import execute
 from nthrun.commands.run import run
 from nthrun.records.experiment import Experiment

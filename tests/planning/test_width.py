@@ -11,7 +11,7 @@ from packs import small_spec
 
 from nthrun.errors import NthrunError, PlanError
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.footprint import LaneFootprint, lane_footprint
+from nthrun.planning.memory_estimate import LaneFootprint, lane_footprint
 from nthrun.planning.packs import plan_groups
 from nthrun.planning.width import (
     AUTO,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nthrun.agents.sac.hyperparameters import SAC
+from nthrun.agents.sac.declaration import SAC
 from nthrun.errors import Fault, SpecError
 from nthrun.specs.agent_spec import (
     AgentSpec,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from nthrun.agents.sac.hyperparameters import SAC
+from nthrun.agents.sac.declaration import SAC
 from nthrun.environments.pendulum.declaration import PENDULUM
 from nthrun.planning.experiment_spec import read_experiment_spec
 from nthrun.specs.agent_spec import read_agent_spec

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nthrun.agents.sac.hyperparameters import SAC
+from nthrun.agents.sac.declaration import SAC
 from nthrun.errors import IndexSpecError
 from nthrun.specs.agent_spec import AgentSpec, read_agent_spec
 from nthrun.specs.declaration import AgentDeclaration

@@ -9,7 +9,7 @@ import pytest
 
 from nthrun.training.source import code_hash
 
-OWN = ("nthrun.agents.sac.algorithm:SoftActorCritic", "my_world:World")
+OWN = ("nthrun.agents.sac.program:SoftActorCritic", "my_world:World")
 
 
 def hashed(programs: tuple[str, ...]) -> str:

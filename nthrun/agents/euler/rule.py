@@ -1,38 +1,85 @@
-"""A network's rule of the Bewley economy: what it sees, how it is played, and what comes of it.
+"""A network's rule of the Bewley economy: what it sees, how it is played, and its equilibrium.
 
-Households expect the prices that they see to last.
+Households expect the prices that they see to last. The equilibrium of a learned rule is found
+exactly, without the noise of a panel: the rule is looked at on a grid of wealth, and the stationary
+distribution and the interest rate at which firms use what households own are found as for the exact
+rules.
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from nthrun.agents.base import State
-from nthrun.agents.euler.features import Features
-from nthrun.agents.euler.footprint import Method, network_shape
-from nthrun.agents.euler.household import Circumstances, Household
-from nthrun.agents.euler.measures import Array, measures
-from nthrun.agents.euler.scale import scale_of
-from nthrun.agents.networks import MLP
-from nthrun.agents.normaliser import NORMALISER, normalised
+from nthrun.agents.euler.declaration import Method, network_shape
+from nthrun.agents.euler.features import Features, scale_of
+from nthrun.agents.euler.household_torch import Circumstances, Household
+from nthrun.agents.networks import MLP, NORMALISER, normalised
+from nthrun.environments.bewley.ability import AbilityChain
 from nthrun.environments.bewley.ability_draws import AbilityDraws
+from nthrun.environments.bewley.calibration import Calibration
 from nthrun.environments.bewley.coefficients import calibration_of
 from nthrun.environments.bewley.declaration import MOST_SAVED
 from nthrun.environments.bewley.described import chain_of
-from nthrun.environments.bewley.equilibrium import solve_with
+from nthrun.environments.bewley.endogenous_grid import DecisionRules
+from nthrun.environments.bewley.equilibrium import Equilibrium, solve_with
 from nthrun.environments.bewley.grids import Grids
 from nthrun.environments.bewley.household import Household as ExactHousehold
 from nthrun.environments.bewley.households import TINY, prices
+from nthrun.environments.bewley.measured import NOTHING, measured
 from nthrun.errors import NoSolutionError
 from nthrun.specs.declaration import Setting
 from nthrun.specs.environment_spec import EnvironmentSpec
+
+Array = NDArray[np.float64]
+Rule = Callable[[ExactHousehold, Array], tuple[Array, Array]]
+"""From a household's circumstances and `(num_assets,)` wealth to c and l, `(num_states,
+num_assets)`, that it can pay for."""
+
+NUM_MASSES = 400
+
+
+def equilibrium_of(calibration: Calibration, chain: AbilityChain, rule: Rule) -> Equilibrium:
+    """The stationary equilibrium in which all households follow a rule.
+
+    Raises:
+        NoSolutionError: there is none, or it is not found.
+    """
+
+    def decide(
+        household: ExactHousehold, grids: Grids, guess: Array | None
+    ) -> tuple[DecisionRules, Array]:
+        assets = grids.masses()
+        consumption, labour = rule(household, assets)
+        if not np.isfinite(consumption).all():
+            raise NoSolutionError("the rule has lost its numbers", "take a smaller lr")
+        rest = household.savings(consumption, labour, assets[None, :])
+        return DecisionRules(assets, consumption, labour, rest.clip(0.0)), consumption
+
+    return solve_with(calibration, chain, Grids(num_masses=NUM_MASSES), decide)
+
+
+def measures(
+    calibration: Calibration, chain: AbilityChain, rule: Rule, exact_r: float
+) -> dict[str, float]:
+    """The numbers of the equilibrium of a rule, NaN where it has none; `oracle_gap` is the distance
+    of its r from the exact solution's.
+    """
+    try:
+        numbers = measured(equilibrium_of(calibration, chain, rule))
+    except NoSolutionError:
+        numbers = NOTHING
+    return numbers | {"oracle_gap": abs(numbers["r"] - exact_r)}
+
 
 SHOWN = ("policy", *NORMALISER)
 """What a rule is made of."""

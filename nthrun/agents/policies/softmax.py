@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nthrun.agents.policies.sizes import PolicySpec
-from nthrun.agents.policies.special import partial_sums, uniform_of
+from nthrun.agents.policies.base import partial_sums, uniform_of
+from nthrun.agents.sizes import PolicySpec
 
 
 def drawn(probability: Tensor, noise: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import pytest
 from agents.euler.economies import stepped
 from packs import pack_of, surroundings
 
-from nthrun.agents.euler.quadrature import EulerQuadrature
+from nthrun.agents.euler.program import EulerQuadrature
 from nthrun.agents.euler.rule import SHOWN
 from nthrun.environments.bewley.coefficients import calibration_of
 from nthrun.environments.bewley.equilibrium import Equilibrium, solve

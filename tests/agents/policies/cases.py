@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch import distributions as td
 
+from nthrun.agents.off_policy import POLICIES
 from nthrun.agents.policies.base import Policy
-from nthrun.agents.policies.catalogue import POLICIES
-from nthrun.agents.policies.sizes import PolicySpec
+from nthrun.agents.sizes import PolicySpec
 
 NUM_COMPONENTS = 3
 NAMES = sorted(POLICIES)

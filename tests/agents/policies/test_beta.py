@@ -8,7 +8,7 @@ import torch
 from agents.policies.cases import normals, outputs, policy
 from scipy import special, stats
 
-from nthrun.agents.policies.beta_slopes import beta_slopes
+from nthrun.agents.policies.beta import beta_slopes
 
 CONCENTRATIONS = (1.0, 1.3, 4.0, 30.0, 150.0)
 QUANTILES = (1e-3, 0.02, 0.3, 0.5, 0.8, 0.98, 1 - 1e-3)

@@ -7,8 +7,8 @@ import torch
 from scipy import stats
 from torch.distributions import Categorical
 
-from nthrun.agents.policies.sizes import PolicySpec
 from nthrun.agents.policies.softmax import Softmax
+from nthrun.agents.sizes import PolicySpec
 
 ACTIONS = 5
 POLICY = Softmax(PolicySpec("Softmax", ACTIONS))

@@ -8,8 +8,8 @@ import torch
 from agents.policies.cases import NAMES, policy
 from torch import Tensor
 
-from nthrun.agents.policies.sizes import PolicySpec
 from nthrun.agents.policies.softmax import Softmax
+from nthrun.agents.sizes import PolicySpec
 from nthrun.compiler.kernel import Kernel
 
 LANES, BATCH, SIZE = 33, 7, 3

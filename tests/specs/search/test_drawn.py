@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from searches import NESTED, document, searched
 
-from nthrun.agents.sac.hyperparameters import SAC
+from nthrun.agents.sac.declaration import SAC
 from nthrun.errors import IndexSpecError
 from nthrun.specs.search.points import PointMethod
 from nthrun.specs.search.sweeps import MAX_CAPACITY, DrawnSweep, ListedSweep

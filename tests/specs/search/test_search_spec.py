@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from searches import NEEDY, NESTED, document, read, refusal, searched
 
-from nthrun.agents.sac.hyperparameters import SAC
+from nthrun.agents.sac.declaration import SAC
 from nthrun.errors import SpecError
 from nthrun.specs.agent_spec import read_agent_spec
 from nthrun.specs.documents import read_document

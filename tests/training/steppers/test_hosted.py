@@ -20,7 +20,7 @@ from nthrun.commands.run import run as main
 from nthrun.environments.hosting import playable
 from nthrun.errors import InterruptedRunError, NotReplayedError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
-from nthrun.planning.footprint import BLOCK_STEPS
+from nthrun.planning.memory_estimate import BLOCK_STEPS
 from nthrun.planning.packs import Pack
 from nthrun.records.data import open_data
 from nthrun.records.schema import first_difference

@@ -1,0 +1,84 @@
+"""What a spec may say of the exact solution of the Bewley economy, and what a lane costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nthrun.environments.bewley.declaration import COMPLETE, INCOMPLETE
+from nthrun.specs.declaration import AgentDeclaration, Setting
+from nthrun.specs.field import Field
+from nthrun.specs.fitting import FitsModel, Misfit, ValuesOf
+from nthrun.specs.footprint import AgentFootprint
+from nthrun.specs.interface import Interface
+
+FLOAT, DOUBLE = 4, 8
+NUM_TABLES = 3
+SOLVING_BYTES_PER_POINT = 700
+"""Held once a pack while the equilibrium is computed, for each point of wealth and ability
+[measured: 450]."""
+CODE_BYTES = 50_000_000
+"""Of what it is computed with."""
+ACTING_NUMBERS = 32
+"""Of one household, the indices and shares of the tables among them."""
+
+
+def egm_footprint(setting: Setting, environment: Interface) -> AgentFootprint:
+    """The cost of one lane."""
+    points = setting["num_masses"] * environment.num_kinds
+    tables = DOUBLE * (NUM_TABLES * points + setting["num_masses"])
+    return AgentFootprint(
+        state_bytes=tables,
+        learned_bytes=tables,
+        replay_capacity=0,
+        replay_row_bytes=0,
+        num_agent_draws=0,
+        num_replay_draws=0,
+        num_metrics=0,
+        update_bytes=CODE_BYTES + SOLVING_BYTES_PER_POINT * points,
+        acting_bytes=DOUBLE * ACTING_NUMBERS * environment.state_dim,
+    )
+
+
+FITS = FitsModel(INCOMPLETE)
+
+
+def fits_economy(interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
+    """A Bewley economy, of complete or of incomplete markets."""
+    if interface.model != COMPLETE:
+        yield from FITS(interface, values_of)
+
+
+EGM = AgentDeclaration(
+    name="egm",
+    program="nthrun.agents.bewley_oracle.program:EndogenousGrid",
+    footprint=egm_footprint,
+    fits=fits_economy,
+    solves=True,
+    doc=(
+        "The exact stationary equilibrium of the Bewley economy before the first step: decision "
+        "rules by endogenous grid points, the distribution of wealth by a histogram, and the "
+        "interest rate that clears the market; with complete markets in closed form. Households "
+        "act as at its prices."
+    ),
+    source="Carroll (2006); Young (2010); Aiyagari (1994)",
+    hyperparameters=(
+        Field(
+            "wealth_top",
+            "float",
+            500.0,
+            "highest wealth of the grids",
+            above=0,
+            maximum=1e9,
+            static=True,
+        ),
+        Field(
+            "num_masses",
+            "int",
+            1000,
+            "points of wealth on which households are counted",
+            minimum=10,
+            maximum=100_000,
+            static=True,
+        ),
+    ),
+)

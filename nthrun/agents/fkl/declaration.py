@@ -1,0 +1,61 @@
+"""What a spec may say of greedification by KL divergences, and what a lane costs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nthrun.agents.fields import (
+    ACTOR_LR_SCALE,
+    CLIP_STDDEV,
+    CRITIC_LR,
+    LEARNING,
+    NUM_SAMPLES,
+    RULES,
+    policy_type,
+)
+from nthrun.agents.off_policy_footprint import sampling_footprint
+from nthrun.agents.sizes import policy_spec
+from nthrun.specs.declaration import AgentDeclaration, Setting
+from nthrun.specs.field import Field
+from nthrun.specs.fitting import FitsPolicies
+from nthrun.specs.footprint import AgentFootprint
+from nthrun.specs.interface import Interface
+
+
+def fkl_footprint(setting: Setting, environment: Interface) -> AgentFootprint:
+    """The cost of one lane; over discrete actions an update takes all and draws none."""
+    footprint = sampling_footprint(setting, environment)
+    if not environment.discrete:
+        return footprint
+    return replace(footprint, num_agent_draws=policy_spec(setting, environment).num_draws)
+
+
+FKL = AgentDeclaration(
+    name="FKL",
+    program="nthrun.agents.fkl.program:KLGreedification",
+    footprint=fkl_footprint,
+    fits=FitsPolicies({"SquashedGaussian": "continuous", "Softmax": "discrete"}),
+    doc="Actor-critic whose actor reduces the forward or the reverse KL divergence to the "
+    "Boltzmann policy of the action values.",
+    source='Chan et al., 2022, "Greedification Operators for Policy Optimization: Investigating '
+    'Forward and Reverse KL Divergences"',
+    rules=RULES,
+    hyperparameters=(
+        policy_type("SquashedGaussian", "Softmax"),
+        Field(
+            "kl",
+            "str",
+            "forward",
+            "the divergence that the actor reduces",
+            choices=("forward", "reverse"),
+            static=True,
+        ),
+        CRITIC_LR,
+        ACTOR_LR_SCALE,
+        Field("alpha", "float", 0.1, "temperature of the Boltzmann policy", minimum=1e-6),
+        Field("soft_q", "bool", True, "whether values include the entropy to come", static=True),
+        NUM_SAMPLES,
+        CLIP_STDDEV,
+        *LEARNING,
+    ),
+)

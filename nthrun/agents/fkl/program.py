@@ -1,0 +1,97 @@
+"""Greedification by KL divergences to the Boltzmann policy (Chan, Silva, Lim, Kozuno, Mahmood and
+White, 2022, "Greedification Operators for Policy Optimization: Investigating Forward and Reverse
+KL Divergences").
+
+    Boltzmann   B(a|s) ∝ exp(Q(s, a)/α)
+    critic      y = r + γ (1 - d) (Q̄(s', a') - α log π(a'|s')),  a' ~ π(·|s')
+                J_Q = E[(Q(s, a) - y)²];  without the entropy if values are hard
+    forward     KL(B ‖ π):    descend  E_{a ~ B}[-log π(a|s)]
+    reverse     α KL(π ‖ B):  descend  E_{a ~ π}[α log π(a|s) - Q(s, a)]
+
+For discrete actions all expectations over a and a' are exact. For continuous ones the expectation
+over B is estimated with actions of π by weighted importance sampling,
+
+    Σ_i w_i f(a_i),  w_i ∝ exp(Q(s, a_i)/α) / π(a_i|s),  Σ_i w_i = 1,  a_i ~ π(·|s)
+
+and the reverse divergence by a likelihood ratio (`likelihood_ratio`). The policy has to be a
+density on the bounded actions themselves, as B is: a clamped Gaussian is not.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from nthrun.agents.base import AdamClock, Experience, Noise, State, adam_tick
+from nthrun.agents.likelihood_ratio import SamplingAgent
+from nthrun.specs.declaration import Setting
+from nthrun.specs.interface import Interface
+
+
+class KLGreedification(SamplingAgent):
+    """FKL, over continuous or discrete actions."""
+
+    def __init__(self, statics: Setting, environment: Interface) -> None:
+        super().__init__(statics, environment)
+        if self.discrete:
+            self.num_agent_draws = self.num_draws  # an update takes every action
+
+    def update(
+        self, state: State, experience: Experience, ended: Tensor, noise: Noise, step: Tensor
+    ) -> dict[str, Tensor]:
+        """See `Agent`."""
+        batch = self.recalled(state, noise)
+        normal = noise.agent[:, self.num_draws :]
+        normal = normal if self.discrete else self.draws(normal, 1 + self.num_samples)
+        clock = adam_tick(state)
+        next_value = self._next_value(state, batch.next_observation, normal)
+        critic_loss = self.update_critic(state, batch, next_value, clock)
+        self.update_targets(state, step)
+        if self.statics["kl"] == "reverse":
+            found = self.ascend(state, batch.observation, normal[:, 1:], clock)
+        elif self.discrete:
+            found = self._cover_exactly(state, batch.observation, clock)
+        else:
+            found = self._cover(state, batch.observation, normal[:, 1:], clock)
+        return {"critic_loss": critic_loss, **found}
+
+    def _next_value(self, state: State, observation: Tensor, normal: Tensor) -> Tensor:
+        """v̄(s'), `(lanes, batch)`.
+
+        Args:
+            normal: of an update's actions, the first of which are a', `(lanes, 1 + num_samples,
+                batch, num_draws)`; for discrete actions none are needed.
+        """
+        outputs = self.actor(state["actor"], observation)
+        soft = state["alpha"] if self.statics["soft_q"] else 0.0
+        if self.discrete:
+            values = self.critic.values(state["target_critic"], observation)
+            expected = (self.softmax.probabilities(outputs) * values).sum(-1)
+            return expected + soft * self.softmax.entropy(outputs)
+        action, log_density, _ = self.policy.sample(outputs, normal[:, 0])
+        return self.critic.value(state["target_critic"], observation, action) - soft * log_density
+
+    def _cover(
+        self, state: State, observation: Tensor, normal: Tensor, clock: AdamClock
+    ) -> dict[str, Tensor]:
+        """One step on the forward divergence by weighted importance sampling."""
+        judged = self.judged(state, observation, normal)
+        ratio = judged.value / state["alpha"].unsqueeze(2) - judged.log_density
+        weight = self.num_samples * torch.softmax(ratio, 1)
+        actor_loss = self.raise_likelihood(state, observation, judged.raw, weight, clock)
+        return {"actor_loss": actor_loss, "entropy": -judged.log_density.mean((1, 2))}
+
+    def _cover_exactly(
+        self, state: State, observation: Tensor, clock: AdamClock
+    ) -> dict[str, Tensor]:
+        """One step on the forward divergence over all discrete actions."""
+        values = self.critic.values(state["critic"], observation)
+        boltzmann = torch.softmax(values / state["alpha"].unsqueeze(2), -1)
+
+        def loss(actor: Tensor) -> tuple[Tensor, Tensor]:
+            outputs = self.actor(actor, observation)
+            log_probability = self.softmax.log_probabilities(outputs)
+            return -(boltzmann * log_probability).sum(-1).mean(1), self.softmax.entropy(outputs)
+
+        actor_loss, entropy = self.descend(state, loss, clock)
+        return {"actor_loss": actor_loss, "entropy": entropy.mean(1)}

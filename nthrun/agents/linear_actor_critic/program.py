@@ -1,0 +1,217 @@
+"""Linear actor-critic with eligibility traces (Degris, Pilarski and Sutton, 2012, "Model-Free
+Reinforcement Learning with Continuous Action in Practice", algorithm 1).
+
+With x the binary features of s, n of which are active, v and u the critic's and actor's weights:
+
+    error        δ = r - r̄ + γ (1 - d) vᵀx(s') - vᵀx(s)
+    reward rate  r̄ ← r̄ + α_r δ
+    critic       e_v ← γλ e_v + x(s)                    v ← v + (α_v / n) δ e_v
+    actor        e_u ← γλ e_u + ∇_u log π(a|s)          u ← u + (α_u / n) δ e_u
+
+d is 1 for a terminal state and 0 for a truncated episode; traces are 0 where an episode begins.
+α_r > 0 is the average-reward setting, in which γ is 1 whatever the environment says; α_r = 0 is
+the discounted one, in which r̄ stays 0.
+
+Gaussian policy, for each component of an action in [-1, 1], with μ = u_μᵀx and σ = exp(u_σᵀx):
+
+    a = μ + σ ε, clamped by the environment's bounds only as it is taken
+    ∇ log π = ((a - μ)/σ² x, ((a - μ)²/σ² - 1) x) = (ε/σ x, (ε² - 1) x)
+
+Where `scaled`, each component's α_u is multiplied by its σ² of now, which undoes 1/σ². σ stays
+within [1/clip_stddev, clip_stddev]; clipping has no part in the gradient.
+
+Softmax policy over preferences h_i = u_iᵀx:
+
+    π(i) = exp h_i / Σ_j exp h_j          ∇_{u_j} log π(i) = ([i = j] - π(j)) x
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nthrun.agents.base import Experience, Noise, State, lane_column
+from nthrun.agents.linear import TileCoder, fade, learn, linear_state, values
+from nthrun.agents.networks import ActionScale
+from nthrun.agents.policies.softmax import drawn
+from nthrun.agents.sizes import tile_sizes
+from nthrun.specs.declaration import Setting
+from nthrun.specs.interface import Interface
+
+HALF_LOG_TWO_PI_E = 0.5 * math.log(2.0 * math.pi * math.e)
+
+
+class LinearActorCritic(ABC):
+    """What both share: row 0 of the weights is the critic, the others the policy's outputs.
+
+    `state["outputs"]`, `(lanes, rows)`, and `state["tiles"]` are those of the observation acted on:
+    the update that follows needs them, and weights do not change between.
+    """
+
+    num_outputs: int
+    num_agent_draws: int
+    num_replay_draws = 0
+    replay_capacity = 0
+
+    def __init__(self, statics: Setting, environment: Interface) -> None:
+        self.sizes = tile_sizes(statics, environment)
+        self.tiles = TileCoder(self.sizes, environment)
+
+    def initial_state(
+        self,
+        settings: Sequence[Setting],
+        gamma: float,
+        generators: Sequence[np.random.Generator],
+    ) -> State:
+        lanes, rows, active = len(settings), 1 + self.num_outputs, self.sizes.num_active
+        discounts = [1.0 if setting["avg_reward_lr"] else gamma for setting in settings]
+        decay = [d * setting["decay"] for d, setting in zip(discounts, settings, strict=True)]
+        return {
+            **linear_state(lanes, rows, self.sizes.num_features, lane_column(decay)),
+            "tiles": torch.zeros(lanes, 1, active, dtype=torch.int64),
+            "outputs": torch.zeros(lanes, rows),
+            "average_reward": torch.zeros(lanes, 1),
+            "discount": lane_column(discounts),
+            "critic_lr": lane_column([setting["critic_lr"] / active for setting in settings]),
+            "actor_lr": lane_column([setting["actor_lr"] / active for setting in settings]),
+            "avg_reward_lr": lane_column([setting["avg_reward_lr"] for setting in settings]),
+        }
+
+    def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
+        state["tiles"] = self.tiles(observation)
+        outputs = values(state["weights"], state["tiles"]).squeeze(1)
+        state["outputs"] = outputs
+        return self.sampled(outputs[:, 1:], noise.agent).unsqueeze(1)
+
+    def act_greedily(self, state: State, observation: Tensor) -> Tensor:
+        return self.mode(values(state["weights"][:, 1:], self.tiles(observation)))
+
+    def observe(self, state: State, experience: Experience, step: Tensor) -> None:
+        """`update` has the step too."""
+        del state, experience, step
+
+    def learns_at(self, step: int) -> bool:
+        return True
+
+    def update(
+        self, state: State, experience: Experience, ended: Tensor, noise: Noise, step: Tensor
+    ) -> dict[str, Tensor]:
+        outputs = state["outputs"]
+        error = self._error(state, experience, outputs[:, :1])
+        action = experience.action.squeeze(1)
+        score, scale, entropy = self.score(outputs[:, 1:], noise.agent, action)
+        increase = torch.cat((torch.ones_like(error), score), 1).unsqueeze(2)
+        rate = torch.cat((state["critic_lr"], state["actor_lr"] * scale), 1) * error
+        tiles = state["tiles"].expand(-1, 1 + self.num_outputs, -1)
+        increase = increase.expand(tiles.shape)
+        rate = rate.unsqueeze(2)
+        learn(state["weights"], state["traces"], fade(state, ended), tiles, increase, rate)
+        state["average_reward"].addcmul_(state["avg_reward_lr"], error)
+        return {"td_error": error.squeeze(1), "entropy": entropy}
+
+    def learned_params(self, state: State) -> dict[str, Tensor]:
+        weights = state["weights"][..., : self.sizes.num_features]
+        named = {"critic.weight": weights[:, 0]} | self.named_actor(weights[:, 1:])
+        return named | {"average_reward": state["average_reward"]}
+
+    @abstractmethod
+    def sampled(self, outputs: Tensor, normal: Tensor) -> Tensor:
+        """The action taken, `(lanes, action_dim)`, for outputs `(lanes, num_outputs)`."""
+
+    @abstractmethod
+    def mode(self, outputs: Tensor) -> Tensor:
+        """The likeliest action, `(lanes, episodes, action_dim)`."""
+
+    @abstractmethod
+    def score(
+        self, outputs: Tensor, normal: Tensor, action: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What log π(a|s) says of its outputs at the action taken.
+
+        Returns:
+            its gradient and factors of the step size, `(lanes, num_outputs)` both, and the policy's
+            entropy, `(lanes,)`.
+        """
+
+    @abstractmethod
+    def named_actor(self, weights: Tensor) -> dict[str, Tensor]:
+        """The actor's weights by name."""
+
+    def _error(self, state: State, experience: Experience, value: Tensor) -> Tensor:
+        """δ, `(lanes, 1)`."""
+        next_tiles = self.tiles(experience.next_observation)
+        next_value = values(state["weights"][:, :1], next_tiles).squeeze(1)
+        going_on = 1.0 - experience.terminated.squeeze(1)
+        reward = experience.reward.squeeze(1) - state["average_reward"]
+        return reward + state["discount"] * going_on * next_value - value
+
+
+class GaussianActorCritic(LinearActorCritic):
+    """`linearAC`: rows 1.. are the means of the action's components, then their log σ."""
+
+    def __init__(self, statics: Setting, environment: Interface) -> None:
+        super().__init__(statics, environment)
+        self.scaled: bool = statics["scaled"]
+        self.max_log_std = math.log(statics["clip_stddev"])
+        self.scale = ActionScale(environment)
+        self.num_outputs = 2 * environment.action_dim
+        self.num_agent_draws = environment.action_dim
+
+    def sampled(self, outputs: Tensor, normal: Tensor) -> Tensor:
+        mean, log_std = self._split(outputs)
+        action = torch.addcmul(mean, log_std.exp(), normal)
+        return self.scale.to_environment(action.clamp(-1.0, 1.0))
+
+    def mode(self, outputs: Tensor) -> Tensor:
+        return self.scale.to_environment(self._split(outputs)[0].clamp(-1.0, 1.0))
+
+    def score(
+        self, outputs: Tensor, normal: Tensor, action: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        _, log_std = self._split(outputs)
+        score = torch.cat((normal * torch.exp(-log_std), normal * normal - 1.0), 1)
+        variance = torch.exp(2.0 * log_std)
+        scale = torch.cat((variance, variance), 1) if self.scaled else torch.ones_like(score)
+        return score, scale, (log_std + HALF_LOG_TWO_PI_E).sum(1)
+
+    def named_actor(self, weights: Tensor) -> dict[str, Tensor]:
+        mean, log_std = weights.chunk(2, 1)
+        return {"actor.mean_weight": mean, "actor.log_std_weight": log_std}
+
+    def _split(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_std = outputs.chunk(2, -1)
+        return mean, log_std.clamp(-self.max_log_std, self.max_log_std)
+
+
+class SoftmaxActorCritic(LinearActorCritic):
+    """`SoftmaxAC`: rows 1.. are the preferences of the actions."""
+
+    num_agent_draws = 1
+
+    def __init__(self, statics: Setting, environment: Interface) -> None:
+        super().__init__(statics, environment)
+        self.num_outputs = environment.num_actions
+
+    def sampled(self, outputs: Tensor, normal: Tensor) -> Tensor:
+        return drawn(torch.softmax(outputs, -1), normal)
+
+    def mode(self, outputs: Tensor) -> Tensor:
+        return outputs.argmax(-1, keepdim=True).to(outputs.dtype)
+
+    def score(
+        self, outputs: Tensor, normal: Tensor, action: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        probability = torch.softmax(outputs, -1)
+        number = torch.arange(self.num_outputs, device=outputs.device)
+        score = (number == action).to(outputs.dtype) - probability
+        surprise = -torch.log(probability.clamp(min=torch.finfo(outputs.dtype).tiny))
+        entropy = (probability * surprise).sum(1)
+        return score, torch.ones_like(score), entropy
+
+    def named_actor(self, weights: Tensor) -> dict[str, Tensor]:
+        return {"actor.weight": weights}

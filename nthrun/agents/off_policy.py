@@ -1,0 +1,289 @@
+"""Agents that learn critics from replay, with targets that follow networks slowly.
+
+    critic   y = r + γ (1 - d) v̄(s'),    J_Q(θ) = E[(Q(s, a) - y)²]
+    target   θ̄ ← θ̄ + τ (θ - θ̄)
+
+What the next state's value v̄ is, and what else is learned, is each agent's own. d is 1 for a
+terminal state and 0 for a truncated episode. Actor-critics have an actor beside the critic: a
+network that puts out the parameters of a policy. Networks see actions in [-1, 1], or the number of
+a discrete one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nthrun.agents.base import (
+    AdamClock,
+    Experience,
+    Noise,
+    State,
+    adam_state,
+    adam_step,
+    gradient,
+    lane_column,
+    recall,
+    store,
+)
+from nthrun.agents.networks import MLP, ActionScale
+from nthrun.agents.policies.base import Policy, uniform_of
+from nthrun.agents.policies.beta import Beta
+from nthrun.agents.policies.gaussian import Gaussian, SquashedGaussian, SquashedGaussianMixture
+from nthrun.agents.policies.softmax import Softmax
+from nthrun.agents.sizes import critic_shape, policy_spec, row_widths
+from nthrun.specs.declaration import Setting
+from nthrun.specs.interface import Interface
+
+
+class OffPolicyAgent:
+    """Replay, a critic, and whatever networks an agent adds.
+
+    Attributes:
+        columns: hyperparameters that are numbers of a lane, held in its state by name.
+        networks: name -> network, all learned by Adam; the state has their parameters by name.
+        targets: name of a target -> name of the network it follows.
+    """
+
+    columns: tuple[str, ...] = ("tau", "critic_lr")
+    num_agent_draws: int
+
+    def __init__(self, statics: Setting, environment: Interface) -> None:
+        self.statics = statics
+        self.batch_size: int = statics["batch_size"]
+        self.replay_capacity: int = statics["replay_capacity"]
+        self.num_replay_draws = self.batch_size
+        self.widths = row_widths(environment)
+        self.actions = Actions(environment)
+        self.critic = Critic(statics, environment)
+        self.networks: dict[str, MLP] = {"critic": self.critic.network}
+        self.targets = {"target_critic": "critic"}
+
+    def initial_state(
+        self,
+        settings: Sequence[Setting],
+        gamma: float,
+        generators: Sequence[np.random.Generator],
+    ) -> State:
+        """See `Agent`."""
+        lanes = len(settings)
+        rows: dict[str, list[np.ndarray]] = {name: [] for name in self.networks}
+        for generator in generators:
+            for name, network in self.networks.items():
+                rows[name].append(network.initial(generator, self.statics["weight_init"]))
+        learned = {name: torch.from_numpy(np.stack(row)) for name, row in rows.items()}
+        return {
+            **learned,
+            **adam_state(settings, learned),
+            **{target: learned[name].clone() for target, name in self.targets.items()},
+            **{name: lane_column([s[name] for s in settings]) for name in self.columns},
+            "replay": torch.zeros(lanes, self.replay_capacity, sum(self.widths)),
+            "gamma": lane_column([gamma] * lanes),
+        }
+
+    def observe(self, state: State, experience: Experience, step: Tensor) -> None:
+        """See `Agent`."""
+        store(state["replay"], experience, step)
+
+    def learns_at(self, step: int) -> bool:
+        """See `Agent`."""
+        first: int = self.statics["steps_before_learning"]
+        return step >= first
+
+    def learned_params(self, state: State) -> dict[str, Tensor]:
+        """See `Agent`."""
+        named: dict[str, Tensor] = {}
+        for name in (*self.networks, *self.targets):
+            network = self.networks[self.targets.get(name, name)]
+            named |= network.named(state[name], f"{name}.")
+        return named
+
+    def explored(self, action: Tensor, uniform: Tensor, step: Tensor) -> Tensor:
+        """The action, or a uniform one in the first steps."""
+        exploration: int = self.statics["uniform_exploration_steps"]
+        return torch.where(step < exploration, uniform, action) if exploration else action
+
+    def recalled(self, state: State, noise: Noise) -> Experience:
+        """The batch of an update, its actions in [-1, 1]."""
+        batch = recall(state["replay"], self.widths, noise.replay)
+        return batch._replace(action=self.actions.to_unit(batch.action))
+
+    def update_critic(
+        self, state: State, batch: Experience, next_value: Tensor, clock: AdamClock
+    ) -> Tensor:
+        """One step on J_Q; returns it, `(lanes,)`.
+
+        Args:
+            next_value: v̄(s'), `(lanes, batch)`.
+        """
+        gamma = state["gamma"]
+        discount = gamma - gamma * batch.terminated.squeeze(-1)
+        target = batch.reward.squeeze(-1) + discount * next_value
+
+        def loss(critic: Tensor) -> tuple[Tensor, Tensor]:
+            error = self.critic.value(critic, batch.observation, batch.action) - target
+            return (error * error).mean(1), error
+
+        critic_loss, _, slope = gradient(loss, state["critic"])
+        adam_step(state, "critic", slope, state["critic_lr"], clock)
+        return critic_loss
+
+    def update_targets(self, state: State, step: Tensor) -> None:
+        """Move every target towards its network, at every `target_update_interval`-th step."""
+        weight = state["tau"]
+        if (interval := self.statics["target_update_interval"]) != 1:
+            weight = weight * (step % interval == 0)
+        for target, name in self.targets.items():
+            state[target].lerp_(state[name], weight)
+
+
+def largest(values: Tensor, count: int, axis: int) -> Tensor:
+    """Places of the `count` largest values along an axis, in order, the first of equals first."""
+    order: Tensor = values.sort(stable=True, dim=axis, descending=True).indices
+    return order.narrow(axis, 0, count)
+
+
+class Critic:
+    """Q(s, a): one output for a state and a continuous action, or one for each discrete action."""
+
+    def __init__(self, statics: Setting, environment: Interface) -> None:
+        shape = critic_shape(statics, environment)
+        self.network = MLP(shape.in_dim, shape.hidden, shape.out_dim, statics["activation"])
+        self._discrete = environment.discrete
+
+    def value(self, parameters: Tensor, observation: Tensor, action: Tensor) -> Tensor:
+        """Q(s, a), `(lanes, batch)`.
+
+        Args:
+            parameters: `(lanes, P)`.
+            observation: `(lanes, batch, observation_dim)`.
+            action: in [-1, 1], `(lanes, batch, action_dim)`, or the number of a discrete one.
+        """
+        if self._discrete:
+            values = self.values(parameters, observation)
+            return values.gather(-1, action.long()).squeeze(-1)
+        return self.network(parameters, torch.cat((observation, action), -1)).squeeze(-1)
+
+    def values(self, parameters: Tensor, observation: Tensor) -> Tensor:
+        """Q(s, a) of every discrete action, `(lanes, batch, num_actions)`."""
+        return self.network(parameters, observation)
+
+    def values_of(self, parameters: Tensor, observation: Tensor, action: Tensor) -> Tensor:
+        """Q(s, a) of several continuous actions of each state, `(lanes, count, batch)`.
+
+        Args:
+            observation: `(lanes, batch, observation_dim)`.
+            action: `(lanes, count, batch, action_dim)`.
+        """
+        states = observation.unsqueeze(1).expand(*action.shape[:-1], -1)
+        return self.value(parameters, states.flatten(1, 2), action.flatten(1, 2)).view(
+            action.shape[:-1]
+        )
+
+
+class Actions:
+    """The actions of an environment.
+
+    Attributes:
+        size: components of a continuous action; 1 for a discrete one.
+    """
+
+    def __init__(self, environment: Interface) -> None:
+        self.size = environment.action_dim
+        self._num_actions = environment.num_actions
+        self._scale = None if environment.discrete else ActionScale(environment)
+
+    def uniform(self, normal: Tensor) -> Tensor:
+        """Uniform actions `(lanes, batch, size)` from as many standard normal numbers.
+
+        2 Φ(z) - 1 for each component, or ⌊Φ(z) num_actions⌋.
+        """
+        if self._scale is None:
+            return torch.floor(uniform_of(normal) * self._num_actions)
+        return torch.erf(normal * math.sqrt(0.5))
+
+    def to_environment(self, action: Tensor) -> Tensor:
+        """Actions as the environment takes them."""
+        return action if self._scale is None else self._scale.to_environment(action)
+
+    def to_unit(self, action: Tensor) -> Tensor:
+        """The inverse of `to_environment`."""
+        return action if self._scale is None else self._scale.to_unit(action)
+
+
+POLICIES: dict[str, type[Policy]] = {
+    "SquashedGaussian": SquashedGaussian,
+    "Gaussian": Gaussian,
+    "Beta": Beta,
+    "SquashedGaussianMixture": SquashedGaussianMixture,
+}
+"""policy_type -> class."""
+
+
+class ActorCriticAgent(OffPolicyAgent):
+    """Acts by a policy over continuous actions, `policy`, or over discrete ones, `softmax`.
+
+    Attributes:
+        actor: state -> parameters of the policy.
+        discrete: whether actions are discrete; the policy that there is not must not be used.
+        num_draws: standard normal numbers that a sampled action takes.
+    """
+
+    policy: Policy
+    softmax: Softmax
+
+    def __init__(self, statics: Setting, environment: Interface) -> None:
+        super().__init__(statics, environment)
+        spec = policy_spec(statics, environment)
+        self.discrete, self.num_draws = environment.discrete, spec.num_draws
+        if self.discrete:
+            self.softmax = Softmax(spec)
+        else:
+            self.policy = POLICIES[spec.policy_type](spec)
+        hidden, activation = (statics["hidden_dim"],) * 2, statics["activation"]
+        self.actor = MLP(environment.observation_dim, hidden, spec.num_outputs, activation)
+        self.networks["actor"] = self.actor
+
+    def initial_state(
+        self,
+        settings: Sequence[Setting],
+        gamma: float,
+        generators: Sequence[np.random.Generator],
+    ) -> State:
+        """See `Agent`."""
+        state = super().initial_state(settings, gamma, generators)
+        rates = [s["actor_lr_scale"] * s["critic_lr"] for s in settings]
+        return state | {"actor_lr": lane_column(rates)}
+
+    def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
+        """See `Agent`; uses the first `num_draws` numbers."""
+        normal = noise.agent[:, None, : self.num_draws]
+        action = self.sampled(state["actor"], observation, normal)
+        uniform = self.actions.uniform(normal[..., : self.actions.size])
+        return self.actions.to_environment(self.explored(action, uniform, step))
+
+    def act_greedily(self, state: State, observation: Tensor) -> Tensor:
+        """See `Agent`."""
+        policy = self.softmax if self.discrete else self.policy
+        action = policy.mode(self.actor(state["actor"], observation))
+        return self.actions.to_environment(action)
+
+    def sampled(self, actor: Tensor, observation: Tensor, normal: Tensor) -> Tensor:
+        """Actions of the policy, `(lanes, batch, size)`.
+
+        Args:
+            actor: its parameters, `(lanes, P)`.
+            observation: `(lanes, batch, observation_dim)`.
+            normal: `(lanes, batch, num_draws)`.
+        """
+        policy = self.softmax if self.discrete else self.policy
+        return policy.sample_action(self.actor(actor, observation), normal)
+
+    def draws(self, normal: Tensor, count: int) -> Tensor:
+        """Numbers for `count` actions of every state, `(lanes, count, batch, num_draws)`."""
+        split: Tensor = normal.unflatten(1, (count, self.batch_size, self.num_draws))
+        return split

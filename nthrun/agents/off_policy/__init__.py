@@ -1,1 +1,0 @@
-"""What agents share that learn one critic from replay."""

@@ -1,0 +1,92 @@
+"""Uniform actions, learning nothing.
+
+In training an action is uniform and independent. In evaluation agents get no random numbers, so
+there the action is a function of the observation s, drawn for each run,
+
+    u = frac(b + Σ_i w_i y_i),  y_i = sign(s_i) log(1 + |s_i|),  w_i ~ 10³ N(0, 1),  b uniform
+
+for each component: uniform over many observations, the same whenever one returns. y keeps the
+digits of the fraction where observations are large.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nthrun.agents.base import Experience, Noise, State
+from nthrun.agents.networks import ActionScale
+from nthrun.agents.policies.base import LARGEST_BELOW_ONE, uniform_of
+from nthrun.specs.declaration import Setting
+from nthrun.specs.interface import Interface
+
+FREQUENCY = 1000.0
+
+
+class RandomAgent:
+    """Acts uniformly; its state is only what evaluation needs."""
+
+    num_replay_draws = 0
+    replay_capacity = 0
+
+    def __init__(self, statics: Setting, environment: Interface) -> None:
+        self.num_agent_draws = environment.action_dim
+        self.num_actions = environment.num_actions
+        self.observation_dim = environment.observation_dim
+        self.scale = None if environment.discrete else ActionScale(environment)
+
+    def initial_state(
+        self,
+        settings: Sequence[Setting],
+        gamma: float,
+        generators: Sequence[np.random.Generator],
+    ) -> State:
+        """See `Agent`."""
+        size = self.num_agent_draws
+        weights = [
+            FREQUENCY * g.standard_normal((size, self.observation_dim), dtype=np.float32)
+            for g in generators
+        ]
+        offsets = [g.random((1, size), dtype=np.float32) for g in generators]
+        return {
+            "evaluation.weight": torch.from_numpy(np.stack(weights).astype(np.float32)),
+            "evaluation.offset": torch.from_numpy(np.stack(offsets)),
+        }
+
+    def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
+        """See `Agent`."""
+        return self._action(uniform_of(noise.agent.unsqueeze(1)))
+
+    def act_greedily(self, state: State, observation: Tensor) -> Tensor:
+        """See `Agent`."""
+        size = torch.log1p(observation.abs())
+        tamed = torch.where(observation < 0.0, -size, size)
+        products = tamed.unsqueeze(2) * state["evaluation.weight"].unsqueeze(1)
+        return self._action(torch.remainder(state["evaluation.offset"] + products.sum(-1), 1.0))
+
+    def observe(self, state: State, experience: Experience, step: Tensor) -> None:
+        """See `Agent`; keeps nothing."""
+
+    def learns_at(self, step: int) -> bool:
+        """See `Agent`; never."""
+        return False
+
+    def update(
+        self, state: State, experience: Experience, ended: Tensor, noise: Noise, step: Tensor
+    ) -> dict[str, Tensor]:
+        """See `Agent`; nothing to learn or to report."""
+        return {}
+
+    def learned_params(self, state: State) -> dict[str, Tensor]:
+        """See `Agent`; none."""
+        return {}
+
+    def _action(self, uniform: Tensor) -> Tensor:
+        """Actions `(lanes, batch, size)` from numbers in [0, 1], of which 1 comes of rounding."""
+        uniform = uniform.clamp(max=LARGEST_BELOW_ONE)
+        if self.scale is None:
+            return torch.floor(uniform * self.num_actions)
+        return self.scale.to_environment(2.0 * uniform - 1.0)

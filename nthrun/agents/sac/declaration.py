@@ -1,0 +1,178 @@
+"""What a spec may say of SAC, and what a lane costs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nthrun.agents.fields import (
+    ACTOR_LR_SCALE,
+    CLIP_STDDEV,
+    CRITIC_LR,
+    NUM_SAMPLES,
+    RULES,
+    SCHEDULE,
+    TAU,
+    policy_type,
+)
+from nthrun.agents.sizes import POLICY_ACTIONS, actor_shape, critic_shape, policy_spec, row_widths
+from nthrun.specs.declaration import AgentDeclaration, Setting
+from nthrun.specs.field import Field
+from nthrun.specs.fitting import FitsPolicies
+from nthrun.specs.footprint import AgentFootprint
+from nthrun.specs.interface import Interface
+
+
+def num_critics(setting: Setting) -> int:
+    """Critics that are learned."""
+    return 2 if setting["double_q"] else 1
+
+
+def num_baseline_actions(setting: Setting) -> int:
+    """Actions sampled in a state for the baseline, which only likelihood ratios have."""
+    reparam, baseline_actions = setting["reparam_baseline"]
+    return 0 if reparam else baseline_actions
+
+
+def num_agent_draws(setting: Setting, environment: Interface) -> int:
+    """Standard normal numbers of a step.
+
+    One action is taken; for every state of the batch, one is sampled for the critic's target,
+    and those of the actor's update. Expectations over discrete actions need none.
+    """
+    draws = policy_spec(setting, environment).num_draws
+    if environment.discrete:
+        return draws
+    batch_size: int = setting["batch_size"]
+    num_samples: int = setting["num_samples"]
+    return draws * (1 + batch_size * (1 + num_samples + num_baseline_actions(setting)))
+
+
+FLOAT_BYTES = 4
+NUM_METRICS = 3  # critic loss, actor loss, entropy
+NUM_COLUMNS = 5  # gamma, tau and three step sizes
+ADAM_BLOCKS = 3  # a parameter, its mean and its square
+ADAM_COLUMNS = 6  # betas, 1 - betas and powers, two each
+UPDATE_LAYERS = 3
+"""Rows of every layer's width that an update holds at once for each step of its batch, and of
+every sampled action's noise and parameters."""
+UPDATE_BLOCKS = 4
+"""Rows as long as the critics' parameters, or the actor's if that has more, that it holds: their
+gradient and Adam's temporaries."""
+
+
+def sac_footprint(setting: Setting, environment: Interface) -> AgentFootprint:
+    """The cost of one lane of given static hyperparameters."""
+    actor, critic = actor_shape(setting, environment), critic_shape(setting, environment)
+    critics = num_critics(setting) * critic.num_params()
+    learned = actor.num_params() + critics + 1  # log alpha is the last
+    state = ADAM_BLOCKS * learned + ADAM_COLUMNS + critics + NUM_COLUMNS
+    named = actor.num_learned() + 2 * num_critics(setting) * critic.num_learned() + 1
+    row = sum(row_widths(environment))
+    update = _batch_floats(setting, environment)
+    update += UPDATE_BLOCKS * max(critics, actor.num_params())
+    return AgentFootprint(
+        state_bytes=FLOAT_BYTES * state,
+        learned_bytes=FLOAT_BYTES * named,
+        replay_capacity=setting["replay_capacity"],
+        replay_row_bytes=FLOAT_BYTES * row,
+        num_agent_draws=num_agent_draws(setting, environment),
+        num_replay_draws=setting["batch_size"],
+        num_metrics=NUM_METRICS,
+        update_bytes=FLOAT_BYTES * update,
+        acting_bytes=FLOAT_BYTES * UPDATE_LAYERS * sum(actor.widths()),
+    )
+
+
+def _batch_floats(setting: Setting, environment: Interface) -> int:
+    """Numbers that an update holds of its batch and of the actions it samples."""
+    spec = policy_spec(setting, environment)
+    batch: int = setting["batch_size"]
+    actor = sum(actor_shape(setting, environment).widths())
+    critics = num_critics(setting) * sum(critic_shape(setting, environment).widths())
+    judged = _num_judged(setting, environment) * (critics + spec.num_draws + spec.num_outputs)
+    return UPDATE_LAYERS * batch * (sum(row_widths(environment)) + actor + judged)
+
+
+def _num_judged(setting: Setting, environment: Interface) -> int:
+    """Actions of a state that the critics judge at once."""
+    if environment.discrete:
+        return 1
+    spec = policy_spec(setting, environment)
+    num_samples: int = setting["num_samples"]
+    if setting["reparam_baseline"][0]:
+        return num_samples * spec.num_strata
+    return max(num_samples, num_baseline_actions(setting))
+
+
+SAC = AgentDeclaration(
+    name="SAC",
+    program="nthrun.agents.sac.program:SoftActorCritic",
+    footprint=sac_footprint,
+    fits=FitsPolicies(POLICY_ACTIONS),
+    doc="Soft actor-critic with one critic or two and a fixed or tuned temperature.",
+    source=(
+        'Haarnoja et al., 2018, "Soft Actor-Critic Algorithms and Applications"; for discrete '
+        'actions Christodoulou, 2019, "Soft Actor-Critic for Discrete Action Settings"'
+    ),
+    rules=RULES,
+    hyperparameters=(
+        policy_type(*POLICY_ACTIONS),
+        Field(
+            "num_components",
+            "int",
+            2,
+            "components of a SquashedGaussianMixture; without effect for other policies",
+            minimum=1,
+            maximum=1000,
+            static=True,
+        ),
+        Field(
+            "reparam_baseline",
+            "parts",
+            (True, 0),
+            "gradient of the actor: reparameterised, or else by likelihood ratios less the mean "
+            "of baseline_actions sampled actions; without effect for Softmax",
+            parts=(
+                Field("reparam", "bool", True, "whether actions are reparameterised"),
+                Field(
+                    "baseline_actions",
+                    "int",
+                    0,
+                    "actions of a likelihood ratio's baseline; 0 is no baseline",
+                    minimum=0,
+                    maximum=10**6,
+                ),
+            ),
+            static=True,
+        ),
+        replace(NUM_SAMPLES, default=1, maximum=10**6),
+        Field(
+            "soft_q",
+            "bool",
+            True,
+            "whether the critic's target has the policy's entropy",
+            static=True,
+        ),
+        Field(
+            "double_q",
+            "bool",
+            True,
+            "two critics and the smaller of their values, or one critic",
+            static=True,
+        ),
+        replace(CRITIC_LR, default=3e-4),
+        ACTOR_LR_SCALE,
+        Field("alpha", "float", 0.2, "temperature; its first value if it is tuned", above=0),
+        Field("automatic_entropy_tuning", "bool", True, "whether to tune alpha", static=True),
+        Field(
+            "alpha_lr",
+            "float",
+            3e-4,
+            "step size of log alpha; without effect if alpha is not tuned",
+            minimum=0,
+        ),
+        replace(CLIP_STDDEV, doc=f"{CLIP_STDDEV.doc} and Beta"),
+        replace(TAU, default=0.005),
+        *SCHEDULE,
+    ),
+)

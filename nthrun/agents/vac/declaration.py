@@ -1,0 +1,43 @@
+"""What a spec may say of vanilla actor-critic, and what a lane costs."""
+
+from dataclasses import replace
+
+from nthrun.agents.fields import (
+    ACTOR_LR_SCALE,
+    CLIP_STDDEV,
+    CRITIC_LR,
+    LEARNING,
+    NUM_SAMPLES,
+    RULES,
+    policy_type,
+    temperature,
+)
+from nthrun.agents.off_policy_footprint import sampling_footprint
+from nthrun.specs.declaration import AgentDeclaration
+from nthrun.specs.fitting import FitsPolicies
+
+VAC = AgentDeclaration(
+    name="VAC",
+    program="nthrun.agents.vac.program:VanillaActorCritic",
+    footprint=sampling_footprint,
+    fits=FitsPolicies(
+        {"Gaussian": "continuous", "SquashedGaussian": "continuous", "Softmax": "discrete"}
+    ),
+    doc="Actor-critic by the likelihood-ratio policy gradient with action values, "
+    "entropy-regularised.",
+    source='Sutton, 1984, as the baseline in Neumann et al., 2023, "Greedy Actor-Critic"',
+    rules=RULES,
+    hyperparameters=(
+        policy_type("Gaussian", "SquashedGaussian", "Softmax"),
+        CRITIC_LR,
+        ACTOR_LR_SCALE,
+        temperature(0.1, "weight of the policy's entropy"),
+        replace(
+            NUM_SAMPLES,
+            doc="actions sampled in a state to update the actor, each scored with the others as "
+            "its baseline; 1 is no baseline; without effect for Softmax",
+        ),
+        CLIP_STDDEV,
+        *LEARNING,
+    ),
+)
