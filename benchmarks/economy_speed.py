@@ -28,7 +28,7 @@ from training_speed import BACKENDS, Contestant, advancing, measure
 
 from nthrun.agents.registry import AGENTS
 from nthrun.compiler.kernel import Kernel
-from nthrun.environments.bewley.described import chain_of
+from nthrun.environments.bewley.ability import chain_of
 from nthrun.environments.ghm.declaration import calibration_of, rules_of
 from nthrun.environments.registry import ENVIRONMENTS
 from nthrun.planning.experiment_spec import ExperimentSpec

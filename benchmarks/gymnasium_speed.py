@@ -26,7 +26,7 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # nthrun from this checkout
 
 from nthrun.agents.base import Experience, Noise, State
-from nthrun.environments.from_gymnasium.making import make
+from nthrun.environments.from_gymnasium.declaration import make
 from nthrun.planning.experiment_spec import experiment_spec_of
 from nthrun.planning.machine import cpu_model
 from nthrun.planning.memory_estimate import BLOCK_STEPS

@@ -24,7 +24,7 @@ from nthrun.analysis.figures.saving import require_kind, save_as
 from nthrun.commands.decision_rules import View, rule_picture
 from nthrun.commands.entry import execute
 from nthrun.commands.figure_data import demo_files
-from nthrun.environments.bewley.rule_cuts import VARIED
+from nthrun.environments.bewley.decision_rules import VARIED
 from nthrun.training.saved_policy import read_learned
 
 DEMO = "solvers/Bewley_euler_quadrature.h5"

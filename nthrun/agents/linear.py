@@ -36,7 +36,7 @@ from torch import Tensor
 from nthrun.agents.base import State
 from nthrun.agents.linear_footprint import padded
 from nthrun.agents.sizes import TileSizes
-from nthrun.environments.constants import Constants
+from nthrun.environments.tensors import Constants
 from nthrun.specs.interface import Interface
 
 

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from nthrun.agents.base import State
 from nthrun.agents.sizes import MLPShape
-from nthrun.environments.constants import Constants
+from nthrun.environments.tensors import Constants
 from nthrun.specs.interface import Interface
 
 

@@ -9,20 +9,22 @@ import numpy as np
 from torch import Tensor
 
 from nthrun.analysis.figures.decision_rules import Line, RulePicture
-from nthrun.environments.bewley.coefficients import calibration_of
-from nthrun.environments.bewley.described import chain_of
-from nthrun.environments.bewley.exact_rules import Stationary, rule_at_prices, stationary
-from nthrun.environments.bewley.households import prices
-from nthrun.environments.bewley.rule_cuts import (
+from nthrun.environments.bewley.ability import chain_of
+from nthrun.environments.bewley.calibration import Array
+from nthrun.environments.bewley.decision_rules import (
     DEFAULT_WEALTH,
-    Array,
     Choice,
     Rule,
     Situation,
     States,
+    Stationary,
     cut,
     require_within,
+    rule_at_prices,
+    stationary,
 )
+from nthrun.environments.bewley.declaration import calibration_of
+from nthrun.environments.bewley.household_torch import prices
 from nthrun.errors import NthrunError
 from nthrun.training.saved_policy import Learned, Policy, last_evaluation, restored
 

@@ -12,10 +12,10 @@ from nthrun.agents.ghm_oracles.program import TABLES, DynamicProgramme
 from nthrun.agents.mc_pg.program import MonteCarloPolicyGradient
 from nthrun.agents.networks import normalised
 from nthrun.analysis.figures.policy_map import MapPicture, Surface
+from nthrun.environments.ghm.calibration import Rules
 from nthrun.environments.ghm.declaration import calibration_of, rules_of
 from nthrun.environments.ghm.dynamic_programme import Optimum
 from nthrun.environments.ghm.free_boundary import FreeBoundary, solve
-from nthrun.environments.ghm.rules import Rules
 from nthrun.errors import NthrunError, SpecError
 from nthrun.training.saved_policy import Learned, Policy, restored
 

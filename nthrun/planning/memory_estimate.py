@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nthrun.environments.hosting import SEED_DRAWS
+from nthrun.environments.host_environment import SEED_DRAWS
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.specs.declaration import Setting
 from nthrun.specs.environment_spec import EnvironmentSpec, requested_series

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nthrun.agents.base import Agent, Experience, Noise, Solver, State
 from nthrun.environments.base import Environment, HostEnvironment, Transition
-from nthrun.environments.hosting import SEED_DRAWS
+from nthrun.environments.host_environment import SEED_DRAWS
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.memory_estimate import block_steps
 from nthrun.planning.packs import Pack

@@ -10,11 +10,10 @@ import torch
 from environments.worlds import spec_of, world_of
 
 from nthrun.agents.bewley_oracle.program import EndogenousGrid
-from nthrun.environments.bewley.calibration import Calibration
-from nthrun.environments.bewley.coefficients import calibration_of
+from nthrun.environments.bewley.calibration import Calibration, output
+from nthrun.environments.bewley.declaration import calibration_of
+from nthrun.environments.bewley.distribution import Grids
 from nthrun.environments.bewley.equilibrium import solve
-from nthrun.environments.bewley.grids import Grids
-from nthrun.environments.bewley.prices import output
 from nthrun.errors import NoSolutionError
 from nthrun.specs.environment_spec import EnvironmentSpec
 

@@ -14,7 +14,7 @@ from agents.solver_runs import SOLVERS, solver_spec
 from nthrun.agents.base import Noise, Solver, State
 from nthrun.agents.bewley_oracle.declaration import SOLVING_BYTES_PER_POINT
 from nthrun.agents.ghm_oracles.declaration import SOLVING_BYTES
-from nthrun.environments.ghm.oracle import best_return
+from nthrun.environments.ghm.dynamic_programme import best_return
 from nthrun.specs.declaration import load_program
 from nthrun.specs.footprint import AgentFootprint
 

@@ -11,7 +11,7 @@ import pytest
 from packs import train
 from processes import ROOT
 
-from nthrun.environments.from_dm_control.loading import control_suite, load_task
+from nthrun.environments.from_dm_control.declaration import control_suite, load_task
 from nthrun.environments.from_dm_control.program import ControlTask
 from nthrun.errors import DeviceError, SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of

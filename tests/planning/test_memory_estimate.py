@@ -10,7 +10,7 @@ import pytest
 from builders import make_experiment
 from packs import pack_of, small_spec, surroundings, train
 
-from nthrun.environments.hosting import HOST_BYTES
+from nthrun.environments.host_environment import HOST_BYTES
 from nthrun.planning.costs import SHARD_BYTES
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.planning.memory_estimate import EVALUATION_STEPS, lane_footprint

@@ -16,10 +16,15 @@ from processes import call
 
 from nthrun.analysis.figures.decision_rules import decision_rules_figure
 from nthrun.commands.decision_rules import View, rule_picture
-from nthrun.environments.bewley.calibration import Calibration, Technology
+from nthrun.environments.bewley.calibration import (
+    Calibration,
+    Taxes,
+    TaxSchedule,
+    Technology,
+    interest_rate,
+    wage,
+)
 from nthrun.environments.bewley.equilibrium import solve
-from nthrun.environments.bewley.prices import interest_rate, wage
-from nthrun.environments.bewley.taxes import Taxes, TaxSchedule
 from nthrun.errors import NthrunError
 from nthrun.training.saved_policy import Policy, last_evaluation, read_learned, restored
 from utils.plot_decision_rules import plot_decision_rules

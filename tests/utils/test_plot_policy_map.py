@@ -18,8 +18,7 @@ from processes import call
 from nthrun.analysis.figures.policy_map import policy_map_figure
 from nthrun.commands.policy_map import MapView, map_picture
 from nthrun.environments.ghm import dynamic_programme, free_boundary
-from nthrun.environments.ghm.calibration import Calibration
-from nthrun.environments.ghm.rules import Rules
+from nthrun.environments.ghm.calibration import Calibration, Rules
 from nthrun.errors import NthrunError
 from nthrun.training.saved_policy import read_learned, restored
 from utils.plot_policy_map import plot_policy_map

@@ -10,15 +10,16 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import Noise, State
-from nthrun.environments.bewley.ability_draws import AbilityDraws
-from nthrun.environments.bewley.coefficients import calibration_of
-from nthrun.environments.bewley.declaration import MOST_SAVED
-from nthrun.environments.bewley.described import chain_of
-from nthrun.environments.bewley.endogenous_grid import DecisionRules
-from nthrun.environments.bewley.equilibrium import solve_with
-from nthrun.environments.bewley.grids import Grids
-from nthrun.environments.bewley.measured import measured, measured_complete
-from nthrun.environments.bewley.steady_state import steady_rules
+from nthrun.environments.bewley.ability import chain_of
+from nthrun.environments.bewley.declaration import MOST_SAVED, calibration_of
+from nthrun.environments.bewley.distribution import Grids
+from nthrun.environments.bewley.equilibrium import (
+    complete_markets_measures,
+    equilibrium_measures,
+    solve_with,
+)
+from nthrun.environments.bewley.household_numpy import DecisionRules, steady_rules
+from nthrun.environments.bewley.household_torch import AbilityDraws
 from nthrun.specs.declaration import Setting
 from nthrun.specs.environment_spec import EnvironmentSpec
 
@@ -104,6 +105,6 @@ class EndogenousGrid:
         """Decision rules on the grid of masses, and the numbers of the equilibrium."""
         if len(self._chain.values) == 1:
             rules = steady_rules(self._calibration, self._grids.masses())
-            return rules, measured_complete(self._calibration) | {"oracle_gap": 0.0}
+            return rules, complete_markets_measures(self._calibration) | {"oracle_gap": 0.0}
         found = solve_with(self._calibration, self._chain, self._grids)
-        return found.rules, measured(found) | {"oracle_gap": 0.0}
+        return found.rules, equilibrium_measures(found) | {"oracle_gap": 0.0}

@@ -18,8 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nthrun.environments.bewley.ability import AbilityChain
-from nthrun.environments.bewley.calibration import Calibration
-from nthrun.environments.bewley.prices import capital_per_labour, interest_rate, wage
+from nthrun.environments.bewley.calibration import (
+    Calibration,
+    capital_per_labour,
+    interest_rate,
+    wage,
+)
 
 USUAL_RATE = 0.75
 """Of the interest rate of complete markets, what is expected."""

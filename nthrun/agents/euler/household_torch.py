@@ -1,6 +1,6 @@
 """What a household of the Bewley economy can do within a period, as tensors.
 
-The equations of `nthrun.environments.bewley.household`, for any shapes that broadcast.
+The equations of `nthrun.environments.bewley.household_numpy`, for any shapes that broadcast.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nthrun.environments.bewley.calibration import Calibration
-from nthrun.environments.bewley.households import (
+from nthrun.environments.bewley.household_torch import (
     LEAST_CONSUMPTION,
     TINY,
     kept,

@@ -24,18 +24,19 @@ from nthrun.agents.euler.declaration import Method, network_shape
 from nthrun.agents.euler.features import Features, scale_of
 from nthrun.agents.euler.household_torch import Circumstances, Household
 from nthrun.agents.networks import MLP, NORMALISER, normalised
-from nthrun.environments.bewley.ability import AbilityChain
-from nthrun.environments.bewley.ability_draws import AbilityDraws
+from nthrun.environments.bewley.ability import AbilityChain, chain_of
 from nthrun.environments.bewley.calibration import Calibration
-from nthrun.environments.bewley.coefficients import calibration_of
-from nthrun.environments.bewley.declaration import MOST_SAVED
-from nthrun.environments.bewley.described import chain_of
-from nthrun.environments.bewley.endogenous_grid import DecisionRules
-from nthrun.environments.bewley.equilibrium import Equilibrium, solve_with
-from nthrun.environments.bewley.grids import Grids
-from nthrun.environments.bewley.household import Household as ExactHousehold
-from nthrun.environments.bewley.households import TINY, prices
-from nthrun.environments.bewley.measured import NOTHING, measured
+from nthrun.environments.bewley.declaration import MOST_SAVED, calibration_of
+from nthrun.environments.bewley.distribution import Grids
+from nthrun.environments.bewley.equilibrium import (
+    NO_MEASURES,
+    Equilibrium,
+    equilibrium_measures,
+    solve_with,
+)
+from nthrun.environments.bewley.household_numpy import DecisionRules
+from nthrun.environments.bewley.household_numpy import Household as ExactHousehold
+from nthrun.environments.bewley.household_torch import TINY, AbilityDraws, prices
 from nthrun.errors import NoSolutionError
 from nthrun.specs.declaration import Setting
 from nthrun.specs.environment_spec import EnvironmentSpec
@@ -75,9 +76,9 @@ def measures(
     of its r from the exact solution's.
     """
     try:
-        numbers = measured(equilibrium_of(calibration, chain, rule))
+        numbers = equilibrium_measures(equilibrium_of(calibration, chain, rule))
     except NoSolutionError:
-        numbers = NOTHING
+        numbers = NO_MEASURES
     return numbers | {"oracle_gap": abs(numbers["r"] - exact_r)}
 
 

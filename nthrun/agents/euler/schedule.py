@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import State, lane_column
-from nthrun.environments.bewley.households import TINY
+from nthrun.environments.bewley.household_torch import TINY
 from nthrun.specs.declaration import Setting
 
 MEMORY = 0.98

@@ -28,9 +28,8 @@ from nthrun.agents.euler.schedule import (
     step_size,
 )
 from nthrun.agents.networks import MOMENTUM, NORMALISER, normaliser_state, update_normaliser
-from nthrun.environments.bewley.ability_draws import AbilityDraws
 from nthrun.environments.bewley.calibration import Calibration
-from nthrun.environments.bewley.households import TINY, Prices, prices, wage_at
+from nthrun.environments.bewley.household_torch import TINY, AbilityDraws, Prices, prices, wage_at
 from nthrun.specs.declaration import Setting
 from nthrun.specs.environment_spec import EnvironmentSpec
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nthrun.environments.ghm.declaration import FINE, SAFE, SOLVABLE
-from nthrun.environments.ghm.grid_shape import MAX_NODES
+from nthrun.environments.ghm.declaration import FINE, MAX_NODES, SAFE, SOLVABLE
 from nthrun.specs.declaration import AgentDeclaration, AtMost, Setting
 from nthrun.specs.field import Field
 from nthrun.specs.fitting import FitsModel, Misfit, ValuesOf

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from nthrun.analysis.figures.style import COLOURS, DOTS_PER_INCH
-from nthrun.environments.bewley.rule_cuts import Choice
+from nthrun.environments.bewley.decision_rules import Choice
 
 SIZE_INCHES = (7.6, 6.4)
 PANELS = {

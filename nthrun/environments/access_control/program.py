@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from nthrun.environments.base import Transition
-from nthrun.environments.starting import started
+from nthrun.environments.tensors import start_states
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 NUM_SERVERS = 10
@@ -30,7 +30,7 @@ class AccessControl:
     def reset(self, draws: Tensor) -> Tensor:
         """All servers free and a random customer, or the spec's start state."""
         free = torch.full_like(draws, NUM_SERVERS)
-        return started(self._spec, torch.cat((free, priority(draws)), -1))
+        return start_states(self._spec, torch.cat((free, priority(draws)), -1))
 
     def observe(self, state: Tensor) -> Tensor:
         """Free servers and priority, each as a share of the most there are."""

@@ -10,7 +10,7 @@ from nthrun.specs.field import Value
 from nthrun.specs.interface import Interface
 
 HIGH = (1.0, 1.0, 1.0, 1.0, 4.0 * math.pi, 9.0 * math.pi)
-VIEWER = "nthrun.environments.acrobot.viewer:AcrobotViewer"
+VIEWER = "nthrun.environments.viewer:AcrobotViewer"
 SOURCE = "Sutton (1996), Generalization in reinforcement learning, NeurIPS"
 
 

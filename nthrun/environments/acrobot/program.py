@@ -18,9 +18,8 @@ import math
 import torch
 from torch import Tensor
 
-from nthrun.environments.angles import wrap
 from nthrun.environments.base import Transition
-from nthrun.environments.starting import started
+from nthrun.environments.tensors import start_states, wrap
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 GRAVITY = 9.8
@@ -40,7 +39,7 @@ class Acrobot:
 
     def reset(self, draws: Tensor) -> Tensor:
         """Every number uniform on [-0.1, 0.1), or the spec's start state."""
-        return started(self._spec, 0.2 * draws - 0.1)
+        return start_states(self._spec, 0.2 * draws - 0.1)
 
     def observe(self, state: Tensor) -> Tensor:
         """(cos θ₁, sin θ₁, cos θ₂, sin θ₂, θ̇₁, θ̇₂)."""

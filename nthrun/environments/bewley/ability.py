@@ -8,16 +8,16 @@ were made with it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from nthrun.environments.bewley.calibration import AbilityProcess, Superstar
-from nthrun.environments.bewley.faults import fault, reject
-
-Array = NDArray[np.float64]
+from nthrun.environments.bewley.calibration import AbilityProcess, Array, Superstar, fault, reject
+from nthrun.environments.bewley.declaration import calibration_of
+from nthrun.specs.field import Value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,3 +108,14 @@ def stationary_shares(transition: Array) -> Array:
     for state in range(1, len(rates)):
         shares[state] = shares[:state] @ rates[:state, state]
     return np.asarray(shares / shares.sum())
+
+
+def chain_of(values: Mapping[str, Value]) -> AbilityChain:
+    """Rouwenhorst's chain, or that of v = 1 where `complete_markets` share all risk.
+
+    Args:
+        values: of the spec, dotted key -> value.
+    """
+    if values["complete_markets"]:
+        return AbilityChain(np.ones(1), np.ones((1, 1)), np.ones(1))
+    return rouwenhorst(calibration_of(values).ability, cast(int, values["ability_states"]))

@@ -1,20 +1,117 @@
-"""The coefficients of the Bewley model, and what they may be.
+"""The coefficients of the Bewley model, what they may be, and the prices that firms pay.
 
 Households maximise E Σ βᵗ [(c^(1-θ) - 1)/(1-θ) - χ l^(1+γ)/(1+γ)] subject to
-(1 + τ_c) c + a' = y - T_y(y) + a - T_a(a) + rebate, y = w v l + r a, a' >= 0; firms produce
-A K^α L^(1-α); capital loses δ of itself a period.
+(1 + τ_c) c + a' = y - T_y(y) + a - T_a(a) + rebate, y = w v l + r a, a' >= 0.
+
+What is kept of a base x is D(x) = (1 - τ) x^(1-ξ) / (1 - ξ), the tax T(x) = x - D(x); with ξ = 0
+it is proportional at the rate τ. Mi et al. (2023), TaxAI, arXiv 2309.16307, after Heathcote,
+Storesletten and Violante (2017), Optimal tax progressivity, QJE 132(4).
+
+Capital loses δ of itself a period. Firms produce Y = A K^α L^(1-α), and pay
+r = α A (K/L)^(α-1) - δ and w = (1 - α) A (K/L)^α.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from nthrun.environments.bewley.faults import fault, reject
-from nthrun.environments.bewley.taxes import Taxes
+import numpy as np
+from numpy.typing import NDArray
 
+from nthrun.errors import Fault, SpecError
+
+MODEL = "bewley"
+Array = NDArray[np.float64]
 INELASTIC = (1.0, 1.0)
 UNBOUNDED = (0.0, math.inf)
+
+
+def fault(key: str, value: object, allowed: str, hint: str = "") -> Fault:
+    """The fault of one coefficient: its name, what it is, and what is allowed."""
+    return Fault(MODEL, key, f"is {value}, allowed is {allowed}", hint)
+
+
+def reject(checks: Iterable[tuple[bool, Fault]]) -> None:
+    """Raise one `SpecError` with the faults of all checks that do not hold, if there are any."""
+    faults = [found for holds, found in checks if not holds]
+    if faults:
+        raise SpecError(faults)
+
+
+@dataclass(frozen=True, slots=True)
+class TaxSchedule:
+    """The tax on one base.
+
+    Attributes:
+        rate: τ, in [0, 1).
+        elasticity: ξ, in [0, 1): how fast the share that is kept falls in the base.
+    """
+
+    rate: float = 0.0
+    elasticity: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raise `SpecError` outside the ranges, and where τ = 0 goes with ξ > 0."""
+        rate, elasticity = self.rate, self.elasticity
+        gift = "T(x) = x - x^(1-ξ)/(1-ξ) is not 0 but pays small bases; set ξ = 0 for no tax"
+        reject(
+            [
+                (0 <= rate < 1, fault("tax rate τ", rate, "[0, 1)")),
+                (0 <= elasticity < 1, fault("tax elasticity ξ", elasticity, "[0, 1)")),
+                (
+                    not (rate == 0 and elasticity > 0),
+                    fault("tax elasticity ξ", elasticity, "0 where the tax rate τ is 0", gift),
+                ),
+            ]
+        )
+
+    def kept(self, base: Array) -> Array:
+        """D(x), for any x where ξ = 0, else for x >= 0; shaped like the base."""
+        if self.elasticity == 0:
+            return (1 - self.rate) * base
+        exponent = 1 - self.elasticity
+        return np.asarray((1 - self.rate) / exponent * base**exponent)
+
+    def kept_at_margin(self, base: Array) -> Array:
+        """D'(x) = (1 - τ) x^(-ξ); shaped like the base."""
+        if self.elasticity == 0:
+            return np.full_like(base, 1 - self.rate)
+        return np.asarray((1 - self.rate) * base**-self.elasticity)
+
+    def tax(self, base: Array) -> Array:
+        """T(x) = x - D(x); negative is a transfer."""
+        return base - self.kept(base)
+
+
+@dataclass(frozen=True, slots=True)
+class Taxes:
+    """All taxes of the model, none by default.
+
+    Attributes:
+        income: on y = w v l + r a.
+        wealth: on a.
+        consumption_rate: τ_c >= 0, on c.
+        rebated: whether revenue goes back to households in equal parts; else it is spent on
+            what households do not value.
+    """
+
+    income: TaxSchedule = field(default_factory=TaxSchedule)
+    wealth: TaxSchedule = field(default_factory=TaxSchedule)
+    consumption_rate: float = 0.0
+    rebated: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise `SpecError` where the consumption tax is negative or not finite."""
+        rate = self.consumption_rate
+        allowed = fault("consumption tax τ_c", rate, "a number >= 0")
+        reject([(rate >= 0 and math.isfinite(rate), allowed)])
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether nothing is taxed."""
+        return self.income.rate == self.wealth.rate == self.consumption_rate == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,3 +255,74 @@ class Calibration:
         """
         kept = 1 - self.taxes.wealth.rate
         return (1 / self.preferences.beta - kept) / (1 - self.taxes.income.rate)
+
+
+def interest_rate(technology: Technology, capital_per_labour: float) -> float:
+    """r = α A (K/L)^(α-1) - δ a period, net of depreciation, for K/L > 0."""
+    product = technology.productivity * capital_per_labour ** (technology.alpha - 1)
+    return float(technology.alpha * product - technology.delta)
+
+
+def wage(technology: Technology, capital_per_labour: float) -> float:
+    """w = (1 - α) A (K/L)^α, for a unit of v l."""
+    share = technology.alpha
+    return float((1 - share) * technology.productivity * capital_per_labour**share)
+
+
+def capital_per_labour(technology: Technology, r: float) -> float:
+    """K/L = (α A / (r + δ))^(1/(1-α)), the inverse of `interest_rate`.
+
+    Raises:
+        SpecError: where r <= -δ, which no amount of capital pays.
+    """
+    rental = r + technology.delta
+    reject([(rental > 0, fault("interest rate r", r, f"above -δ = {-technology.delta}"))])
+    marginal = technology.alpha * technology.productivity
+    return float((marginal / rental) ** (1 / (1 - technology.alpha)))
+
+
+def output(technology: Technology, capital: float, labour: float) -> float:
+    """Y = A K^α L^(1-α)."""
+    share = technology.alpha
+    return float(technology.productivity * capital**share * labour ** (1 - share))
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteMarkets:
+    """The stationary economy of one household whose ability is always 1.
+
+    Attributes:
+        r: the interest rate a period, 1/β - 1.
+        w: the wage.
+        capital_per_labour, consumption_per_labour: K/L and C/L.
+        labour: l, which is L.
+        capital: K.
+    """
+
+    r: float
+    w: float
+    capital_per_labour: float
+    consumption_per_labour: float
+    labour: float
+    capital: float
+
+
+def complete_markets(calibration: Calibration) -> CompleteMarkets:
+    """Solve the economy without risk and without taxes, in closed form.
+
+    r = 1/β - 1, C/L = A (K/L)^α - δ K/L, and with c = (C/L) l the first-order condition
+    χ l^γ = w c^(-θ) gives l = (w / (χ (C/L)^θ))^(1/(γ+θ)), or the bound it is beyond.
+
+    Raises:
+        SpecError: where there are taxes, for which this closed form does not hold.
+    """
+    reject([(calibration.taxes.is_zero, fault("taxes", calibration.taxes, "none here"))])
+    preferences, technology = calibration.preferences, calibration.technology
+    r = 1 / preferences.beta - 1
+    capital = capital_per_labour(technology, r)
+    pay = wage(technology, capital)
+    consumption = output(technology, capital, 1.0) - technology.delta * capital
+    wanted = pay / (preferences.chi * consumption**preferences.theta)
+    lowest, highest = calibration.labour_bounds
+    labour = min(max(wanted ** (1 / (preferences.gamma + preferences.theta)), lowest), highest)
+    return CompleteMarkets(r, pay, capital, consumption, labour, capital * labour)

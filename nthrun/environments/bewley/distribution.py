@@ -1,4 +1,4 @@
-"""The stationary distribution of households over ability and wealth.
+"""Who owns what: the points of wealth, the stationary distribution over them, and its sums.
 
 Young (2010), Solving the incomplete markets model with aggregate uncertainty using the
 Krusell-Smith algorithm and non-stochastic simulations, JEDC 34(1): savings between two points of
@@ -7,19 +7,66 @@ wealth go to both, in the shares that keep their mean; ability moves by its chai
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
 from nthrun.environments.bewley.ability import AbilityChain
-from nthrun.environments.bewley.endogenous_grid import DecisionRules
+from nthrun.environments.bewley.calibration import Array, fault, output, reject
+from nthrun.environments.bewley.household_numpy import DecisionRules, Household
 from nthrun.errors import NoSolutionError
-
-Array = NDArray[np.float64]
 
 TOLERANCE = 1e-11
 MAX_RESTARTS = 500
+QUANTILE_LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
+
+
+@dataclass(frozen=True, slots=True)
+class Grids:
+    """Where wealth is looked at.
+
+    Attributes:
+        num_choices: points of a' at which the Euler equation is solved, >= 10.
+        num_masses: points of a on which households are counted, >= 10.
+        top: the highest wealth, > 0.
+        scale: > 0; a grid's steps grow in proportion to wealth + scale.
+        max_share_at_top: the share of households allowed at the highest wealth.
+    """
+
+    num_choices: int = 300
+    num_masses: int = 1000
+    top: float = 500.0
+    scale: float = 1.0
+    max_share_at_top: float = 1e-6
+
+    def __post_init__(self) -> None:
+        """Raise `SpecError` outside the ranges."""
+        reject(
+            [
+                (self.num_choices >= 10, fault("num_choices", self.num_choices, "10 or more")),
+                (self.num_masses >= 10, fault("num_masses", self.num_masses, "10 or more")),
+                (0 < self.top < math.inf, fault("top", self.top, "(0, ∞)")),
+                (0 < self.scale < math.inf, fault("scale", self.scale, "(0, ∞)")),
+            ]
+        )
+
+    def choices(self) -> Array:
+        """`(num_choices,)` a'."""
+        return asset_grid(self.num_choices, self.top, self.scale)
+
+    def masses(self) -> Array:
+        """`(num_masses,)` a."""
+        return asset_grid(self.num_masses, self.top, self.scale)
+
+
+def asset_grid(num_points: int, top: float, scale: float) -> Array:
+    """`(num_points,)` wealth from 0 to the top, a step at a being in proportion to a + scale."""
+    grid: Array = scale * np.expm1(np.linspace(0.0, np.log1p(top / scale), num_points))
+    return grid
 
 
 def stationary_mass(chain: AbilityChain, rules: DecisionRules, guess: Array | None = None) -> Array:
@@ -75,3 +122,119 @@ def _not_stationary(reason: str) -> NoSolutionError:
         f"no stationary distribution of wealth was found: {reason}",
         "take more risk, with which the interest rate is further below 1/β - 1",
     )
+
+
+def gini(values: Array, weights: Array) -> float:
+    """The Gini coefficient Σ_ij p_i p_j |x_i - x_j| / (2 Σ_i p_i x_i).
+
+    Twice the area between the diagonal and the Lorenz curve, which is a straight line from each
+    value to the next larger one.
+
+    Args:
+        values: x >= 0, any shape, not all 0.
+        weights: >= 0, of the same shape, not all 0; p is their share of the sum.
+
+    Returns:
+        From 0, all are equal, up to but not including 1.
+    """
+    order = np.argsort(values, axis=None)
+    shares = weights.ravel()[order] / weights.sum()
+    owned = shares * values.ravel()[order]
+    lorenz = np.cumsum(owned) / owned.sum()
+    below = np.concatenate(([0.0], lorenz[:-1]))
+    return float(1 - (shares * (lorenz + below)).sum())
+
+
+def quantiles(values: Array, weights: Array, levels: Array) -> Array:
+    """The smallest values that at least these shares of the weight are at or below.
+
+    Args:
+        values: any shape.
+        weights: >= 0, of the same shape, not all 0.
+        levels: `(n,)` in [0, 1].
+
+    Returns:
+        `(n,)`, each one of the values.
+    """
+    order = np.argsort(values, axis=None)
+    held = np.cumsum(weights.ravel()[order])
+    positions = np.searchsorted(held, levels * held[-1] * (1 - 1e-14), side="left")
+    return np.asarray(values.ravel()[order][positions])
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregates:
+    """Numbers per household of one period.
+
+    Attributes:
+        capital: K, the mean of a.
+        labour: L, the mean of v l.
+        mean_hours: the mean of l.
+        share_at_lowest_labour, share_at_highest_labour: of households at a bound of l.
+        consumption: C, the mean of c.
+        output: Y = A K^α L^(1-α).
+        revenue: of all taxes.
+        saving_ratio: Σ a' / Σ ((1 + τ_c) c + a'), the share of what households have that is saved.
+        gini_wealth, gini_consumption: of a and of c.
+        share_without_wealth: of households with a = 0.
+        wealth_quantiles: of a at 10, 25, 50, 75, 90 and 99 %.
+        share_at_top: of households at the highest wealth of the grid, which should be next to 0.
+    """
+
+    capital: float
+    labour: float
+    mean_hours: float
+    share_at_lowest_labour: float
+    share_at_highest_labour: float
+    consumption: float
+    output: float
+    revenue: float
+    saving_ratio: float
+    gini_wealth: float
+    gini_consumption: float
+    share_without_wealth: float
+    wealth_quantiles: tuple[float, ...]
+    share_at_top: float
+
+
+def aggregates(household: Household, rules: DecisionRules, mass: Array) -> Aggregates:
+    """Add up what households do, `mass` being of shape `(num_states, num_assets)`, of sum 1."""
+    owned = np.broadcast_to(rules.assets, mass.shape)
+    calibration = household.calibration
+    price = 1 + calibration.taxes.consumption_rate
+    lowest, highest = calibration.labour_bounds
+    capital, spent, saved = (
+        _mean(owned, mass),
+        _mean(rules.consumption, mass),
+        _mean(rules.savings, mass),
+    )
+    labour = _mean(household.chain.values[:, None] * rules.labour, mass)
+    levels = quantiles(owned, mass, np.array(QUANTILE_LEVELS))
+    return Aggregates(
+        capital=capital,
+        labour=labour,
+        mean_hours=_mean(rules.labour, mass),
+        share_at_lowest_labour=_mean(rules.labour <= lowest, mass),
+        share_at_highest_labour=_mean(rules.labour >= highest, mass),
+        consumption=spent,
+        output=output(calibration.technology, capital, labour),
+        revenue=revenue(household, rules, mass),
+        saving_ratio=saved / (price * spent + saved),
+        gini_wealth=gini(owned, mass),
+        gini_consumption=gini(rules.consumption, mass),
+        share_without_wealth=float(mass[:, 0].sum()),
+        wealth_quantiles=tuple(float(level) for level in levels),
+        share_at_top=float(mass[:, -1].sum()),
+    )
+
+
+def revenue(household: Household, rules: DecisionRules, mass: Array) -> float:
+    """What all taxes bring in a period, per household."""
+    taxes = household.calibration.taxes
+    on_income = taxes.income.tax(household.income(rules.labour, rules.assets[None, :]))
+    on_wealth = taxes.wealth.tax(rules.assets[None, :])
+    return _mean(on_income + on_wealth + taxes.consumption_rate * rules.consumption, mass)
+
+
+def _mean(values: Array | NDArray[np.bool_], mass: Array) -> float:
+    return float((values * mass).sum())

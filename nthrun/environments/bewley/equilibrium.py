@@ -6,24 +6,136 @@ Aiyagari (1994), Uninsured idiosyncratic risk and aggregate saving, QJE 109(3), 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nthrun.environments.bewley.ability import AbilityChain, rouwenhorst
-from nthrun.environments.bewley.aggregates import Aggregates, aggregates
-from nthrun.environments.bewley.calibration import Calibration
-from nthrun.environments.bewley.endogenous_grid import DecisionRules
-from nthrun.environments.bewley.grids import Grids
-from nthrun.environments.bewley.supply import Decide, Economy, Supply, exactly
+from nthrun.environments.bewley.calibration import (
+    Array,
+    Calibration,
+    capital_per_labour,
+    complete_markets,
+    output,
+    wage,
+)
+from nthrun.environments.bewley.distribution import (
+    Aggregates,
+    Grids,
+    aggregates,
+    revenue,
+    stationary_mass,
+)
+from nthrun.environments.bewley.household_numpy import DecisionRules, Household, solve_household
 from nthrun.errors import NoSolutionError
 
-Array = NDArray[np.float64]
+REBATE_TOLERANCE = 1e-9
+MAX_REBATES = 40
 
+
+Decide = Callable[[Household, Grids, Array | None], tuple[DecisionRules, Array]]
+"""From a household's circumstances, and what the result's second part was at similar ones, to its
+decision rules on the grid of masses and something to begin from next time."""
 TOLERANCE = 1e-8
 MAX_STEPS = 30
 MAX_TRIALS = 15
+AGGREGATE_MEASURES = (
+    *("capital", "labour", "mean_hours", "consumption", "output", "saving_ratio"),
+    *("gini_wealth", "gini_consumption", "share_without_wealth"),
+    *("share_at_lowest_labour", "share_at_highest_labour"),
+)
+"""Those of `Aggregates`."""
+MEASURES = ("r", "w", *AGGREGATE_MEASURES)
+NO_MEASURES = dict.fromkeys(MEASURES, math.nan)
+"""Of no equilibrium."""
+
+
+def exactly(household: Household, grids: Grids, guess: Array | None) -> tuple[DecisionRules, Array]:
+    """By the method of endogenous grid points, beginning from consumption on the grid of choices.
+
+    Raises:
+        NoSolutionError: where its iteration does not end.
+    """
+    choices = solve_household(household, grids.choices(), guess)
+    return choices.rules(grids.masses()), choices.rules(grids.choices()).consumption
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Supply:
+    """What households do at one interest rate, which need not be the equilibrium's.
+
+    Attributes:
+        household: their circumstances, with the wage that goes with the interest rate.
+        rules: their decision rules on the grid of masses.
+        mass: `(num_states, num_masses)` shares of households, of sum 1.
+        guess: for the next solution to begin from; see `Decide`.
+    """
+
+    household: Household
+    rules: DecisionRules
+    mass: Array
+    guess: Array
+
+    @property
+    def excess(self) -> float:
+        """log of K/L that households supply, over what firms want at this interest rate."""
+        labour = float((self.mass * self.household.chain.values[:, None] * self.rules.labour).sum())
+        capital = float((self.mass * self.rules.assets).sum())
+        technology = self.household.calibration.technology
+        wanted = capital_per_labour(technology, self.household.r)
+        return math.log(max(capital, 1e-300) / labour / wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Economy:
+    """All that does not change while the interest rate is looked for.
+
+    Attributes:
+        calibration: of preferences, technology and taxes.
+        chain: ability.
+        grids: of wealth.
+        decide: how households do.
+    """
+
+    calibration: Calibration
+    chain: AbilityChain
+    grids: Grids
+    decide: Decide = exactly
+
+    def supply(self, r: float, near: Supply | None = None) -> Supply:
+        """What households do at an interest rate, `near` being what they do at one close to it.
+
+        A rebate is what all taxes bring, found by the secant method.
+
+        Raises:
+            NoSolutionError: where the household, its distribution or the rebate is not found.
+        """
+        rebate = near.household.rebate if near else 0.0
+        gap, change, slope = 0.0, 0.0, -1.0
+        for _ in range(MAX_REBATES):
+            near = self._supply(r, rebate, near)
+            before, gap = gap, revenue(near.household, near.rules, near.mass) - rebate
+            if not self.calibration.taxes.rebated or abs(gap) <= REBATE_TOLERANCE:
+                return near
+            if change != 0:
+                slope = (gap - before) / change
+            change = -gap / slope
+            rebate += change
+        raise NoSolutionError(
+            f"at r = {r:.6g}: taxes still differ from the rebate by {gap:.2g} after {MAX_REBATES} "
+            f"rounds, allowed is {REBATE_TOLERANCE}",
+            "take lower taxes",
+        )
+
+    def _supply(self, r: float, rebate: float, near: Supply | None) -> Supply:
+        technology = self.calibration.technology
+        w = wage(technology, capital_per_labour(technology, r))
+        household = Household(self.calibration, self.chain, r, w, rebate)
+        rules, guess = self.decide(household, self.grids, near.guess if near else None)
+        mass = stationary_mass(self.chain, rules, near.mass if near else None)
+        return Supply(household, rules, mass, guess)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,3 +256,35 @@ def _not_cleared(last: Supply, tried: str) -> NoSolutionError:
         f"{last.excess:.3g} more log K/L than firms want, allowed is {TOLERANCE}",
         "take finer grids, a higher top, or milder coefficients",
     )
+
+
+def equilibrium_measures(found: Equilibrium) -> dict[str, float]:
+    """`MEASURES` of an equilibrium."""
+    sums = asdict(found.aggregates)
+    return {"r": found.r, "w": found.w, **{name: float(sums[name]) for name in AGGREGATE_MEASURES}}
+
+
+def complete_markets_measures(calibration: Calibration) -> dict[str, float]:
+    """`MEASURES` of complete markets, where all own the same.
+
+    Raises:
+        SpecError: where there are taxes.
+    """
+    found = complete_markets(calibration)
+    lowest, highest = calibration.labour_bounds
+    consumption = found.consumption_per_labour * found.labour
+    return {
+        "r": found.r,
+        "w": found.w,
+        "capital": found.capital,
+        "labour": found.labour,
+        "mean_hours": found.labour,
+        "consumption": consumption,
+        "output": output(calibration.technology, found.capital, found.labour),
+        "saving_ratio": found.capital / (found.capital + consumption),
+        "gini_wealth": 0.0,
+        "gini_consumption": 0.0,
+        "share_without_wealth": 0.0,
+        "share_at_lowest_labour": float(found.labour <= lowest),
+        "share_at_highest_labour": float(found.labour >= highest),
+    }

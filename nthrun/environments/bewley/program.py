@@ -1,4 +1,4 @@
-"""The economy as a tensor program; `households` has the equations of a period."""
+"""The economy as a tensor program; `household_torch` has the equations of a period."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from nthrun.environments.base import Transition
-from nthrun.environments.bewley.ability_draws import AbilityDraws
-from nthrun.environments.bewley.coefficients import calibration_of
-from nthrun.environments.bewley.described import chain_of
-from nthrun.environments.bewley.households import prices, spend, utility
-from nthrun.environments.starting import started
+from nthrun.environments.bewley.ability import chain_of
+from nthrun.environments.bewley.declaration import calibration_of
+from nthrun.environments.bewley.household_torch import AbilityDraws, prices, spend, utility
+from nthrun.environments.tensors import start_states
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 
@@ -51,7 +50,7 @@ class Bewley:
         highest = self._calibration.labour_bounds[1]
         able = self._ability.values(states).mean(-1, keepdim=True)
         labour = able * (highest if math.isfinite(highest) else 1.0)
-        return started(self._spec, torch.cat([self._most_wealth * wealth, states, labour], -1))
+        return start_states(self._spec, torch.cat([self._most_wealth * wealth, states, labour], -1))
 
     def observe(self, state: Tensor) -> Tensor:
         """(a, v) of all households, and r and w at K and the L of the last period if they are

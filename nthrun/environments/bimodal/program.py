@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from nthrun.environments.base import Transition
-from nthrun.environments.gaussian import bump, normal
-from nthrun.environments.starting import same_start
+from nthrun.environments.tensors import bump, normal, same_start_states
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 HEIGHT = 1.5
@@ -33,7 +32,7 @@ class Bimodal:
 
     def reset(self, draws: Tensor) -> Tensor:
         """1, or the spec's start state."""
-        return same_start(self._spec, draws, 1.0)
+        return same_start_states(self._spec, draws, 1.0)
 
     def observe(self, state: Tensor) -> Tensor:
         """The state."""

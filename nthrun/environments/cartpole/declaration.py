@@ -11,7 +11,7 @@ HIGH = (4.8, 10.0, 24.0 * math.pi / 180.0, 5.0)
 """Gymnasium's bounds of positions, twice those that end an episode. Gymnasium bounds no speed, but
 from a random start none gets beyond these: a cart that gains more than g tan 12° drops its pole."""
 LOW = tuple(-bound for bound in HIGH)
-VIEWER = "nthrun.environments.cartpole.viewer:CartPoleViewer"
+VIEWER = "nthrun.environments.viewer:CartPoleViewer"
 SOURCE = (
     "Barto, Sutton and Anderson (1983), Neuronlike adaptive elements that can solve difficult "
     "learning control problems, IEEE Transactions on Systems, Man, and Cybernetics 13"

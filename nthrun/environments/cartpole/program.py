@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from nthrun.environments.base import Transition
-from nthrun.environments.starting import started
+from nthrun.environments.tensors import start_states
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 GRAVITY = 9.8
@@ -40,7 +40,7 @@ class CartPole:
 
     def reset(self, draws: Tensor) -> Tensor:
         """Every number uniform on [-0.05, 0.05), or the spec's start state."""
-        return started(self._spec, 0.1 * draws - 0.05)
+        return start_states(self._spec, 0.1 * draws - 0.05)
 
     def observe(self, state: Tensor) -> Tensor:
         """The state."""

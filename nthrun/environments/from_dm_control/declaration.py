@@ -1,20 +1,27 @@
-"""What a spec may say of a task of the control suite (Tassa et al., 2018)."""
+"""What a spec may say of a task of the control suite (Tassa et al., 2018), and its loading."""
 
 from __future__ import annotations
 
+import ctypes.util
+import importlib
+import importlib.util
+import os
+import sys
 from typing import Any
 
 import numpy as np
 
-from nthrun.environments.from_dm_control.loading import control_suite, load_task
-from nthrun.environments.hosting import HOST_BYTES, UnsupportedSpaceError, action_bounds
-from nthrun.errors import Fault, SpecError
+from nthrun.environments.host_environment import HOST_BYTES, UnsupportedSpaceError, action_bounds
+from nthrun.errors import DeviceError, Fault, MissingExtraError, SpecError
 from nthrun.specs.declaration import EnvironmentDeclaration
 from nthrun.specs.documents import Document, name_of
 from nthrun.specs.field import Field, did_you_mean, shown
 from nthrun.specs.interface import Interface
 
 TASK = Field("task_name", "str", None, "task of the domain that `env_name` names")
+SUITE = "dm_control.suite"
+RENDERER = "MUJOCO_GL"
+"""The variable of the environment in which the suite looks for its renderer when imported."""
 
 
 def dm_control_declaration(document: Document) -> EnvironmentDeclaration:
@@ -49,7 +56,7 @@ def dm_control_declaration(document: Document) -> EnvironmentDeclaration:
         name=domain,
         interface=interface,
         program="nthrun.environments.from_dm_control.program:ControlTask",
-        viewer="nthrun.environments.from_dm_control.viewer:ControlViewer",
+        viewer="nthrun.environments.viewer:ControlViewer",
         fields=(TASK,),
         on_host=True,
         label_fields=(TASK.name,),
@@ -83,3 +90,43 @@ def _interface(task: Any) -> Interface:
         action_high=high,
         host_bytes=HOST_BYTES,
     )
+
+
+def control_suite(domain: str) -> Any:
+    """The module `dm_control.suite`, imported without a window system where there is none.
+
+    Args:
+        domain: what it is wanted for, told in errors.
+
+    Raises:
+        MissingExtraError: it is not installed.
+        DeviceError: it is, but the renderer it is told to use is not.
+    """
+    if SUITE not in sys.modules and "DISPLAY" not in os.environ:
+        drawable = os.path.exists("/dev/dri") and ctypes.util.find_library("EGL") is not None
+        os.environ.setdefault(RENDERER, "egl" if drawable else "disabled")
+    try:
+        return importlib.import_module(SUITE)
+    except Exception as error:  # renderers that are not there raise errors of many kinds
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        if importlib.util.find_spec("dm_control") is None:
+            raise MissingExtraError(
+                f"env_name: {domain} needs dm_control, which is not installed",
+                'pip install ".[dmcontrol]"',
+            ) from error
+        raise DeviceError(
+            f"env_name: {domain} needs dm_control, which cannot be imported: {reason}",
+            f"{RENDERER} chooses the renderer: egl, osmesa, glfw or disabled",
+        ) from error
+
+
+def load_task(domain: str, task: str) -> Any:
+    """A task of the suite.
+
+    Its random numbers are seeded, for some tasks draw their very dynamics while they are loaded
+    (lqr); those of episodes are seeded one by one.
+
+    Raises:
+        MissingExtraError, DeviceError: see `control_suite`.
+    """
+    return control_suite(domain).load(domain, task, task_kwargs={"random": 0})

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nthrun.environments.base import Outcome
-from nthrun.environments.from_dm_control.loading import load_task
+from nthrun.environments.from_dm_control.declaration import load_task
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 

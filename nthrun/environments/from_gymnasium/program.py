@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 
 from nthrun.environments.base import Outcome
-from nthrun.environments.from_gymnasium.keywords import KEYWORDS
-from nthrun.environments.from_gymnasium.making import make
-from nthrun.environments.from_gymnasium.spaces import flattener, shaper
+from nthrun.environments.from_gymnasium.declaration import KEYWORDS, make
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 
@@ -49,3 +49,20 @@ class GymnasiumEnvironment:
         """A picture, if the render mode makes one."""
         picture: np.ndarray | None = self._environment.render()
         return picture
+
+
+def flattener(space: spaces.Space[Any]) -> Callable[[Any], np.ndarray]:
+    """What turns an observation into an array, `(observation_dim,)`."""
+    if isinstance(space, spaces.Box) and len(space.shape) == 1:
+        return lambda observation: observation
+    return lambda observation: np.asarray(spaces.flatten(space, observation))
+
+
+def shaper(space: spaces.Space[Any]) -> Callable[[np.ndarray], Any] | None:
+    """What turns a flat float32 action into an element of its space; None where it is one."""
+    if isinstance(space, spaces.Discrete):
+        start = int(space.start)
+        return lambda action: int(action[0]) + start
+    shape = space.shape
+    assert shape is not None
+    return None if len(shape) == 1 else lambda action: action.reshape(shape)

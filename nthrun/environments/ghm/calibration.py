@@ -1,4 +1,4 @@
-"""The firm's technology, its costs of finance, and what follows from them directly.
+"""The firm's technology, its costs of finance, and the rules by which it is simulated.
 
 Décamps, Gryglewicz, Morellec & Villeneuve (2017), "Corporate Policies with Permanent and Transitory
 Shocks", Review of Financial Studies 30(1). Productivity A and the cash flow of the firm follow
@@ -15,15 +15,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from nthrun.errors import Fault, SpecError
 
-if TYPE_CHECKING:
-    from nthrun.environments.ghm.cash_grid import Floats
-
-Cash = TypeVar("Cash", float, "Floats")
+Floats = NDArray[np.float64]
+Cash = TypeVar("Cash", float, Floats)
 WHERE = "GHM calibration"
+RULES_WHERE = "GHM rules"
+TERMINALS = ("zero", "cash", "liquidation")
+CONTROLS = ("rate", "impulse")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +91,16 @@ class Calibration:
 
 def check_calibration(calibration: Calibration) -> None:
     """Raises SpecError with one fault per parameter that is not a number or out of range."""
-    faults = list(_not_numbers(calibration)) or list(_out_of_range(calibration))
+    faults = list(_not_numbers(WHERE, calibration)) or list(_out_of_range(calibration))
     if faults:
         raise SpecError(faults)
 
 
-def _not_numbers(calibration: Calibration) -> Iterator[Fault]:
-    for field in fields(calibration):
-        value = getattr(calibration, field.name)
-        if not math.isfinite(value):
-            yield Fault(WHERE, field.name, f"got {value}, allowed: a finite number")
+def _not_numbers(where: str, parameters: Calibration | Rules) -> Iterator[Fault]:
+    for field in fields(parameters):
+        value = getattr(parameters, field.name)
+        if not isinstance(value, str) and not math.isfinite(value):
+            yield Fault(where, field.name, f"got {value}, allowed: a finite number")
 
 
 def _out_of_range(calibration: Calibration) -> Iterator[Fault]:
@@ -117,3 +121,96 @@ def _out_of_range(calibration: Calibration) -> Iterator[Fault]:
         yield Fault(WHERE, "issuance_cost", problem, hint)
     if not 0 <= calibration.recovery <= 1:
         yield Fault(WHERE, "recovery", f"got {calibration.recovery:g}, allowed: 0 to 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Time, bounds and payments of the simulated firm.
+
+    Controls of "rate" are per year: in a step of dt years the firm pays dividends a_L dt, at most
+    its cash, and raises a_E dt:
+
+        c' = c + (α + (r - λ - μ) c - a_L + a_E / p - φ 1[a_E > 0]) dt + σ(c) √dt ε,
+
+    with one standard normal ε and with drift and volatility at the cash before the controls. Its
+    reward is (a_L - a_E) dt, discounted by exp(-(r - μ) t). It is bankrupt when c' <= 0.
+
+    Controls of "impulse" are amounts, paid and raised at once when a step begins; the rest of the
+    step acts on the cash y that they leave, and the reward is a_L - a_E:
+
+        y = c - a_L + a_E / p - φ 1[a_E > 0],    c' = y + (α + (r - λ - μ) y) dt + σ(y) √dt ε.
+
+    Attributes:
+        horizon: years until the end, a whole number of steps.
+        dt: years a step.
+        dividend_max: a_L lies in [0, dividend_max].
+        issuance_max: a_E is 0 or lies in [issuance_min_share × issuance_max, issuance_max].
+        issuance_min_share: in [0, 1].
+        terminal: paid at the horizon: nothing ("zero"), the cash ("cash") or the liquidation value
+            ("liquidation").
+        liquidation_value: paid at bankruptcy.
+        controls: whether a_L and a_E are rates per year ("rate") or amounts a step ("impulse").
+    """
+
+    horizon: float = 10.0
+    dt: float = 0.01
+    dividend_max: float = 10.0
+    issuance_max: float = 0.5
+    issuance_min_share: float = 0.05
+    terminal: str = "cash"
+    liquidation_value: float = 0.0
+    controls: str = "rate"
+
+    @property
+    def lump_sums(self) -> bool:
+        """Whether controls are amounts rather than rates."""
+        return self.controls == "impulse"
+
+    @property
+    def control_unit(self) -> float:
+        """What a control of 1 moves in one step: dt as a rate, 1 as an amount."""
+        return 1.0 if self.lump_sums else self.dt
+
+    @property
+    def num_steps(self) -> int:
+        """Steps from the start to the horizon."""
+        return round(self.horizon / self.dt)
+
+    @property
+    def issuance_min(self) -> float:
+        """The least rate or amount at which equity is issued, if it is."""
+        return self.issuance_min_share * self.issuance_max
+
+    def discount(self, calibration: Calibration) -> float:
+        """exp(-(r - μ) dt), of one step."""
+        return math.exp(-calibration.discount_rate * self.dt)
+
+
+def check_rules(rules: Rules) -> None:
+    """Raises SpecError with one fault per rule that is not a number or out of range."""
+    faults = list(_not_numbers(RULES_WHERE, rules)) or list(_rules_out_of_range(rules))
+    if faults:
+        raise SpecError(faults)
+
+
+def _rules_out_of_range(rules: Rules) -> Iterator[Fault]:
+    for name, choices in (("terminal", TERMINALS), ("controls", CONTROLS)):
+        if getattr(rules, name) not in choices:
+            problem = f"got {getattr(rules, name)!r}, allowed: {', '.join(choices)}"
+            yield Fault(RULES_WHERE, name, problem)
+    for name in ("horizon", "dt"):
+        if getattr(rules, name) <= 0:
+            yield Fault(RULES_WHERE, name, f"got {getattr(rules, name):g}, allowed: above 0")
+    for name in ("dividend_max", "issuance_max"):
+        if getattr(rules, name) < 0:
+            yield Fault(RULES_WHERE, name, f"got {getattr(rules, name):g}, allowed: 0 or more")
+    if not 0 <= rules.issuance_min_share <= 1:
+        problem = f"got {rules.issuance_min_share:g}, allowed: 0 to 1"
+        yield Fault(RULES_WHERE, "issuance_min_share", problem)
+    if rules.horizon > 0 and rules.dt > 0 and not _divides(rules.dt, rules.horizon):
+        problem = f"got {rules.dt:g}, allowed: the horizon, {rules.horizon:g}, over a whole number"
+        yield Fault(RULES_WHERE, "dt", problem)
+
+
+def _divides(dt: float, horizon: float) -> bool:
+    return math.isclose(round(horizon / dt) * dt, horizon, rel_tol=1e-9)

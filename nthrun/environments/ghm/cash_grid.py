@@ -6,15 +6,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 from scipy.special import ndtr
 
-from nthrun.environments.ghm.calibration import Calibration
-from nthrun.environments.ghm.grid_shape import MAX_NODES, GridShape
+from nthrun.environments.ghm.calibration import Calibration, Floats
+from nthrun.environments.ghm.declaration import MAX_NODES, GridShape
 from nthrun.errors import Fault, SpecError
 
-Floats = NDArray[np.float64]
 NEGLIGIBLE = 1e-12
 CHUNK_ROWS = 256
 LEAST_RISK = 0.01

@@ -4,9 +4,9 @@ With V_N the terminal value, and V_n(c) the liquidation value for c <= 0,
 
     V_n(c) = max over (a_L, a_E) of (a_L - a_E) dt + exp(-(r - μ) dt) E[V_{n+1}(c')],
 
-with the controls, the law of c' and the payments of `rules.Rules`. V is linear between the nodes of
-a grid; expectations of it are exact. Where controls are amounts there is no dt beside them;
-`lump_sums` has that step.
+with the controls, the law of c' and the payments of `calibration.Rules`. V is linear between the
+nodes of a grid; expectations of it are exact. Where controls are amounts there is no dt beside
+them; `actions.lump_sums` has that step.
 """
 
 from __future__ import annotations
@@ -19,21 +19,33 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nthrun.environments.ghm.actions import ActionPaths, action_paths, best_between
-from nthrun.environments.ghm.calibration import Calibration, check_calibration
+from nthrun.environments.ghm.actions import (
+    ActionPaths,
+    action_paths,
+    best_between,
+    best_lump_sums,
+    lump_sums,
+)
+from nthrun.environments.ghm.calibration import (
+    Calibration,
+    Floats,
+    Rules,
+    check_calibration,
+    check_rules,
+)
 from nthrun.environments.ghm.cash_grid import (
     Expectation,
-    Floats,
     cash_grid,
     gaussian_expectation,
     step_deviations,
 )
-from nthrun.environments.ghm.grid_shape import GridShape
-from nthrun.environments.ghm.lump_sums import best_lump_sums, lump_sums
-from nthrun.environments.ghm.rules import Rules, check_rules
+from nthrun.environments.ghm.declaration import GridShape, calibration_of, rules_of
+from nthrun.specs.environment_spec import EnvironmentSpec
 
 Back = Callable[[Floats], tuple[Floats, Floats]]
 """One step back: V -> V one step earlier, and the best controls, shape (2, nodes)."""
+MAX_SOLVED_STEPS = 20_000
+"""Of an episode; with more of them finding it takes too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,3 +242,18 @@ def _back(step: _Step, value: Floats) -> tuple[Floats, Floats]:
     node = best % num_nodes
     share = np.where(best < num_nodes, 0.0, shares[rows, np.minimum(node, num_nodes - 2)])
     return options[rows, best], step.paths.mixed(rows, node, share)
+
+
+def best_return(spec: EnvironmentSpec) -> float | None:
+    """Its value at the start, over the start states of the spec; None where steps are too many.
+
+    Raises:
+        SpecError: the firm can be simulated, but not solved.
+    """
+    firm, rules = calibration_of(spec.values), rules_of(spec.values)
+    if rules.num_steps > MAX_SOLVED_STEPS:
+        return None
+    if start := spec.items("start_state"):
+        cash, left = start
+        return float(value_of_step(firm, rules, rules.num_steps - int(left)).at(cash))
+    return value_of_step(firm, rules).mean(0.0, spec.number("cash_max"))

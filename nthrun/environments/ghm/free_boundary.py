@@ -23,8 +23,7 @@ from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
-from nthrun.environments.ghm.calibration import Calibration, check_calibration
-from nthrun.environments.ghm.cash_grid import Floats
+from nthrun.environments.ghm.calibration import Calibration, Floats, check_calibration
 from nthrun.errors import Fault, SpecError
 
 WHERE = "GHM free boundary"

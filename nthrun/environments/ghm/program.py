@@ -1,4 +1,4 @@
-"""The firm as a tensor program; `rules.Rules` has the law of its cash.
+"""The firm as a tensor program; `calibration.Rules` has the law of its cash.
 
 With t the time since the start, the reward of a step is the present value of what shareholders get,
 
@@ -17,9 +17,8 @@ import torch
 from torch import Tensor
 
 from nthrun.environments.base import Transition
-from nthrun.environments.gaussian import normal
 from nthrun.environments.ghm.declaration import calibration_of, rules_of
-from nthrun.environments.starting import started
+from nthrun.environments.tensors import normal, start_states
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 
@@ -36,7 +35,7 @@ class Firm:
     def reset(self, draws: Tensor) -> Tensor:
         """Cash uniform on [0, cash_max], and all of the time, unless the spec fixes the start."""
         left = torch.full_like(draws, self._rules.num_steps)
-        return started(self._spec, torch.cat([self._cash_max * draws, left], -1))
+        return start_states(self._spec, torch.cat([self._cash_max * draws, left], -1))
 
     def observe(self, state: Tensor) -> Tensor:
         """Both parts, scaled."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from nthrun.environments.base import Transition
-from nthrun.environments.starting import same_start
+from nthrun.environments.tensors import same_start_states
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 
@@ -23,7 +23,7 @@ class XYGridworld:
 
     def reset(self, draws: Tensor) -> Tensor:
         """(0, 0), or the spec's start state."""
-        x, y = same_start(self._spec, draws, 0.0, 0.0).split(1, -1)
+        x, y = same_start_states(self._spec, draws, 0.0, 0.0).split(1, -1)
         return self._on_grid(x.round(), y.round())
 
     def observe(self, state: Tensor) -> Tensor:

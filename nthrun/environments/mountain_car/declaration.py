@@ -10,7 +10,7 @@ from nthrun.specs.interface import Interface
 
 LOW, HIGH = (-1.2, -0.07), (0.6, 0.07)
 PROGRAM = "nthrun.environments.mountain_car.program"
-VIEWER = "nthrun.environments.mountain_car.viewer"
+VIEWER = "nthrun.environments.viewer"
 SOURCE = "Moore (1990), Efficient memory-based learning for robot control"
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from nthrun.environments.base import Transition
-from nthrun.environments.starting import started
+from nthrun.environments.tensors import start_states
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 GRAVITY = 0.0025
@@ -34,7 +34,7 @@ class MountainCar:
     def reset(self, draws: Tensor) -> Tensor:
         """x uniform on [-0.6, -0.4) at rest, or the spec's start state."""
         position = -0.6 + 0.2 * draws
-        return started(self._spec, torch.cat((position, torch.zeros_like(position)), -1))
+        return start_states(self._spec, torch.cat((position, torch.zeros_like(position)), -1))
 
     def observe(self, state: Tensor) -> Tensor:
         """The state."""

@@ -9,7 +9,7 @@ from nthrun.specs.declaration import EnvironmentDeclaration
 from nthrun.specs.field import Field, Value
 from nthrun.specs.interface import Interface
 
-VIEWER = "nthrun.environments.pendulum.viewer:PendulumViewer"
+VIEWER = "nthrun.environments.viewer:PendulumViewer"
 SWING_UP = Interface(
     observation_low=(-1.0, -1.0, -8.0),
     observation_high=(1.0, 1.0, 8.0),

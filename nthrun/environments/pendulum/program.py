@@ -14,9 +14,8 @@ import math
 import torch
 from torch import Tensor
 
-from nthrun.environments.angles import wrap
 from nthrun.environments.base import Transition
-from nthrun.environments.starting import same_start, started
+from nthrun.environments.tensors import same_start_states, start_states, wrap
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 GRAVITY = 10.0
@@ -39,7 +38,7 @@ class Pendulum:
     def reset(self, draws: Tensor) -> Tensor:
         """θ uniform on [-π, π) and θ̇ on [-1, 1), or the spec's start state."""
         half_width = torch.tensor([math.pi, 1.0], dtype=draws.dtype, device=draws.device)
-        return started(self._spec, (2.0 * draws - 1.0) * half_width)
+        return start_states(self._spec, (2.0 * draws - 1.0) * half_width)
 
     def observe(self, state: Tensor) -> Tensor:
         """(cos θ, sin θ, θ̇)."""
@@ -86,7 +85,7 @@ class CosinePendulum:
 
     def reset(self, draws: Tensor) -> Tensor:
         """Hanging down at rest, or the spec's start state."""
-        return same_start(self._spec, draws, -math.pi, 0.0)
+        return same_start_states(self._spec, draws, -math.pi, 0.0)
 
     def observe(self, state: Tensor) -> Tensor:
         """The state."""

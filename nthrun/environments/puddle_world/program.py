@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 
 from nthrun.environments.base import Transition
-from nthrun.environments.gaussian import normal
-from nthrun.environments.starting import started
+from nthrun.environments.tensors import normal, start_states
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 STEP = 0.05
@@ -43,7 +42,7 @@ class PuddleWorld:
         area = (1.0 - GOAL_DISTANCE**2 / 2.0) * first
         beyond = 1.0 - torch.sqrt(1.0 - 2.0 * (area - full).clamp(min=0.0))
         place = torch.cat((area.clamp(max=full) + beyond, second * (1.0 - beyond)), -1)
-        return started(self._spec, place)
+        return start_states(self._spec, place)
 
     def observe(self, state: Tensor) -> Tensor:
         """The state."""

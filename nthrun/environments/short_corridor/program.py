@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from nthrun.environments.base import Transition
-from nthrun.environments.gaussian import bump
-from nthrun.environments.starting import same_start
+from nthrun.environments.tensors import bump, same_start_states
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 SWITCHED = 1.0
@@ -29,7 +28,7 @@ class ContinuousShortCorridor:
 
     def reset(self, draws: Tensor) -> Tensor:
         """Cell 0, or the spec's start state."""
-        return same_start(self._spec, draws, 0.0)
+        return same_start_states(self._spec, draws, 0.0)
 
     def observe(self, state: Tensor) -> Tensor:
         """1 in every cell."""

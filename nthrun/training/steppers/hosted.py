@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nthrun.agents.base import Experience, Noise, State
 from nthrun.environments.base import HostEnvironment
-from nthrun.environments.hosting import SEED_DRAWS, playable
+from nthrun.environments.host_environment import SEED_DRAWS, playable
 from nthrun.errors import NotReplayedError
 from nthrun.specs.interface import Interface
 from nthrun.training.evaluation import Evaluation

@@ -11,9 +11,9 @@ from agents.euler.economies import TAXES
 from environments.worlds import spec_of
 
 from nthrun.agents.euler.household_torch import Circumstances, Household
-from nthrun.environments.bewley.coefficients import calibration_of
-from nthrun.environments.bewley.described import chain_of
-from nthrun.environments.bewley.household import Household as ExactHousehold
+from nthrun.environments.bewley.ability import chain_of
+from nthrun.environments.bewley.declaration import calibration_of
+from nthrun.environments.bewley.household_numpy import Household as ExactHousehold
 
 BOUNDS: dict[str, dict[str, Any]] = {
     "bounded": {"calibration.labour_min": 0.6, "calibration.labour_max": 0.9},

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from nthrun.agents.euler.program import WEIGHTS, EulerQuadrature, complementarity
 from nthrun.agents.euler.rule import Households
-from nthrun.environments.bewley.endogenous_grid import Choices, solve_household
-from nthrun.environments.bewley.grids import Grids
-from nthrun.environments.bewley.household import Household as ExactHousehold
+from nthrun.environments.bewley.distribution import Grids
+from nthrun.environments.bewley.household_numpy import Choices, solve_household
+from nthrun.environments.bewley.household_numpy import Household as ExactHousehold
 
 R, W = 0.01, 1.3
 STEP = 1e-6

@@ -14,11 +14,9 @@ from torch import Tensor
 from nthrun.agents.euler.rule import NUM_MASSES, Array, measures
 from nthrun.environments.bewley.ability import rouwenhorst
 from nthrun.environments.bewley.calibration import Calibration
-from nthrun.environments.bewley.endogenous_grid import solve_household
-from nthrun.environments.bewley.equilibrium import solve
-from nthrun.environments.bewley.grids import Grids
-from nthrun.environments.bewley.household import Household
-from nthrun.environments.bewley.measured import NAMES
+from nthrun.environments.bewley.distribution import Grids
+from nthrun.environments.bewley.equilibrium import MEASURES, solve
+from nthrun.environments.bewley.household_numpy import Household, solve_household
 
 GRIDS = Grids(num_masses=NUM_MASSES)
 
@@ -47,7 +45,7 @@ def test_rules_without_an_equilibrium_have_no_numbers() -> None:
 
     chain = rouwenhorst(Calibration().ability, 3)
     found = measures(Calibration(), chain, spending, 0.03)
-    assert set(found) == {*NAMES, "oracle_gap"}
+    assert set(found) == {*MEASURES, "oracle_gap"}
     assert all(math.isnan(number) for number in found.values())
 
 

@@ -11,9 +11,9 @@ from environments.worlds import world_of
 from packs import train
 
 from nthrun.agents.euler.rule import Households
-from nthrun.environments.bewley.coefficients import calibration_of
+from nthrun.environments.bewley.calibration import capital_per_labour, interest_rate, wage
+from nthrun.environments.bewley.declaration import calibration_of
 from nthrun.environments.bewley.equilibrium import solve
-from nthrun.environments.bewley.prices import capital_per_labour, interest_rate, wage
 from nthrun.records.schema import first_difference
 
 SOLVERS = pytest.mark.parametrize("agent", ["euler_quadrature", "euler_all_in_one"])

@@ -12,10 +12,10 @@ from packs import pack_of, surroundings
 
 from nthrun.agents.euler.program import EulerQuadrature
 from nthrun.agents.euler.rule import SHOWN
-from nthrun.environments.bewley.coefficients import calibration_of
+from nthrun.environments.bewley.declaration import calibration_of
+from nthrun.environments.bewley.distribution import quantiles
 from nthrun.environments.bewley.equilibrium import Equilibrium, solve
-from nthrun.environments.bewley.household import Household
-from nthrun.environments.bewley.inequality import quantiles
+from nthrun.environments.bewley.household_numpy import Household
 from nthrun.planning.experiment_spec import read_experiment_spec
 from nthrun.training.loop import Training
 from nthrun.training.program import SolverProgram

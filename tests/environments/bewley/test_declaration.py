@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 from environments.worlds import spec_of
 
+from nthrun.environments.bewley.ability import chain_of
 from nthrun.environments.bewley.calibration import (
     AbilityProcess,
     Calibration,
     Preferences,
     Superstar,
+    Taxes,
+    TaxSchedule,
     Technology,
 )
-from nthrun.environments.bewley.coefficients import COEFFICIENTS, calibration_of
-from nthrun.environments.bewley.described import chain_of
-from nthrun.environments.bewley.taxes import Taxes, TaxSchedule
+from nthrun.environments.bewley.declaration import COEFFICIENTS, calibration_of
 from nthrun.errors import SpecError
 
 OTHER = {

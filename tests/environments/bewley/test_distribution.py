@@ -1,6 +1,8 @@
-"""Stationary distributions against closed forms, powers and a simulated panel."""
+"""Grids, stationary distributions, inequality and sums, against closed forms and a panel."""
 
 from __future__ import annotations
+
+from math import nan
 
 import numpy as np
 import pytest
@@ -8,16 +10,53 @@ from numpy.typing import NDArray
 
 from nthrun.environments.bewley import distribution
 from nthrun.environments.bewley.ability import AbilityChain, rouwenhorst
-from nthrun.environments.bewley.calibration import AbilityProcess, Calibration
-from nthrun.environments.bewley.distribution import stationary_mass
-from nthrun.environments.bewley.endogenous_grid import DecisionRules, solve_household
-from nthrun.environments.bewley.grids import asset_grid
-from nthrun.environments.bewley.household import Household
-from nthrun.errors import NoSolutionError
+from nthrun.environments.bewley.calibration import AbilityProcess, Calibration, Taxes, TaxSchedule
+from nthrun.environments.bewley.distribution import (
+    Grids,
+    aggregates,
+    asset_grid,
+    gini,
+    quantiles,
+    stationary_mass,
+)
+from nthrun.environments.bewley.household_numpy import DecisionRules, Household, solve_household
+from nthrun.errors import NoSolutionError, SpecError
 
 Array = NDArray[np.float64]
-
 CHAIN = rouwenhorst(AbilityProcess(rho=0.8), 3)
+TWO_STATES = AbilityChain(np.array([0.5, 1.5]), np.full((2, 2), 0.5), np.full(2, 0.5))
+RULES = DecisionRules(
+    assets=np.array([0.0, 4.0, 8.0]),
+    consumption=np.array([[1.0, 1.0, 2.0], [2.0, 2.0, 3.0]]),
+    labour=np.array([[0.99, 0.5, 0.01], [0.99, 0.99, 0.5]]),
+    savings=np.array([[0.0, 4.0, 6.0], [4.0, 4.0, 9.0]]),
+)
+MASS = np.array([[0.25, 0.25, 0.0], [0.125, 0.25, 0.125]])
+TAXES = Taxes(TaxSchedule(0.2), TaxSchedule(0.01), 0.1)
+
+
+def test_steps_grow_with_wealth() -> None:
+    """A grid goes from 0 to its top, each step in one proportion to wealth plus the scale."""
+    grid = asset_grid(50, 200.0, 0.5)
+    assert grid[0] == 0
+    assert grid[-1] == pytest.approx(200.0, rel=1e-14)
+    np.testing.assert_allclose((grid[1:] + 0.5) / (grid[:-1] + 0.5), 401 ** (1 / 49), rtol=1e-12)
+
+
+def test_grids_have_their_sizes() -> None:
+    """Choices and masses have their numbers of points and one top."""
+    grids = Grids(num_choices=20, num_masses=30, top=7.0)
+    assert (len(grids.choices()), len(grids.masses())) == (20, 30)
+    assert grids.choices()[-1] == pytest.approx(7.0) == grids.masses()[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("num_choices", 9), ("num_masses", 9), ("top", 0.0), ("scale", nan)]
+)
+def test_grids_without_room_are_refused(name: str, value: float) -> None:
+    """Too few points, and a top or scale that is not positive, are refused by name."""
+    with pytest.raises(SpecError, match=name):
+        Grids(**{name: value})  # type: ignore[arg-type]
 
 
 def _rules(assets: Array, savings: Array) -> DecisionRules:
@@ -93,3 +132,67 @@ def test_no_convergence_is_told(
     monkeypatch.setattr(distribution, "MAX_RESTARTS", 1)
     with pytest.raises(NoSolutionError, match="stopped after 1 restarts"):
         stationary_mass(CHAIN, household_rules)
+
+
+def test_equal_values_have_no_inequality() -> None:
+    """The Gini coefficient of equal values is 0, whatever their weights."""
+    assert gini(np.full(4, 3.0), np.array([1.0, 2.0, 0.0, 5.0])) == pytest.approx(0.0, abs=1e-15)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1, 0.001])
+def test_one_group_owns_all(share: float) -> None:
+    """Where a share s owns all in equal parts the Gini coefficient is 1 - s."""
+    assert gini(np.array([7.0, 0.0]), np.array([share, 1 - share])) == pytest.approx(1 - share)
+
+
+def test_gini_is_the_mean_difference() -> None:
+    """It is the mean distance of two draws over twice the mean, in any shape and scale."""
+    draws = np.random.default_rng(0)
+    values, weights = draws.exponential(size=(6, 7)), draws.random((6, 7))
+    x, p = values.ravel(), weights.ravel() / weights.sum()
+    expected = p @ np.abs(x[:, None] - x) @ p / (2 * p @ x)
+    assert gini(values, weights) == pytest.approx(expected, rel=1e-13)
+    assert gini(5 * values, 2 * weights) == pytest.approx(expected, rel=1e-13)
+
+
+def test_gini_of_known_distributions() -> None:
+    """Uniform values from 0 have 1/3, exponential ones 1/2."""
+    levels = (np.arange(100_000) + 0.5) / 100_000
+    weights = np.ones_like(levels)
+    assert gini(levels, weights) == pytest.approx(1 / 3, abs=1e-6)
+    assert gini(-np.log1p(-levels), weights) == pytest.approx(1 / 2, abs=1e-4)
+
+
+def test_quantiles_are_the_smallest_that_reach() -> None:
+    """Of weights 1, 2 and 1 in any order, a quarter is at the first and half at the second."""
+    values, weights = np.array([3.0, 1.0, 2.0]), np.array([1.0, 1.0, 2.0])
+    found = quantiles(values, weights, np.array([0.0, 0.25, 0.26, 0.75, 0.76, 1.0]))
+    assert found.tolist() == [1.0, 1.0, 2.0, 2.0, 3.0, 3.0]
+
+
+def test_equal_weights_are_numpys_inverted_cdf() -> None:
+    """With equal weights quantiles are numpy's of the inverted distribution function."""
+    values = np.random.default_rng(1).normal(size=(5, 21))
+    levels = np.array([0.01, 0.1, 0.33, 0.5, 0.9, 1.0])
+    expected = np.quantile(values, levels, method="inverted_cdf")
+    assert (quantiles(values, np.ones_like(values), levels) == expected).all()
+
+
+def test_sums_by_hand() -> None:
+    """Means, shares and ratios of two abilities and three wealths are those worked out by hand."""
+    sums = aggregates(Household(Calibration(taxes=TAXES), TWO_STATES, 0.03, 2.0), RULES, MASS)
+    labour = 0.5 * 0.25 * (0.99 + 0.5) + 1.5 * (0.375 * 0.99 + 0.125 * 0.5)
+    hours = 0.25 * (0.99 + 0.5) + 0.375 * 0.99 + 0.125 * 0.5
+    assert sums.capital == pytest.approx(3.0)
+    assert sums.labour == pytest.approx(labour)
+    assert sums.mean_hours == pytest.approx(hours)
+    assert sums.consumption == pytest.approx(1.625)
+    assert sums.output == pytest.approx(3.0**0.33 * labour**0.67)
+    assert sums.saving_ratio == pytest.approx(3.625 / (1.1 * 1.625 + 3.625))
+    assert sums.revenue == pytest.approx(0.2 * (2 * labour + 0.03 * 3) + 0.01 * 3 + 0.1 * 1.625)
+    assert sums.share_at_highest_labour == pytest.approx(0.625)
+    assert sums.share_at_lowest_labour == 0
+    assert sums.share_without_wealth == pytest.approx(0.375)
+    assert sums.share_at_top == pytest.approx(0.125)
+    assert sums.wealth_quantiles == (0.0, 0.0, 4.0, 4.0, 8.0, 8.0)
+    assert sums.gini_wealth == pytest.approx(1 - (0.5 * 2 / 3 + 0.125 * 5 / 3))

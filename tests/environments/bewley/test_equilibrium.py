@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log, sqrt
+from math import exp, log, sqrt
 
 import numpy as np
 import pytest
@@ -16,20 +16,26 @@ from nthrun.environments.bewley.calibration import (
     Calibration,
     Preferences,
     Superstar,
+    Taxes,
+    TaxSchedule,
     Technology,
+    capital_per_labour,
+    complete_markets,
+    interest_rate,
+    wage,
 )
-from nthrun.environments.bewley.equilibrium import Equilibrium, solve, solve_with
-from nthrun.environments.bewley.grids import Grids
-from nthrun.environments.bewley.prices import capital_per_labour, complete_markets, interest_rate
-from nthrun.environments.bewley.taxes import Taxes, TaxSchedule
+from nthrun.environments.bewley.distribution import Grids, aggregates, revenue
+from nthrun.environments.bewley.equilibrium import Economy, Equilibrium, solve, solve_with
 from nthrun.errors import NoSolutionError
 
+GRIDS = Grids(num_choices=100, num_masses=200, top=60.0)
+PROCESS = AbilityProcess(0.6, 0.2)
+REBATED = Taxes(TaxSchedule(0.2), TaxSchedule(0.002), 0.065, rebated=True)
 DEFAULT = Calibration()
 PATIENT = Calibration(Preferences(beta=0.975))
 FREE = Calibration(labour_bounds=UNBOUNDED)
 COARSE = Grids(num_choices=60, num_masses=200, top=100.0)
 QUICK = AbilityProcess(0.6, 0.2)
-
 # r in percent, K, L, hours, share at 0.99, C, Y, saving ratio, Ginis of a and c, share without a.
 FIVE = (2.8616, 6.708, 0.9427, 0.9249, 0.484, 1.399, 1.801, 0.8274, 0.664, 0.305, 0.148)
 NINE = (2.8459, 6.722, 0.9421, 0.9253, 0.475, 1.3985, 1.8019, 0.8278, 0.676, 0.308, 0.156)
@@ -38,6 +44,61 @@ TWENTY_ONE = (2.8364, 6.732, 0.9420, 0.9257, 0.477, 1.3986, 1.8025, 0.8280, 0.68
 IF_PATIENT = (1.4360, 8.774, 0.9490, 0.9292, 0.494, 1.4506, 1.9771, 0.8581, 0.667, 0.285, 0.136)
 IF_FREE = (2.7343, 7.055, 0.9703, 0.9398, 0.0, 1.4441, 1.8674, 0.8301, 0.689, 0.317, 0.170)
 TOLERANCES = (1e-3, 1e-3, 1e-4, 1.1e-4, 2.5e-3, 2e-4, 5e-4, 1e-4, 1.5e-3, 1.5e-3, 2.5e-3)
+AIYAGARI = [
+    (0.2, 1.0, 0.0, 4.1443, 4.1461),
+    (0.2, 3.0, 0.6, 3.8760, 3.9100),
+    (0.2, 5.0, 0.6, 3.6139, 3.6773),
+    (0.2, 3.0, 0.9, 3.3710, 3.5784),
+    (0.4, 3.0, 0.0, 3.7822, 3.8204),
+    (0.4, 3.0, 0.6, 2.9143, 3.0596),
+    (0.4, 3.0, 0.9, 1.5135, 2.1155),
+]
+
+
+def _economy(calibration: Calibration) -> Economy:
+    return Economy(calibration, rouwenhorst(calibration.ability, 3), GRIDS)
+
+
+def test_supply_is_at_the_prices_of_firms() -> None:
+    """The wage goes with the interest rate, and the excess is the log of supply over demand."""
+    calibration = Calibration(ability=PROCESS)
+    found = _economy(calibration).supply(0.03)
+    wanted = capital_per_labour(calibration.technology, 0.03)
+    assert found.household.w == wage(calibration.technology, wanted)
+    sums = aggregates(found.household, found.rules, found.mass)
+    assert exp(found.excess) * wanted == pytest.approx(sums.capital / sums.labour, rel=1e-12)
+
+
+def test_supply_rises_with_the_interest_rate() -> None:
+    """The excess of capital supplied rises with the interest rate."""
+    economy = _economy(Calibration(ability=PROCESS, labour_bounds=INELASTIC))
+    excesses = [economy.supply(r).excess for r in (-0.02, 0.01, 0.03, 0.041)]
+    assert excesses == sorted(excesses)
+    assert excesses[0] < 0 < excesses[-1]
+
+
+def test_a_near_supply_changes_nothing() -> None:
+    """Begun from what households do at another interest rate, the excess is the same to 1e-7."""
+    economy = _economy(Calibration(ability=PROCESS))
+    expected = economy.supply(0.03).excess
+    assert economy.supply(0.03, economy.supply(0.02)).excess == pytest.approx(expected, abs=1e-7)
+
+
+def test_the_rebate_is_what_taxes_bring() -> None:
+    """Taxes that are rebated bring the rebate, to 1e-9, and it is not 0."""
+    found = _economy(Calibration(ability=PROCESS, taxes=REBATED)).supply(0.03)
+    taxed = revenue(found.household, found.rules, found.mass)
+    assert found.household.rebate == pytest.approx(taxed, abs=1e-9)
+    assert taxed > 0.1
+
+
+def test_a_rebate_that_is_not_found_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too few rounds end in an error with the interest rate and the gap that is left."""
+    monkeypatch.setattr(equilibrium, "MAX_REBATES", 1)
+    with pytest.raises(
+        NoSolutionError, match=r"r = 0\.03: taxes still differ from the rebate by 0"
+    ):
+        _economy(Calibration(ability=PROCESS, taxes=REBATED)).supply(0.03)
 
 
 @pytest.fixture(scope="module")
@@ -218,17 +279,6 @@ def test_tauchen_of_seven_is_not_good_enough() -> None:
     """Tauchen's chain of 7 states puts r at 2.5127 %, a third of a point off."""
     found = solve_with(DEFAULT, tauchen(DEFAULT.ability, 7), Grids())
     assert 100 * found.r == pytest.approx(2.5127, abs=1e-3)
-
-
-AIYAGARI = [
-    (0.2, 1.0, 0.0, 4.1443, 4.1461),
-    (0.2, 3.0, 0.6, 3.8760, 3.9100),
-    (0.2, 5.0, 0.6, 3.6139, 3.6773),
-    (0.2, 3.0, 0.9, 3.3710, 3.5784),
-    (0.4, 3.0, 0.0, 3.7822, 3.8204),
-    (0.4, 3.0, 0.6, 2.9143, 3.0596),
-    (0.4, 3.0, 0.9, 1.5135, 2.1155),
-]
 
 
 @pytest.mark.slow

@@ -10,11 +10,10 @@ import torch
 from environments.worlds import random_actions, spec_of, world_of
 from torch import Tensor
 
-from nthrun.environments.bewley.calibration import Calibration
-from nthrun.environments.bewley.described import chain_of
+from nthrun.environments.bewley.ability import chain_of
+from nthrun.environments.bewley.calibration import Calibration, complete_markets
+from nthrun.environments.bewley.distribution import Grids
 from nthrun.environments.bewley.equilibrium import solve
-from nthrun.environments.bewley.grids import Grids
-from nthrun.environments.bewley.prices import complete_markets
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 TAXED: dict[str, object] = {

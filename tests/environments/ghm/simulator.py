@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nthrun.environments.ghm.calibration import Calibration
-from nthrun.environments.ghm.rules import Rules
+from nthrun.environments.ghm.calibration import Calibration, Rules
 
 Policy = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 

@@ -7,7 +7,7 @@ import pytest
 
 from nthrun.environments.ghm.calibration import Calibration
 from nthrun.environments.ghm.cash_grid import cash_grid, gaussian_expectation
-from nthrun.environments.ghm.grid_shape import GridShape
+from nthrun.environments.ghm.declaration import GridShape
 from nthrun.errors import SpecError
 
 

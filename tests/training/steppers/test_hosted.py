@@ -17,7 +17,7 @@ from worlds import Cut, Walk, noted_worlds
 from nthrun.agents.base import State
 from nthrun.commands import group
 from nthrun.commands.run import run as main
-from nthrun.environments.hosting import playable
+from nthrun.environments.host_environment import playable
 from nthrun.errors import InterruptedRunError, NotReplayedError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.planning.memory_estimate import BLOCK_STEPS

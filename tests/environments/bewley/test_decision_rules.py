@@ -13,12 +13,19 @@ from nthrun.environments.bewley.calibration import (
     Calibration,
     Preferences,
     Superstar,
+    Taxes,
+    TaxSchedule,
+)
+from nthrun.environments.bewley.decision_rules import (
+    Choice,
+    Situation,
+    cut,
+    require_within,
+    rule_at_prices,
+    stationary,
 )
 from nthrun.environments.bewley.equilibrium import solve
-from nthrun.environments.bewley.exact_rules import rule_at_prices, stationary
-from nthrun.environments.bewley.household import Household
-from nthrun.environments.bewley.rule_cuts import Choice, Situation, cut, require_within
-from nthrun.environments.bewley.taxes import Taxes, TaxSchedule
+from nthrun.environments.bewley.household_numpy import Household
 from nthrun.errors import NthrunError
 
 PLAIN = Calibration()

@@ -1,6 +1,6 @@
-"""One period of the Bewley economy as tensors: prices, taxes, the rebate, utility.
+"""One period of the Bewley economy as tensors: prices, taxes, the rebate, utility, ability.
 
-The equations of `prices`, `taxes` and `household` for all households side by side, `(lanes,
+The equations of `calibration` and `household_numpy` for all households side by side, `(lanes,
 episodes, households)`; what they share has 1 in place of the last axis. A power is exp(p log x),
 whose bits do not depend on where in memory x lies.
 """
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from nthrun.environments.bewley.calibration import Preferences, Technology
-from nthrun.environments.bewley.taxes import Taxes, TaxSchedule
+from nthrun.environments.bewley.ability import AbilityChain
+from nthrun.environments.bewley.calibration import Preferences, Taxes, TaxSchedule, Technology
+from nthrun.environments.tensors import Constants
 
 LEAST_INPUT = 0.01
 """Prices are formed as if firms had at least this much capital and labour per household."""
@@ -21,6 +23,8 @@ LEAST_CONSUMPTION = 1e-6
 """Utility is that of at least this much, so that it is finite where a household has nothing."""
 TINY = 1e-30
 """In place of 0 under a logarithm, whose gradient there is no number."""
+NEVER = 2.0
+"""More than any probability."""
 
 
 class Prices(NamedTuple):
@@ -109,3 +113,55 @@ def utility(preferences: Preferences, consumption: Tensor, labour: Tensor) -> Te
     if curvature != 0:
         enjoyed = torch.expm1(curvature * enjoyed) / curvature
     return enjoyed - preferences.chi / convexity * power(labour, convexity)
+
+
+class AbilityDraws:
+    """A chain of ability for tensors of its states' numbers, `(lanes, episodes, households)`."""
+
+    def __init__(self, chain: AbilityChain) -> None:
+        self._num_states = len(chain.values)
+        self._halvings = (self._num_states - 1).bit_length()
+        order = np.lexsort((-chain.stationary, chain.values))
+        rising = chain.values[order]
+        tables = (chain.values, self._edges(chain), (rising[1:] + rising[:-1]) / 2, order)
+        self._tables = Constants(*(torch.from_numpy(table).float() for table in tables))
+
+    def values(self, states: Tensor) -> Tensor:
+        """v of each state."""
+        return self._tables.on(states.device)[0][states.long()].to(states.dtype)
+
+    def states(self, ability: Tensor) -> Tensor:
+        """The state whose v is nearest to each; of states that are worth the same, the likeliest.
+
+        Args:
+            ability: v, any shape.
+        """
+        _, _, between, order = self._tables.on(ability.device)
+        return order[torch.bucketize(ability.contiguous(), between)].to(ability.dtype)
+
+    def first(self, draws: Tensor) -> Tensor:
+        """States with their stationary shares.
+
+        Args:
+            draws: uniform on [0, 1), of the states' shape.
+        """
+        return self.following(torch.full_like(draws, self._num_states), draws)
+
+    def following(self, states: Tensor, draws: Tensor) -> Tensor:
+        """The state after each: the number of cumulated probabilities that are at most the draw,
+        found by halving."""
+        edges = self._tables.on(states.device)[1]
+        begin = states.long() * (1 << self._halvings)
+        found = torch.zeros_like(begin)
+        for halving in reversed(range(self._halvings)):
+            half = 1 << halving
+            found = found + half * (edges[begin + found + (half - 1)] <= draws).long()
+        return found.to(states.dtype)
+
+    def _edges(self, chain: AbilityChain) -> np.ndarray:
+        """Cumulated probabilities but for the last, row after row, those of the start behind; each
+        row is filled up to a power of two."""
+        rows = np.vstack((chain.transition, chain.stationary))
+        edges = np.full((len(rows), 1 << self._halvings), NEVER)
+        edges[:, : self._num_states - 1] = rows.cumsum(1)[:, :-1]
+        return edges.ravel()

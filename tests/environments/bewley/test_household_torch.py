@@ -6,8 +6,8 @@ import pytest
 import torch
 from environments.worlds import spec_of
 
-from nthrun.environments.bewley.ability_draws import AbilityDraws
-from nthrun.environments.bewley.described import chain_of
+from nthrun.environments.bewley.ability import chain_of
+from nthrun.environments.bewley.household_torch import AbilityDraws
 
 STARS = {
     "calibration.superstar_enter": 0.1,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import kstest, norm
 
-from nthrun.environments.gaussian import bump, normal
+from nthrun.environments.tensors import bump, normal
 
 COUNT = 500_000
 
