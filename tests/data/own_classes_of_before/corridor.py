@@ -1,0 +1,31 @@
+import torch
+
+from nthrun.environments.base import Transition
+from nthrun.specs.field import Field
+from nthrun.specs.interface import Interface
+
+
+class Corridor:
+    interface = Interface(
+        observation_low=(0.0, 0.0),
+        observation_high=(1.0, 1.0),
+        num_actions=2,
+        state_dim=1,
+        num_step_draws=1,
+    )
+    fields = (Field("cells", "int", 10, "length of the corridor", minimum=2, maximum=1000),)
+
+    def __init__(self, spec):
+        self.cells = spec.integer("cells")
+
+    def reset(self, draws):
+        return torch.zeros(*draws.shape[:-1], 1)
+
+    def observe(self, state):
+        return torch.cat((state / self.cells, 1 - state / self.cells), -1)
+
+    def step(self, state, action, draws):
+        astray = draws < 0.1
+        right = (action > 0.5) ^ astray
+        moved = (state + torch.where(right, 1.0, -1.0)).clamp(0, self.cells)
+        return Transition(moved, torch.full_like(state, -1.0), (moved >= self.cells).float())
