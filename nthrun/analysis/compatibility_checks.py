@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from nthrun.analysis.ranking import Key
+from nthrun.analysis.hyperparameters import SettingKey, distinct_values, value_key
 from nthrun.analysis.scores import Scores
 from nthrun.errors import DataFileError
 from nthrun.records.data import Data
@@ -44,7 +45,7 @@ def require_one_metric(group: Iterable[Scores]) -> None:
             )
 
 
-def require_shared(group: Sequence[Scores], shared: Sequence[Key]) -> None:
+def require_shared(group: Sequence[Scores], shared: Sequence[SettingKey]) -> None:
     """Check that some settings have runs in every experiment.
 
     Raises:
@@ -68,39 +69,37 @@ def _measured(scores: Scores) -> str:
 
 def _require_equal(
     one: object,
-    ours: Mapping[str, set[str]],
+    ours: Mapping[str, Sequence[Any]],
     other: object,
-    theirs: Mapping[str, set[str]],
+    theirs: Mapping[str, Sequence[Any]],
     hint: str,
 ) -> None:
+    """Check that two experiments have the same values of each hyperparameter, in whatever order."""
     for name in dict.fromkeys((*ours, *theirs)):
-        if ours.get(name) != theirs.get(name):
-            got, allowed = (", ".join(sorted(each.get(name, ()))) for each in (theirs, ours))
-            problem = f"{name}: got {got or 'no values'}, allowed: {allowed or 'none'}, as in {one}"
+        got, allowed = ({value_key(v): v for v in of.get(name, ())} for of in (theirs, ours))
+        if got.keys() != allowed.keys():
+            texts = [", ".join(sorted(map(json.dumps, of.values()))) for of in (got, allowed)]
+            problem = (
+                f"{name}: got {texts[0] or 'no values'}, allowed: {texts[1] or 'none'}, as in {one}"
+            )
             raise DataFileError(f"{other}: {problem}", hint)
 
 
-def _swept(data: Data) -> dict[str, set[str]]:
-    """Hyperparameter -> the values of it that the spec lists, as texts, where they are several."""
+def _swept(data: Data) -> dict[str, list[Any]]:
+    """Hyperparameter -> the values of it that the spec lists, where they are several."""
     parameters = data["experiment"]["agent"]["parameters"]
-    listed = {
-        name: values if isinstance(values, list) else [values]
+    settings = (
+        {name: value}
         for name, values in parameters.items()
-    }
-    texts = {
-        name: {json.dumps(v, sort_keys=True) for v in values} for name, values in listed.items()
-    }
+        for value in (values if isinstance(values, list) else [values])
+    )
     return {
         name: values
-        for name, values in texts.items()
+        for name, values in distinct_values(settings).items()
         if len(values) > 1 or isinstance(parameters[name], dict)
     }
 
 
-def _recorded(scores: Scores) -> dict[str, set[str]]:
-    """Hyperparameter -> the values of it that have runs, as texts."""
-    found: dict[str, set[str]] = {}
-    for parameters in scores.parameters.values():
-        for name, value in parameters.items():
-            found.setdefault(name, set()).add(json.dumps(value, sort_keys=True))
-    return found
+def _recorded(scores: Scores) -> dict[str, list[Any]]:
+    """Hyperparameter -> the values of it that have runs."""
+    return distinct_values(scores.parameters.values())

@@ -9,14 +9,15 @@ what names conflicts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 
 from nthrun.analysis.intervals import percentile_bootstrap
-from nthrun.analysis.ranking import as_recorded, best_place, runs_by_setting
-from nthrun.analysis.returns import TRAINING_RETURN, read_series
+from nthrun.analysis.ranking import ranked_settings
+from nthrun.analysis.returns import TRAINING_RETURN, Quantity, read_series
 from nthrun.analysis.scores import Stage, chosen_entries, find_quantity, read_scores
 from nthrun.errors import DataFileError, NthrunError
 from nthrun.records.data import Data
@@ -25,7 +26,7 @@ from nthrun.records.entries import Entry, bulk_of
 NUM_POINTS = 500
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Curve:
     """The learning curve of one setting.
 
@@ -35,8 +36,6 @@ class Curve:
         indices, statuses: of the runs, in the order of `runs`.
         grid: `(num_points,)` training steps.
         runs: `(num_runs, num_points)` returns; a run without a finished episode is all NaN.
-        mean: `(num_points,)` over the runs that have a value.
-        low, high: `(num_points,)` 95 % percentile-bootstrap band of the mean.
         quantity: what `runs` are, if not returns of training.
     """
 
@@ -47,27 +46,35 @@ class Curve:
     statuses: tuple[str, ...]
     grid: np.ndarray
     runs: np.ndarray
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
     quantity: str = TRAINING_RETURN.label
 
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """`(num_points,)` over the runs that have a value."""
+        return mean_over_runs(self.runs)
 
-@dataclass(frozen=True, slots=True)
-class SettingScore:
-    """How one setting did.
+    @cached_property
+    def band(self) -> tuple[np.ndarray, np.ndarray]:
+        """Low and high of the 95 % percentile-bootstrap band of the mean, both `(num_points,)`."""
+        return percentile_bootstrap(self.runs)
 
-    Attributes:
-        setting_number, stage, num_runs: which runs were scored.
-        num_lost: those that did not complete, or have no finite value of the metric.
-        mean: by the metric, of the runs not lost; of the lost ones if all are.
-    """
+    @property
+    def low(self) -> np.ndarray:
+        """The lower end of the band."""
+        return self.band[0]
 
-    setting_number: int
-    stage: Stage
-    num_runs: int
-    num_lost: int
-    mean: float
+    @property
+    def high(self) -> np.ndarray:
+        """The upper end of the band."""
+        return self.band[1]
+
+    def magnitudes(self) -> Curve:
+        """The curve of its magnitudes, as a logarithmic axis shows them."""
+        return replace(self, runs=np.abs(self.runs), quantity=f"|{self.quantity}|")
+
+    def smoothed(self, steps: int) -> Curve:
+        """The curve of each run's mean over the last `steps` training steps up to each point."""
+        return replace(self, runs=smoothed(self.runs, self.grid, steps))
 
 
 def step_weighted_curve(values: np.ndarray, steps: np.ndarray, grid: np.ndarray) -> np.ndarray:
@@ -114,6 +121,25 @@ def mean_over_runs(curves: np.ndarray) -> np.ndarray:
     return np.where(num_present, total / np.maximum(num_present, 1), np.nan)
 
 
+def smoothed(runs: np.ndarray, grid: np.ndarray, steps: int) -> np.ndarray:
+    """Mean of each run over the last `steps` training steps up to each point, of finite values.
+
+    Args:
+        runs: `(num_runs, num_points)`.
+        grid: `(num_points,)` training steps, rising.
+        steps: from which a point's mean is taken; at least the point itself counts.
+    """
+    starts = np.minimum(np.searchsorted(grid, grid - steps, side="right"), np.arange(len(grid)))
+    finite = np.isfinite(runs)
+    edge = np.zeros((len(runs), 1))
+    totals = np.hstack([edge, np.cumsum(np.where(finite, runs, 0.0), axis=1)])
+    counts = np.hstack([edge, np.cumsum(finite, axis=1)])
+    ends = np.arange(1, len(grid) + 1)
+    number = counts[:, ends] - counts[:, starts]
+    total = totals[:, ends] - totals[:, starts]
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
+
+
 def learning_curve(
     data: Data, setting: int | None = None, stage: int | None = None, metric: str | None = None
 ) -> Curve:
@@ -138,31 +164,51 @@ def learning_curve(
     quantity = find_quantity(data, entries, metric or TRAINING_RETURN.name, trained)
     if quantity.one_number:
         raise NthrunError(f"metric: {quantity.name} is one number a run, which has no curve")
+    curve = _curve(data, quantity, entries)
+    if np.isfinite(curve.runs).any():
+        return curve
+    which = f"run of setting {number} in stage {stage}"
+    raise _nothing_finished(data, which) if metric is None else _no_value(data, which, metric)
+
+
+def curve_of(data: Data, quantity: Quantity, entries: Sequence[Entry]) -> Curve:
+    """The curve of any quantity over training steps.
+
+    Args:
+        data: where the runs are from.
+        quantity: which has a course.
+        entries: runs of one setting and stage.
+
+    Raises:
+        DataFileError: no run has a value of it.
+    """
+    curve = _curve(data, quantity, entries)
+    if not len(curve.grid):
+        raise DataFileError(f"{data.source}: no run has a value of {quantity.name!r}")
+    return curve
+
+
+def _curve(data: Data, quantity: Quantity, entries: Sequence[Entry]) -> Curve:
+    """The curve of runs of one setting; it has no points where no run has a value."""
     series = read_series(entries, quantity)
     parts = [slice(*pair) for pair in pairwise(series.offsets.tolist())]
     grid = common_grid(series.steps[part] for part in parts)
-    curves = np.stack(
-        [step_weighted_curve(series.values[part], series.steps[part], grid) for part in parts]
-    )
-    if not np.isfinite(curves).any():
-        which = f"run of setting {number} in stage {stage}"
-        raise _nothing_finished(data, which) if metric is None else _no_value(data, which, metric)
     return Curve(
-        str(data.source),
-        stage,
-        number,
-        tuple(bulk_of(entries).numbers["index"].tolist()),
-        tuple(entry.status for entry in entries),
-        grid,
-        curves,
-        mean_over_runs(curves),
-        *percentile_bootstrap(curves),
-        quantity.label,
+        source=str(data.source),
+        stage=entries[0].identity.stage,
+        setting_number=entries[0].identity.setting_number,
+        indices=tuple(bulk_of(entries).numbers["index"].tolist()),
+        statuses=tuple(entry.status for entry in entries),
+        grid=grid,
+        runs=np.stack(
+            [step_weighted_curve(series.values[part], series.steps[part], grid) for part in parts]
+        ),
+        quantity=quantity.label,
     )
 
 
-def best_setting(data: Data, stage: Stage = None, metric: str | None = None) -> SettingScore:
-    """The setting whose runs have the best mean by a metric, see `ranking`.
+def best_setting(data: Data, stage: Stage = None, metric: str | None = None) -> int:
+    """The number of the setting whose runs have the best mean by a metric, see `ranking`.
 
     A run that diverged, failed or was pruned has values only up to there, and one without a
     finished episode no return: a setting without such lost runs beats any with one.
@@ -178,15 +224,13 @@ def best_setting(data: Data, stage: Stage = None, metric: str | None = None) -> 
     """
     stage = _lowest(data) if stage is None else stage
     scores = read_scores(data, metric, stage=stage)
-    runs = runs_by_setting(scores)
-    place = best_place([runs])
-    if place is None and scores.metric == TRAINING_RETURN.name:
-        raise _nothing_finished(data, f"run of stage {stage}")
-    if place is None:
-        raise _no_value(data, f"run of stage {stage}", scores.metric)
-    num_lost = int(runs.lost[place, : runs.sizes[place]].sum())
-    mean = float(as_recorded(runs)[1][place]) * (1 if scores.higher_is_better else -1)
-    return SettingScore(int(runs.numbers[place]), stage, int(runs.sizes[place]), num_lost, mean)
+    if np.isfinite(scores.values).any():
+        settings = ranked_settings(scores)
+        return int(settings.numbers[settings.best()])
+    which = f"run of stage {stage}"
+    if scores.metric == TRAINING_RETURN.name:
+        raise _nothing_finished(data, which)
+    raise _no_value(data, which, scores.metric)
 
 
 def _best_number(data: Data, entries: Sequence[Entry], metric: str | None) -> int:
@@ -202,10 +246,10 @@ def _best_number(data: Data, entries: Sequence[Entry], metric: str | None) -> in
         return int(numbers["setting_number"][0])
     searched = data["experiment"]["agent"].get("search", {}).get("metric")
     if metric is None or metric == searched:
-        return best_setting(data, stage).setting_number
+        return best_setting(data, stage)
     trained = bool(numbers["total_train_episodes"].any())
     known = find_quantity(data, entries, metric, trained).higher_is_better is not None
-    return best_setting(data, stage, metric if known else None).setting_number
+    return best_setting(data, stage, metric if known else None)
 
 
 def _lowest(data: Data) -> int:

@@ -9,7 +9,8 @@ import numpy as np
 
 from nthrun.analysis.compatibility_checks import require_one_metric
 from nthrun.analysis.figures.saving import Shown
-from nthrun.analysis.figures.setting_scores import setting_scores
+from nthrun.analysis.figures.setting_scores import shown_of_settings
+from nthrun.analysis.ranking import ranked_settings
 from nthrun.analysis.scores import Scores, read_scores
 from nthrun.commands.figure_data import Labelled
 from nthrun.commands.figure_options import ScoreChoice
@@ -52,7 +53,7 @@ def scores_of_best(
     shown: list[Shown] = []
     for label, data in labelled.items():
         one = read_scores(data, choice.metric, choice.last, choice.stage, choice.direction)
-        settings = setting_scores(one)
+        settings = ranked_settings(one)
         places = np.arange(len(settings.numbers))
         if setting is not None:
             places = np.flatnonzero(settings.numbers == setting)
@@ -65,7 +66,7 @@ def scores_of_best(
         rows = settings.rows[place]
         scores[label], numbers[label] = one, int(settings.numbers[place])
         values[label] = np.where(one.lost, np.nan, one.values)[rows]
-        shown += settings.shown([place], label)
+        shown += shown_of_settings(settings, [place], label)
     require_one_metric(scores.values())
     first = next(iter(scores.values()))
     return BestScores(scores, numbers, values, shown, first.label, first.higher_is_better)

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from nthrun.analysis.summary import Standing, Summary, summarise
+from nthrun.analysis.hyperparameters import setting_text
+from nthrun.analysis.summary import Summary, summarise
 from nthrun.errors import NthrunError
 from nthrun.records.data import Data
 from nthrun.records.sealed import write_durably
-from nthrun.specs.field import shown
 from nthrun.training.progress import note
 
 SUMMARY = "summary"
@@ -54,15 +54,12 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     """A summary in words."""
     counts = ", ".join(f"{number} {status}" for status, number in summary.statuses.items())
     yield f"runs of stage {summary.stage}: {counts}"
-    pairs = zip(summary.standings, summary.top, strict=False)
-    for rank, (standing, found) in enumerate(pairs, 1):
-        yield f"{rank}. setting {standing.setting}: {summary.metric} {found.text()}"
-        if values := _values(standing, summary):
+    settings, scores = summary.settings, summary.settings.scores
+    varying = settings.varying()
+    numbers = settings.numbers[settings.order].tolist()
+    for rank, (number, estimate) in enumerate(zip(numbers, summary.top, strict=False), 1):
+        yield f"{rank}. setting {number}: {scores.metric} {estimate.text()}"
+        if values := setting_text(scores.parameters[number], varying):
             yield f"   {values}"
     for reason, number in summary.reasons.items():
         yield f"{number} {reason}"
-
-
-def _values(standing: Standing, summary: Summary) -> str:
-    found = standing.parameters
-    return ", ".join(f"{name} {shown(found[name])}" for name in summary.varying if name in found)

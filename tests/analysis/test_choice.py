@@ -15,15 +15,9 @@ import pytest
 from processes import ROOT
 from scored import NAN, make_scores
 
-from nthrun.analysis.choice import choose, choose_across
+from nthrun.analysis.choice import choose, choose_across, resampled_positions
 from nthrun.analysis.intervals import percentile_bootstrap
-from nthrun.analysis.ranking import (
-    RunsBySetting,
-    best_place,
-    ecdf,
-    resampled_places,
-    runs_by_setting,
-)
+from nthrun.analysis.ranking import RunsBySetting, best_position, ecdf, runs_by_setting
 from nthrun.errors import DataFileError
 
 
@@ -106,7 +100,7 @@ class TestContenders:
         values = runs if paired else [[*runs[0], None], [None, *runs[1]], [*runs[2], None]]
         draws = list(product(range(2), repeat=2))
         picked = [
-            best_place([runs_by_setting(make_scores([[r[i] for i in d] for r, d in pairs]))])
+            best_position([runs_by_setting(make_scores([[r[i] for i in d] for r, d in pairs]))])
             for pairs in (
                 [[*zip(runs, ds, strict=True)] for ds in product(draws, repeat=3)]
                 if not paired
@@ -194,16 +188,16 @@ class TestAcross:
 
 LARGE = """
 import time, numpy as np
-from nthrun.analysis.ranking import Runs
-from nthrun.analysis.ranking import best_place, resampled_places
+from nthrun.analysis.choice import resampled_positions
+from nthrun.analysis.ranking import RunsBySetting, best_position
 settings, runs, paired, lost = {arguments}
 generator = np.random.default_rng(0)
 values = generator.normal(size=(settings, runs))
-made = Runs(np.arange(settings), np.full(settings, runs), values,
-            generator.random((settings, runs)) < lost, paired)
+made = RunsBySetting(np.arange(settings), np.full(settings, runs), values,
+                     generator.random((settings, runs)) < lost, paired)
 start = time.process_time()
-best_place([made])
-resampled_places([made])
+best_position([made])
+resampled_positions([made])
 print(time.process_time() - start)
 """
 
@@ -214,7 +208,7 @@ def test_memory(paired: bool) -> None:
     values = np.random.default_rng(0).normal(size=(2, 4000))
     made = RunsBySetting(np.arange(2), np.full(2, 4000), values, np.zeros((2, 4000), bool), paired)
     tracemalloc.start()
-    found = resampled_places([made], 3000)
+    found = resampled_positions([made], 3000)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(found) == 3000 and set(found) <= {0, 1}
@@ -244,5 +238,5 @@ def test_selection_probability_is_calibrated() -> None:
     total = np.zeros(4)
     for _ in range(200):
         made = runs_by_setting(make_scores([*generator.normal(size=(4, 6))]))
-        total += np.bincount(resampled_places([made], 100), minlength=4)
+        total += np.bincount(resampled_positions([made], 100), minlength=4)
     assert total / 20_000 == pytest.approx(np.full(4, 0.25), abs=0.06)

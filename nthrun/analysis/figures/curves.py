@@ -95,12 +95,12 @@ def draw_curves(
     handles, texts = [], []
     of_agents = looks(agents.get(label, label) for label in curves)
     for (label, curve), look in zip(curves.items(), of_agents, strict=True):
-        runs = view_of_runs(curve, view)
-        band = _band(curve, runs, view)
+        drawn = viewed(curve, view)
+        band = _band(drawn, view)
         text = fill(legend_text(label, curve), style.legend_characters)
         handles.append(_draw_band(axes, curve.grid, band, look, text))
-        if view.show_runs and len(runs) > 1:
-            thin = runs[shown_runs(runs)]
+        if view.show_runs and len(drawn.runs) > 1:
+            thin = drawn.runs[shown_runs(drawn.runs)]
             axes.plot(curve.grid, thin.T, color=look.colour, lw=0.4, alpha=0.2, zorder=1)
         texts.append(band.text)
     if view.log_y:
@@ -108,29 +108,10 @@ def draw_curves(
     return handles, _heading(curves, texts, view)
 
 
-def view_of_runs(curve: Curve, view: CurveView) -> np.ndarray:
-    """Runs `(num_runs, num_points)` as they are drawn: smoothed, magnitudes on a log axis."""
-    runs = np.abs(curve.runs) if view.log_y else curve.runs
-    return smoothed(runs, curve.grid, view.smooth_steps) if view.smooth_steps else runs
-
-
-def smoothed(runs: np.ndarray, grid: np.ndarray, steps: int) -> np.ndarray:
-    """Mean of each run over the last `steps` training steps up to each point, of finite values.
-
-    Args:
-        runs: `(num_runs, num_points)`.
-        grid: `(num_points,)` training steps, rising.
-        steps: from which a point's mean is taken; at least the point itself counts.
-    """
-    starts = np.minimum(np.searchsorted(grid, grid - steps, side="right"), np.arange(len(grid)))
-    finite = np.isfinite(runs)
-    edge = np.zeros((len(runs), 1))
-    totals = np.hstack([edge, np.cumsum(np.where(finite, runs, 0.0), axis=1)])
-    counts = np.hstack([edge, np.cumsum(finite, axis=1)])
-    ends = np.arange(1, len(grid) + 1)
-    number = counts[:, ends] - counts[:, starts]
-    total = totals[:, ends] - totals[:, starts]
-    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
+def viewed(curve: Curve, view: CurveView) -> Curve:
+    """A curve as it is drawn: smoothed, of magnitudes on a logarithmic axis."""
+    drawn = curve.magnitudes() if view.log_y else curve
+    return drawn.smoothed(view.smooth_steps) if view.smooth_steps else drawn
 
 
 def shown_runs(runs: np.ndarray) -> np.ndarray:
@@ -179,13 +160,12 @@ def shown_of_curves(curves: Mapping[str, Curve]) -> list[Shown]:
     ]
 
 
-def _band(curve: Curve, runs: np.ndarray, view: CurveView) -> Band:
-    """The band of runs as they are drawn; the curve's own, where it has one and that is it."""
-    kind = view.band if len(runs) > 1 else "none"
-    own = (kind, view.statistic) == ("bootstrap", "mean") and runs is curve.runs
-    if own and np.isfinite(curve.low).any():
-        return Band(curve.mean, curve.low, curve.high, TEXTS[kind])
-    return band_of(runs, kind, view.statistic)
+def _band(curve: Curve, view: CurveView) -> Band:
+    """The band of a curve as it is drawn; there is none around one run."""
+    kind = view.band if len(curve.runs) > 1 else "none"
+    if (kind, view.statistic) == ("bootstrap", "mean"):
+        return Band(curve.mean, *curve.band, TEXTS[kind])
+    return band_of(curve.runs, kind, view.statistic)
 
 
 def _draw_band(axes: Axes, grid: np.ndarray, band: Band, look: Look, text: str) -> Line2D:

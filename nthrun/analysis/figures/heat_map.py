@@ -14,12 +14,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from nthrun.analysis.figures.saving import Shown
 from nthrun.analysis.figures.sensitivity import Others
-from nthrun.analysis.figures.setting_scores import (
-    SettingScores,
-    require_swept,
-    setting_scores,
-    tied,
-)
+from nthrun.analysis.figures.setting_scores import shown_of_settings
 from nthrun.analysis.figures.style import (
     COLOUR_MAP,
     Style,
@@ -28,7 +23,8 @@ from nthrun.analysis.figures.style import (
     number_axis,
     panels_of,
 )
-from nthrun.analysis.figures.value_scale import ValueScale, swept, value_scale, value_text
+from nthrun.analysis.figures.value_scale import ValueScale, value_scale, value_text
+from nthrun.analysis.ranking import RankedSettings, ranked_settings, require_varying, tied
 from nthrun.analysis.scores import Scores
 from nthrun.errors import NthrunError
 
@@ -55,15 +51,13 @@ class Cells:
     num_lost: np.ndarray
 
 
-def cells_of(settings: SettingScores, names: tuple[str, str], others: Others = "best") -> Cells:
+def cells_of(settings: RankedSettings, names: tuple[str, str], others: Others = "best") -> Cells:
     """The map of two hyperparameters, the others at their best or as in the best setting."""
     across, up = (value_scale(name, settings.values(name)) for name in names)
     allowed = np.ones(len(settings.numbers), bool)
     if others == "slice":
-        best = settings.best(np.arange(len(settings.numbers)))
-        for other in set(swept(settings.scores.parameters)).difference(
-            *(tied(settings, name) for name in names)
-        ):
+        best = settings.best()
+        for other in set(settings.varying()).difference(*(tied(settings, name) for name in names)):
             keys = settings.keys(other)
             allowed &= keys == keys[best]
     columns, rows = (scale.numbers(settings.values(scale.name)) for scale in (across, up))
@@ -102,7 +96,7 @@ def heat_map_figure(
         NthrunError: not two hyperparameters, or ones that settings do not differ in.
     """
     style = style or Style()
-    settings = setting_scores(scores)
+    settings = ranked_settings(scores)
     cells = cells_of(settings, _two(settings, names), others)
     with style.context():
         figure = new_figure(style)
@@ -123,7 +117,7 @@ def heat_map_figure(
         if not handles:
             figure.supxlabel(_heading(settings, others), fontsize=style.small_points)
     places = cells.places[cells.places >= 0]
-    return figure, settings.shown(places, f"others at {others}")
+    return figure, shown_of_settings(settings, places, f"others at {others}")
 
 
 def draw_cells(
@@ -166,8 +160,8 @@ def _cell_text(cells: Cells, place: tuple[int, int]) -> str:
     return "\n".join(lines + [f"{lost} lost"] * bool(lost))
 
 
-def _two(settings: SettingScores, names: Sequence[str]) -> tuple[str, str]:
-    known = require_swept(settings, names)
+def _two(settings: RankedSettings, names: Sequence[str]) -> tuple[str, str]:
+    known = require_varying(settings, names)
     if len(set(known)) < len(known):
         raise NthrunError(
             f"{settings.scores.source}: parameter: got {', '.join(known)}, allowed: two that "
@@ -190,7 +184,7 @@ def _map(scores: Scores) -> mpl.colors.Colormap:
     return colours if scores.higher_is_better else colours.reversed()
 
 
-def _heading(settings: SettingScores, others: Others) -> str:
+def _heading(settings: RankedSettings, others: Others) -> str:
     runs = np.unique(settings.num_runs)
     number = f"{runs[0]}" if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
     text = {"best": "others at their best", "slice": "others as in the best setting"}[others]

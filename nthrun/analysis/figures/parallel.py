@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from nthrun.analysis.figures.saving import Shown
-from nthrun.analysis.figures.setting_scores import SettingScores, require_swept, setting_scores
+from nthrun.analysis.figures.setting_scores import shown_of_settings
 from nthrun.analysis.figures.style import (
     COLOUR_MAP,
     LOST_COLOUR,
@@ -24,6 +24,7 @@ from nthrun.analysis.figures.style import (
     panels_of,
 )
 from nthrun.analysis.figures.value_scale import ValueScale, value_scale, value_text
+from nthrun.analysis.ranking import RankedSettings, ranked_settings, require_varying
 from nthrun.analysis.scores import Scores
 
 SPREAD = 0.035
@@ -53,8 +54,8 @@ def parallel_figure(
         NthrunError: a hyperparameter that settings do not differ in.
     """
     style = style or Style()
-    settings = setting_scores(scores)
-    names = require_swept(settings, names)
+    settings = ranked_settings(scores)
+    names = require_varying(settings, names)
     scales = [value_scale(name, settings.values(name)) for name in names]
     with style.context():
         figure = new_figure(style)
@@ -66,10 +67,10 @@ def parallel_figure(
         text = f"lost runs ({lost} of {len(settings.numbers)} settings)"
         handle = Line2D([], [], color=LOST_COLOUR, ls=":", lw=1.2, label=text)
         legend_below(figure, style, [handle] if lost else [])
-    return figure, settings.shown(np.argsort(settings.ranks), "setting")
+    return figure, shown_of_settings(settings, settings.order, "setting")
 
 
-def _draw_settings(axes: Axes, settings: SettingScores, scales: Sequence[ValueScale]) -> None:
+def _draw_settings(axes: Axes, settings: RankedSettings, scales: Sequence[ValueScale]) -> None:
     low, high = finite_range(settings.means)
     ends = (settings.means - low) / ((high - low) or 1.0)
     ends = np.where(np.isfinite(ends), ends, -0.1)
@@ -93,7 +94,7 @@ def _draw_settings(axes: Axes, settings: SettingScores, scales: Sequence[ValueSc
     axes.add_collection(LineCollection(list(lines[best]), colors=colours[best], lw=1.2, zorder=4))
 
 
-def _places(settings: SettingScores, scale: ValueScale) -> np.ndarray:
+def _places(settings: RankedSettings, scale: ValueScale) -> np.ndarray:
     """Where each setting crosses an axis: 0 to 1, spread a little by rank."""
     base = _unit_places(scale)[scale.numbers(settings.values(scale.name))]
     count = max(1, len(settings.numbers) - 1)
@@ -108,7 +109,7 @@ def _unit_places(scale: ValueScale) -> np.ndarray:
 
 
 def _draw_axes(
-    axes: Axes, scales: Sequence[ValueScale], settings: SettingScores, style: Style
+    axes: Axes, scales: Sequence[ValueScale], settings: RankedSettings, style: Style
 ) -> None:
     means, label = settings.means, settings.scores.label
     colours = _map(settings.scores)

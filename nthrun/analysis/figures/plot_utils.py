@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from nthrun.analysis.compatibility_checks import require_one_metric
-from nthrun.analysis.curves import Curve, learning_curve
+from nthrun.analysis.curves import Curve, curve_of, learning_curve
 from nthrun.analysis.figures.comparison import comparison_figure
 from nthrun.analysis.figures.curves import CurveView, learning_curve_figure
 from nthrun.analysis.figures.distribution import Shape, distribution_figure
@@ -25,7 +25,7 @@ from nthrun.analysis.figures.metrics import (
     require_recorded,
     series_of,
 )
-from nthrun.analysis.figures.reading import EPISODE_STEPS, curve_of, entries_of
+from nthrun.analysis.figures.reading import EPISODE_STEPS, entries_of
 from nthrun.analysis.figures.sensitivity import SensitivityView, sensitivity_figure
 from nthrun.analysis.figures.setting_panels import (
     multi_individual_runs as multi_individual_runs,
@@ -34,8 +34,8 @@ from nthrun.analysis.figures.setting_panels import (
     multi_learning_curves as multi_learning_curves,
 )
 from nthrun.analysis.figures.setting_panels import sensitivity_grid_figure
-from nthrun.analysis.figures.setting_scores import setting_scores
 from nthrun.analysis.figures.style import Style
+from nthrun.analysis.ranking import ranked_settings
 from nthrun.analysis.scores import Stage, read_scores
 from nthrun.errors import DataFileError
 from nthrun.records.data import Data
@@ -194,8 +194,8 @@ def _of_best(
     values, label = {}, ""
     for name, one in _labelled(data).items():
         scores = read_scores(one, metric, stage=stage)
-        settings = setting_scores(scores)
-        rows = settings.rows[settings.best(np.arange(len(settings.numbers)))]
+        settings = ranked_settings(scores)
+        rows = settings.rows[settings.best()]
         values[name] = np.where(scores.lost, np.nan, scores.values)[rows]
         label = scores.label
     return {_title(data): values}, label

@@ -19,12 +19,7 @@ from matplotlib.lines import Line2D
 
 from nthrun.analysis.figures.bands import Kind, band_of
 from nthrun.analysis.figures.saving import Shown
-from nthrun.analysis.figures.setting_scores import (
-    SettingScores,
-    require_swept,
-    setting_scores,
-    tied,
-)
+from nthrun.analysis.figures.setting_scores import shown_of_settings
 from nthrun.analysis.figures.style import (
     LOST_COLOUR,
     Look,
@@ -36,7 +31,9 @@ from nthrun.analysis.figures.style import (
     number_axis,
     panels_of,
 )
-from nthrun.analysis.figures.value_scale import ValueScale, swept, value_key, value_scale
+from nthrun.analysis.figures.value_scale import ValueScale, value_scale
+from nthrun.analysis.hyperparameters import value_key
+from nthrun.analysis.ranking import RankedSettings, ranked_settings, require_varying, tied
 from nthrun.analysis.scores import Scores
 
 Others = Literal["best", "slice"]
@@ -112,9 +109,9 @@ def sensitivity_figure(
         NthrunError: a hyperparameter that settings do not differ in.
     """
     style, view = style or Style(), view or SensitivityView()
-    settings = {label: setting_scores(one) for label, one in scores.items()}
+    settings = {label: ranked_settings(one) for label, one in scores.items()}
     for one in settings.values():
-        names = require_swept(one, names)
+        names = require_varying(one, names)
     shown: list[Shown] = []
     with style.context():
         shape = grid_of(len(names), style)
@@ -140,7 +137,7 @@ def sensitivity_figure(
             bands |= dict.fromkeys(line.band for _, line in lines)
             for label, line in lines:
                 places = np.unique(line.places[line.places >= 0])
-                shown += settings[label].shown(places, f"{line.label}, {name}")
+                shown += shown_of_settings(settings[label], places, f"{line.label}, {name}")
         figure.supylabel(next(iter(scores.values())).label, fontsize=style.font_points)
         figure.suptitle(title, fontsize=style.font_points)
         legend_below(figure, style, [*handles.values()], _heading(bands))
@@ -148,7 +145,11 @@ def sensitivity_figure(
 
 
 def sensitivity_line(
-    settings: SettingScores, scale: ValueScale, others: Others, label: str, band: Kind = "bootstrap"
+    settings: RankedSettings,
+    scale: ValueScale,
+    others: Others,
+    label: str,
+    band: Kind = "bootstrap",
 ) -> Line:
     """The sensitivity curve of one hyperparameter.
 
@@ -164,9 +165,9 @@ def sensitivity_line(
     name = scale.name
     keys, allowed = settings.keys(name), np.ones(len(settings.numbers), bool)
     if others == "slice":
-        best = settings.best(np.arange(len(settings.numbers)))
+        best = settings.best()
         together = tied(settings, name)
-        for other in swept(settings.scores.parameters):
+        for other in settings.varying():
             if other not in together:
                 found = settings.keys(other)
                 allowed &= found == found[best]
@@ -207,7 +208,7 @@ def draw_lines(
 
 
 def _line(
-    settings: SettingScores, label: str, scale: ValueScale, places: np.ndarray, band: Kind
+    settings: RankedSettings, label: str, scale: ValueScale, places: np.ndarray, band: Kind
 ) -> Line:
     there = places >= 0
     kept = [settings.kept(place) if place >= 0 else np.empty(0) for place in places]

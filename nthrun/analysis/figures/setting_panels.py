@@ -12,13 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from nthrun.analysis.curves import Curve
+from nthrun.analysis.curves import Curve, curve_of
 from nthrun.analysis.figures.bands import Kind
 from nthrun.analysis.figures.curves import CurveView, draw_curves
 from nthrun.analysis.figures.heat_map import cells_of
-from nthrun.analysis.figures.reading import curve_of, entries_of, return_of
+from nthrun.analysis.figures.reading import entries_of, return_of
 from nthrun.analysis.figures.sensitivity import draw_lines, sensitivity_line
-from nthrun.analysis.figures.setting_scores import require_swept, setting_scores
 from nthrun.analysis.figures.style import (
     LOST_COLOUR,
     Style,
@@ -31,7 +30,9 @@ from nthrun.analysis.figures.style import (
     panels_of,
     step_axis,
 )
-from nthrun.analysis.figures.value_scale import ValueScale, value_key, value_scale, value_text
+from nthrun.analysis.figures.value_scale import ValueScale, value_scale, value_text
+from nthrun.analysis.hyperparameters import value_key
+from nthrun.analysis.ranking import ranked_settings, require_varying
 from nthrun.analysis.returns import read_series
 from nthrun.analysis.scores import Scores, Stage, read_scores
 from nthrun.errors import DataFileError
@@ -55,8 +56,8 @@ def multi_learning_curves(
         NthrunError: a hyperparameter that settings do not differ in. DataFileError: no setting
             has a return to show.
     """
-    settings = setting_scores(read_scores(data, stage=stage))
-    require_swept(settings, names)
+    settings = ranked_settings(read_scores(data, stage=stage))
+    require_varying(settings, names)
     cells = cells_of(settings, names)
     curves, empty = {}, {}
     for (row, column), place in np.ndenumerate(cells.places):
@@ -88,7 +89,7 @@ def multi_individual_runs(
     """
     numbers = list(settings)
     if not numbers:
-        scored = setting_scores(read_scores(data, stage=stage))
+        scored = ranked_settings(read_scores(data, stage=stage))
         numbers = scored.numbers[np.argsort(scored.ranks)][:16].tolist()
     found = {n: _curve(data, entries_of(data, n, stage)) for n in numbers}
     curves = {f"setting {n}": curve for n, curve in found.items() if curve is not None}
@@ -198,8 +199,8 @@ def sensitivity_grid_figure(
         NthrunError: a hyperparameter that settings do not differ in.
     """
     style = style or Style()
-    whole = setting_scores(scores)
-    require_swept(whole, names)
+    whole = ranked_settings(scores)
+    require_varying(whole, names)
     over, lines_of, panels_over = names
     scale = value_scale(over, whole.values(over))
     lines_scale = value_scale(lines_of, whole.values(lines_of))
@@ -220,7 +221,9 @@ def sensitivity_grid_figure(
                 part = restricted(within, lines_of, other)
                 if len(part):
                     label = f"{lines_of} {value_text(other)}"
-                    lines.append(sensitivity_line(setting_scores(part), scale, "best", label, band))
+                    lines.append(
+                        sensitivity_line(ranked_settings(part), scale, "best", label, band)
+                    )
                     of_lines.append(look)
             for handle in draw_lines(axes, lines, of_lines, room, style):
                 handles[str(handle.get_label())] = handle

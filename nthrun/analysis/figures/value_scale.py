@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axis import Axis, XAxis
 from matplotlib.ticker import NullLocator
+
+from nthrun.analysis.hyperparameters import is_number, value_key
 
 MAX_TICKS = 12
 TILTED = 14
@@ -84,24 +86,6 @@ def value_scale(name: str, values: Iterable[Any]) -> ValueScale:
     return ValueScale(name, "each", tuple(distinct), np.arange(float(len(distinct))))
 
 
-def swept(parameters: Mapping[int, Mapping[str, Any]]) -> list[str]:
-    """Hyperparameters that settings differ in, in their order.
-
-    Args:
-        parameters: setting number -> hyperparameters.
-    """
-    seen: dict[str, set[str]] = {}
-    for values in parameters.values():
-        for name, value in values.items():
-            seen.setdefault(name, set()).add(value_key(value))
-    return [name for name, keys in seen.items() if len(keys) > 1]
-
-
-def value_key(value: Any) -> str:
-    """A text that equal values share, be they lists; 1 and 1.0 are equal, 1 and true are not."""
-    return repr(float(value)) if is_number(value) else json.dumps(value, sort_keys=True)
-
-
 def value_text(value: Any) -> str:
     """A value as a tick says it: short."""
     if is_number(value):
@@ -111,11 +95,6 @@ def value_text(value: Any) -> str:
         return text
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 24 else text[:23] + "…"
-
-
-def is_number(value: Any) -> bool:
-    """Whether it is a number, which true and false are not."""
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def _log_spaced(numbers: np.ndarray) -> bool:

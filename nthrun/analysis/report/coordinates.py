@@ -8,15 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from nthrun.analysis.figures.setting_scores import SettingScores
 from nthrun.analysis.figures.style import LOST_COLOUR, finite_range
-from nthrun.analysis.figures.value_scale import (
-    ValueScale,
-    is_number,
-    value_key,
-    value_scale,
-    value_text,
-)
+from nthrun.analysis.figures.value_scale import ValueScale, value_scale, value_text
+from nthrun.analysis.hyperparameters import is_number, value_key
+from nthrun.analysis.ranking import RankedSettings
 from nthrun.analysis.report.line_chart import axis_label
 from nthrun.analysis.report.markup import Html, element
 from nthrun.analysis.report.scale import tick_text
@@ -45,7 +40,7 @@ class _Axis:
     labels: Sequence[tuple[float, str]]
 
 
-def draw(name: str, settings: SettingScores, table: Standing) -> tuple[Html, dict[str, Any]]:
+def draw(name: str, settings: RankedSettings, table: Standing) -> tuple[Html, dict[str, Any]]:
     """The SVG, and the numbers for a script.
 
     Bright is good. A setting that lost runs is dotted, one without a score ends below the last
@@ -90,7 +85,7 @@ def drawn_rows(number: int) -> list[int]:
     return [*range(half), *rest.tolist()]
 
 
-def _axes(settings: SettingScores, table: Standing) -> list[_Axis]:
+def _axes(settings: RankedSettings, table: Standing) -> list[_Axis]:
     names = table.columns[table.num_own :]
     places = np.linspace(EDGE, WIDTH - EDGE - 30, len(names) + 1).tolist()
     number = max(1, len(table.rows) - 1)
@@ -128,7 +123,7 @@ def _unit(scale: ValueScale) -> np.ndarray:
     return np.asarray((places - places[0]) / span if span else np.full(len(places), 0.5))
 
 
-def _colours(settings: SettingScores, table: Standing) -> list[str]:
+def _colours(settings: RankedSettings, table: Standing) -> list[str]:
     means = settings.means[np.array(table.places)]
     low, high = finite_range(means)
     share = np.nan_to_num((means - low) / ((high - low) or 1.0))
@@ -137,7 +132,7 @@ def _colours(settings: SettingScores, table: Standing) -> list[str]:
     return [COLOURS[n] for n in (share * (len(COLOURS) - 1)).round().astype(int).tolist()]
 
 
-def _lines(settings: SettingScores, table: Standing, axes: Sequence[_Axis]) -> list[Html]:
+def _lines(settings: RankedSettings, table: Standing, axes: Sequence[_Axis]) -> list[Html]:
     """The best last, on top of the others."""
     points = np.stack([axis.crossings for axis in axes], axis=1)
     colours = _colours(settings, table)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from importlib import resources
 from string import Template
 
-from nthrun.analysis.figures.setting_scores import setting_scores
+from nthrun.analysis.ranking import ranked_settings
 from nthrun.analysis.report import comparing, making, sections
 from nthrun.analysis.report.findings import Findings
 from nthrun.analysis.report.markup import Html, element, joined, json_for_script
@@ -64,7 +64,7 @@ def _together(group: Sequence[Findings], numbers: Numbers) -> Iterator[Html]:
 
 
 def _experiment(found: Findings, number: int, numbers: Numbers) -> Html:
-    scored = setting_scores(found.scores)
+    scored = ranked_settings(found.scores)
     table = standing(scored, found.choice)
     if len(table.rows) > 1:
         numbers.setdefault("tables", []).append(

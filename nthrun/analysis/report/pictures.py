@@ -15,7 +15,8 @@ from nthrun.analysis.figures.reading import shown_of_entries
 from nthrun.analysis.figures.resources import costs_of, resources_figure, suggestion
 from nthrun.analysis.figures.saving import Shown, save_as
 from nthrun.analysis.figures.sensitivity import sensitivity_figure
-from nthrun.analysis.figures.setting_scores import SettingScores, setting_scores
+from nthrun.analysis.figures.setting_scores import shown_of_settings
+from nthrun.analysis.ranking import RankedSettings, ranked_settings
 from nthrun.analysis.report.findings import Findings
 from nthrun.analysis.report.markup import data_address, element
 from nthrun.analysis.report.plot import Plot
@@ -27,7 +28,7 @@ MAX_TEXT = 60
 """Characters of a name in a picture."""
 
 
-def sensitivity(found: Findings, settings: SettingScores, names: Sequence[str]) -> Plot | None:
+def sensitivity(found: Findings, settings: RankedSettings, names: Sequence[str]) -> Plot | None:
     """Sensitivity curves of hyperparameters with few values; None where there are none."""
     few = [name for name in names if 1 < len(np.unique(settings.keys(name))) <= MAX_VALUES]
     if not few or found.choice is None:
@@ -46,7 +47,7 @@ def sensitivity(found: Findings, settings: SettingScores, names: Sequence[str]) 
     return _plot("Sensitivity", text, figure, shown, note)
 
 
-def heat_map(found: Findings, settings: SettingScores, names: Sequence[str]) -> Plot | None:
+def heat_map(found: Findings, settings: RankedSettings, names: Sequence[str]) -> Plot | None:
     """The two hyperparameters with the most values; None where fewer than two have few."""
     counts = {name: len(np.unique(settings.keys(name))) for name in names}
     two = sorted((n for n in names if counts[n] <= MAX_VALUES), key=lambda name: -counts[name])[:2]
@@ -69,8 +70,10 @@ def distribution(lines: Mapping[str, tuple[Findings, Scores]]) -> Plot | None:
         own = scores.settings == found.setting
         if own.any():
             values[name] = np.where(scores.lost, np.nan, scores.values)[own]
-            settings = setting_scores(scores)
-            shown += settings.shown(np.flatnonzero(settings.numbers == found.setting), name)
+            settings = ranked_settings(scores)
+            shown += shown_of_settings(
+                settings, np.flatnonzero(settings.numbers == found.setting), name
+            )
     if not any(np.isfinite(one).any() for one in values.values()):
         return None
     axis = " or ".join(dict.fromkeys(lines[name][1].label for name in values))

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from nthrun.analysis.curves import Curve, learning_curve
-from nthrun.analysis.figures.setting_scores import SettingScores
+from nthrun.analysis.figures.setting_scores import shown_of_settings
 from nthrun.analysis.figures.style import distinct_looks
+from nthrun.analysis.ranking import RankedSettings
 from nthrun.analysis.report import coordinates, line_chart, pictures
 from nthrun.analysis.report.findings import ORACLE_GAP, Findings
 from nthrun.analysis.report.line_chart import Chart
@@ -24,7 +25,7 @@ Numbers = dict[str, list[Any]]
 
 
 def plots_of(
-    found: Findings, number: int, settings: SettingScores, table: Standing, numbers: Numbers
+    found: Findings, number: int, settings: RankedSettings, table: Standing, numbers: Numbers
 ) -> Iterator[Plot | str]:
     """Every plot of an experiment, or why there is none.
 
@@ -109,7 +110,7 @@ def charted(chart: Chart, title: str, numbers: Numbers) -> Plot:
 
 
 def parallel(
-    found: Findings, number: int, settings: SettingScores, table: Standing, numbers: Numbers
+    found: Findings, number: int, settings: RankedSettings, table: Standing, numbers: Numbers
 ) -> Iterator[Plot]:
     """Parallel coordinates, where settings differ; arguments are as in `plots_of`."""
     if table.num_own == len(table.columns):
@@ -128,7 +129,7 @@ def parallel(
         "a click on it lets them go; the table below follows."
     )
     places = [table.places[row] for row in coordinates.drawn_rows(every)]
-    yield Plot("Parallel coordinates", body, text, settings.shown(places, "setting"))
+    yield Plot("Parallel coordinates", body, text, shown_of_settings(settings, places, "setting"))
 
 
 def _stages(found: Findings) -> dict[str, tuple[Findings, Scores]]:

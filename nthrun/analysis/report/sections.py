@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from nthrun.analysis.choice import Choice
 from nthrun.analysis.estimates import Estimate
-from nthrun.analysis.figures.value_scale import value_key
+from nthrun.analysis.hyperparameters import value_key
 from nthrun.analysis.report.findings import Findings
 from nthrun.analysis.report.markup import (
     NOTHING,

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from nthrun.analysis.choice import Choice
-from nthrun.analysis.figures.setting_scores import SettingScores
-from nthrun.analysis.figures.value_scale import is_number, swept
+from nthrun.analysis.hyperparameters import is_number
 from nthrun.analysis.intervals import student_interval
+from nthrun.analysis.ranking import RankedSettings
 
 Cell = float | int | str | None
 
@@ -29,7 +29,7 @@ class Standing:
         columns: their names, those of hyperparameters last.
         num_own: columns that are not hyperparameters.
         rows: a setting each, the best first; None where there is no number.
-        places: the place in `SettingScores` of each row.
+        places: the place in `RankedSettings` of each row.
     """
 
     columns: tuple[str, ...]
@@ -38,14 +38,14 @@ class Standing:
     places: Sequence[int]
 
 
-def standing(settings: SettingScores, choice: Choice | None) -> Standing:
+def standing(settings: RankedSettings, choice: Choice | None) -> Standing:
     """All settings, with Student's 95 % intervals of their means.
 
     Args:
         settings: of one stage.
         choice: made from the same runs, whose probabilities are shown if there are any.
     """
-    names = swept(settings.scores.parameters)
+    names = settings.varying()
     likely = _probabilities(choice)
     low, high = _intervals(settings)
     places = np.argsort(settings.ranks).tolist()
@@ -84,7 +84,7 @@ def _probabilities(choice: Choice | None) -> dict[int, float] | None:
     return {each.settings[0]: each.probability for each in choice.contenders}
 
 
-def _intervals(settings: SettingScores) -> tuple[np.ndarray, np.ndarray]:
+def _intervals(settings: RankedSettings) -> tuple[np.ndarray, np.ndarray]:
     """Bounds of each mean, both `(num_settings,)`; NaN of fewer than two runs not lost."""
     low, high = np.full((2, len(settings.numbers)), np.nan)
     kept = settings.num_runs - settings.num_lost

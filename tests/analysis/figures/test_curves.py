@@ -12,12 +12,11 @@ import pytest
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
-from nthrun.analysis.curves import Curve, mean_over_runs, percentile_bootstrap
+from nthrun.analysis.curves import Curve
 from nthrun.analysis.figures.curves import (
     CurveView,
     learning_curve_figure,
     shown_runs,
-    smoothed,
 )
 from nthrun.errors import NthrunError
 
@@ -29,7 +28,6 @@ def make_curve(num_runs: int = 3, source: str = "data.json", num_diverged: int =
     grid = np.linspace(1, 50_000, 120).astype(np.int64)
     noise = np.random.default_rng(num_runs).normal(0, 40, (num_runs, len(grid)))
     runs = -1400 * np.exp(-grid / 9000) + noise
-    low, high = percentile_bootstrap(runs, num_resamples=200)
     return Curve(
         source=source,
         stage=0,
@@ -38,9 +36,6 @@ def make_curve(num_runs: int = 3, source: str = "data.json", num_diverged: int =
         statuses=("diverged",) * num_diverged + ("completed",) * (num_runs - num_diverged),
         grid=grid,
         runs=runs,
-        mean=mean_over_runs(runs),
-        low=low,
-        high=high,
     )
 
 
@@ -115,12 +110,6 @@ class TestLearningCurveFigure:
 
 
 class TestView:
-    def test_smooth(self) -> None:
-        """A smoothed run is the mean over the steps up to each point, never over later ones."""
-        grid, runs = np.array([10, 20, 30, 40]), np.array([[1.0, np.nan, 5.0, 7.0]])
-        np.testing.assert_allclose(smoothed(runs, grid, 20), [[1.0, 1.0, 5.0, 6.0]])
-        np.testing.assert_allclose(smoothed(runs, grid, 1), [[1.0, np.nan, 5.0, 7.0]])
-
     def test_options(self) -> None:
         """The line can be the median, bands and thin runs can be left out, axes be cut."""
         curve = make_curve(5)

@@ -19,10 +19,9 @@ def make_curve(num_runs: int = 3, source: str = "data.json") -> Curve:
     """A curve of straight runs."""
     grid = np.arange(1, 11)
     runs = np.outer(np.arange(1.0, num_runs + 1), grid)
-    mean, low, high = runs.mean(0), runs.min(0), runs.max(0)
     indices = tuple(range(7, 7 + 10 * num_runs, 10))
     statuses = ("completed",) * num_runs
-    return Curve(source, 0, 7, indices, statuses, grid, runs, mean, low, high)
+    return Curve(source, 0, 7, indices, statuses, grid, runs)
 
 
 class TestSaveFigure:

@@ -18,8 +18,8 @@ from nthrun.analysis.figures.sensitivity import (
     sensitivity_figure,
     sensitivity_line,
 )
-from nthrun.analysis.figures.setting_scores import SettingScores, setting_scores, tied
 from nthrun.analysis.figures.value_scale import value_scale
+from nthrun.analysis.ranking import RankedSettings, ranked_settings, tied
 from nthrun.errors import NthrunError
 
 
@@ -29,7 +29,7 @@ def hill(parameters: Mapping[str, Any], run: int) -> float:
     return high.get((parameters["critic_lr"], parameters["actor_lr"]), 0.0) + parameters["decay"]
 
 
-def line(settings: SettingScores, name: str, others: Others) -> Any:
+def line(settings: RankedSettings, name: str, others: Others) -> Any:
     """A line of one hyperparameter."""
     return sensitivity_line(settings, value_scale(name, settings.values(name)), others, "")
 
@@ -42,33 +42,33 @@ def texts_of(figure: Figure) -> list[str]:
 class TestLine:
     def test_best(self) -> None:
         """At each value stands the best setting that has it."""
-        found = line(setting_scores(make_scores(GRID, hill)), "critic_lr", "best")
+        found = line(ranked_settings(make_scores(GRID, hill)), "critic_lr", "best")
         np.testing.assert_allclose(found.centre, [0.9, 5.9, 4.9])
 
     def test_slice(self) -> None:
         """With the others as in the best setting, another optimum elsewhere is not seen."""
-        found = line(setting_scores(make_scores(GRID, hill)), "critic_lr", "slice")
+        found = line(ranked_settings(make_scores(GRID, hill)), "critic_lr", "slice")
         np.testing.assert_allclose(found.centre, [0.9, 5.9, 0.9])
 
     def test_lowest(self) -> None:
         """Where lower is better the lowest setting stands at each value."""
         scores = make_scores(GRID, lambda p, run: -hill(p, run), higher_is_better=False)
         np.testing.assert_allclose(
-            line(setting_scores(scores), "actor_lr", "best").centre, [-5.9, -4.9]
+            line(ranked_settings(scores), "actor_lr", "best").centre, [-5.9, -4.9]
         )
 
     def test_lost(self) -> None:
         """A setting that lost a run is worse than any that lost none, and says how many it lost."""
         scores = make_scores(GRID, hill, lost=lambda p, run: p["decay"] == 0.9 and run == 0)
-        found = line(setting_scores(scores), "critic_lr", "best")
+        found = line(ranked_settings(scores), "critic_lr", "best")
         np.testing.assert_allclose(found.centre, [0.5, 5.5, 4.5])
-        only = line(setting_scores(scores), "decay", "best")
+        only = line(ranked_settings(scores), "decay", "best")
         assert (only.num_runs.tolist(), only.num_lost.tolist()) == ([3, 3], [0, 1])
 
     def test_without_value(self) -> None:
         """A value whose runs have no score has a place, its lost runs, and no number."""
         scores = make_scores({"lr": [0.1, 1.0]}, lambda p, run: 1.0 if p["lr"] < 1 else np.nan)
-        found = line(setting_scores(scores), "lr", "best")
+        found = line(ranked_settings(scores), "lr", "best")
         assert found.centre.tolist()[0] == 1.0 and np.isnan(found.centre[1])
         assert (found.places.tolist(), found.num_lost.tolist()) == ([0, 1], [0, 3])
 
@@ -78,7 +78,7 @@ class TestLine:
         scores = make_scores(grid, lambda p, run: p["batch"][0] + p["lr"])
         for parameters in scores.parameters.values():
             parameters["size"], parameters["room"] = parameters.pop("batch")  # type: ignore[attr-defined]
-        settings = setting_scores(scores)
+        settings = ranked_settings(scores)
         assert tied(settings, "size") == {"size", "room"}
         np.testing.assert_allclose(line(settings, "size", "slice").centre, [8.2, 16.2])
 
@@ -127,7 +127,7 @@ class TestFigure:
 class TestHeatMap:
     def test_cells(self) -> None:
         """Each cell has the best setting of its two values, rising to the right and upwards."""
-        cells = cells_of(setting_scores(make_scores(GRID, hill)), ("critic_lr", "actor_lr"))
+        cells = cells_of(ranked_settings(make_scores(GRID, hill)), ("critic_lr", "actor_lr"))
         np.testing.assert_allclose(cells.values, [[0.9, 5.9, 0.9], [0.9, 0.9, 4.9]])
 
     def test_texts(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nthrun.analysis.figures.value_scale import swept, value_scale, value_text
+from nthrun.analysis.figures.value_scale import value_scale, value_text
 
 
 @pytest.mark.parametrize(
@@ -38,12 +38,6 @@ def test_order() -> None:
     assert value_scale("x", [10, 0.1, 1.0, 1]).values == (0.1, 1.0, 10)
     assert value_scale("x", ["b", "a", "b"]).values == ("b", "a")
     assert value_scale("x", [1, True]).values == (1, True)
-
-
-def test_swept() -> None:
-    """Hyperparameters are swept if settings differ in them, lists and missing keys included."""
-    parameters = {0: {"a": 1, "b": [1, 2], "c": "x"}, 1: {"a": 1.0, "b": [1, 3], "c": "x"}}
-    assert swept(parameters) == ["b"]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 
-from nthrun.analysis.figures.setting_scores import setting_scores
+from nthrun.analysis.ranking import ranked_settings
 from nthrun.analysis.report import coordinates
 from nthrun.analysis.report.markup import element, json_for_script
 from nthrun.analysis.report.pictures import distribution
@@ -104,7 +104,7 @@ def test_drawn_rows(number: int) -> None:
 def test_parallel_lines(tmp_path: Path) -> None:
     """Every setting is a line: higher where it is better, dotted where it lost runs."""
     found = found_in(sweep(tmp_path / "e"))
-    settings = setting_scores(found.scores)
+    settings = ranked_settings(found.scores)
     html, told = coordinates.draw("p", settings, standing(settings, found.choice))
     lines = {int(a["data-row"] or 0): a for tag, a in read(html).tags if tag == "polyline"}
     heights = told["axes"][-1]["y"]

@@ -12,7 +12,7 @@ from builders import make_experiment, make_run, make_solver_run
 from processes import ROOT
 
 from nthrun.analysis.estimates import estimate, sample
-from nthrun.analysis.figures.setting_scores import setting_scores
+from nthrun.analysis.ranking import ranked_settings
 from nthrun.analysis.report.counting import count_stages, num_settings
 from nthrun.analysis.report.findings import Question, find
 from nthrun.analysis.report.origin import origins
@@ -25,7 +25,7 @@ from nthrun.specs.indices import parse_indices
 def rows_of(path: Path) -> list[dict[str, Any]]:
     """The table of settings, column -> cell."""
     found = found_in(path)
-    table = standing(setting_scores(found.scores), found.choice)
+    table = standing(ranked_settings(found.scores), found.choice)
     return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
 
