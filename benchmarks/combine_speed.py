@@ -23,11 +23,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # nthrun from this checkout
 
+from nthrun.index import random_seed
 from nthrun.records.experiment import Experiment, Manifest, create_experiment
 from nthrun.records.schema import Run
 from nthrun.records.shard import ShardHeader, new_shard_id, write_shard
 from nthrun.specs.fingerprint import fingerprint
-from nthrun.specs.seeds import random_seed
 
 SCRIPT = Path(__file__).resolve().parents[1] / "simple_combine.py"
 NUM_SETTINGS = 100

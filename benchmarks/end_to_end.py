@@ -27,10 +27,10 @@ from main_command import ROOT, Cost, run_main
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # nthrun from this checkout
 
+from nthrun.index import parse_indices
 from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
 from nthrun.planning.machine import cpu_model
 from nthrun.planning.packs import static_groups
-from nthrun.specs.indices import parse_indices
 
 AGENT = str(ROOT / "config/agent/SAC_classic_sweep.json")
 ENVIRONMENT = str(ROOT / "config/environment/PendulumContinuous-v1.json")

@@ -32,10 +32,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # nthrun from this
 
 from nthrun.agents.registry import AGENTS
 from nthrun.errors import SpecError
+from nthrun.index import format_indices
 from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
 from nthrun.planning.machine import cpu_model
 from nthrun.records.data import open_data
-from nthrun.specs.indices import format_indices
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "config"

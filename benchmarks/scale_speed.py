@@ -27,12 +27,12 @@ from combine_speed import machine
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # nthrun from this checkout
 
+from nthrun.index import random_seed
 from nthrun.records.experiment import Experiment, Manifest, create_experiment
 from nthrun.records.inventory import CACHE_NAME
 from nthrun.records.schema import Run
 from nthrun.records.shard import ShardHeader, new_shard_id, write_shard
 from nthrun.specs.fingerprint import fingerprint
-from nthrun.specs.seeds import random_seed
 
 ROOT = Path(__file__).resolve().parents[1]
 NUM_SETTINGS = 1000

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from nthrun.index import random_seed
 from nthrun.records.experiment import Experiment, Manifest, create_experiment
 from nthrun.records.schema import Run
 from nthrun.specs.fingerprint import fingerprint
-from nthrun.specs.seeds import random_seed
 
 EVAL_INTERVAL = 100
 EVAL_EPISODES = 2

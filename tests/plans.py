@@ -18,8 +18,7 @@ from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.experiment import Experiment, Manifest, create_experiment
 from nthrun.scheduling.claim import Attempt, Claim, take_claim
 from nthrun.scheduling.plan import Array, Plan, Task
-from nthrun.specs.cluster_fields import FIELDS
-from nthrun.specs.cluster_spec import ClusterSpec
+from nthrun.specs.cluster_spec import FIELDS, ClusterSpec
 from nthrun.specs.fingerprint import fingerprint
 
 NAME = "20260102-030405-abcdef"

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from test_config_docs import row, rows
 
-from nthrun.specs.cluster_fields import FIELDS, SLURM_FIELDS
-from nthrun.specs.cluster_spec import read_cluster_spec
+from nthrun.specs.cluster_spec import FIELDS, SLURM_FIELDS, read_cluster_spec
 from nthrun.specs.field import plain
 
 CLUSTERS = Path(__file__).parents[1] / "clusters"

@@ -18,7 +18,7 @@ from nthrun.environments.registry import ENVIRONMENTS
 from nthrun.planning.experiment_spec import read_experiment_spec
 from nthrun.records import schema
 from nthrun.specs import environment_spec
-from nthrun.specs.search import search_fields
+from nthrun.specs.search import search_spec
 from utils import plot_decision_rules
 
 PAGE = ROOT / "docs/coming_from.md"
@@ -58,7 +58,7 @@ def test_commands_parse(
 def known() -> set[str]:
     """Options, fields, hyperparameters, keys of records and summaries, folders."""
     options = {o for command in COMMANDS.values() for p in command.params for o in p.opts}
-    of_specs = [*environment_spec.FIELDS, *search_fields.FIELDS]
+    of_specs = [*environment_spec.FIELDS, *search_spec.FIELDS]
     of_specs += [f for name in ("GHM", "Bewley") for f in ENVIRONMENTS[name].fields]
     names = ("mc_pg", "euler_quadrature")
     of_specs += [f for name in names for f in AGENTS[name].hyperparameters]

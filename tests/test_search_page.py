@@ -11,7 +11,7 @@ from processes import ROOT
 
 from nthrun.planning.experiment_spec import read_experiment_spec
 from nthrun.records.data import open_data
-from nthrun.specs.search.search_fields import METHODS
+from nthrun.specs.search.search_spec import METHODS
 
 PAGE = ROOT / "docs/search.md"
 SHORT = {"total_timesteps": 200, "eval_interval_timesteps": 100, "eval_episodes": 1}

@@ -21,11 +21,10 @@ from nthrun.agents.random_agent.declaration import RANDOM
 from nthrun.agents.sac.declaration import SAC
 from nthrun.agents.vac.declaration import VAC
 from nthrun.errors import Fault, SpecError
-from nthrun.specs.declaration import AgentDeclaration, load_program
+from nthrun.specs.declaration import AgentDeclaration, fits_any, load_program
 from nthrun.specs.documents import Document, name_of
 from nthrun.specs.field import did_you_mean
-from nthrun.specs.fitting import fits_any
-from nthrun.specs.own_class import own_class
+from nthrun.specs.user_class import user_class
 
 AGENTS: dict[str, AgentDeclaration] = {
     agent.name: agent
@@ -76,10 +75,10 @@ def _own_agent(name: str, origin: str) -> AgentDeclaration:
     Raises:
         SpecError: it cannot be imported, or is no agent, or a solver of unknown footprint.
     """
-    own = own_class(name, "agent_name", origin, "hyperparameters")
+    own = user_class(name, "agent_name", origin, "hyperparameters")
     solves = bool(getattr(own, "solves", False))
     if solves:  # which no one can make, to measure it, without an environment's whole spec
-        own_class(name, "agent_name", origin, "footprint")
+        user_class(name, "agent_name", origin, "footprint")
     measured = partial(load_program("nthrun.agents.measuring:measured_footprint"), name)
     return AgentDeclaration(
         name=name,

@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations, pairwise, product
 
-from nthrun.specs.declaration import Setting
+from nthrun.specs.declaration import Actions, Misfit, Setting, ValuesOf
 from nthrun.specs.field import Field
-from nthrun.specs.fitting import Actions, Misfit, ValuesOf
 from nthrun.specs.interface import Interface
 
 HIDDEN_MULTIPLE = 16

@@ -21,7 +21,7 @@ from nthrun.analysis.returns import TRAINING_RETURN, Quantity, read_series
 from nthrun.analysis.scores import Stage, chosen_entries, find_quantity, read_scores
 from nthrun.errors import DataFileError, NthrunError
 from nthrun.records.data import Data
-from nthrun.records.entries import Entry, bulk_of
+from nthrun.records.sources import Entry, bulk_of
 
 NUM_POINTS = 500
 

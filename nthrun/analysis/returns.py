@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nthrun.records.entries import Entry, bulk_of
-from nthrun.records.ragged import Ragged, ends
+from nthrun.records.record_table import Ragged, ends
 from nthrun.records.schema import FLOATS
+from nthrun.records.sources import Entry, bulk_of
 
 PEAK_MEMORY = "peak_memory_mb"
 

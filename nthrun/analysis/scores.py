@@ -26,8 +26,8 @@ from nthrun.analysis.returns import (
 )
 from nthrun.errors import DataFileError, NthrunError
 from nthrun.records.data import Data
-from nthrun.records.entries import Entry, bulk_of
 from nthrun.records.schema import OMITTED_FROM_JSON
+from nthrun.records.sources import Entry, bulk_of
 
 DIRECTIONS = ("maximize", "minimize")
 ALL_STAGES: Literal["all"] = "all"

@@ -20,7 +20,7 @@ from nthrun.analysis.scores import ALL_STAGES, DIRECTIONS, WHOLE_RUN, Scores, St
 from nthrun.commands.options import debug_option
 from nthrun.errors import NthrunError
 from nthrun.records.data import Data, open_data
-from nthrun.records.sealed import write_durably
+from nthrun.records.durable_file import write_durably
 
 SPECS = Path("config/agent")
 

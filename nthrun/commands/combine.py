@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from nthrun.errors import DataFileError
+from nthrun.index import join_index
+from nthrun.legacy.results import Imported, import_old, old_pickles
 from nthrun.records.combine import Combined
 from nthrun.records.combine import combine as combine_records
 from nthrun.records.data import open_data
 from nthrun.records.experiment import Experiment, is_experiment, open_experiment
-from nthrun.records.old_results import Imported, import_old, old_pickles
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -62,7 +63,7 @@ def _shown(what: str) -> Iterator[Callable[[int, int], None]]:
 
 def _report(experiment: Experiment, result: Combined) -> int:
     for (setting_number, stage, run_number), key in result.conflicts:
-        index = run_number * experiment.manifest.num_settings + setting_number
+        index = join_index(setting_number, run_number, experiment.manifest.num_settings)
         forget = f"python -m nthrun forget {shlex.quote(str(experiment.root))} --index {index}"
         print(
             f"error: conflict: index {index} of stage {stage} (setting {setting_number}, run "

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from nthrun.index import format_indices, random_seed
 from nthrun.planning.costs import (
     Asked,
     GroupCost,
@@ -18,13 +19,9 @@ from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.machine import readable
 from nthrun.planning.width import Workers
 from nthrun.specs.field import shown
-from nthrun.specs.indices import format_indices
-from nthrun.specs.search.ranges import Range
-from nthrun.specs.search.search_fields import BAYES, NO_PRUNER
-from nthrun.specs.search.search_spec import SearchSpec
-from nthrun.specs.search.space import Space
-from nthrun.specs.search.suggested import SuggestedSweep
-from nthrun.specs.seeds import random_seed
+from nthrun.specs.search.adaptive_sweep import AdaptiveSweep
+from nthrun.specs.search.search_spec import BAYES, NO_PRUNER, SearchSpec
+from nthrun.specs.search.space import Range, Space
 from nthrun.specs.sweep import GridSweep
 
 SHOWN_INDICES = 20
@@ -110,7 +107,7 @@ def _index_lines(spec: ExperimentSpec, indices: Sequence[int], stage: int) -> It
 def _chosen(spec: ExperimentSpec, setting_number: int) -> str:
     """The values of a setting that others do not share."""
     sweep = spec.sweep
-    if isinstance(sweep, SuggestedSweep) and setting_number not in sweep.known:
+    if isinstance(sweep, AdaptiveSweep) and setting_number not in sweep.known:
         return "not suggested yet"
     setting = sweep.setting(setting_number)
     return ", ".join(f"{name} {shown(setting[name])}" for name in sweep.varying)

@@ -22,7 +22,7 @@ from nthrun.records.experiment import (
     is_experiment,
 )
 from nthrun.specs.fingerprint import fingerprint
-from nthrun.specs.solving import tried_backend
+from nthrun.specs.solver_limits import tried_backend
 from nthrun.studies.study import known_settings
 from nthrun.training.loggers import require_loggers
 from nthrun.training.progress import note

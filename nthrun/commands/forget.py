@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
+from nthrun.index import MAX_STAGE, format_indices, parse_indices
 from nthrun.records.combine import forget as forget_records
 from nthrun.records.experiment import open_experiment
-from nthrun.specs.indices import format_indices, parse_indices
-from nthrun.specs.seeds import MAX_STAGE
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -14,9 +14,9 @@ from nthrun.commands.scoreboard import score_of, swept
 from nthrun.errors import NotReplayedError, NthrunError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import Pack, PlannedRun, plan_packs, plan_run
+from nthrun.records.durable_file import modified, storage_error
 from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run
-from nthrun.records.sealed import modified, storage_error
 from nthrun.studies.pruning import pruner_of
 from nthrun.studies.study import suggested_settings
 from nthrun.training.backends import prepare_torch

@@ -14,13 +14,13 @@ import click
 
 from nthrun.commands.schedule_tables import duration, place_of, show_table
 from nthrun.commands.submit import queue_if_known
+from nthrun.index import format_indices
 from nthrun.scheduling.plan import read_plans
 from nthrun.scheduling.slurm import cancel_jobs, read_queue
 from nthrun.scheduling.status import StageStatus, experiment_status
 from nthrun.scheduling.survey import ActiveTask, active_tasks, experiments_under
 from nthrun.scheduling.troubles import age
 from nthrun.specs.directory import save_directory
-from nthrun.specs.indices import format_indices
 from nthrun.training.progress import note
 
 SHOWN_TASKS = 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nthrun.specs.seeds import MAX_STAGE
+from nthrun.index import MAX_STAGE
 
 rerun_option = click.option(
     "--rerun", is_flag=True, help="Fresh seeds for confirmation: --stage 1."

@@ -11,7 +11,7 @@ from nthrun.analysis.scores import DIRECTIONS, WHOLE_RUN
 from nthrun.commands.figure_data import env_names, open_labelled
 from nthrun.commands.options import debug_option
 from nthrun.errors import NthrunError, StorageError
-from nthrun.records.sealed import write_durably
+from nthrun.records.durable_file import write_durably
 
 START_BYTES = 4096
 """Of a file, in which a report says that it is one."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import click
 
 from nthrun.errors import IndexSpecError
+from nthrun.index import parse_indices
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.specs.indices import parse_indices
 from nthrun.specs.selection import select
 
 MAX_PACK = 65_536

@@ -24,10 +24,10 @@ from nthrun.commands.request import MAX_WORKERS, Options, make_request
 from nthrun.errors import FingerprintError
 from nthrun.planning.costs import Asked
 from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
-from nthrun.specs.overrides import ENVIRONMENT, of_spec, parse_overrides
-from nthrun.specs.search.search_fields import BAYES
-from nthrun.specs.search.suggested import require_tried
-from nthrun.specs.solving import require_solvable
+from nthrun.specs.documents import ENVIRONMENT, of_spec, parse_overrides
+from nthrun.specs.search.adaptive_sweep import require_tried
+from nthrun.specs.search.search_spec import BAYES
+from nthrun.specs.solver_limits import require_solvable
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -10,9 +10,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from nthrun.index import format_indices
 from nthrun.scheduling.drafting import Draft
 from nthrun.scheduling.run_time import usable_seconds
-from nthrun.specs.indices import format_indices
 
 ANY_WIDTH = 100_000
 """Nothing is cut off: a terminal wraps what is too long, a file takes it."""

@@ -13,12 +13,10 @@ from rich.table import Table
 from nthrun.analysis.scores import read_scores
 from nthrun.errors import NthrunError
 from nthrun.records.data import Data
-from nthrun.records.entries import Entry
 from nthrun.records.schema import Run
-from nthrun.records.sources import MemorySource
+from nthrun.records.sources import Entry, MemorySource
 from nthrun.specs.field import shown
-from nthrun.specs.search.search_fields import GOALS
-from nthrun.specs.search.search_spec import SearchSpec
+from nthrun.specs.search.search_spec import GOALS, SearchSpec
 from nthrun.training.progress import Began, Lost, News, Recorded
 
 SHOWN_VALUES = 4

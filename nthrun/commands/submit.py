@@ -25,11 +25,11 @@ from nthrun.scheduling.snapshot import ENTRY, require_code_root, snapshot_name, 
 from nthrun.scheduling.submission import script_of
 from nthrun.scheduling.survey import Asked, take_survey
 from nthrun.specs.cluster_spec import ClusterSpec, read_cluster_spec
-from nthrun.specs.overrides import ENVIRONMENT, of_spec, parse_overrides
-from nthrun.specs.search.search_fields import BAYES
-from nthrun.specs.search.suggested import require_tried
+from nthrun.specs.documents import ENVIRONMENT, of_spec, parse_overrides
+from nthrun.specs.search.adaptive_sweep import require_tried
+from nthrun.specs.search.search_spec import BAYES
 from nthrun.specs.selection import select
-from nthrun.specs.solving import require_solvable
+from nthrun.specs.solver_limits import require_solvable
 from nthrun.training.progress import note
 
 NO_LIMITS = Limits(10**9, None)

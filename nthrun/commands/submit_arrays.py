@@ -5,7 +5,7 @@ from __future__ import annotations
 from nthrun.commands.schedule_tables import place_of
 from nthrun.commands.slurm_entry import run_task
 from nthrun.errors import SlurmError, StorageError
-from nthrun.records.sealed import ensure_directory, storage_error
+from nthrun.records.durable_file import ensure_directory, storage_error
 from nthrun.scheduling.plan import Plan, write_plan
 from nthrun.scheduling.submission import log_pattern, pause, submit_array
 

@@ -10,7 +10,7 @@ from nthrun.analysis.hyperparameters import setting_text
 from nthrun.analysis.summary import Summary, summarise
 from nthrun.errors import NthrunError
 from nthrun.records.data import Data
-from nthrun.records.sealed import write_durably
+from nthrun.records.durable_file import write_durably
 from nthrun.training.progress import note
 
 SUMMARY = "summary"

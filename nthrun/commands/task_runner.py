@@ -12,6 +12,7 @@ from nthrun.commands.worker import Job
 from nthrun.commands.worker_pool import Oversight, ReportOfWorker, WorkerPool
 from nthrun.commands.worker_process import Places, visible_gpus
 from nthrun.errors import InterruptedRunError, NthrunError, StorageError, SupersededError
+from nthrun.index import format_indices
 from nthrun.planning.experiment_spec import experiment_spec_of
 from nthrun.records.experiment import Experiment
 from nthrun.scheduling.claim import (
@@ -26,7 +27,6 @@ from nthrun.scheduling.clock import Clock
 from nthrun.scheduling.plan import Plan
 from nthrun.scheduling.submission import WARNING, own_job, own_log
 from nthrun.specs.cluster_spec import usable_cores
-from nthrun.specs.indices import format_indices
 from nthrun.training.progress import Advanced, Began, Lost, News, TrainingProgress, note
 from nthrun.training.stopping import StopRequest
 

@@ -17,12 +17,12 @@ from nthrun.commands.worker import Job
 from nthrun.commands.worker_pool import Oversight, WorkerPool
 from nthrun.commands.worker_process import Places, visible_gpus
 from nthrun.errors import RunFailedError
+from nthrun.index import format_indices
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import plan_groups
 from nthrun.planning.width import planned_width, workers_here
 from nthrun.records.data import open_directory
 from nthrun.records.experiment import Experiment
-from nthrun.specs.indices import format_indices
 from nthrun.training.monitor import Monitor
 from nthrun.training.progress import News, Recorded, Report, TrainingProgress, note
 from nthrun.training.stopping import StopRequest
@@ -47,7 +47,7 @@ def train(spec: ExperimentSpec, request: Request) -> int:
     if missing:
         groups = plan(spec, experiment, request, missing)
         job = Job(spec, experiment, replace(request, indices=()))  # the groups hold them
-        several = len({index % spec.sweep.num_settings for index in request.indices}) > 1
+        several = len({spec.sweep.locate(index)[0] for index in request.indices}) > 1
         board = Scoreboard(spec.agent.search, len(missing)) if several else None
         total_steps = len(missing) * spec.environment.total_timesteps
         with TrainingProgress(total_steps, board) as progress:

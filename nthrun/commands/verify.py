@@ -11,13 +11,13 @@ from nthrun.commands.experiment_opening import require_fixed
 from nthrun.commands.group import surroundings
 from nthrun.commands.train import plan
 from nthrun.errors import DeviceError, IndexSpecError
+from nthrun.index import format_indices
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import Pack, plan_packs, plan_run
 from nthrun.records.data import open_directory
-from nthrun.records.entries import Entry
 from nthrun.records.experiment import Experiment, open_experiment, require_fingerprint
 from nthrun.records.schema import OMITTED_FROM_JSON, Run, first_difference
-from nthrun.specs.indices import format_indices
+from nthrun.records.sources import Entry
 from nthrun.studies.pruning import pruner_of
 from nthrun.studies.study import known_settings
 from nthrun.training.context import Surroundings

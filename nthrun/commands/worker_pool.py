@@ -16,7 +16,7 @@ from typing import Protocol
 from nthrun.commands.worker import Broke, Crashed, Finished, Group, Job, Message, Stop
 from nthrun.commands.worker_process import Places, Worker, start_worker
 from nthrun.errors import DeviceError, InterruptedRunError, NthrunError
-from nthrun.specs.indices import format_indices
+from nthrun.index import format_indices
 from nthrun.training.progress import Lost, News, Noted, Recorded
 from nthrun.training.stopping import StopRequest
 

@@ -30,7 +30,7 @@ from nthrun.specs.documents import Document, name_of
 from nthrun.specs.environment_spec import PLATFORMS
 from nthrun.specs.field import Field, did_you_mean, shown
 from nthrun.specs.interface import Interface
-from nthrun.specs.own_class import Checks, own_class, own_interface, require_attributes
+from nthrun.specs.user_class import Checks, require_attributes, user_class, user_interface
 
 DECLARATIONS = (
     PENDULUM,
@@ -127,13 +127,13 @@ def _own_environment(name: str, origin: str) -> EnvironmentDeclaration:
     Raises:
         SpecError: it cannot be imported, or is no environment.
     """
-    own = own_class(name, "env_name", origin, "interface")
+    own = user_class(name, "env_name", origin, "interface")
     require_attributes(own, name, (origin, "env_name"), CHECKS)
     interface = own.interface
     if isinstance(interface, Interface):
         continuous: tuple[bool, ...] = (not interface.discrete,)
     else:
-        continuous, interface = (True, False), partial(own_interface, name, origin, interface)
+        continuous, interface = (True, False), partial(user_interface, name, origin, interface)
     return EnvironmentDeclaration(
         name=name,
         interface=interface,

@@ -12,10 +12,9 @@ from nthrun.environments.registry import environment_declaration
 from nthrun.errors import Fault, SpecError
 from nthrun.specs.agent_spec import AgentSpec, read_agent_spec
 from nthrun.specs.directory import experiment_directory
-from nthrun.specs.documents import Document, read_document
+from nthrun.specs.documents import AGENT, ENVIRONMENT, Document, Override, of_spec, read_document
 from nthrun.specs.environment_spec import EnvironmentSpec, read_environment_spec
-from nthrun.specs.overrides import AGENT, ENVIRONMENT, Override, of_spec
-from nthrun.specs.search.search_fields import NO_PRUNER
+from nthrun.specs.search.search_spec import NO_PRUNER
 from nthrun.specs.sweep import Sweep
 from nthrun.specs.wandb_sweep import read_wandb_sweep
 

@@ -10,7 +10,7 @@ from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.machine import free_gpu_bytes, host_memory, readable
 from nthrun.planning.memory_estimate import LaneFootprint, lane_footprint
 from nthrun.specs.declaration import Setting
-from nthrun.specs.search.search_fields import BAYES
+from nthrun.specs.search.search_spec import BAYES
 
 AUTO = 0
 EAGER_STATE_BYTES = 24_000_000

@@ -4,7 +4,6 @@
 `data.h5`, and `table` one row a run.
 """
 
-from nthrun.records.data import Data, open_data
-from nthrun.records.table import table
+from nthrun.records.data import Data, open_data, table
 
 __all__ = ["Data", "open_data", "table"]

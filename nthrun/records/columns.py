@@ -16,18 +16,30 @@ import gzip
 import json
 import math
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import h5py
 import numpy as np
 
-from nthrun.records.layout import ABSENT, EMPTY_DICT, Layout, lay_out, parse_shape
-from nthrun.records.part import GIT_DIFF, NO_ARRAY, NUMBERS, PART_TEXTS, Part, part_of
-from nthrun.records.ragged import Ragged, ends, from_arrays, gather
+from nthrun.records.record_table import (
+    EMPTY_DICT,
+    GIT_DIFF,
+    NO_ARRAY,
+    NUMBERS,
+    PART_TEXTS,
+    Part,
+    Ragged,
+    ends,
+    from_arrays,
+    gather,
+    part_of,
+)
 from nthrun.records.schema import FLOATS, INTEGERS, JSON_TEXTS, TEXTS, Run
 
 COMPRESS_FROM_BYTES = 4096
 CHUNK_BYTES = 2**18
+ABSENT = -1
 
 
 class ColumnsWriter:
@@ -228,6 +240,51 @@ def write_json(group: h5py.Group, name: str, content: object) -> None:
 def read_json(group: h5py.Group, name: str) -> Any:
     """JSON data that `write_json` stored."""
     return json.loads(gzip.decompress(group[name][:].tobytes()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """Where the runs' arrays of one name lie.
+
+    Attributes:
+        dtypes: those that occur; "" stands for no array.
+        kinds: (num_runs,), places in `dtypes`.
+        starts: (num_runs,), where an array starts among those of its dtype.
+        sizes: (num_runs,), how many values it has.
+    """
+
+    dtypes: list[str]
+    kinds: np.ndarray
+    starts: np.ndarray
+    sizes: np.ndarray
+
+
+def lay_out(column: Sequence[int], unique: Sequence[str]) -> Layout:
+    """The layout of arrays whose dtypes and shapes are texts such as "<f4 2,3".
+
+    Args:
+        column: one a run, a place in `unique`; `ABSENT` of a run without the array.
+        unique: texts.
+    """
+    ranks = {text: rank for rank, text in enumerate(dict.fromkeys(column))}
+    shapes = [parse_shape(EMPTY_DICT if n == ABSENT else unique[n]) for n in ranks]
+    dtypes = list(dict.fromkeys(dtype for dtype, _ in shapes))
+    places = np.array([ranks[text] for text in column], np.int64)
+    kinds = np.array([dtypes.index(dtype) for dtype, _ in shapes], np.int64)[places]
+    sizes = np.array([math.prod(shape) for _, shape in shapes], np.int64)[places]
+    starts = np.zeros_like(sizes)
+    for kind in range(len(dtypes)):
+        chosen = kinds == kind
+        starts[chosen] = ends(sizes[chosen])[:-1]
+    return Layout(dtypes, kinds, starts, sizes)
+
+
+def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """Dtype and shape that a text names."""
+    if text == EMPTY_DICT:
+        return "", (0,)
+    dtype, _, sizes = text.partition(" ")
+    return dtype, tuple(int(size) for size in sizes.split(",") if size)
 
 
 def _merged(parts: Sequence[tuple[np.ndarray, np.ndarray]], sizes: np.ndarray) -> np.ndarray:

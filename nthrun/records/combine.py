@@ -6,24 +6,32 @@ holds (their shards were deleted) are carried over; replaced and forgotten ones 
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import h5py
 
 from nthrun.errors import DataFileError
+from nthrun.index import join_index
+from nthrun.records.columns import ColumnsWriter, write_json
 from nthrun.records.data import Data, open_combined, open_directory
-from nthrun.records.entries import Conflict, Entry, without_repeats
+from nthrun.records.durable_file import is_checksummed, written_aside
 from nthrun.records.experiment import MANIFEST, Experiment
-from nthrun.records.h5_file import write_h5
 from nthrun.records.json_file import json_writer
-from nthrun.records.schema import OMITTED_FROM_JSON, Run
-from nthrun.records.sealed import is_sealed, written_aside
-from nthrun.records.shard import RecordPlace
+from nthrun.records.record_table import Part
+from nthrun.records.schema import OMITTED_FROM_JSON, SCHEMA_VERSION, Run
+from nthrun.records.shard import RecordPlace, format_replaced
+from nthrun.records.sources import Conflict, Entry, part_of_entries, without_repeats
 from nthrun.specs.fingerprint import fingerprint
 
 DATA_JSON = "data.json"
 DATA_H5 = "data.h5"
+PART_BYTES = 2**27
+PART_GROWTH = 8
 Progress = Callable[[int, int], None]
 
 
@@ -65,7 +73,7 @@ def combine(
     """
     if output.suffix not in (".json", ".h5"):
         raise DataFileError(f"{output}: unknown file type, allowed: .json, .h5")
-    if output.name == MANIFEST or is_sealed(output):
+    if output.name == MANIFEST or is_checksummed(output):
         raise DataFileError(f"{output}: no combined file, so not replaced", "choose another OUT")
     try:
         return _combine(experiment, output, full, progress)
@@ -158,7 +166,8 @@ def carried_entries(earlier: Sequence[Data], data: Data) -> list[Entry]:
 
 def _place(experiment: Experiment, entry: Entry) -> RecordPlace:
     setting_number, _, run_number = entry.identity
-    return entry.shard, run_number * experiment.manifest.num_settings + setting_number
+    index = join_index(setting_number, run_number, experiment.manifest.num_settings)
+    return entry.shard, index
 
 
 def same_records(one: Data, other: Data) -> bool:
@@ -200,3 +209,60 @@ def _replace_keeping(temporary: Path, path: Path) -> None:
             number += 1
         path.rename(aside)
     os.replace(temporary, path)
+
+
+def write_h5(path: Path, data: Data, tell: Callable[[int], None]) -> None:
+    """Write all runs, in the order of `data.entries`.
+
+    Args:
+        path: where; what lies there is overwritten.
+        data: what.
+        tell: called with how many more runs have been read.
+
+    Raises:
+        OSError: the file cannot be written.
+        DataFileError: a run cannot be read.
+    """
+    with _LenientFile(path, "w+") as disk:
+        with h5py.File(disk, "w", libver="latest") as file:
+            file.attrs.update(kind="data", schema=SCHEMA_VERSION)
+            write_json(file, "experiment", data["experiment"])
+            write_json(file, "gone", format_replaced(data.gone))
+            writer = ColumnsWriter(file, growing=True)
+            for part in _parts(data.entries, tell):
+                writer.append(part)
+                if disk.error is not None:
+                    break
+            writer.close()
+        if disk.error is not None:
+            raise disk.error
+
+
+def _parts(entries: Sequence[Entry], tell: Callable[[int], None]) -> Iterator[Part]:
+    """All runs, as many at once as hold about `PART_BYTES` if they are as large as the last."""
+    done, size = 0, 1
+    while done < len(entries):
+        part = part_of_entries(entries[done : done + size], tell)
+        yield part
+        done += len(part)
+        fitting = PART_BYTES * len(part) // max(part.num_bytes, 1)
+        size = max(1, min(fitting, PART_GROWTH * len(part)))
+
+
+class _LenientFile(io.FileIO):
+    """A file that keeps the first error of writing instead of raising it.
+
+    HDF5 cannot be closed any more once a write has failed: it would complain on stderr for every
+    object it had open, and hold the file until the process ends.
+    """
+
+    error: OSError | None = None
+
+    def write(self, content: Any) -> int:
+        left = memoryview(content)
+        try:
+            while self.error is None and left:
+                left = left[super().write(left) :]
+        except OSError as error:
+            self.error = error
+        return len(content)

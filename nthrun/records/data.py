@@ -3,36 +3,44 @@
 data["experiment"]["environment" | "agent"]                 the two specs
 data["experiment_data"][setting_number]["agent_params"]     the setting's hyperparameters
 data["experiment_data"][setting_number]["runs"][j]          one run, by (stage, run number)
+
+`table` gives the same runs one row each: the numbers that selection and statistics start from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import h5py
 import numpy as np
 
 from nthrun.errors import DataFileError
+from nthrun.index import split_index
 from nthrun.records.columns import ColumnsReader, read_json
-from nthrun.records.entries import Entry as Entry
-from nthrun.records.entries import bulk_of, in_order, without_repeats
 from nthrun.records.experiment import Experiment, is_experiment, open_experiment
 from nthrun.records.json_file import read_json_file
-from nthrun.records.nested import SettingData
-from nthrun.records.ragged import Ragged as Ragged
-from nthrun.records.schema import OMITTED_FROM_JSON, SCHEMA_VERSION, Identity
+from nthrun.records.record_table import Ragged as Ragged
+from nthrun.records.schema import OMITTED_FROM_JSON, SCHEMA_VERSION, Identity, Run
 from nthrun.records.shard import OpenShards, RecordPlace, Shard, parse_replaced
 from nthrun.records.sources import (
     Bulk,
     ColumnsSource,
     MemorySource,
     ShardSource,
+    bulk_of,
+    in_order,
     naming_damage,
+    without_repeats,
 )
+from nthrun.records.sources import Entry as Entry
 
 CHUNK_CACHE_BYTES = 2**20
+ARRAYS = (
+    *("train_episode_rewards", "train_episode_steps"),
+    *("eval_episode_rewards", "timesteps_at_eval"),
+)
 
 
 class Data(Mapping[str, Any]):
@@ -117,6 +125,50 @@ class Data(Mapping[str, Any]):
         return bulk_of(self.entries, names)
 
 
+class SettingData(Mapping[str, Any]):
+    """`agent_params` and `runs` of one setting."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._entries = entries
+
+    @property
+    def first(self) -> Entry:
+        """The run that tells the hyperparameters."""
+        return self._entries[0]
+
+    def __getitem__(self, key: str) -> Any:
+        if key == "runs":
+            return RunList(self._entries)
+        if key == "agent_params":
+            return self.first.load(OMITTED_FROM_JSON)["agent_params"]
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("agent_params", "runs"))
+
+    def __len__(self) -> int:
+        return 2
+
+
+class RunList(Sequence[Run]):
+    """The runs of one setting; each is read when it is asked for."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._entries = entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @overload
+    def __getitem__(self, place: int) -> Run: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Run]: ...
+    def __getitem__(self, place: int | slice) -> Run | Sequence[Run]:
+        if isinstance(place, slice):
+            return RunList(self._entries[place])
+        return self._entries[place].load(())
+
+
 def open_data(path: str | Path) -> Data:
     """Open a shard, an experiment directory, data.json or data.h5.
 
@@ -170,7 +222,7 @@ def open_directory(
     sources: dict[Path, ShardSource] = {}
     entries = []
     for (stage, index), found in inventory.entries.items():
-        run_number, setting_number = divmod(index, experiment.manifest.num_settings)
+        setting_number, run_number = split_index(index, experiment.manifest.num_settings)
         identity = Identity(setting_number, stage, run_number)
         entries += [
             Entry(
@@ -187,6 +239,37 @@ def open_directory(
         unreadable=inventory.unreadable,
         gone=inventory.gone,
     )
+
+
+def table(data: Data) -> dict[str, np.ndarray]:
+    """The runs of an experiment as columns of equal length, sorted by identity.
+
+    Columns: every integer, float and text of the record; `agent_params.<name>` for every
+    hyperparameter; `mean_return`, the step-weighted mean of training returns (NaN without a
+    finished episode); `final_eval_return`, the mean of the last evaluation (NaN without one).
+    """
+    found = data.bulk(("agent_params", *ARRAYS))
+    returns, steps, evaluations, evaluated = (found.ragged[name] for name in ARRAYS)
+    columns = found.scalars() | _hyperparameters(found.documents["agent_params"])
+    columns["mean_return"] = step_weighted_returns(returns, steps)
+    columns["final_eval_return"] = _final_means(evaluations, evaluated.sizes)
+    return columns
+
+
+def step_weighted_returns(returns: Ragged, steps: Ragged) -> np.ndarray:
+    """Mean over steps of the return of the episode each step belongs to, of every run.
+
+    Args:
+        returns, steps: return and length of each episode of `num_runs` runs.
+
+    Returns:
+        `(num_runs,)`, NaN of a run without a step.
+    """
+    totals = _sums(steps.values, steps.offsets).astype(np.float64)
+    weighted = _sums(returns.values * steps.values, returns.offsets).astype(np.float64)
+    means = np.full(len(totals), np.nan)
+    np.divide(weighted, totals, out=means, where=totals > 0)
+    return means
 
 
 def _columns_data(
@@ -220,3 +303,46 @@ def _open_json(path: Path) -> Data:
         for place, run in enumerate(content.runs)
     ]
     return Data(path, content.experiment, entries, full=not content.omitted, gone=content.gone)
+
+
+def _final_means(values: Ragged, num_rows: np.ndarray) -> np.ndarray:
+    """Mean of the last of each run's rows, of which there are `num_rows`; NaN where it is empty."""
+    sizes = values.sizes // np.maximum(num_rows, 1)
+    means = np.full(len(values), np.nan)
+    for size in np.unique(sizes[sizes > 0]):
+        chosen = np.flatnonzero(sizes == size)
+        places = values.offsets[1:][chosen, None] + np.arange(-size, 0)
+        means[chosen] = values.values[places].mean(1)
+    return means
+
+
+def _sums(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """The sum of each stretch of `values`; 0 of an empty one."""
+    sums: np.ndarray = np.zeros(len(offsets) - 1, values.dtype)
+    filled = np.diff(offsets) > 0
+    if filled.any():
+        with np.errstate(invalid="ignore"):  # infinities of both signs give NaN
+            sums[filled] = np.add.reduceat(values, offsets[:-1][filled])
+    return sums
+
+
+def _hyperparameters(settings: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
+    distinct = {id(setting): setting for setting in settings}
+    rows = {key: row for row, key in enumerate(distinct)}
+    places = np.array([rows[id(setting)] for setting in settings], np.int64)
+    names = dict.fromkeys(name for setting in distinct.values() for name in setting)
+    return {
+        f"agent_params.{name}": _column([s.get(name) for s in distinct.values()])[places]
+        for name in names
+    }
+
+
+def _column(values: list[Any]) -> np.ndarray:
+    """An array of plain values of one kind, else of objects."""
+    kinds = {str if isinstance(value, str) else type(value) for value in values}
+    if kinds & {list, dict, type(None)} or (str in kinds and len(kinds) > 1):
+        column = np.empty(len(values), dtype=object)
+        for place, value in enumerate(values):
+            column[place] = value
+        return column
+    return np.array(values)

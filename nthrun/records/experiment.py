@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from nthrun.errors import DataFileError, FingerprintError
+from nthrun.records.durable_file import nothing, written_aside
 from nthrun.records.inventory import Inventory, take_inventory
 from nthrun.records.schema import SCHEMA_VERSION, Run
-from nthrun.records.sealed import nothing, written_aside
 from nthrun.records.shard import (
     RecordPlace,
     Replaced,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nthrun.errors import DataFileError, StorageError
-from nthrun.records.sealed import read_sealed, write_sealed
+from nthrun.records.durable_file import read_checksummed, write_checksummed
 from nthrun.records.shard import (
     FORGET_SUFFIX,
     SHARD_SUFFIX,
@@ -28,7 +28,7 @@ from nthrun.records.shard import (
 CACHE_NAME = ".inventory"
 
 
-class Entry(NamedTuple):
+class RecordLocation(NamedTuple):
     """One record: where it is and how its run ended."""
 
     shard: str
@@ -47,7 +47,7 @@ class Inventory:
         empty: shards none of whose records count any more.
     """
 
-    entries: dict[tuple[int, int], list[Entry]]
+    entries: dict[tuple[int, int], list[RecordLocation]]
     unreadable: tuple[tuple[Path, str], ...]
     gone: frozenset[RecordPlace]
     empty: tuple[Path, ...]
@@ -119,13 +119,15 @@ def _own_header(path: Path, content: dict[str, Any], fingerprint: str) -> _Told:
 
 def _count(headers: dict[Path, _Told], unreadable: tuple[tuple[Path, str], ...]) -> Inventory:
     gone = frozenset[RecordPlace]().union(*(told.replaced for told in headers.values()))
-    entries: dict[tuple[int, int], list[Entry]] = {}
+    entries: dict[tuple[int, int], list[RecordLocation]] = {}
     empty: list[Path] = []
     for path, (header, recorded, _) in headers.items():
         live = [pair for pair in recorded if (header.shard, pair[0]) not in gone]
         if recorded and not live:
             empty.append(path)
-        of_status = {status: Entry(header.shard, path, status) for status in header.indices}
+        of_status = {
+            status: RecordLocation(header.shard, path, status) for status in header.indices
+        }
         for index, status in live:
             entries.setdefault((header.stage, index), []).append(of_status[status])
     return Inventory(entries, unreadable, gone, tuple(empty))
@@ -134,7 +136,7 @@ def _count(headers: dict[Path, _Told], unreadable: tuple[tuple[Path, str], ...])
 class _Cache:
     """Headers of files already verified, by (name, size, modification time).
 
-    It is a sealed file whose header is {file name: [[size, time], header]}.
+    It is a checksummed file whose header is {file name: [[size, time], header]}.
     """
 
     def __init__(self, path: Path, trust: bool) -> None:
@@ -143,7 +145,7 @@ class _Cache:
         self._stale: dict[str, Any] = {}
         if trust:
             with contextlib.suppress(DataFileError):
-                self._stale = read_sealed(path)[0]
+                self._stale = read_checksummed(path)[0]
 
     def header(self, path: Path) -> dict[str, Any]:
         """A file's header, its checksum verified now or when it was cached."""
@@ -154,7 +156,7 @@ class _Cache:
         stamp = [stat.st_size, stat.st_mtime_ns]
         known = self._stale.get(path.name)
         if known is None or known[0] != stamp:
-            known = [stamp, read_sealed(path)[0]]
+            known = [stamp, read_checksummed(path)[0]]
         self._fresh[path.name] = known
         header: dict[str, Any] = known[1]
         return header
@@ -163,4 +165,4 @@ class _Cache:
         """Keep the headers; a directory that cannot be written merely stays uncached."""
         if self._fresh != self._stale and self._path.parent.is_dir():
             with contextlib.suppress(StorageError):
-                write_sealed(self._path, self._fresh, lambda _: b"")
+                write_checksummed(self._path, self._fresh, lambda _: b"")

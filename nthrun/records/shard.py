@@ -20,10 +20,10 @@ import h5py
 import numpy as np
 
 from nthrun.errors import DataFileError
+from nthrun.index import format_indices, parse_indices
 from nthrun.records.columns import ColumnsReader, ColumnsWriter, read_json, write_json
+from nthrun.records.durable_file import nothing, read_checksummed, read_header, write_checksummed
 from nthrun.records.schema import SCHEMA_VERSION, STATUSES, Run
-from nthrun.records.sealed import nothing, read_header, read_sealed, write_sealed
-from nthrun.specs.indices import format_indices, parse_indices
 
 SHARD_SUFFIX = ".h5"
 FORGET_SUFFIX = ".forget"
@@ -68,13 +68,13 @@ class ShardHeader:
 
 
 def parse_header(path: Path, header: Mapping[str, Any]) -> ShardHeader:
-    """A sealed file's header as a shard's.
+    """The header of a checksummed file as a shard's.
 
     Raises:
         DataFileError: the file is of another kind or of a newer schema.
     """
     if header.get("kind") not in ("shard", "forget"):
-        raise DataFileError(f"{path}: a sealed file of kind {header.get('kind')!r}, not a shard")
+        raise DataFileError(f"{path}: a file of kind {header.get('kind')!r}, not a shard")
     if header["schema"] != SCHEMA_VERSION:
         raise DataFileError(
             f"{path}: schema {header['schema']}, this nthrun reads {SCHEMA_VERSION}",
@@ -118,7 +118,7 @@ def write_shard(
         header: its id, fingerprint, stage and what it replaces; indices are filled in here.
         experiment: {"environment": ..., "agent": ...}, the two specs whole.
         runs: the records, all of the header's stage.
-        before_naming: see `write_sealed`.
+        before_naming: see `write_checksummed`.
     """
     indices: dict[str, str] = {
         status: format_indices(run["index"] for run in runs if run["status"] == status)
@@ -138,13 +138,13 @@ def write_shard(
             writer.close()
         return buffer.getbuffer()[user_block:]
 
-    write_sealed(directory / name, header.as_json(), payload, before_naming)
+    write_checksummed(directory / name, header.as_json(), payload, before_naming)
     return directory / name
 
 
 def write_forget(directory: Path, header: ShardHeader) -> None:
     """Write a tombstone for the records the header replaces."""
-    write_sealed(directory / f"{header.shard}{FORGET_SUFFIX}", header.as_json(), lambda _: b"")
+    write_checksummed(directory / f"{header.shard}{FORGET_SUFFIX}", header.as_json(), lambda _: b"")
 
 
 class Shard:
@@ -159,13 +159,13 @@ class Shard:
     """
 
     def __init__(self, path: Path, verified: bool = False) -> None:
-        header = read_header(path) if verified else read_sealed(path)[0]
+        header = read_header(path) if verified else read_checksummed(path)[0]
         self.header = parse_header(path, header)
         try:
             self._file = h5py.File(path, "r", locking=False, rdcc_nbytes=0)
             self.columns = ColumnsReader(self._file)
         except (OSError, KeyError) as error:
-            raise DataFileError(f"{path}: a sealed file that holds no records") from error
+            raise DataFileError(f"{path}: a file that holds no records") from error
 
     @property
     def experiment(self) -> dict[str, Any]:

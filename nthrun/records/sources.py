@@ -1,12 +1,16 @@
-"""Sources: files that runs are read from, one at a time or many at once."""
+"""Files that runs are read from, and the runs of several that have not been read yet.
+
+An `Entry` is such a run. Several of one identity are one run recorded more than once, which
+`without_repeats` settles.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,10 +18,30 @@ import numpy as np
 
 from nthrun.errors import DataFileError
 from nthrun.records.columns import ColumnsReader
-from nthrun.records.part import GIT_DIFF, NUMBERS, Part, part_of
-from nthrun.records.ragged import Ragged, from_arrays, joined
-from nthrun.records.schema import FLOATS, INTEGERS, JSON_TEXTS, TEXTS, Run, flat_arrays
+from nthrun.records.record_table import (
+    GIT_DIFF,
+    NUMBERS,
+    Part,
+    Ragged,
+    from_arrays,
+    joined,
+    joined_part,
+    part_of,
+)
+from nthrun.records.schema import (
+    FLOATS,
+    INTEGERS,
+    JSON_TEXTS,
+    TEXTS,
+    Identity,
+    Run,
+    first_difference,
+    flat_arrays,
+)
 from nthrun.records.shard import OpenShards
+
+Conflict = tuple[Identity, str]
+"""A run whose records differ, and the first key in which they do."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,17 +75,6 @@ class Bulk:
             {name: [found[n] for n in places] for name, found in self.documents.items()},
             {name: ragged.take(order) for name, ragged in self.ragged.items()},
         )
-
-
-def joined_bulk(parts: Sequence[Bulk], names: Collection[str]) -> Bulk:
-    """The runs of several parts, one after the other."""
-    documents, arrays = split_names(names)
-    return Bulk(
-        np.concatenate([part.numbers for part in parts] or [np.empty(0, NUMBERS)]),
-        {name: list(chain.from_iterable(part.texts[name] for part in parts)) for name in TEXTS},
-        {n: list(chain.from_iterable(part.documents[n] for part in parts)) for n in documents},
-        {name: joined([part.ragged[name] for part in parts]) for name in arrays},
-    )
 
 
 class Source(Protocol):
@@ -156,6 +169,83 @@ class MemorySource:
         return part_of([self.runs[place] for place in places])
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One run that has not been loaded.
+
+    Attributes:
+        identity: which run.
+        shard: id of the shard that recorded it.
+        status: how it ended.
+        source, place: where it lies.
+    """
+
+    identity: Identity
+    shard: str
+    status: str
+    source: Source
+    place: int
+
+    def load(self, omit: Collection[str]) -> Run:
+        """The run without the arrays under the top-level keys in `omit`."""
+        return self.source.run(self.place, omit)
+
+
+def in_order(entries: Iterable[Entry]) -> list[Entry]:
+    """Entries as they are listed, whatever order they were found in."""
+    return sorted(entries, key=lambda entry: (entry.identity, entry.shard))
+
+
+def bulk_of(entries: Sequence[Entry], names: Collection[str] = ()) -> Bulk:
+    """What some runs hold, of `names` too; each of their files is read once."""
+    groups, order = _by_source(entries)
+    found = joined_bulk([source.bulk(places, names) for source, places in groups], names)
+    return found.take(order)
+
+
+def part_of_entries(entries: Sequence[Entry], told: Callable[[int], None]) -> Part:
+    """Everything of some runs, at least one; each of their files is read once.
+
+    Args:
+        entries: which.
+        told: called with how many of them each file has given.
+    """
+    groups, order = _by_source(entries)
+    parts = []
+    for source, places in groups:
+        parts.append(source.part(places))
+        told(len(places))
+    return joined_part(parts).take(order)
+
+
+def without_repeats(entries: Iterable[Entry]) -> tuple[list[Entry], list[Conflict]]:
+    """One entry of each identity, or all that differ; with the conflicts.
+
+    Any other status beats failed. Of equal records the one with the most series is kept. Only
+    identities with several entries are read.
+    """
+    kept: list[Entry] = []
+    conflicts: list[Conflict] = []
+    for identity, group in groupby(in_order(entries), key=lambda entry: entry.identity):
+        found = list(group)
+        good = [entry for entry in found if entry.status != "failed"] or found[:1]
+        distinct, keys = _distinct(good) if len(good) > 1 else (good, [])
+        kept += distinct
+        conflicts += [(identity, key) for key in keys]
+    return in_order(kept), conflicts
+
+
+def joined_bulk(parts: Sequence[Bulk], names: Collection[str]) -> Bulk:
+    """The runs of several parts, one after the other."""
+    documents, arrays = split_names(names)
+    return Bulk(
+        np.concatenate([part.numbers for part in parts] or [np.empty(0, NUMBERS)]),
+        {name: list(chain.from_iterable(part.texts[name] for part in parts)) for name in TEXTS},
+        {n: list(chain.from_iterable(part.documents[n] for part in parts)) for n in documents},
+        {name: joined([part.ragged[name] for part in parts]) for name in arrays},
+    )
+
+
 def split_names(names: Collection[str]) -> tuple[list[str], list[str]]:
     """Of the names of what is asked for, those of `JSON_TEXTS`, and the others."""
     return [n for n in names if n in JSON_TEXTS], [n for n in names if n not in JSON_TEXTS]
@@ -188,3 +278,35 @@ def _read(columns: ColumnsReader, rows: np.ndarray, names: Collection[str]) -> B
 
 def _without_diff(document: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in document.items() if key != GIT_DIFF}
+
+
+def _by_source(entries: Sequence[Entry]) -> tuple[list[tuple[Source, list[int]]], np.ndarray]:
+    """Each source with its places; and where the entries are among them all, joined."""
+    groups: dict[int, tuple[Source, list[int], list[int]]] = {}
+    for number, entry in enumerate(entries):
+        group = groups.setdefault(id(entry.source), (entry.source, [], []))
+        group[1].append(entry.place)
+        group[2].append(number)
+    numbers = [number for _, _, found in groups.values() for number in found]
+    order = np.argsort(np.array(numbers, np.int64))
+    return [(source, places) for source, places, _ in groups.values()], order
+
+
+def _distinct(entries: Sequence[Entry]) -> tuple[list[Entry], list[str]]:
+    """Entries of one identity that differ, and for each but the first a key that does."""
+    runs = [(entry, entry.load(())) for entry in entries]
+    runs.sort(key=lambda pair: -len(list(flat_arrays(pair[1]))))
+    kept: list[tuple[Entry, Run]] = []
+    keys: list[str] = []
+    for entry, run in runs:
+        differences = [first_difference(run, other) or _not_in(run, other) for _, other in kept]
+        if None not in differences:
+            kept.append((entry, run))
+            keys += [key for key in differences[:1] if key is not None]
+    return [entry for entry, _ in kept], keys
+
+
+def _not_in(run: Run, other: Run) -> str | None:
+    """The first series of a run that another record of it lacks."""
+    names = {name for name, _ in flat_arrays(other)}
+    return next((name for name, _ in flat_arrays(run) if name not in names), None)

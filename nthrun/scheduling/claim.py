@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from nthrun.errors import StorageError, SupersededError
-from nthrun.records.sealed import write_durably
+from nthrun.records.durable_file import write_durably
 
 BEAT_SECONDS = 10.0
 """Between signs of life."""

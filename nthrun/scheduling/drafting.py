@@ -26,7 +26,7 @@ from nthrun.scheduling.tasks import Shape, pack_width, plan_arrays, plan_tasks, 
 from nthrun.specs.cluster_spec import ClusterSpec
 from nthrun.specs.declaration import Setting
 from nthrun.specs.fingerprint import fingerprint
-from nthrun.specs.solving import tried_backend
+from nthrun.specs.solver_limits import tried_backend
 
 GB = 10**9
 GPU_BYTES = 16 * GB

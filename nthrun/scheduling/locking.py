@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nthrun.errors import StorageError
-from nthrun.records.sealed import ensure_directory, storage_error
+from nthrun.records.durable_file import ensure_directory, storage_error
 from nthrun.scheduling.plan import PLANS
 
 

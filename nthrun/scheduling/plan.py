@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from nthrun.errors import DataFileError
-from nthrun.records.sealed import write_durably
+from nthrun.index import format_indices, parse_indices
+from nthrun.records.durable_file import write_durably
 from nthrun.specs.cluster_spec import ClusterSpec
-from nthrun.specs.indices import format_indices, parse_indices
 from nthrun.specs.selection import Selection
 
 SCHEMA = 1

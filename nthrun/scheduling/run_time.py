@@ -11,12 +11,12 @@ from nthrun.errors import DataFileError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.memory_estimate import FLOAT
 from nthrun.planning.packs import planned_setting
+from nthrun.records.durable_file import modified
 from nthrun.records.experiment import Experiment
-from nthrun.records.sealed import modified
 from nthrun.records.shard import SHARD_SUFFIX, Shard, header_indices
 from nthrun.specs.cluster_spec import ClusterSpec
 from nthrun.specs.declaration import Setting
-from nthrun.specs.solving import tried_backend
+from nthrun.specs.solver_limits import tried_backend
 
 START_SECONDS = 60.0
 """A task's start-up: Python, torch, compiling, the first look at what is recorded [assumed]."""

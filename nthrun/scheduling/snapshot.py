@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nthrun.errors import DataFileError
-from nthrun.records.sealed import ensure_directory, storage_error
+from nthrun.records.durable_file import ensure_directory, storage_error
 from nthrun.training.source import SNAPSHOT_FILE, checkout_state
 
 CODE = "code"

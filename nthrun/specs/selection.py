@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from nthrun.errors import IndexSpecError
+from nthrun.index import MAX_INDICES, format_indices, join_index, parse_indices
 from nthrun.specs.field import RejectedError
-from nthrun.specs.indices import MAX_INDICES, format_indices, parse_indices
+from nthrun.specs.search.adaptive_sweep import AdaptiveSweep
 from nthrun.specs.search.expression import Expression, parse_expression
-from nthrun.specs.search.filtered import grid_mask, in_any_case
 from nthrun.specs.search.space import Space
-from nthrun.specs.search.suggested import SuggestedSweep
+from nthrun.specs.search.sweeps import grid_mask, in_any_case
 from nthrun.specs.sweep import GridSweep, Sweep
 
 MAX_SETTINGS = 1_000_000
@@ -42,7 +42,7 @@ class Selection:
             return range(num_settings * self.num_runs)
         numbers = parse_indices(self.settings, "--settings")
         return [
-            run_number * num_settings + number
+            join_index(number, run_number, num_settings)
             for run_number in range(self.num_runs)
             for number in numbers
         ]
@@ -124,7 +124,7 @@ def _holding(
         for one in wanted:
             kept &= grid_mask(sweep, space, one.names, in_any_case(one))
         return [number for number in numbers if kept[number]]
-    if isinstance(sweep, SuggestedSweep):
+    if isinstance(sweep, AdaptiveSweep):
         numbers = [number for number in numbers if number in sweep.known]
     return [n for n in numbers if _all_hold(wanted, sweep.setting(n))]
 

@@ -1,8 +1,6 @@
 """The sweep: settings by number, and indices as settings and run numbers.
 
-    setting number = index mod num_settings        run number = index div num_settings
-
-so counting starts at 0. What a setting number means is the business of the search: see `GridSweep`
+What a setting number means is the business of the search: see `GridSweep`
 for the Cartesian product of lists and `nthrun.specs.search.sweeps` for the others.
 """
 
@@ -17,9 +15,9 @@ from math import prod
 from typing import Any
 
 from nthrun.errors import IndexSpecError
+from nthrun.index import MAX_RUN_NUMBER, join_index, split_index
 from nthrun.specs.field import Value
 from nthrun.specs.search.space import COUPLER, split
-from nthrun.specs.seeds import MAX_RUN_NUMBER
 
 
 class Sweep(ABC):
@@ -59,7 +57,7 @@ class Sweep(ABC):
         varying = [name for name in names if name in self.varying]
         if not varying:
             return lambda index: None
-        return lambda index: tuple(map(self.planned(index % self.num_settings).get, varying))
+        return lambda index: tuple(map(self.planned(self.locate(index)[0]).get, varying))
 
     def locate(self, index: int) -> tuple[int, int]:
         """(setting number, run number) of an index.
@@ -69,7 +67,7 @@ class Sweep(ABC):
         """
         if index < 0:
             raise IndexSpecError(f"index {index}: allowed: 0 and up (counting starts at 0)")
-        run_number, setting_number = divmod(index, self.num_settings)
+        setting_number, run_number = split_index(index, self.num_settings)
         if run_number > MAX_RUN_NUMBER:
             last = self.num_settings * (MAX_RUN_NUMBER + 1) - 1
             raise IndexSpecError(f"index {index}: allowed at most {last}")
@@ -77,7 +75,7 @@ class Sweep(ABC):
 
     def index(self, setting_number: int, run_number: int) -> int:
         """The index of a setting and a run number: the inverse of `locate`."""
-        return run_number * self.num_settings + setting_number
+        return join_index(setting_number, run_number, self.num_settings)
 
     def require(self, setting_number: int) -> None:
         """Check a setting number.

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from nthrun.errors import StorageError
-from nthrun.records.sealed import ensure_directory, storage_error, sync_directory
+from nthrun.records.durable_file import ensure_directory, storage_error, sync_directory
 
 FOLDER = "search"
 NAME = "journal"

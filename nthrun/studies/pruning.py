@@ -10,8 +10,7 @@ import numpy as np
 
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.experiment import Experiment
-from nthrun.specs.search.search_fields import NO_PRUNER
-from nthrun.specs.search.search_spec import SearchSpec
+from nthrun.specs.search.search_spec import NO_PRUNER, SearchSpec
 from nthrun.studies.journal import FORGOTTEN, REPORT, TELL, Journal
 
 Reports = Mapping[int, Mapping[int, float]]

@@ -9,11 +9,11 @@ from typing import Any
 from nthrun.analysis.scores import read_scores
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.data import Data, open_directory
-from nthrun.records.entries import Entry
 from nthrun.records.experiment import Experiment
+from nthrun.records.sources import Entry
 from nthrun.specs.field import plain
-from nthrun.specs.search.search_fields import BAYES
-from nthrun.specs.search.suggested import require_tried
+from nthrun.specs.search.adaptive_sweep import require_tried
+from nthrun.specs.search.search_spec import BAYES
 from nthrun.studies.journal import ASK, FORGOTTEN, TELL, Journal, JournalWriter, Trial, trials_of
 from nthrun.studies.suggestions import require_sampler, suggest
 from nthrun.training.checkpoint_index import abandon_checkpoints, all_held

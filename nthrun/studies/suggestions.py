@@ -19,10 +19,8 @@ import numpy as np
 from nthrun.errors import IndexSpecError, MissingExtraError
 from nthrun.specs.field import RejectedError, plain
 from nthrun.specs.search.points import point_function
-from nthrun.specs.search.ranges import Range
-from nthrun.specs.search.search_fields import GOALS
-from nthrun.specs.search.search_spec import SearchSpec
-from nthrun.specs.search.space import Space, split
+from nthrun.specs.search.search_spec import GOALS, SearchSpec
+from nthrun.specs.search.space import Range, Space, split
 from nthrun.specs.search.sweeps import drawn
 from nthrun.studies.journal import Trial
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from nthrun.errors import DataFileError, StorageError
-from nthrun.records.sealed import ensure_directory, storage_error
+from nthrun.records.durable_file import ensure_directory, storage_error
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from nthrun.errors import DeviceError, NthrunError, UnsupportedOperationError
+from nthrun.index import random_seed
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.memory_estimate import BLOCK_STEPS
 from nthrun.planning.packs import PlannedRun, plan_packs
 from nthrun.specs.declaration import Setting
-from nthrun.specs.seeds import random_seed
 from nthrun.training.noise import Streams
 from nthrun.training.program import HostedProgram, Program, make_program, placed
 from nthrun.training.steppers.agent_functions import CompiledFunctions, EagerFunctions

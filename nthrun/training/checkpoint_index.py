@@ -17,12 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nthrun.errors import DataFileError
-from nthrun.records.sealed import (
-    read_header,
-    read_sealed,
-    storage_error,
-    sync_directory,
-)
+from nthrun.records.durable_file import read_checksummed, read_header, storage_error, sync_directory
 from nthrun.training.append_log import LogPosition, read_log
 
 STATE_FILES = "state-*.ckpt"
@@ -181,7 +176,7 @@ def _require_usable(path: Path, facts: Mapping[str, Any]) -> None:
     Raises:
         DataFileError: it is damaged, or was made by other code or on another machine.
     """
-    header, _ = read_sealed(path)
+    header, _ = read_checksummed(path)
     different = [name for name, value in facts.items() if header["facts"].get(name) != value]
     if different:
         raise DataFileError(

@@ -24,7 +24,7 @@ import torch
 
 from nthrun.agents.base import State
 from nthrun.planning.packs import Pack
-from nthrun.records.sealed import block_size, read_sealed, write_sealed
+from nthrun.records.durable_file import block_size, read_checksummed, write_checksummed
 from nthrun.training.append_log import AppendLog, LogPosition, read_log
 from nthrun.training.checkpoint_index import (
     STATE_FILES,
@@ -126,7 +126,7 @@ class CheckpointWriter:
         }
         arrays = {k: v.numpy(force=True) for k, v in state.items() if k != REPLAY}
         path = self.directory / f"state-{step:015d}.ckpt"
-        write_sealed(path, header, lambda _: _npz(arrays))
+        write_checksummed(path, header, lambda _: _npz(arrays))
         self._drop_old_files()
         self.drop_superseded()
         cost = time.monotonic() - started
@@ -187,7 +187,7 @@ def load_lanes(
     Raises:
         DataFileError: it is damaged.
     """
-    header, content = read_sealed(file.path)
+    header, content = read_checksummed(file.path)
     directory = file.path.parent
     lanes = {index: file.indices.index(index) for index in indices}
     with np.load(io.BytesIO(content[block_size(content) :]), allow_pickle=False) as arrays:

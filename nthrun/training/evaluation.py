@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import State
+from nthrun.index import Purpose
 from nthrun.planning.memory_estimate import EVALUATION_STEPS
-from nthrun.specs.seeds import Purpose
 from nthrun.training.noise import generator
 from nthrun.training.program import Program
 from nthrun.training.recording import Event

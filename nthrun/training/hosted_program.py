@@ -10,8 +10,8 @@ import torch
 from nthrun.agents.base import Noise, State
 from nthrun.environments.base import HostEnvironment
 from nthrun.environments.host_environment import SEED_DRAWS
+from nthrun.index import Purpose
 from nthrun.specs.declaration import load_program
-from nthrun.specs.seeds import Purpose
 from nthrun.training.noise import Draws
 from nthrun.training.program import Program, first_draws
 

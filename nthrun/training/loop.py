@@ -11,12 +11,12 @@ import torch
 
 from nthrun.agents.base import State
 from nthrun.errors import InterruptedRunError
+from nthrun.index import Purpose
 from nthrun.planning.packs import Pack
 from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run
-from nthrun.records.snapshot import write_snapshot
+from nthrun.records.snapshots import write_snapshot
 from nthrun.specs.environment_spec import requested_series
-from nthrun.specs.seeds import Purpose
 from nthrun.training.checkpoint_index import CheckpointFile
 from nthrun.training.checkpoints import CheckpointWriter, load_pack
 from nthrun.training.context import Surroundings

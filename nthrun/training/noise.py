@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nthrun.specs.seeds import Purpose
+from nthrun.index import Purpose
 
 STEP_PURPOSES = (Purpose.ENVIRONMENT, Purpose.AGENT, Purpose.REPLAY)
 Draws = dict[Purpose, np.ndarray]

@@ -17,12 +17,12 @@ from torch import Tensor
 from nthrun.agents.base import Agent, Experience, Noise, Solver, State
 from nthrun.environments.base import Environment, HostEnvironment, Transition
 from nthrun.environments.host_environment import SEED_DRAWS
+from nthrun.index import Purpose
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.memory_estimate import block_steps
 from nthrun.planning.packs import Pack
 from nthrun.specs.declaration import load_program
 from nthrun.specs.environment_spec import EnvironmentSpec
-from nthrun.specs.seeds import Purpose
 from nthrun.training.noise import Draws, draw_dtype, generator, sampled_steps
 
 HOST = "host."

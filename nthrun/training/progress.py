@@ -25,7 +25,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from nthrun.specs.indices import format_indices
+from nthrun.index import format_indices
 
 SHOWN_PACKS = 4
 

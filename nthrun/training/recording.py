@@ -18,8 +18,7 @@ from nthrun.planning.packs import PlannedRun
 from nthrun.records.schema import Run
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.specs.field import plain
-from nthrun.specs.search.search_fields import GOALS, RETURNS
-from nthrun.specs.search.search_spec import SearchSpec
+from nthrun.specs.search.search_spec import GOALS, RETURNS, SearchSpec
 
 Block = dict[str, Tensor]
 """What a block of steps shows, `(lanes, num_steps, ...)` each: `observation`, `action`, `reward`,

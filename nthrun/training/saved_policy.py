@@ -15,15 +15,14 @@ from torch import Tensor
 
 from nthrun.agents.base import State
 from nthrun.errors import DataFileError, NthrunError, RunFailedError
+from nthrun.index import format_indices, random_seed
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.planning.packs import plan_packs, plan_run
 from nthrun.records.data import Data, open_data
-from nthrun.records.entries import Entry
 from nthrun.records.schema import OMITTED_FROM_JSON
-from nthrun.records.snapshot import read_snapshot
-from nthrun.specs.indices import format_indices
-from nthrun.specs.search.search_fields import BAYES
-from nthrun.specs.seeds import random_seed
+from nthrun.records.snapshots import read_snapshot
+from nthrun.records.sources import Entry
+from nthrun.specs.search.search_spec import BAYES
 from nthrun.training.evaluation import Evaluation, Player, evaluate_tensors
 from nthrun.training.program import Program, make_program
 from nthrun.training.recording import Event

@@ -14,7 +14,7 @@ from nthrun.agents.registry import AGENTS
 from nthrun.errors import InterruptedRunError
 from nthrun.records.schema import first_difference
 from nthrun.specs.environment_spec import SERIES
-from nthrun.specs.solving import SOLVER_SERIES
+from nthrun.specs.solver_limits import SOLVER_SERIES
 
 NUMBERED = {"env_name": "MountainCar-v0"}
 PROTOCOL = {

@@ -20,8 +20,8 @@ from nthrun.agents.base import (
 from nthrun.agents.networks import MLP
 from nthrun.agents.sizes import row_widths
 from nthrun.environments.pendulum.declaration import PENDULUM
+from nthrun.index import Purpose
 from nthrun.specs.interface import Interface
-from nthrun.specs.seeds import Purpose
 from nthrun.training.noise import Streams, generator, sampled_steps
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from records.old_pickles import put
+from legacy.result_pickles import put
 
 from nthrun.records import open_data
 

@@ -12,9 +12,9 @@ import pytest
 from disks import small_disk
 from processes import EXPERIMENT, ROOT, call, command, recorded, write_specs
 
+from nthrun.records.durable_file import read_header
 from nthrun.records.experiment import open_experiment
 from nthrun.records.schema import Run, first_difference
-from nthrun.records.sealed import read_header
 
 TOTAL = 60_000
 NETWORK = {"hidden_dim": [64], "batch_size": [32]}

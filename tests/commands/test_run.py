@@ -13,7 +13,7 @@ import torch
 from processes import EXPERIMENT, ROOT, call, recorded, write_specs
 
 from nthrun.records.schema import first_difference
-from nthrun.records.snapshot import read_snapshot
+from nthrun.records.snapshots import read_snapshot
 
 
 @pytest.fixture

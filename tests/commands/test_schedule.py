@@ -18,7 +18,7 @@ from nthrun.commands.entry import execute
 from nthrun.commands.schedule import schedule
 from nthrun.scheduling import submission
 from nthrun.scheduling.plan import plan_paths, read_plan
-from nthrun.specs.cluster_fields import FIELDS
+from nthrun.specs.cluster_spec import FIELDS
 
 SHORT = {"total_timesteps": 100}
 ONE_SETTING = {"critic_lr": [0.001], "alpha": [0.1]}

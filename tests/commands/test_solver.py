@@ -12,10 +12,9 @@ from agents.solver_runs import ENVIRONMENT, SMALL
 from processes import call
 from schedule_commands import arguments as scheduled
 
-from nthrun.records.data import open_data
+from nthrun.records.data import open_data, table
 from nthrun.records.schema import OMITTED_FROM_JSON, Run
-from nthrun.records.snapshot import read_snapshot
-from nthrun.records.table import table
+from nthrun.records.snapshots import read_snapshot
 
 EXPERIMENT = "GHM_mc_pg"
 

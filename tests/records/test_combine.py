@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 
 from nthrun.errors import DataFileError, StorageError
-from nthrun.records import open_data, sealed
+from nthrun.records import durable_file, open_data
 from nthrun.records.combine import Combined, combine, forget
 from nthrun.records.experiment import Experiment
 from nthrun.records.schema import OMITTED_FROM_JSON, Run, flat_arrays
@@ -505,7 +505,7 @@ class TestDiskFull:
         def fail(_: int) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(sealed.os, "fsync", fail)
+        monkeypatch.setattr(durable_file.os, "fsync", fail)
         with pytest.raises(StorageError, match=r"No space left on device; hint: "):
             combined(experiment, name)
         monkeypatch.undo()

@@ -13,7 +13,7 @@ import pytest
 from builders import make_experiment, make_run
 
 from nthrun.errors import DataFileError, FingerprintError, StorageError, SupersededError
-from nthrun.records import sealed, shard
+from nthrun.records import durable_file, shard
 from nthrun.records.data import open_directory
 from nthrun.records.experiment import (
     MANIFEST,
@@ -191,7 +191,7 @@ def fail_writing(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sealed.os, "fsync", fail)
+    monkeypatch.setattr(durable_file.os, "fsync", fail)
 
 
 class TestReplace:

@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nthrun.records import inventory
+from nthrun.records.durable_file import write_checksummed
 from nthrun.records.experiment import Experiment
-from nthrun.records.inventory import CACHE_NAME, Entry, Inventory, take_inventory
+from nthrun.records.inventory import CACHE_NAME, Inventory, RecordLocation, take_inventory
 from nthrun.records.schema import STATUSES
-from nthrun.records.sealed import write_sealed
-from nthrun.records.snapshot import write_snapshot
+from nthrun.records.snapshots import write_snapshot
 
 INDICES = st.integers(0, 30)
 RECORDS = st.lists(st.tuples(st.integers(0, 2), INDICES, st.sampled_from(STATUSES)), max_size=40)
@@ -92,11 +92,11 @@ def make_link_to_nowhere(path: Path) -> None:
 
 def make_strange_header(path: Path) -> None:
     header = {"kind": "shard", "schema": 1, "shard": "x", "replaces": [["a"]], "indices": {}}
-    write_sealed(path, header | {"fingerprint": "", "stage": 0}, lambda _: b"")
+    write_checksummed(path, header | {"fingerprint": "", "stage": 0}, lambda _: b"")
 
 
 def make_newer(path: Path) -> None:
-    write_sealed(path, {"kind": "shard", "schema": 2}, lambda _: b"")
+    write_checksummed(path, {"kind": "shard", "schema": 2}, lambda _: b"")
 
 
 DAMAGES = (
@@ -160,9 +160,9 @@ class TestCache:
         """An unchanged file is read once; only when the cache is not trusted, again."""
         experiment.inventory()
         reads: list[str] = []
-        read = inventory.read_sealed
+        read = inventory.read_checksummed
         monkeypatch.setattr(
-            inventory, "read_sealed", lambda path: reads.append(path.name) or read(path)
+            inventory, "read_checksummed", lambda path: reads.append(path.name) or read(path)
         )
         experiment.inventory()
         assert reads == [CACHE_NAME]
@@ -221,9 +221,11 @@ class TestCache:
 
 def inventory_of(records: list[tuple[int, int, str]]) -> Inventory:
     """An inventory of (stage, index, status)."""
-    entries: dict[tuple[int, int], list[Entry]] = {}
+    entries: dict[tuple[int, int], list[RecordLocation]] = {}
     for number, (stage, index, status) in enumerate(records):
-        entries.setdefault((stage, index), []).append(Entry(str(number), Path("x"), status))
+        entries.setdefault((stage, index), []).append(
+            RecordLocation(str(number), Path("x"), status)
+        )
     return Inventory(entries, (), frozenset(), ())
 
 

@@ -14,12 +14,12 @@ from packs import small_spec
 from plans import NAME, SPEC, claim_task, make_cluster, make_plan, own_experiment, write_attempt
 
 from nthrun.errors import DataFileError, FingerprintError
+from nthrun.index import format_indices
 from nthrun.records.experiment import Experiment
 from nthrun.scheduling.claim import SILENT_SECONDS
 from nthrun.scheduling.plan import Array, write_plan
 from nthrun.scheduling.slurm import Job, Queue
 from nthrun.scheduling.survey import Asked, active_tasks, experiments_under, take_survey
-from nthrun.specs.indices import format_indices
 from nthrun.specs.selection import Selection
 
 SETTINGS = SPEC.sweep.num_settings

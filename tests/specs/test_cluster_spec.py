@@ -12,9 +12,14 @@ from hypothesis import strategies as st
 
 from nthrun.errors import Fault, SpecError
 from nthrun.specs import cluster_spec
-from nthrun.specs.cluster_fields import FIELDS, MAIL_TYPES, SLURM_FIELDS
 from nthrun.specs.cluster_rules import RESERVED_OPTIONS
-from nthrun.specs.cluster_spec import ClusterSpec, read_cluster_spec
+from nthrun.specs.cluster_spec import (
+    FIELDS,
+    MAIL_TYPES,
+    SLURM_FIELDS,
+    ClusterSpec,
+    read_cluster_spec,
+)
 from nthrun.specs.field import plain
 
 REQUIRED = {"time": "3:00:00"}

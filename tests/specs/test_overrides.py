@@ -14,9 +14,8 @@ from searches import NESTED
 from nthrun.errors import SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
 from nthrun.specs.agent_spec import AgentSpec, read_agent_spec
-from nthrun.specs.documents import read_document
+from nthrun.specs.documents import AGENT, ENVIRONMENT, of_spec, parse_overrides, read_document
 from nthrun.specs.fingerprint import fingerprint
-from nthrun.specs.overrides import AGENT, ENVIRONMENT, of_spec, parse_overrides
 
 CONFIG = Path(__file__).parents[2] / "config"
 ENVIRONMENT_FILE = str(CONFIG / "environment/PendulumContinuous-v1.json")

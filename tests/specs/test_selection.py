@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from searches import searched
 
 from nthrun.errors import IndexSpecError
+from nthrun.index import MAX_INDICES, format_indices
 from nthrun.specs.agent_spec import AgentSpec
-from nthrun.specs.indices import MAX_INDICES, format_indices
 from nthrun.specs.selection import MAX_SETTINGS, Selection, select
 
 LISTS: dict[str, Any] = {

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from nthrun.agents.sac.declaration import SAC
 from nthrun.errors import IndexSpecError
+from nthrun.index import MAX_RUN_NUMBER
 from nthrun.specs.agent_spec import AgentSpec, read_agent_spec
 from nthrun.specs.declaration import AgentDeclaration
 from nthrun.specs.documents import read_document
 from nthrun.specs.field import Field, Value
-from nthrun.specs.seeds import MAX_RUN_NUMBER
 from nthrun.specs.sweep import GridSweep
 
 GOLDEN = Path(__file__).parents[2] / "docs" / "golden_index.json"

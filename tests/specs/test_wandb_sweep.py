@@ -13,7 +13,7 @@ from searches import NESTED
 from nthrun.errors import SpecError
 from nthrun.specs.agent_spec import AgentSpec, read_agent_spec
 from nthrun.specs.documents import read_document
-from nthrun.specs.search.ranges import Range
+from nthrun.specs.search.space import Range
 from nthrun.specs.wandb_sweep import DEFAULT_CAPACITY, read_wandb_sweep
 
 EXAMPLE = """

@@ -18,7 +18,7 @@ from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.planning.packs import plan_packs, plan_run
 from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run, first_difference, flat_arrays
-from nthrun.records.snapshot import read_snapshot
+from nthrun.records.snapshots import read_snapshot
 from nthrun.specs.environment_spec import SERIES
 from nthrun.specs.search.search_spec import SearchSpec
 from nthrun.training.checkpoint_index import find_checkpoints

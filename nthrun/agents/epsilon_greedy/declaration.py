@@ -7,9 +7,14 @@ from dataclasses import replace
 from nthrun.agents.fields import ACTOR_LR_SCALE, CRITIC_LR, LEARNING, RULES
 from nthrun.agents.off_policy_footprint import FLOAT_BYTES, Parts, off_policy_footprint
 from nthrun.agents.sizes import MLPShape, critic_shape
-from nthrun.specs.declaration import AgentDeclaration, AtMost, Setting
+from nthrun.specs.declaration import (
+    AgentDeclaration,
+    AtMost,
+    FitsPolicies,
+    Setting,
+    fits_continuous,
+)
 from nthrun.specs.field import Field
-from nthrun.specs.fitting import FitsPolicies, fits_continuous
 from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface
 

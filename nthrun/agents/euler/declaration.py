@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from nthrun.agents.fields import BETAS, normaliser_momentum
 from nthrun.agents.sizes import MLPShape
 from nthrun.environments.bewley.declaration import INCOMPLETE
-from nthrun.specs.declaration import AgentDeclaration, Setting
+from nthrun.specs.declaration import AgentDeclaration, FitsModel, Misfit, Setting, ValuesOf
 from nthrun.specs.field import Field
-from nthrun.specs.fitting import FitsModel, Misfit, ValuesOf
 from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nthrun.environments.ghm.declaration import FINE, MAX_NODES, SAFE, SOLVABLE
-from nthrun.specs.declaration import AgentDeclaration, AtMost, Setting
+from nthrun.specs.declaration import AgentDeclaration, AtMost, FitsModel, Misfit, Setting, ValuesOf
 from nthrun.specs.field import Field
-from nthrun.specs.fitting import FitsModel, Misfit, ValuesOf
 from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface
 

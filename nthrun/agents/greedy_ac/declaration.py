@@ -15,9 +15,8 @@ from nthrun.agents.fields import (
 )
 from nthrun.agents.off_policy_footprint import Parts, off_policy_footprint
 from nthrun.agents.sizes import actor_shape, critic_shape, policy_spec
-from nthrun.specs.declaration import AgentDeclaration, Setting
+from nthrun.specs.declaration import AgentDeclaration, FitsPolicies, Setting
 from nthrun.specs.field import Field
-from nthrun.specs.fitting import FitsPolicies
 from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface
 

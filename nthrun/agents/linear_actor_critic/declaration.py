@@ -6,9 +6,15 @@ from collections.abc import Iterator
 
 from nthrun.agents.linear_footprint import LinearSizes, linear_footprint
 from nthrun.agents.sizes import TILE_FIELDS, fits_tiles, tile_sizes
-from nthrun.specs.declaration import AgentDeclaration, Setting
+from nthrun.specs.declaration import (
+    AgentDeclaration,
+    Misfit,
+    Setting,
+    ValuesOf,
+    fits_continuous,
+    fits_discrete,
+)
 from nthrun.specs.field import Field
-from nthrun.specs.fitting import Misfit, ValuesOf, fits_continuous, fits_discrete
 from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface
 

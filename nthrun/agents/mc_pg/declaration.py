@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from nthrun.agents.fields import BETAS, normaliser_momentum
 from nthrun.agents.sizes import MLPShape
-from nthrun.specs.declaration import AgentDeclaration, Setting
+from nthrun.specs.declaration import AgentDeclaration, Misfit, Setting, ValuesOf, fits_continuous
 from nthrun.specs.field import Field
-from nthrun.specs.fitting import Misfit, ValuesOf, fits_continuous
 from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface
 

@@ -15,9 +15,8 @@ from nthrun.agents.fields import (
     policy_type,
 )
 from nthrun.agents.sizes import POLICY_ACTIONS, actor_shape, critic_shape, policy_spec, row_widths
-from nthrun.specs.declaration import AgentDeclaration, Setting
+from nthrun.specs.declaration import AgentDeclaration, FitsPolicies, Setting
 from nthrun.specs.field import Field
-from nthrun.specs.fitting import FitsPolicies
 from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface
 

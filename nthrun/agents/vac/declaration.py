@@ -13,8 +13,7 @@ from nthrun.agents.fields import (
     temperature,
 )
 from nthrun.agents.off_policy_footprint import sampling_footprint
-from nthrun.specs.declaration import AgentDeclaration
-from nthrun.specs.fitting import FitsPolicies
+from nthrun.specs.declaration import AgentDeclaration, FitsPolicies
 
 VAC = AgentDeclaration(
     name="VAC",

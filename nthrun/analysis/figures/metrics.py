@@ -25,7 +25,7 @@ from nthrun.analysis.figures.style import (
 )
 from nthrun.errors import DataFileError
 from nthrun.records.data import Data
-from nthrun.records.entries import Entry, bulk_of
+from nthrun.records.sources import Entry, bulk_of
 
 ACTIONS = "train_actions"
 NUM_POINTS = 400

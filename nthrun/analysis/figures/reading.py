@@ -18,7 +18,7 @@ from nthrun.analysis.returns import (
 from nthrun.analysis.scores import ALL_STAGES, Stage, chosen_entries
 from nthrun.errors import DataFileError
 from nthrun.records.data import Data
-from nthrun.records.entries import Entry, bulk_of
+from nthrun.records.sources import Entry, bulk_of
 
 
 def _steps_of_episodes(arrays: Arrays) -> Series:

@@ -37,7 +37,7 @@ from nthrun.analysis.returns import read_series
 from nthrun.analysis.scores import Scores, Stage, read_scores
 from nthrun.errors import DataFileError
 from nthrun.records.data import Data
-from nthrun.records.entries import Entry
+from nthrun.records.sources import Entry
 
 
 def multi_learning_curves(

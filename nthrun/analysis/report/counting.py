@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nthrun.index import format_indices
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.data import Data
 from nthrun.records.schema import STATUSES
-from nthrun.specs.indices import format_indices
-from nthrun.specs.search.search_fields import BAYES, DRAWN
+from nthrun.specs.search.search_spec import BAYES, DRAWN
 
 MAX_REASONS = 10
 

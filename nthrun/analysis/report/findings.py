@@ -16,7 +16,7 @@ from nthrun.analysis.scores import WHOLE_RUN, Scores, read_scores
 from nthrun.errors import DataFileError, SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.records.data import Data
-from nthrun.specs.search.search_fields import GRID
+from nthrun.specs.search.search_spec import GRID
 
 ORACLE_GAP = "oracle_gap"
 

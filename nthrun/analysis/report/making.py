@@ -13,7 +13,7 @@ from nthrun.analysis.report.reproducing import (
     spec_files,
     steps,
 )
-from nthrun.specs.search.search_fields import BAYES
+from nthrun.specs.search.search_spec import BAYES
 
 
 def provenance(found: Findings) -> Iterator[Html]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nthrun.analysis.figures.saving import Shown
 from nthrun.analysis.report.markup import Html, details, element, table
-from nthrun.specs.indices import format_indices
+from nthrun.index import format_indices
 
 MAX_PARTS = 40
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from nthrun.analysis.report.findings import Findings
+from nthrun.index import format_indices
 from nthrun.records.experiment import is_experiment
 from nthrun.specs.directory import RESULTS
-from nthrun.specs.indices import format_indices
-from nthrun.specs.search.search_fields import BAYES
+from nthrun.specs.search.search_spec import BAYES
 
 AGENT_FILE, ENVIRONMENT_FILE, BEST_FILE = "agent.json", "environment.json", "best_agent.json"
 FRESH = "reproduced"

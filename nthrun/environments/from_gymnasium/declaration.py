@@ -25,7 +25,7 @@ from nthrun.specs.declaration import EnvironmentDeclaration
 from nthrun.specs.documents import Document, flatten, name_of
 from nthrun.specs.field import Field, Kind, shown
 from nthrun.specs.interface import Interface
-from nthrun.specs.own_class import WHERE
+from nthrun.specs.user_class import WHERE
 
 KEYWORDS = "kwargs"
 """The spec's mapping of keywords."""

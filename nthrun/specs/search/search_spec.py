@@ -1,4 +1,7 @@
-"""The `search` of an agent spec: how its settings are found; nothing said is the grid."""
+"""The `search` of an agent spec: how its settings are found; nothing said is the grid.
+
+Faults that show only beside the hyperparameters' values are those of `search_faults`.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +13,73 @@ from nthrun.errors import Fault
 from nthrun.specs.documents import YAML_SUFFIXES, Document
 from nthrun.specs.field import Field, RejectedError, Value, plain, shown, unknown_keys
 from nthrun.specs.search.expression import Expression, parse_expression
-from nthrun.specs.search.search_fields import (
-    BAYES,
-    CONDITIONS,
-    CONSTRAINTS,
-    DRAWN,
-    FIELDS,
-    GRID,
-    KEYS_OF,
-    KNOWN_GOALS,
-    LISTED,
-    NO_PRUNER,
-    PRUNING,
+from nthrun.specs.search.space import Range, Values, names_of
+from nthrun.specs.search.sweeps import MAX_CAPACITY
+
+GRID, SETTINGS, BAYES = "grid", "settings", "bayes"
+DRAWN = ("random", "sobol", "halton")
+METHODS = (GRID, *DRAWN, SETTINGS, BAYES)
+GOALS = ("maximize", "minimize")
+RETURNS = ("return", "evaluation", "final_evaluation")
+KNOWN_GOALS = {
+    **dict.fromkeys(RETURNS, GOALS[0]),
+    **dict.fromkeys(("oracle_gap", "train_time", "eval_time", "peak_memory"), GOALS[1]),
+}
+"""Metrics of which it is known which way they are better."""
+NO_PRUNER = "none"
+PRUNERS = (NO_PRUNER, "median", "successive_halving")
+
+FIELDS = (
+    Field("method", "str", GRID, "how settings are found", choices=METHODS),
+    Field(
+        "capacity",
+        "int",
+        None,
+        "settings there may ever be; how many are run is said on the command line",
+        minimum=1,
+        maximum=MAX_CAPACITY,
+    ),
+    Field("seed", "int", 0, "of the draws", minimum=0, maximum=2**63 - 1),
+    Field("metric", "str", "return", "what settings are compared by"),
+    Field("goal", "str", None, "which way the metric is better", choices=GOALS),
+    Field("sampler", "str", "tpe", "what suggests settings", choices=("tpe", "cmaes", "gp")),
+    Field("pruner", "str", NO_PRUNER, "what ends hopeless runs early", choices=PRUNERS),
+    Field(
+        "pruner_startup_runs",
+        "int",
+        5,
+        "other runs that must have come as far before one is ended",
+        minimum=0,
+        maximum=10**6,
+    ),
+    Field(
+        "pruner_warmup_timesteps",
+        "int",
+        0,
+        "training steps before which no run is ended; steps of the first rung",
+        minimum=0,
+        maximum=10**12,
+    ),
+    Field(
+        "pruner_reduction",
+        "int",
+        3,
+        "of successive halving: the factor between rungs, one in so many goes on",
+        minimum=2,
+        maximum=1000,
+    ),
 )
+PRUNING = ("pruner", "pruner_startup_runs", "pruner_warmup_timesteps", "pruner_reduction")
+SCORING = ("metric", "goal", *PRUNING)
+CONSTRAINTS, CONDITIONS, LISTED = "constraints", "conditions", "settings"
+KEYS_OF = {
+    GRID: (*SCORING, CONSTRAINTS, CONDITIONS),
+    **dict.fromkeys(DRAWN, ("capacity", "seed", *SCORING, CONSTRAINTS, CONDITIONS)),
+    SETTINGS: (*SCORING, LISTED),
+    BAYES: ("capacity", "seed", *SCORING, "sampler", CONSTRAINTS, CONDITIONS),
+}
+"""Which keys each method takes beside its own name."""
+
 
 _DEFAULTS = {one.name: one.default for one in FIELDS}
 
@@ -218,3 +275,86 @@ _NEEDED = {
     "capacity": 'the most settings there may ever be, for example "capacity": 1000',
     LISTED: 'for example "settings": [{"critic_lr": 0.001}, {"critic_lr": 0.01}]',
 }
+
+
+_Found = Iterator[tuple[str, str, str]]
+"""(key, problem, hint) of each fault."""
+
+
+def search_faults(
+    search: SearchSpec,
+    parameters: Mapping[str, Values],
+    fields: Mapping[str, Field],
+    document: Document,
+) -> Iterator[Fault]:
+    """Every fault of a search beside its parameters.
+
+    Args:
+        search: as read.
+        parameters: the keys and what they take.
+        fields: the hyperparameters there are.
+        document: that they are from.
+    """
+    for found in (
+        _range_faults(search, parameters),
+        _listed_faults(search, parameters, fields),
+        _condition_faults(search, parameters, fields),
+    ):
+        for key, problem, hint in found:
+            yield Fault(document.origin(key), key, problem, hint)
+
+
+def _range_faults(search: SearchSpec, parameters: Mapping[str, Values]) -> _Found:
+    """Ranges that nothing is drawn from."""
+    for key, values in parameters.items():
+        if isinstance(values, Range) and not search.draws:
+            yield (
+                f"parameters.{key}",
+                f"a range ({values}) cannot be enumerated by method {search.method}",
+                f'list values, or add "search": {{"method": "{DRAWN[0]}", "capacity": 1000}}',
+            )
+
+
+def _listed_faults(
+    search: SearchSpec, parameters: Mapping[str, Values], fields: Mapping[str, Field]
+) -> _Found:
+    """What is wrong with settings listed one by one, and with parameters beside them."""
+    if search.method != SETTINGS:
+        return
+    if not search.settings:
+        yield f"search.{LISTED}", "got an empty list, allowed: at least one setting", ""
+    for key, values in parameters.items():
+        if not isinstance(values, Range) and len(values) > 1:
+            yield (
+                f"parameters.{key}",
+                f"got {len(values)} values, allowed: one, as method settings lists the settings",
+                "name it in each of the settings instead",
+            )
+    listed = {name for setting in search.settings for name in setting}
+    for name in sorted(listed.intersection(names_of(parameters))):
+        yield f"search.{LISTED}", f"{name} is named in parameters too", "keep one of them"
+    for number, setting in enumerate(search.settings):
+        for name in sorted(listed - setting.keys()):
+            if fields[name].default is None:
+                yield f"search.{LISTED}[{number}]", f"{name} is missing, and has no default", ""
+
+
+def _condition_faults(
+    search: SearchSpec, parameters: Mapping[str, Values], fields: Mapping[str, Field]
+) -> _Found:
+    """Conditions on what cannot have one, and out of order."""
+    undecided = list(search.conditions)
+    for name, condition in search.conditions.items():
+        key = f"search.{CONDITIONS}.{name}"
+        if name not in parameters:
+            coupled = name in names_of(parameters)
+            yield key, "is coupled" if coupled else "is not among the parameters", ""
+        elif fields[name].default is None:
+            yield key, "has no default to take where it does not count", ""
+        for other in sorted(set(condition.names).intersection(undecided)):
+            yield (
+                key,
+                f"looks at {other}, of which is not known yet whether it counts",
+                "write a condition above those that look at its hyperparameter",
+            )
+        undecided.remove(name)

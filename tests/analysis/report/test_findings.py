@@ -18,8 +18,8 @@ from nthrun.analysis.report.findings import Question, find
 from nthrun.analysis.report.origin import origins
 from nthrun.analysis.report.standing import standing
 from nthrun.analysis.scores import read_scores
+from nthrun.index import parse_indices
 from nthrun.records import Data, open_data
-from nthrun.specs.indices import parse_indices
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from searches import NESTED, searched
 
 from nthrun.errors import IndexSpecError
-from nthrun.specs.search.filtered import MAX_ENUMERATED, FilteredSweep
+from nthrun.specs.search.sweeps import MAX_ENUMERATED, FilteredSweep
 from nthrun.specs.sweep import GridSweep, Sweep
 
 LISTS: dict[str, Any] = {

@@ -17,7 +17,7 @@ from nthrun.errors import SpecError
 from nthrun.specs.agent_spec import read_agent_spec
 from nthrun.specs.documents import read_document
 from nthrun.specs.fingerprint import differing_keys, fingerprint
-from nthrun.specs.search.search_fields import KEYS_OF, METHODS
+from nthrun.specs.search.search_spec import KEYS_OF, METHODS
 from nthrun.specs.search.sweeps import MAX_CAPACITY
 
 RATE = {"training.rate": {"loguniform": [1e-5, 1e-1]}}

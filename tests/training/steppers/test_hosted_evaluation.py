@@ -10,9 +10,9 @@ import pytest
 from packs import BACKENDS, surroundings, train
 from worlds import Cut, noted_worlds
 
+from nthrun.index import Purpose
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.records.schema import first_difference
-from nthrun.specs.seeds import Purpose
 from nthrun.training.noise import generator
 from nthrun.training.program import episode_seeds
 

@@ -1,0 +1,1 @@
+"""Import of results that the field's earlier tool left, as records."""

@@ -1,0 +1,214 @@
+"""Durable files: a checksummed header in front of a payload, written all or nothing.
+
+    line 1    nthrun-sealed 1 <block size> <SHA-256 of everything after this line>
+    header    one JSON object, padded with NUL to the block size (a power of two, at least 512)
+    payload   for a shard an HDF5 file whose user block is exactly this header block
+
+What a file holds can be told from its first bytes, and any damage from its checksum.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from nthrun.errors import DataFileError, NthrunError, StorageError
+
+MAGIC = b"nthrun-sealed 1 "
+MIN_BLOCK = 512
+_FIRST_LINE_LENGTH = len(MAGIC) + 10 + 1 + 64 + 1
+_FIRST_LINE_REST = re.compile(rb"([0-9]{10}) ([0-9a-f]{64})\n")
+_TEMPORARY_PREFIX = ".writing-"
+PASSING = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN)
+"""What a network file system says when it has lost its server for a while."""
+
+
+def nothing() -> None:
+    """What is done before a file gets its name, where nothing is."""
+
+
+def write_checksummed(
+    path: Path,
+    header: Mapping[str, Any],
+    payload: Callable[[int], bytes | memoryview],
+    before_naming: Callable[[], None] = nothing,
+) -> None:
+    """Write a checksummed file; after return it is on disk under its name, before it is not there.
+
+    Args:
+        path: where; its directory is created.
+        header: JSON data.
+        payload: gives the payload's bytes for a block size (HDF5 wants to know it).
+        before_naming: called when all is on disk but the name; what it raises leaves no file.
+
+    Raises:
+        StorageError: the disk is full or the place not writable; no partial file is left.
+    """
+    text = json.dumps(header, separators=(",", ":")).encode()
+    block = MIN_BLOCK
+    while block < _FIRST_LINE_LENGTH + len(text):
+        block *= 2
+    body = text.ljust(block - _FIRST_LINE_LENGTH, b"\0")
+    content = payload(block)
+    digest = hashlib.sha256(body)
+    digest.update(content)
+    line = MAGIC + f"{block:010d} {digest.hexdigest()}\n".encode()
+
+    def put(temporary: Path, path: Path) -> None:
+        before_naming()
+        os.replace(temporary, path)
+
+    with written_aside(path, put) as temporary, open(temporary, "wb") as file:
+        file.writelines((line, body, content))
+
+
+def write_durably(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file as `written_aside` does.
+
+    Raises:
+        StorageError: as `write_checksummed`.
+    """
+    with written_aside(path) as temporary, open(temporary, "wb") as file:
+        write(file)
+
+
+@contextlib.contextmanager
+def written_aside(path: Path, put: Callable[[Path, Path], None] = os.replace) -> Iterator[Path]:
+    """A path to write to, which is then fsynced and renamed, and its directory fsynced.
+
+    Args:
+        path: where; its directory is created.
+        put: gives the temporary file its name.
+
+    Raises:
+        StorageError: as `write_checksummed`; whatever is raised, no temporary file is left.
+    """
+    temporary = path.with_name(f"{_TEMPORARY_PREFIX}{secrets.token_hex(4)}-{path.name}")
+    try:
+        ensure_directory(path.parent)
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        put(temporary, path)
+        sync_directory(path.parent)
+    except NthrunError:
+        raise
+    except OSError as error:
+        raise storage_error(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def ensure_directory(directory: Path) -> None:
+    """Create a directory and its parents, durably."""
+    if not directory.is_dir():
+        ensure_directory(directory.parent)
+        directory.mkdir(exist_ok=True)
+        sync_directory(directory.parent)
+
+
+def modified(path: Path) -> float:
+    """When a file was written, seconds since 1970; 0 where that cannot be told."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def sync_directory(directory: Path) -> None:
+    """Make renames in a directory durable."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def storage_error(path: Path, error: OSError) -> StorageError:
+    """The error of a failed write, saying what to do."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = "free space" if full else "check the path and its permissions"
+    found = StorageError(
+        f"cannot write {path}: {os.strerror(error.errno) if error.errno else error}",
+        f"nothing recorded is lost; {remedy} or choose another --save-dir, "
+        "then give the same command again to continue",
+    )
+    found.may_pass = full or error.errno in PASSING
+    return found
+
+
+def is_checksummed(path: Path) -> bool:
+    """Whether a file begins as a checksummed one."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The header of a checksummed file, its checksum not yet verified.
+
+    Raises:
+        DataFileError: it is no checksummed file, or cut short.
+    """
+    try:
+        with open(path, "rb") as file:
+            block, _ = _first_line(path, file.read(_FIRST_LINE_LENGTH))
+            return _header(path, file.read(block - _FIRST_LINE_LENGTH))
+    except OSError as error:
+        raise DataFileError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def read_checksummed(path: Path) -> tuple[dict[str, Any], memoryview]:
+    """The header of a checksummed file and all its bytes, verified.
+
+    Returns:
+        the header, and the bytes, the header block included (an HDF5 user block).
+
+    Raises:
+        DataFileError: it is no checksummed file, cut short, or damaged.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataFileError(f"{path}: cannot be read: {error.strerror}") from error
+    block, checksum = _first_line(path, content[:_FIRST_LINE_LENGTH])
+    body = memoryview(content)[_FIRST_LINE_LENGTH:]
+    if hashlib.sha256(body).hexdigest() != checksum:
+        raise DataFileError(f"{path}: damaged or cut short (its checksum does not match)")
+    return _header(path, bytes(body[: block - _FIRST_LINE_LENGTH])), memoryview(content)
+
+
+def block_size(content: memoryview) -> int:
+    """Where the payload of a verified file starts, in bytes."""
+    return int(bytes(content[len(MAGIC) : len(MAGIC) + 10]))
+
+
+def _first_line(path: Path, line: bytes) -> tuple[int, str]:
+    if not line.startswith(MAGIC):
+        raise DataFileError(f"{path}: not a file that nthrun wrote")
+    match = _FIRST_LINE_REST.fullmatch(line[len(MAGIC) :])
+    block = int(match[1]) if match else 0
+    if match is None or block < MIN_BLOCK or block & (block - 1):
+        raise DataFileError(f"{path}: damaged in its first line")
+    return block, match[2].decode()
+
+
+def _header(path: Path, body: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(body.rstrip(b"\0"))
+    except ValueError:
+        raise DataFileError(f"{path}: damaged or cut short in its header") from None
+    if not isinstance(header, dict):
+        raise DataFileError(f"{path}: damaged in its header")
+    return header

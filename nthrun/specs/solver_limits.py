@@ -1,0 +1,66 @@
+"""What a spec may not ask of a solver, which takes no steps in the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from nthrun.errors import Fault, SpecError, UnsupportedOperationError
+from nthrun.specs.declaration import AgentDeclaration
+from nthrun.specs.documents import Override, read_document
+from nthrun.specs.environment_spec import EnvironmentSpec
+
+SOLVER_SERIES = ("metrics", "eval_states")
+"""The entries of `record` that are not of training steps."""
+
+
+def require_solvable(
+    agent: AgentDeclaration,
+    environment: EnvironmentSpec,
+    files: Sequence[str],
+    backend: str,
+    overrides: Sequence[Override] = (),
+) -> None:
+    """Check that nothing is asked of an agent that it lacks as a solver.
+
+    Args:
+        files, overrides: what the environment's spec was read from.
+        backend: "auto", "compile" or "eager".
+
+    Raises:
+        SpecError: everything that the environment's spec asks in vain.
+        UnsupportedOperationError: `compile` is asked for with a solver.
+    """
+    if not agent.solves:
+        return
+    if backend == "compile":
+        raise UnsupportedOperationError(
+            f"{agent.name} is a solver, whose iterations run operation by operation",
+            "use --backend eager, or leave --backend out",
+        )
+    document = read_document(files, overrides)
+    faults = [
+        Fault(document.origin(key), key, f"{problem} (with {agent.name})", hint)
+        for key, problem, hint in _asked_in_vain(environment)
+    ]
+    if faults:
+        raise SpecError(faults)
+
+
+def tried_backend(agent: AgentDeclaration, asked: str) -> str:
+    """What is tried for a backend asked for: `auto` compiles all but solvers, which run eagerly."""
+    if asked == "auto":
+        return "eager" if agent.solves else "compile"
+    return asked
+
+
+def _asked_in_vain(environment: EnvironmentSpec) -> Iterator[tuple[str, str, str]]:
+    """Key, problem and hint of what a solver lacks."""
+    if series := [name for name in environment.items("record") if name not in SOLVER_SERIES]:
+        problem = f"got {', '.join(series)}, allowed for a solver: {', '.join(SOLVER_SERIES)}"
+        yield "record", problem, "a solver takes no training steps in the environment"
+    if environment.values["overwrite_rewards"]:
+        problem = "got true, allowed for a solver: false"
+        yield "overwrite_rewards", problem, "a solver simulates with the environment's own rewards"
+    if environment.declaration.on_host:
+        problem = f"{environment.env_name} steps on the host, where no solver can simulate it"
+        yield "env_name", problem, "choose another agent, or an environment of tensors"

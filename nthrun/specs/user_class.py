@@ -1,0 +1,99 @@
+"""A user's own agent or environment, named in a spec as `package.module:Class`."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nthrun.errors import Fault, SpecError
+from nthrun.specs.field import Value
+from nthrun.specs.interface import Interface
+
+WHERE = "modules are looked for beside main.py, in PYTHONPATH and in the virtualenv"
+
+
+EXAMPLE = "docs/extending.md has an example"
+Checks = Mapping[str, tuple[Callable[[Any], bool], str]]
+"""An attribute -> whether a value is one for it, and in words what is."""
+
+
+def user_class(name: str, key: str, origin: str, needed: str) -> Any:
+    """The class that "package.module:Class" names.
+
+    Args:
+        name: the value of the spec's key.
+        key, origin: the key, and the file it is in.
+        needed: an attribute that it must have.
+
+    Raises:
+        SpecError: it cannot be imported, or lacks the attribute.
+    """
+
+    def fault(problem: str, hint: str) -> SpecError:
+        return SpecError([Fault(origin, key, f"got {name!r}: {problem}", hint)])
+
+    module, _, attribute = name.partition(":")
+    try:
+        made = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise fault(f"there is no module {error.name}", WHERE) from error
+    except AttributeError as error:
+        raise fault(str(error), "write package.module:Class") from error
+    except Exception as error:  # whatever a user's module raises when it is imported
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise fault(f"its module cannot be imported ({reason})", "mend the module") from error
+    if not hasattr(made, needed):
+        raise fault(f"the class has no `{needed}`", EXAMPLE)
+    return made
+
+
+def require_attributes(made: Any, name: str, where: tuple[str, str], checks: Checks) -> None:
+    """Check those attributes of a user's class that it has.
+
+    Args:
+        made: the class.
+        name: the value of the spec's key.
+        where: the file, and the key.
+        checks: what to check.
+
+    Raises:
+        SpecError: every attribute that is not what it has to be.
+    """
+    problems = [
+        f"got {name!r}: its `{attribute}` is {_shown(getattr(made, attribute))}, allowed: {allowed}"
+        for attribute, (fits, allowed) in checks.items()
+        if hasattr(made, attribute) and not fits(getattr(made, attribute))
+    ]
+    if problems:
+        raise SpecError([Fault(*where, problem, EXAMPLE) for problem in problems])
+
+
+def user_interface(
+    name: str,
+    origin: str,
+    function: Callable[[Mapping[str, Value]], Interface],
+    values: Mapping[str, Value],
+) -> Interface:
+    """The interface that a user's function makes of a spec's values.
+
+    Args:
+        name, origin: the `env_name`, and the file it is in.
+
+    Raises:
+        SpecError: the function fails, or makes something else.
+    """
+    try:
+        made = function(values)
+        problem = "" if isinstance(made, Interface) else f"gives {_shown(made)}, not an Interface"
+    except Exception as error:  # whatever a user's function raises
+        problem = " ".join(f"fails ({type(error).__name__}: {error})".split())
+    if problem:
+        told = f"got {name!r}: its `interface` {problem}"
+        raise SpecError([Fault(origin, "env_name", told, EXAMPLE)])
+    return made
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
