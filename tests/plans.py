@@ -1,4 +1,4 @@
-"""Cluster specs, plans, claims and a make-believe Slurm, for tests of scheduling."""
+"""Cluster specs, plans, leases and a make-believe Slurm, for tests of scheduling."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from packs import small_spec
 
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.experiment import Experiment, Manifest, create_experiment
-from nthrun.scheduling.claim import Attempt, Claim, take_claim
+from nthrun.scheduling.lease import Attempt, Lease, take_lease
 from nthrun.scheduling.plan import Array, Plan, Task
 from nthrun.specs.cluster_spec import FIELDS, ClusterSpec
 from nthrun.specs.fingerprint import fingerprint
@@ -86,15 +86,15 @@ def own_experiment(root: Path, spec: ExperimentSpec = SPEC, device: str = "cpu")
     return create_experiment(root, manifest)
 
 
-def claim_task(plan: Plan, task: int, **facts: Any) -> Claim:
+def lease_task(plan: Plan, task: int, **facts: Any) -> Lease:
     """An attempt of this process at a task."""
     given = {"job": "", "restart": 0, "log": ""} | facts
-    return take_claim(plan.claim_path(task), 300 * plan.tasks[task].num_runs, given)
+    return take_lease(plan.lease_path(task), 300 * plan.tasks[task].num_runs, given)
 
 
 def write_attempt(plan: Plan, task: int, attempt: Attempt) -> None:
     """Leave what an attempt says of itself."""
-    path = plan.claim_path(task)
+    path = plan.lease_path(task)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(asdict(attempt)))
 

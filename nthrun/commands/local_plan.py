@@ -7,7 +7,7 @@ import signal
 
 from nthrun.commands.task_runner import TaskAttempt
 from nthrun.errors import InterruptedRunError, RunFailedError
-from nthrun.scheduling.clock import Clock
+from nthrun.scheduling.lease import Clock
 from nthrun.scheduling.plan import Plan
 from nthrun.training.progress import TrainingProgress, note
 from nthrun.training.stopping import StopRequest

@@ -51,7 +51,9 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--dry-run", is_flag=True, help="Show the plan and the batch scripts, and touch nothing."
 )
-@click.option("--status", "told", is_flag=True, help="Tell how the experiments of SAVE_DIR stand.")
+@click.option(
+    "--status", "shows_status", is_flag=True, help="Show how the experiments of SAVE_DIR stand."
+)
 @click.option("--cancel", is_flag=True, help="End what is queued or running of SAVE_DIR.")
 @rerun_option
 @stage_option
@@ -71,8 +73,8 @@ def schedule(arguments: tuple[str, ...], **options: Any) -> int:
     The same command can be given again at any time: only what is neither recorded nor queued is
     submitted. ROOT is the checkout that the tasks run a snapshot of.
     """
-    if options["told"] or options["cancel"]:
-        return _look_after(arguments, options)
+    if options["shows_status"] or options["cancel"]:
+        return _follow_up(arguments, options)
     if len(arguments) < NUM_POSITIONS:
         raise click.UsageError(f"got {len(arguments)} arguments, allowed: {POSITIONS}")
     if options["runs"] is None:
@@ -107,11 +109,11 @@ def schedule(arguments: tuple[str, ...], **options: Any) -> int:
     )
 
 
-def _look_after(save_dirs: tuple[str, ...], options: dict[str, Any]) -> int:
+def _follow_up(save_dirs: tuple[str, ...], options: dict[str, Any]) -> int:
     """`--status` and `--cancel`."""
-    from nthrun.commands.look_after import cancel, status  # noqa: PLC0415 - imports h5py
+    from nthrun.commands.status import cancel, status  # noqa: PLC0415 - imports h5py
 
-    if options["told"] and options["cancel"]:
+    if options["shows_status"] and options["cancel"]:
         raise click.UsageError("give --status or --cancel, not both")
     if not save_dirs:
         raise click.UsageError("got no directory, allowed: SAVE_DIR...")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nthrun.index import format_indices
-from nthrun.scheduling.drafting import Draft
+from nthrun.scheduling.plan_draft import Draft
 from nthrun.scheduling.run_time import usable_seconds
 
 ANY_WIDTH = 100_000
@@ -38,11 +38,11 @@ def show_costs(drafts: Sequence[Draft]) -> None:
     headers += [f"{unit}s/task", "hours/task", f"{unit}-hours"]
     rows = [_cost_row(draft) for draft in drafts]
     if len(drafts) > 1:
-        surveys = [draft.survey for draft in drafts]
+        totals = [draft.pending for draft in drafts]
         sums = [
-            sum(survey.num_recorded for survey in surveys),
-            sum(survey.num_active for survey in surveys),
-            sum(len(survey.missing) for survey in surveys),
+            sum(pending.num_recorded for pending in totals),
+            sum(pending.num_active for pending in totals),
+            sum(len(pending.missing) for pending in totals),
             sum(len(draft.plan.tasks) for draft in drafts),
         ]
         hours = f"{sum(draft.unit_hours for draft in drafts):,.2f}"
@@ -60,15 +60,15 @@ def place_of(root: Path) -> str:
 
 
 def _cost_row(draft: Draft) -> list[str]:
-    survey, tasks, cluster = draft.survey, draft.plan.tasks, draft.plan.cluster
+    pending, tasks, cluster = draft.pending, draft.plan.tasks, draft.plan.cluster
     runs = [task.num_runs for task in tasks]
     cores = [cluster.integer("gpus") or draft.cores_of(task) for task in tasks]
     hours = [seconds / 3600 for seconds in draft.wall_seconds]
     return [
-        place_of(survey.root),
-        f"{survey.num_recorded:,}",
-        f"{survey.num_active:,}",
-        f"{len(survey.missing):,}",
+        place_of(pending.root),
+        f"{pending.num_recorded:,}",
+        f"{pending.num_active:,}",
+        f"{len(pending.missing):,}",
         f"{len(tasks):,}",
         _span([f"{number:,}" for number in (min(runs, default=0), max(runs, default=0))]),
         _span([str(number) for number in (min(cores, default=0), max(cores, default=0))]),
@@ -82,7 +82,7 @@ def _span(ends: Sequence[str]) -> str:
 
 
 def _remarks(draft: Draft) -> Iterator[str]:
-    place, survey = place_of(draft.survey.root), draft.survey
+    place, pending = place_of(draft.pending.root), draft.pending
     if draft.plan.tasks:
         runs = sum(task.num_runs for task in draft.plan.tasks)
         seconds = draft.worker_seconds / runs
@@ -98,8 +98,8 @@ def _remarks(draft: Draft) -> Iterator[str]:
             f"{place}: {draft.num_left:,} of the missing runs stay unsubmitted, as the limit on "
             "queued jobs is reached; give the same command again when some have ended"
         )
-    if survey.failed:
-        names = format_indices(survey.failed)
+    if pending.failed:
+        names = format_indices(pending.failed)
         yield f"{place}: failed: index {names}; --retry-failed runs them again"
 
 

@@ -10,8 +10,7 @@ from typing import NoReturn
 
 from nthrun.commands.task_runner import TIME_IS_UP, Ending, TaskAttempt
 from nthrun.errors import SlurmError, SupersededError
-from nthrun.scheduling.claim import REQUEUED, STOPPED
-from nthrun.scheduling.clock import Clock
+from nthrun.scheduling.lease import REQUEUED, STOPPED, Clock
 from nthrun.scheduling.plan import read_plan
 from nthrun.scheduling.slurm import job_state, requeue, seconds_left
 from nthrun.scheduling.submission import own_job, prune_own_files
@@ -56,12 +55,12 @@ def run_task_of_slurm(plan_path: str, number: int) -> NoReturn:
 
 def _queue_again(attempt: TaskAttempt, job: str, stop: StopRequest) -> Ending:
     """Ask Slurm to run the rest later; it ends this process for that."""
-    assert attempt.claim is not None
+    assert attempt.lease is not None
     try:
         requeue(job)
     except SlurmError as error:
         reason = f"time is up and work is left, which Slurm does not queue again: {error.message}"
-        attempt.claim.end(STOPPED, reason)
+        attempt.lease.end(STOPPED, reason)
         note(f"{reason}; give the same schedule.py command again")
         return Ending(STOPPED, reason, 1)
     stop.wait(KILL_SECONDS)

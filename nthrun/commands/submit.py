@@ -1,4 +1,4 @@
-"""Submitting what is missing: survey, draft, cost, question, snapshot, arrays."""
+"""What `schedule.py` does: plan what is missing, show its cost, ask, submit it or run it here."""
 
 from __future__ import annotations
 
@@ -13,17 +13,23 @@ import click
 from nthrun.commands.experiment_opening import with_suggestions
 from nthrun.commands.request import pack_lanes
 from nthrun.commands.schedule_tables import place_of, show_costs
-from nthrun.commands.submit_arrays import submit_arrays
-from nthrun.errors import DataFileError, RunFailedError, SlurmError
+from nthrun.commands.slurm_entry import run_task
+from nthrun.errors import DataFileError, RunFailedError, SlurmError, StorageError
 from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
-from nthrun.scheduling.drafting import Choices, Draft, draft_plan
+from nthrun.records.durable_file import ensure_directory, storage_error
+from nthrun.scheduling.code_snapshot import ENTRY, require_code_root, snapshot_name, take_snapshot
 from nthrun.scheduling.limits import Limits, read_limits, require_runnable
-from nthrun.scheduling.locking import scheduling_lock
-from nthrun.scheduling.plan import write_plan
+from nthrun.scheduling.pending import WantedRuns, pending_runs
+from nthrun.scheduling.plan import Plan, write_plan
+from nthrun.scheduling.plan_draft import Choices, Draft, draft_plan
 from nthrun.scheduling.slurm import Queue, has_slurm, read_queue
-from nthrun.scheduling.snapshot import ENTRY, require_code_root, snapshot_name, take_snapshot
-from nthrun.scheduling.submission import script_of
-from nthrun.scheduling.survey import Asked, take_survey
+from nthrun.scheduling.submission import (
+    log_pattern,
+    pause,
+    scheduling_lock,
+    script_of,
+    submit_array,
+)
 from nthrun.specs.cluster_spec import ClusterSpec, read_cluster_spec
 from nthrun.specs.documents import ENVIRONMENT, of_spec, parse_overrides
 from nthrun.specs.search.adaptive_sweep import require_tried
@@ -73,7 +79,7 @@ class Submission:
     yes: bool
     dry_run: bool
 
-    def asked(self, spec: ExperimentSpec) -> Asked:
+    def wanted(self, spec: ExperimentSpec) -> WantedRuns:
         """Which runs of an experiment.
 
         Raises:
@@ -81,10 +87,10 @@ class Submission:
         """
         space = spec.agent.space
         selection = select(spec.sweep, space, self.num_runs, self.settings, self.where)
-        return Asked(selection, self.stage, self.retry_failed)
+        return WantedRuns(selection, self.stage, self.retry_failed)
 
 
-def submit(wanted: Submission) -> int:
+def submit(submission: Submission) -> int:
     """Submit the runs that are missing, or run them here where the cluster spec is local.
 
     Returns:
@@ -95,24 +101,24 @@ def submit(wanted: Submission) -> int:
         NthrunError: bad input, no cluster, a refusal, a full disk.
         Abort: the question was answered with no.
     """
-    cluster = _own_account(read_cluster_spec(wanted.cluster, wanted.overrides))
-    if Path(wanted.executable).name != ENTRY:
-        raise click.UsageError(f"{wanted.executable}: the executable must be {ENTRY}")
-    require_code_root(Path(wanted.root))
-    specs = _specs(wanted)
-    drafts = _drafts(wanted, cluster, specs)
+    cluster = _own_account(read_cluster_spec(submission.cluster, submission.overrides))
+    if Path(submission.executable).name != ENTRY:
+        raise click.UsageError(f"{submission.executable}: the executable must be {ENTRY}")
+    require_code_root(Path(submission.root))
+    specs = _specs(submission)
+    drafts = _drafts(submission, cluster, specs)
     show_costs(drafts)
     chosen = [draft for draft in drafts if draft.plan.tasks]
-    if wanted.dry_run:
-        _show_scripts(chosen, snapshot_name(Path(wanted.root)))
-    if wanted.dry_run or not chosen:
+    if submission.dry_run:
+        _show_scripts(chosen, snapshot_name(Path(submission.root)))
+    if submission.dry_run or not chosen:
         return 0
-    if not wanted.yes:
+    if not submission.yes:
         _ask(chosen)
     failure: RunFailedError | None = None
     for draft in chosen:
         try:
-            _carry_out(draft, wanted)
+            _carry_out(draft, submission)
         except RunFailedError as error:
             failure = failure or error
     if failure is not None:
@@ -128,7 +134,7 @@ def _own_account(cluster: ClusterSpec) -> ClusterSpec:
     return replace(cluster, values={**cluster.values, "account": account})
 
 
-def _specs(wanted: Submission) -> dict[Path, ExperimentSpec]:
+def _specs(submission: Submission) -> dict[Path, ExperimentSpec]:
     """The experiments, by directory.
 
     Raises:
@@ -137,15 +143,15 @@ def _specs(wanted: Submission) -> dict[Path, ExperimentSpec]:
         DataFileError: two agent files belong into one directory.
     """
     specs: dict[Path, ExperimentSpec] = {}
-    overrides = parse_overrides(wanted.fields)
-    for agent in wanted.agents:
-        spec = read_experiment_spec([wanted.environment], [agent], overrides)
-        declared, asked, files = spec.agent.declaration, wanted.backend, [wanted.environment]
+    overrides = parse_overrides(submission.fields)
+    for agent in submission.agents:
+        spec = read_experiment_spec([submission.environment], [agent], overrides)
+        files = [submission.environment]
         own = of_spec(overrides, ENVIRONMENT)
         if spec.agent.search.method == BAYES:
-            spec = with_suggestions(spec, wanted.save_dir)
-        require_solvable(declared, spec.environment, files, asked, own)
-        root = spec.directory(wanted.save_dir).absolute()
+            spec = with_suggestions(spec, submission.save_dir)
+        require_solvable(spec.agent.declaration, spec.environment, files, submission.backend, own)
+        root = spec.directory(submission.save_dir).absolute()
         if root in specs:
             raise DataFileError(
                 f"{agent}: belongs into {place_of(root)}, as another agent file of this command",
@@ -156,17 +162,17 @@ def _specs(wanted: Submission) -> dict[Path, ExperimentSpec]:
 
 
 def _drafts(
-    wanted: Submission, cluster: ClusterSpec, specs: dict[Path, ExperimentSpec]
+    submission: Submission, cluster: ClusterSpec, specs: dict[Path, ExperimentSpec]
 ) -> list[Draft]:
-    queue, limits = _cluster_says(cluster, wanted.dry_run)
+    queue, limits = _cluster_says(cluster, submission.dry_run)
     drafts = []
     for root, spec in specs.items():
-        asked = wanted.asked(spec)
-        indices = asked.selection.indices(spec.sweep.num_settings)
-        require_tried(spec.sweep, indices, asked.stage)
-        survey = take_survey(spec, root, asked, queue, touch=not wanted.dry_run)
-        choices = Choices(wanted.backend, pack_lanes(wanted.pack), limits)
-        drafts.append(draft_plan(spec, survey, asked, cluster, choices))
+        wanted = submission.wanted(spec)
+        indices = wanted.selection.indices(spec.sweep.num_settings)
+        require_tried(spec.sweep, indices, wanted.stage)
+        pending = pending_runs(spec, root, wanted, queue, touch=not submission.dry_run)
+        choices = Choices(submission.backend, pack_lanes(submission.pack), limits)
+        drafts.append(draft_plan(spec, pending, wanted, cluster, choices))
         if limits.free_tasks is not None:
             free = limits.free_tasks - len(drafts[-1].plan.tasks)
             limits = replace(limits, free_tasks=free)
@@ -223,7 +229,7 @@ def _ask(drafts: Sequence[Draft]) -> None:
     click.confirm(f"{doing} {tasks} task{'s' * (tasks != 1)}?", abort=True, err=True)
 
 
-def _carry_out(draft: Draft, wanted: Submission) -> None:
+def _carry_out(draft: Draft, submission: Submission) -> None:
     """Submit a draft, or run it here.
 
     Raises:
@@ -232,20 +238,61 @@ def _carry_out(draft: Draft, wanted: Submission) -> None:
         StorageError: nothing can be written.
         SlurmError: Slurm refuses.
     """
-    root = draft.survey.root
+    root = draft.pending.root
     with scheduling_lock(root):
         queue = queue_if_known() if draft.plan.cluster.is_local else read_queue()
-        now = take_survey(draft.spec, root, wanted.asked(draft.spec), queue)
-        if now.missing != draft.survey.missing:
+        now = pending_runs(draft.spec, root, submission.wanted(draft.spec), queue)
+        if now.missing != draft.pending.missing:
             raise DataFileError(
                 f"{place_of(root)}: what is missing has changed since it was shown",
                 "give the same command again",
             )
         if not draft.plan.cluster.is_local:
-            submit_arrays(replace(draft.plan, code=take_snapshot(Path(wanted.root), root)))
+            submit_arrays(replace(draft.plan, code=take_snapshot(Path(submission.root), root)))
             return
         write_plan(draft.plan)
         from nthrun.commands.local_plan import run_plan  # noqa: PLC0415 - imports torch
 
         # Its later tasks have no sign of life yet, so that only the lock tells others of them.
         run_plan(draft.plan)
+
+
+def submit_arrays(plan: Plan) -> None:
+    """Write a plan, then submit its arrays.
+
+    Raises:
+        SlurmError: Slurm refuses one; those before it stay submitted.
+    """
+    write_plan(plan)
+    for number, array in enumerate(plan.arrays):
+        if number:
+            pause()
+        try:
+            job = _submit_array(plan, number)
+        except (SlurmError, StorageError) as error:
+            if number == 0:
+                plan.path.unlink(missing_ok=True)
+            submitted = sum(earlier.num_tasks for earlier in plan.arrays[:number])
+            raise type(error)(
+                f"{error.message} ({submitted} of {len(plan.tasks)} tasks were submitted before)",
+                error.hint,
+            ) from error
+        tasks = f"{array.num_tasks} task{'s' * (array.num_tasks != 1)}"
+        print(f"{place_of(plan.root)}: submitted job {job}: {tasks}", flush=True)
+
+
+def _submit_array(plan: Plan, array: int) -> str:
+    """Make room for an array's logs and submit it; returns its job.
+
+    Raises:
+        StorageError: something cannot be written.
+        SlurmError: Slurm refuses.
+    """
+    folder = log_pattern(plan, array).parent
+    try:
+        ensure_directory(folder)
+        return submit_array(plan, array, run_task)
+    except (SlurmError, StorageError):
+        raise
+    except OSError as error:
+        raise storage_error(folder, error) from error

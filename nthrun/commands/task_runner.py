@@ -15,15 +15,15 @@ from nthrun.errors import InterruptedRunError, NthrunError, StorageError, Supers
 from nthrun.index import format_indices
 from nthrun.planning.experiment_spec import experiment_spec_of
 from nthrun.records.experiment import Experiment
-from nthrun.scheduling.claim import (
+from nthrun.scheduling.lease import (
     FAILED,
     REQUEUED,
     STOPPED,
-    Claim,
+    Clock,
+    Lease,
     read_attempt,
-    take_claim,
+    take_lease,
 )
-from nthrun.scheduling.clock import Clock
 from nthrun.scheduling.plan import Plan
 from nthrun.scheduling.submission import WARNING, own_job, own_log
 from nthrun.specs.cluster_spec import usable_cores
@@ -40,7 +40,7 @@ class Ending:
     """How an attempt ended.
 
     Attributes:
-        state: as a claim has it; "" where all is recorded.
+        state: as a lease has it; "" where all is recorded.
         reason: in words.
         exit_code: of the process.
     """
@@ -124,7 +124,7 @@ class TaskAttempt:
         self.task = plan.tasks[number]
         self.spec = experiment_spec_of(plan.environment, plan.agent, str(plan.path))
         self.total_run_steps = self.task.num_runs * self.spec.environment.total_timesteps
-        self.claim: Claim | None = None
+        self.lease: Lease | None = None
         self._stop = stop
         self._clock = clock
         self._pool_stop = StopRequest()
@@ -156,14 +156,14 @@ class TaskAttempt:
 
     def _train(self, progress: TrainingProgress) -> tuple[str, str, int]:
         """(state, reason, exit code) of training until nothing is left or nothing may begin."""
-        claim = self._own()
+        lease = self._own()
         request = self._request()
         experiment = open_for(self.spec, request, self.plan.root)
         missing = self._missing(experiment)
         self._task_progress.begin(self.task.num_runs - len(missing))
         groups = [left for pack in self.task.packs if (left := sorted(missing & set(pack)))]
         pool = WorkerPool(
-            Job(self.spec, experiment, request, claim.fence),
+            Job(self.spec, experiment, request, lease.fence),
             Places(visible_gpus(os.environ, self.plan.cluster.integer("gpus")), self._cores()),
             Oversight(
                 self._pool_stop, self._reporter(progress), self._look, self._clock.has_time_for_pack
@@ -173,13 +173,13 @@ class TaskAttempt:
         lost = pool.train(groups, self.task.workers) if groups else []
         return self._judge(experiment, lost)
 
-    def _own(self) -> Claim:
-        """The claim on the task, taken once for all tries of this attempt."""
-        if self.claim is None:
+    def _own(self) -> Lease:
+        """The lease on the task, taken once for all tries of this attempt."""
+        if self.lease is None:
             restart = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
             # a plan run here is no job of Slurm's, even where an interactive job holds this shell
             job = "" if self.plan.cluster.is_local else own_job()
-            path = self.plan.claim_path(self.number)
+            path = self.plan.lease_path(self.number)
             before = read_attempt(path)
             self._done_before = before.done_run_steps if before else 0
             facts = {
@@ -188,11 +188,11 @@ class TaskAttempt:
                 "log": own_log(),
                 "done_run_steps": self._done_before,
             }
-            self.claim = take_claim(path, self.total_run_steps, facts)
+            self.lease = take_lease(path, self.total_run_steps, facts)
             os.environ["NTHRUN_PLAN"] = self.plan.name
             os.environ["NTHRUN_TASK"] = str(self.number)
-            os.environ["NTHRUN_ATTEMPT"] = self.claim.attempt.token
-        return self.claim
+            os.environ["NTHRUN_ATTEMPT"] = self.lease.attempt.token
+        return self.lease
 
     def _request(self) -> Request:
         plan = self.plan
@@ -230,8 +230,8 @@ class TaskAttempt:
 
     def _look(self) -> None:
         """Give a sign of life; end the pool when a signal came or time is up."""
-        if self.claim is not None:
-            self.claim.beat(
+        if self.lease is not None:
+            self.lease.beat(
                 done_run_steps=max(self._task_progress.done_run_steps, self._done_before),
                 new_run_steps=self._task_progress.new_run_steps,
             )
@@ -268,11 +268,11 @@ class TaskAttempt:
         return STOPPED, "time was up, and this attempt got no further; more --time is needed", 1
 
     def _end(self, state: str, reason: str, exit_code: int) -> Ending:
-        if self.claim is not None and state:
+        if self.lease is not None and state:
             done, new = self._task_progress.done_run_steps, self._task_progress.new_run_steps
-            self.claim.end(state, reason, done_run_steps=done, new_run_steps=new)
-        elif self.claim is not None:
-            self.claim.release()
+            self.lease.end(state, reason, done_run_steps=done, new_run_steps=new)
+        elif self.lease is not None:
+            self.lease.release()
         return Ending(state, reason, exit_code)
 
     def _may_wait(self) -> bool:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nthrun.commands.request import Request
     from nthrun.planning.experiment_spec import ExperimentSpec
     from nthrun.records.experiment import Experiment
-    from nthrun.scheduling.claim import Fence
+    from nthrun.scheduling.lease import Fence
     from nthrun.training.stopping import StopRequest
 
 STOPPING = frozenset({signal.SIGINT, signal.SIGTERM})

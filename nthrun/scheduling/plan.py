@@ -1,7 +1,7 @@
 """The plan: the tasks of one submission, written down before anything is submitted.
 
     plans/<name>.json     the plan; never changed
-    plans/<name>/         a file for each attempt at a task that is not over; see `claim`
+    plans/<name>/         a file for each attempt at a task that is not over; see `lease`
 
 A task is addressed by its number in the plan. Arrays are runs of consecutive tasks: element e of
 array a is task `arrays[a].first + e`, and its job is named after plan and array, because Slurm's
@@ -28,6 +28,21 @@ from nthrun.specs.selection import Selection
 SCHEMA = 1
 PLANS = "plans"
 JOB_NAME = re.compile(r"nthrun-(\d{8}-\d{6}-[0-9a-f]{6})-(\d+)")
+_PLAIN = (
+    "name",
+    "fingerprint",
+    "num_settings",
+    "agent",
+    "environment",
+    "stage",
+    "num_runs",
+    "settings",
+    "retry_failed",
+    "device",
+    "backend",
+    "code",
+    "command",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +142,17 @@ class Plan:
                 return number, task - array.first
         raise IndexError(task)
 
-    def claim_path(self, task: int) -> Path:
+    def lease_path(self, task: int) -> Path:
         """The file of the attempt at a task."""
         return self.root / PLANS / self.name / f"{task}.json"
+
+
+def task_cores(cluster: ClusterSpec, task: Task) -> int:
+    """Cores that a task asks for: one a worker, but all of them where a node or a GPU is shared
+    out whole."""
+    if cluster.flag("wholeNode") or cluster.integer("gpus"):
+        return cluster.cores_per_task
+    return min(cluster.cores_per_task, task.workers)
 
 
 def new_plan_name() -> str:
@@ -202,23 +225,6 @@ def read_plans(root: Path) -> Iterator[Plan]:
             yield read_plan(path)
         except DataFileError:
             continue
-
-
-_PLAIN = (
-    "name",
-    "fingerprint",
-    "num_settings",
-    "agent",
-    "environment",
-    "stage",
-    "num_runs",
-    "settings",
-    "retry_failed",
-    "device",
-    "backend",
-    "code",
-    "command",
-)
 
 
 def _cluster(name: str, fields: Mapping[str, Any]) -> ClusterSpec:

@@ -26,6 +26,7 @@ ELEMENTS = re.compile(r"(\d+)_\[([\d,-]+)(?:%\d+)?\]|(\d+)_(\d+)|(\d+)")
 
 Place = tuple[str, int, int]
 """Plan name, array, element: how our jobs are told from others, whatever their ids."""
+TRY_LATER = "the same command can be given again when the cluster is up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +202,6 @@ def ask(command: Sequence[str], patience_seconds: float | None = None) -> str:
         said = " ".join((done.stderr or done.stdout).split()) or f"exit code {done.returncode}"
         raise SlurmError(f"Slurm does not answer: {said[:300]}", TRY_LATER)
     return done.stdout
-
-
-TRY_LATER = "the same command can be given again when the cluster is up"
 
 
 def _place(name: str, element: str) -> Place | None:

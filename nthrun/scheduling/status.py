@@ -9,10 +9,10 @@ from pathlib import Path
 
 from nthrun.records.experiment import Experiment, is_experiment, open_experiment
 from nthrun.records.inventory import Inventory
+from nthrun.scheduling.failures import Failure, failed_runs, failed_tasks
+from nthrun.scheduling.pending import ActiveTask, active_tasks
 from nthrun.scheduling.plan import Plan, read_plans
 from nthrun.scheduling.slurm import Queue
-from nthrun.scheduling.survey import ActiveTask, active_tasks
-from nthrun.scheduling.troubles import Trouble, failed_runs, failed_tasks
 
 SHOWN_FAILURES = 20
 NO_REASON = "None"
@@ -32,7 +32,7 @@ class StageStatus:
         num_missing: the others.
         running: the tasks that run.
         reasons: Slurm's reason -> how many tasks wait for it.
-        troubles: what went wrong.
+        failures: what went wrong.
         seconds_left: until everything under way is done, by how fast it goes now; None is unknown.
     """
 
@@ -47,7 +47,7 @@ class StageStatus:
     num_missing: int
     running: tuple[ActiveTask, ...]
     reasons: Mapping[str, int]
-    troubles: tuple[Trouble, ...]
+    failures: tuple[Failure, ...]
     seconds_left: float | None
 
 
@@ -112,7 +112,7 @@ def _stage_status(stage: _Stage, active: list[ActiveTask]) -> StageStatus:
     now = left & {i for t in running for i in t.indices}
     waiting = left & {i for t in active for i in t.indices} - now
     missing = left - now - waiting
-    troubles = (
+    failures = (
         *failed_runs(stage.experiment, stage.number, failed),
         *failed_tasks(stage.plans, missing, stage.slurm_answers),
     )
@@ -128,7 +128,7 @@ def _stage_status(stage: _Stage, active: list[ActiveTask]) -> StageStatus:
         len(missing),
         running,
         _reasons(active),
-        troubles[:SHOWN_FAILURES],
+        failures[:SHOWN_FAILURES],
         _seconds_left(running, active),
     )
 

@@ -1,13 +1,14 @@
-"""Submitting a plan's arrays, through submitit.
+"""Submitting a plan's arrays, through submitit, one submission of an experiment at a time.
 
 submitit writes the batch script, calls sbatch, and on the node starts our function with its two
 arguments, the plan's path and a task's number. Its result files are never written and its watcher
-is never asked: what a task did is in the records and in its claim.
+is never asked: what a task did is in the records and in its lease.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import os
 import re
@@ -23,10 +24,10 @@ from submitit.core.job_environment import JobEnvironment
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 from submitit.slurm.slurm import SlurmExecutor
 
-from nthrun.errors import SlurmError
-from nthrun.scheduling.plan import Plan
+from nthrun.errors import SlurmError, StorageError
+from nthrun.records.durable_file import ensure_directory, storage_error
+from nthrun.scheduling.plan import PLANS, Plan, task_cores
 from nthrun.scheduling.slurm import cancel_named
-from nthrun.scheduling.tasks import task_cores
 from nthrun.specs.cluster_spec import ClusterSpec
 from nthrun.specs.slurm_time import format_time
 
@@ -49,9 +50,38 @@ REFUSALS = (
     ("node configuration", "ask for fewer --cores, --gpus or less --memPerCpu"),
     ("Unable to contact", "the cluster is down; the same command can be given again later"),
 )
-
 Run = Callable[[str, int], Any]
 """What a task is: called with the plan's path and the task's number on the node."""
+
+
+@contextlib.contextmanager
+def scheduling_lock(root: Path) -> Iterator[None]:
+    """Hold an experiment's lock; it ends with the process, whatever happens to it.
+
+    Of two submissions at once the second then sees what the first has submitted. A plan that runs
+    here without Slurm holds it until it ends.
+
+    Where the file system has no locks, there is none.
+
+    Raises:
+        StorageError: another submission holds it, or the directory cannot be written.
+    """
+    path = root / PLANS / ".lock"
+    try:
+        ensure_directory(path.parent)
+        file = open(path, "w")  # noqa: SIM115 - closed below, which lets the lock go
+    except OSError as error:
+        raise storage_error(path, error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StorageError(
+                f"{root}: another schedule.py is submitting or running here", "wait for it to end"
+            ) from None
+        except OSError:
+            pass
+        yield
 
 
 class _Executor(SlurmExecutor):

@@ -19,7 +19,7 @@ from schedule_commands import arguments, listing
 
 from nthrun.records.experiment import open_experiment
 from nthrun.records.schema import Run, first_difference
-from nthrun.scheduling.claim import RUNNING, STOPPED, read_attempt
+from nthrun.scheduling.lease import RUNNING, STOPPED, read_attempt
 from nthrun.scheduling.plan import plan_paths, read_plan
 
 LONG = {
@@ -35,8 +35,8 @@ PATIENCE_SECONDS = 120
 OFTEN = """
 from nthrun.commands.entry import execute
 from nthrun.commands.schedule import schedule
-from nthrun.scheduling import claim
-claim.BEAT_SECONDS = 0.2
+from nthrun.scheduling import lease
+lease.BEAT_SECONDS = 0.2
 if __name__ == "__main__":
     execute(schedule)
 """
@@ -111,7 +111,7 @@ def status(directory: Path, path: str) -> tuple[dict[str, str], list[str]]:
     return {k: v for k, v in cells.items() if v != "0" or k == "left"}, details
 
 
-def claims(directory: Path) -> list[Path]:
+def leases(directory: Path) -> list[Path]:
     """The files of attempts."""
     return sorted((directory / "out" / EXPERIMENT / "plans").glob("*/[0-9]*.json"))
 
@@ -148,7 +148,7 @@ def test_what_is_missing_is_run_and_only_that(tmp_path: Path, path: str) -> None
     given = [*prepare(tmp_path, SHORT), "--packsPerTask", "1", "--pack", "3"]
     first = start(given, path)
     wait_until(lambda: (tmp_path / "out" / EXPERIMENT).glob("runs/*.h5"), first)
-    wait_until(lambda: claims(tmp_path), first)
+    wait_until(lambda: leases(tmp_path), first)
     second = call("schedule.py", *given, PATH=path)
     assert second.returncode == 1
     assert "another schedule.py is submitting or running here" in second.stderr
@@ -177,7 +177,7 @@ def test_what_is_missing_is_run_and_only_that(tmp_path: Path, path: str) -> None
     assert (third.returncode, third.stderr) == (0, "")
     assert sorted(re.findall(r"index (\d): completed", third.stdout)) == ["1", "2", "5"]
     require_equal(recorded(tmp_path / "out"), runs)
-    assert not claims(tmp_path)
+    assert not leases(tmp_path)
     assert status(tmp_path, path) == ({"expected": "6", "recorded": "6"}, [])
 
 
@@ -194,7 +194,7 @@ def test_a_killed_plan_is_gone_and_continues(
     process = start(given, path, str(script), SLURM_JOB_ID="77")
 
     def has_progress() -> bool:
-        found = [read_attempt(claim) for claim in claims(tmp_path)]
+        found = [read_attempt(lease) for lease in leases(tmp_path)]
         return any(a is not None and a.new_run_steps for a in found)
 
     wait_until(lambda: newest_step(tmp_path) and has_progress(), process)
@@ -266,26 +266,26 @@ def test_signals_save_and_the_same_command_continues(
 def test_a_superseded_attempt_writes_nothing(
     tmp_path: Path, path: str, undisturbed: dict[tuple[int, int], Run]
 ) -> None:
-    """An attempt whose claim another has taken trains to the end of its pack, records nothing and
-    leaves the claim alone; while the other gives signs of life its runs are under way; when that
+    """An attempt whose lease another has taken trains to the end of its pack, records nothing and
+    leaves the lease alone; while the other gives signs of life its runs are under way; when that
     has stopped, the same command continues and ends with the undisturbed bits."""
     given = prepare(tmp_path, LONG, TWO_SETTINGS)
     process = start(given, path)
     wait_until(lambda: newest_step(tmp_path), process)
-    (claim,) = claims(tmp_path)
-    taken = read_attempt(claim)
+    (lease,) = leases(tmp_path)
+    taken = read_attempt(lease)
     assert taken is not None
     other = replace(taken, token="another", host="elsewhere", state=RUNNING)
-    claim.write_text(json.dumps({n: getattr(other, n) for n in other.__slots__}))
+    lease.write_text(json.dumps({n: getattr(other, n) for n in other.__slots__}))
     _, errors = end(process, 1)
-    assert errors == (f"error: {claim}: another attempt has taken this task over; this one ends\n")
+    assert errors == (f"error: {lease}: another attempt has taken this task over; this one ends\n")
     assert not recorded(tmp_path / "out")
-    assert read_attempt(claim) == other
+    assert read_attempt(lease) == other
     unneeded = call("schedule.py", *given, PATH=path)
     assert unneeded.returncode == 0
     assert not recorded(tmp_path / "out")
     stopped = replace(other, state=STOPPED)
-    claim.write_text(json.dumps({n: getattr(stopped, n) for n in other.__slots__}))
+    lease.write_text(json.dumps({n: getattr(stopped, n) for n in other.__slots__}))
     done = call("schedule.py", *given, PATH=path)
     assert done.returncode == 0, done.stderr
     require_equal(recorded(tmp_path / "out"), undisturbed)
@@ -334,7 +334,7 @@ def test_a_full_disk_is_waited_for(
     attempts = runs[0, 0]["provenance"]["attempts"]
     assert [attempt["step"] for attempt in attempts][:2] == [0, step]
     assert len({attempt["plan"]["NTHRUN_ATTEMPT"] for attempt in attempts}) == 1
-    assert not claims(tmp_path)
+    assert not leases(tmp_path)
 
 
 BROKEN = """

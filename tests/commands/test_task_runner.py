@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from plans import claim_task, make_plan
+from plans import lease_task, make_plan
 
 from nthrun.commands.task_runner import Ending, TaskAttempt, TaskProgress
 from nthrun.errors import InterruptedRunError
-from nthrun.scheduling.claim import REQUEUED, STOPPED, read_attempt
-from nthrun.scheduling.clock import Clock
+from nthrun.scheduling.lease import REQUEUED, STOPPED, Clock, read_attempt
 from nthrun.scheduling.plan import Plan
 from nthrun.training.progress import Advanced, Began, Lost, News, Noted, TrainingProgress
 from nthrun.training.stopping import StopRequest
@@ -31,9 +30,9 @@ class Interrupted(TaskAttempt):
 
     def _train(self, progress: TrainingProgress) -> tuple[str, str, int]:
         self._own()
-        self._tally.begin(self.recorded)
+        self._task_progress.begin(self.recorded)
         for news in self.news:
-            self._tally.count(news, 0)
+            self._task_progress.count(news, 0)
         raise InterruptedRunError("time is up", signal.SIGUSR2)
 
 
@@ -63,7 +62,7 @@ def test_progress_is_queued_again(plan: Plan) -> None:
     ending = attempt(plan, Began((0, 1), 30), Advanced(12, 0.0))
     assert (ending.state, ending.exit_code) == (STOPPED, 1)
     assert "more --time is needed" in ending.reason
-    found = read_attempt(plan.claim_path(0))
+    found = read_attempt(plan.lease_path(0))
     assert found is not None
     assert (found.state, found.done_run_steps, found.new_run_steps) == (STOPPED, 42, 12)
 
@@ -71,13 +70,13 @@ def test_progress_is_queued_again(plan: Plan) -> None:
 def test_no_step_is_no_progress(plan: Plan) -> None:
     """An attempt that never came to train is not queued again, first or not."""
     assert attempt(plan).state == STOPPED
-    claim_task(plan, 0).end(REQUEUED, "", done_run_steps=600)
+    lease_task(plan, 0).end(REQUEUED, "", done_run_steps=600)
     assert attempt(plan, Began((2,), 0), recorded=2).state == STOPPED
 
 
 def test_recorded_runs_are_progress(plan: Plan) -> None:
     """A run recorded since counts whole, whatever the others lost."""
-    claim_task(plan, 0).end(REQUEUED, "", done_run_steps=500)
+    lease_task(plan, 0).end(REQUEUED, "", done_run_steps=500)
     assert attempt(plan, Began((1,), 0), Advanced(201, 0.0), recorded=1).state == REQUEUED
 
 

@@ -18,7 +18,7 @@ from processes import ROOT
 from nthrun.environments.from_gymnasium.declaration import interface_of
 from nthrun.environments.from_gymnasium.program import GymnasiumEnvironment
 from nthrun.environments.host_environment import UnsupportedSpaceError
-from nthrun.environments.viewer import StateViewer
+from nthrun.environments.viewer import GymnasiumViewer
 from nthrun.errors import DeviceError, MissingExtraError, SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.records.schema import Run
@@ -268,7 +268,7 @@ def test_a_viewer_follows_an_episode() -> None:
     """The picture of an episode is that of Gymnasium's own environment after the same actions."""
     pytest.importorskip("pygame")
     environment = spec_of({"env_name": "CartPole-v1", "platform": "gymnasium"}).environment
-    viewer = StateViewer(environment, "rgb_array")
+    viewer = GymnasiumViewer(environment, "rgb_array")
     actions = np.ones((6, 1), np.float32)
     viewer.follow(7, actions[:2])
     picture = viewer.follow(7, actions)

@@ -11,7 +11,7 @@ from builders import make_run
 from plans import (
     NAME,
     Commands,
-    claim_task,
+    lease_task,
     make_cluster,
     make_plan,
     only_commands,
@@ -20,11 +20,11 @@ from plans import (
 )
 
 from nthrun.records.experiment import Experiment
-from nthrun.scheduling.claim import FAILED, REQUEUED, SILENT_SECONDS, STOPPED
+from nthrun.scheduling.failures import NEVER_SEEN, NOT_BEGUN, NOT_KNOWN, age
+from nthrun.scheduling.lease import FAILED, REQUEUED, SILENT_SECONDS, STOPPED
 from nthrun.scheduling.plan import Plan, write_plan
 from nthrun.scheduling.slurm import Job, Queue
 from nthrun.scheduling.status import StageStatus, experiment_status
-from nthrun.scheduling.troubles import NEVER_SEEN, NOT_BEGUN, NOT_KNOWN, age
 
 LOCAL = make_cluster(scheduler="local")
 EMPTY = Queue({}, 0)
@@ -109,18 +109,18 @@ def test_before_the_first_task_has_begun(tmp_path: Path) -> None:
 
 
 def test_failed_runs_are_told_by_reason(tmp_path: Path) -> None:
-    """Runs that failed for one reason are told together; a later success ends the trouble."""
+    """Runs that failed for one reason are told together; a later success ends the failure."""
     root = tmp_path / "e"
     experiment = own_experiment(root)
     record(experiment, 0, 2, status="failed", reason="ZeroDivisionError: a")
     record(experiment, 1, status="failed", reason="OverflowError: b")
-    found = {t.indices: t.reason for t in one(root).troubles}
+    found = {t.indices: t.reason for t in one(root).failures}
     assert found == {
         (0, 2): "the run failed: ZeroDivisionError: a",
         (1,): "the run failed: OverflowError: b",
     }
     record(experiment, 1)
-    assert [trouble.indices for trouble in one(root).troubles] == [(0, 2)]
+    assert [failure.indices for failure in one(root).failures] == [(0, 2)]
 
 
 def test_the_newest_plan_tells_what_became(tmp_path: Path) -> None:
@@ -131,8 +131,8 @@ def test_the_newest_plan_tells_what_became(tmp_path: Path) -> None:
     new = make_plan(root, [[[1]]], LOCAL)
     for plan, reason in ((old, "old reason"), (new, "new reason")):
         write_plan(plan)
-        claim_task(plan, 0).end(FAILED, reason)
-    found = {trouble.indices: trouble.reason for trouble in one(root).troubles}
+        lease_task(plan, 0).end(FAILED, reason)
+    found = {failure.indices: failure.reason for failure in one(root).failures}
     assert found == {(0,): "old reason", (1,): "new reason"}
 
 
@@ -141,12 +141,12 @@ def test_a_dead_process_is_gone(tmp_path: Path) -> None:
     its last sign of life; one never begun is merely that, and no business of Slurm's."""
     plan = make_plan(tmp_path / "e", [[[0]], [[1]]], LOCAL)
     write_plan(plan)
-    attempt = claim_task(plan, 0).attempt
+    attempt = lease_task(plan, 0).attempt
     assert numbers(one(plan.root, None)) == {"expected": 6, "running": 1, "missing": 5}
     write_attempt(plan, 0, replace(attempt, birth="other:1", seen=time.time() - 7200))
     status = one(plan.root, None)
     assert numbers(status) == {"expected": 6, "missing": 6}
-    gone, waiting = status.troubles
+    gone, waiting = status.failures
     assert gone.reason == f"the process is gone, last seen 2 h ago on {attempt.host}"
     assert (waiting.indices, waiting.reason) == ((1,), NOT_BEGUN)
 
@@ -156,16 +156,16 @@ def test_accounting_explains(tmp_path: Path, commands: Commands) -> None:
     began; accounting is asked from the day before, for the plan is named in UTC."""
     plan = make_plan(tmp_path / "e", [[[0]], [[1]], [[2]], [[3]]])
     write_plan(plan)
-    claim = claim_task(plan, 0, job="9_0")
-    claim_task(plan, 1, job="9_1").end(STOPPED, "ended by SIGTERM")
+    lease = lease_task(plan, 0, job="9_0")
+    lease_task(plan, 1, job="9_1").end(STOPPED, "ended by SIGTERM")
     job = plan.job_name(0)
     commands.answer(
         "sacct",
         f"9_0|{job}|NODE_FAIL|0:0|n1\n9_1|{job}|PREEMPTED|0:15|n2\n"
         f"9_[2]|{job}|CANCELLED by 0|0:0|\n",
     )
-    reasons = {trouble.indices[0]: trouble.reason for trouble in one(plan.root).troubles}
-    host = claim.attempt.host
+    reasons = {failure.indices[0]: failure.reason for failure in one(plan.root).failures}
+    host = lease.attempt.host
     silent = f"the process is gone, last seen 0 s ago on {host}"
     assert reasons == {
         0: f"{silent}; Slurm says NODE_FAIL, exit code 0:0, on n1",
@@ -183,8 +183,8 @@ def test_without_accounting_the_task_explains(tmp_path: Path, commands: Commands
     commands.answer("sacct", "", 1, "Slurm accounting storage is disabled")
     plan = make_plan(tmp_path / "e", [[[0]], [[1]]])
     write_plan(plan)
-    claim_task(plan, 0, job="9_0").end(STOPPED, "more --time is needed")
-    assert [t.reason for t in one(plan.root).troubles] == ["more --time is needed", NEVER_SEEN]
+    lease_task(plan, 0, job="9_0").end(STOPPED, "more --time is needed")
+    assert [t.reason for t in one(plan.root).failures] == ["more --time is needed", NEVER_SEEN]
 
 
 def test_nothing_is_asked_where_nothing_is_wrong(tmp_path: Path, commands: Commands) -> None:
@@ -202,11 +202,11 @@ def test_the_log_of_a_failure_is_shown(tmp_path: Path) -> None:
     plan = make_plan(tmp_path / "e", [[[0]]], LOCAL)
     write_plan(plan)
     log = tmp_path / "a.log"
-    claim_task(plan, 0, log=str(log)).end(FAILED, "x")
-    assert [trouble.log for trouble in one(plan.root).troubles] == [""]
+    lease_task(plan, 0, log=str(log)).end(FAILED, "x")
+    assert [failure.log for failure in one(plan.root).failures] == [""]
     log.write_bytes(b"\xff\n" + b"".join(b"line %d\n" % n for n in range(5000)) + b"\xe9nd\n\n")
-    (trouble,) = one(plan.root).troubles
-    assert trouble.log.splitlines() == [*(f"line {n}" for n in range(4996, 5000)), "\ufffdnd"]
+    (failure,) = one(plan.root).failures
+    assert failure.log.splitlines() == [*(f"line {n}" for n in range(4996, 5000)), "\ufffdnd"]
 
 
 def test_the_time_left(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_the_time_left(tmp_path: Path) -> None:
     queue = Queue(running(plan, 0, 1).ours | running(plan, 2, state="PENDING").ours, 3)
     assert one(plan.root, queue).seconds_left is None
     for number, steps in ((0, 100), (1, 50)):
-        attempt = claim_task(plan, number, job=f"9_{number}").attempt
+        attempt = lease_task(plan, number, job=f"9_{number}").attempt
         write_attempt(
             plan,
             number,
@@ -233,13 +233,13 @@ def test_the_time_left(tmp_path: Path) -> None:
 
 
 def test_a_requeued_task_is_queued(tmp_path: Path) -> None:
-    """A task that ended to be queued again waits, and is no trouble."""
+    """A task that ended to be queued again waits, and is no failure."""
     plan = make_plan(tmp_path / "e", [[[0]]])
     write_plan(plan)
-    claim_task(plan, 0, job="9_0").end(REQUEUED, "time is up")
+    lease_task(plan, 0, job="9_0").end(REQUEUED, "time is up")
     status = one(plan.root, running(plan, 0, state="PENDING"))
     assert (status.num_queued, status.num_missing) == (1, 5)
-    assert [trouble.indices for trouble in status.troubles] == []
+    assert [failure.indices for failure in status.failures] == []
 
 
 def test_ages(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,12 +257,12 @@ def test_without_slurm_nothing_is_known(tmp_path: Path, commands: Commands) -> N
     plan = make_plan(tmp_path / "e", [[[0]], [[1]], [[2, 3]]])
     write_plan(plan)
     write_plan(make_plan(tmp_path / "e", [[[4]]], LOCAL, name="20260101-000000-000000"))
-    alive = replace(claim_task(plan, 0, job="9_0").attempt, host="elsewhere", seen=time.time())
+    alive = replace(lease_task(plan, 0, job="9_0").attempt, host="elsewhere", seen=time.time())
     write_attempt(plan, 0, alive)
     write_attempt(plan, 1, replace(alive, seen=alive.seen - 2 * SILENT_SECONDS, job="9_1"))
     status = one(plan.root, None)
     assert numbers(status) == {"expected": 6, "running": 1, "missing": 5}
-    assert {trouble.indices: trouble.reason for trouble in status.troubles} == {
+    assert {failure.indices: failure.reason for failure in status.failures} == {
         (1, 2, 3): NOT_KNOWN,
         (4,): NOT_BEGUN,
     }
@@ -284,7 +284,7 @@ def test_why_tasks_wait(tmp_path: Path) -> None:
 
 def test_failed_runs_that_are_tried_again(tmp_path: Path) -> None:
     """Failed runs count as queued or running while a task is to run them again, and as failed
-    otherwise; nobody is told of their trouble meanwhile."""
+    otherwise; nobody is told of their failure meanwhile."""
     root = tmp_path / "e"
     record(own_experiment(root), *range(3), status="failed", reason="x")
     plan = make_plan(root, [[[0]], [[1]]], retry_failed=True)
@@ -292,6 +292,6 @@ def test_failed_runs_that_are_tried_again(tmp_path: Path) -> None:
     queue = Queue(running(plan, 0).ours | running(plan, 1, state="PENDING").ours, 2)
     status = one(root, queue)
     assert numbers(status) == {"expected": 6, "running": 1, "queued": 1, "failed": 1, "missing": 3}
-    assert (2,) in [trouble.indices for trouble in status.troubles]
-    assert not {0, 1} & {i for trouble in status.troubles for i in trouble.indices}
+    assert (2,) in [failure.indices for failure in status.failures]
+    assert not {0, 1} & {i for failure in status.failures for i in failure.indices}
     assert numbers(one(root)) == {"expected": 6, "failed": 3, "missing": 3}

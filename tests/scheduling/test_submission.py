@@ -1,16 +1,28 @@
-"""Where the tasks of an array print."""
+"""Where the tasks of an array print, and the lock that admits one submission at a time."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from plans import NAME, make_cluster, make_plan
+from processes import ROOT
 
-from nthrun.scheduling.plan import Array
-from nthrun.scheduling.submission import log_pattern
+from nthrun.errors import StorageError
+from nthrun.scheduling.plan import Array, plan_paths
+from nthrun.scheduling.submission import log_pattern, scheduling_lock
 
-ROOT = Path("/experiment")
+EXPERIMENT = Path("/experiment")
+HOLD = """
+import sys
+from pathlib import Path
+from nthrun.scheduling.submission import scheduling_lock
+with scheduling_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    input()
+"""
 
 
 @pytest.mark.parametrize(
@@ -39,5 +51,39 @@ def test_every_task_has_a_log_of_its_own(
     monkeypatch.setenv("PLACE", "/place")
     monkeypatch.setenv("HOME", "/home/a")
     arrays = (Array(0, 2), Array(2, 1))
-    plan = make_plan(ROOT, [[[0]], [[1]], [[2]]], make_cluster(output=output), arrays=arrays)
+    plan = make_plan(EXPERIMENT, [[[0]], [[1]], [[2]]], make_cluster(output=output), arrays=arrays)
     assert [str(log_pattern(plan, array)) for array in (1, 0)] == [one, many]
+
+
+def test_only_one_holds_it(tmp_path: Path) -> None:
+    """While a process holds the lock another is refused at once, by name and with what to do; when
+    the holder is killed it is free."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"held\n"
+    with pytest.raises(StorageError, match=f"{tmp_path}: another.*wait"), scheduling_lock(tmp_path):
+        pass
+    process.kill()
+    process.communicate()
+    with scheduling_lock(tmp_path):
+        pass
+
+
+def test_it_is_let_go(tmp_path: Path) -> None:
+    """It ends with its block, also by an error, and is no plan."""
+    with pytest.raises(ZeroDivisionError), scheduling_lock(tmp_path / "new"):
+        raise ZeroDivisionError
+    with scheduling_lock(tmp_path / "new"):
+        assert plan_paths(tmp_path / "new") == []
+
+
+def test_it_cannot_be_made(tmp_path: Path) -> None:
+    """Where nothing can be written, that is said."""
+    (tmp_path / "plans").touch()
+    with pytest.raises(StorageError, match="cannot write"), scheduling_lock(tmp_path):
+        pass

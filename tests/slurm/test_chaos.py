@@ -15,7 +15,7 @@ from slurm.cluster import SlurmCluster
 from slurm.daemons import ClusterError
 from slurm.sweeps import Sweep, require_recorded_once, require_same_bits, worker_processes
 
-from nthrun.scheduling.claim import read_attempt
+from nthrun.scheduling.lease import read_attempt
 
 RUNS, STEPS = 300, 4_000
 MINUTES = 10.0
@@ -105,9 +105,9 @@ class Chaos:
         return self.random.choice(sorted(job for job, state in jobs if state == "RUNNING"))
 
     def _process(self) -> int:
-        """A task's process, by its claim."""
-        claims = self.sweep.experiment.glob("plans/*/*.json")
-        attempts = [attempt for path in claims if (attempt := read_attempt(path))]
+        """A task's process, by its lease."""
+        leases = self.sweep.experiment.glob("plans/*/*.json")
+        attempts = [attempt for path in leases if (attempt := read_attempt(path))]
         return self.random.choice([a for a in attempts if a.is_here_and_alive]).pid
 
 

@@ -22,7 +22,7 @@ from slurm.sweeps import (
     worker_processes,
 )
 
-from nthrun.scheduling.claim import Attempt, read_attempt
+from nthrun.scheduling.lease import Attempt, read_attempt
 
 ONE_TASK = ("--pack", "1", "--cores", "2")
 
@@ -44,7 +44,7 @@ def long_sweep(slurm: SlurmCluster, tmp_path: Path) -> Iterator[Sweep]:
 
 def attempt_of(sweep: Sweep, task: int = 0) -> Attempt:
     """What the present attempt at a task says."""
-    attempt = read_attempt(sweep.newest_plan().claim_path(task))
+    attempt = read_attempt(sweep.newest_plan().lease_path(task))
     assert attempt is not None
     return attempt
 

@@ -1,4 +1,4 @@
-"""Surveys: missing = expected - recorded - under way."""
+"""Pending runs: missing = expected - recorded - under way."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from builders import make_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packs import small_spec
-from plans import NAME, SPEC, claim_task, make_cluster, make_plan, own_experiment, write_attempt
+from plans import NAME, SPEC, lease_task, make_cluster, make_plan, own_experiment, write_attempt
 
 from nthrun.errors import DataFileError, FingerprintError
 from nthrun.index import format_indices
 from nthrun.records.experiment import Experiment
-from nthrun.scheduling.claim import SILENT_SECONDS
+from nthrun.scheduling.lease import SILENT_SECONDS
+from nthrun.scheduling.pending import WantedRuns, active_tasks, experiments_under, pending_runs
 from nthrun.scheduling.plan import Array, write_plan
 from nthrun.scheduling.slurm import Job, Queue
-from nthrun.scheduling.survey import Asked, active_tasks, experiments_under, take_survey
 from nthrun.specs.selection import Selection
 
 SETTINGS = SPEC.sweep.num_settings
 LOCAL = make_cluster(scheduler="local")
-ONE_RUN = Asked(Selection(1), 0, False)
+ONE_RUN = WantedRuns(Selection(1), 0, False)
 
 
 def record(experiment: Experiment, indices: set[int], stage: int = 0, **changes: object) -> None:
@@ -71,7 +71,7 @@ def test_missing_is_a_set_difference(
     for num_runs in (1, 5):
         expected = set(range(num_runs * SETTINGS))
         for retry in (False, True):
-            found = take_survey(SPEC, root, Asked(Selection(num_runs), 0, retry), queue)
+            found = pending_runs(SPEC, root, WantedRuns(Selection(num_runs), 0, retry), queue)
             done = completed if retry else completed | failed
             assert set(found.missing) == expected - done - active
             assert list(found.missing) == sorted(found.missing)
@@ -90,16 +90,16 @@ def test_only_what_is_selected_is_missing(
     """Of a selection of settings only their runs are expected, recorded and missing."""
     root = tmp_path_factory.mktemp("experiment")
     record(own_experiment(root), completed)
-    asked = Asked(Selection(3, format_indices(chosen)), 0, False)
-    found = take_survey(SPEC, root, asked, None)
+    asked = WantedRuns(Selection(3, format_indices(chosen)), 0, False)
+    found = pending_runs(SPEC, root, asked, None)
     expected = {index for index in range(3 * SETTINGS) if index % SETTINGS in chosen}
     assert set(found.missing) == expected - completed
     assert (found.num_expected, found.num_recorded) == (len(expected), len(expected & completed))
 
 
 def test_before_the_first_task_all_is_missing(tmp_path: Path) -> None:
-    """A directory that does not exist yet has nothing; surveying makes none."""
-    found = take_survey(SPEC, tmp_path / "new", Asked(Selection(2), 0, False), None)
+    """A directory that does not exist yet has nothing; looking makes none."""
+    found = pending_runs(SPEC, tmp_path / "new", WantedRuns(Selection(2), 0, False), None)
     assert found.missing == tuple(range(2 * SETTINGS))
     assert found.experiment is None
     assert not list(tmp_path.iterdir())
@@ -109,8 +109,8 @@ def test_another_stage_is_not_counted(tmp_path: Path) -> None:
     """Neither records nor queued tasks of one stage have a part in another."""
     record(own_experiment(tmp_path), {0, 1}, stage=1)
     write_plan(make_plan(tmp_path, [[[2, 3]]], stage=1))
-    asked = [Asked(Selection(1), stage, False) for stage in (0, 1)]
-    sweep, rerun = (take_survey(SPEC, tmp_path, a, queue_of((0, 0))) for a in asked)
+    asked = [WantedRuns(Selection(1), stage, False) for stage in (0, 1)]
+    sweep, rerun = (pending_runs(SPEC, tmp_path, a, queue_of((0, 0))) for a in asked)
     assert (sweep.missing, sweep.num_active) == (tuple(range(SETTINGS)), 0)
     assert (rerun.missing, rerun.num_active, rerun.num_recorded) == ((4, 5), 2, 2)
 
@@ -119,7 +119,7 @@ def test_jobs_of_other_plans_are_not_counted(tmp_path: Path) -> None:
     """What is queued of another experiment, or of a plan that is gone, is not under way here."""
     write_plan(make_plan(tmp_path))
     other = queue_of((0, 0), name="20260102-030405-fedcba")
-    assert take_survey(SPEC, tmp_path, ONE_RUN, other).num_active == 0
+    assert pending_runs(SPEC, tmp_path, ONE_RUN, other).num_active == 0
 
 
 def test_another_spec_is_refused(tmp_path: Path) -> None:
@@ -129,29 +129,29 @@ def test_another_spec_is_refused(tmp_path: Path) -> None:
     other = small_spec(parameters={"alpha": [0.3]})
     write_plan(make_plan(tmp_path))
     with pytest.raises(FingerprintError, match=r"planned for another spec.*alpha"):
-        take_survey(other, tmp_path, asked, None)
+        pending_runs(other, tmp_path, asked, None)
     own_experiment(tmp_path)
     with pytest.raises(FingerprintError, match=r"another spec.*alpha"):
-        take_survey(other, tmp_path, asked, None)
-    assert take_survey(SPEC, tmp_path, asked, None).missing == tuple(range(SETTINGS))
+        pending_runs(other, tmp_path, asked, None)
+    assert pending_runs(SPEC, tmp_path, asked, None).missing == tuple(range(SETTINGS))
 
 
 def test_tasks_of_slurm_are_active_while_queued(tmp_path: Path) -> None:
-    """Every job in the queue is a task, whatever its state and claim; what is not in the queue is
-    not active, even if its claim says that it runs."""
+    """Every job in the queue is a task, whatever its state and lease; what is not in the queue is
+    not active, even if its lease says that it runs."""
     plan = make_plan(
         tmp_path, [[[0]], [[1]], [[2]], [[3]]], arrays=(Array(0, 3), Array(3, 1)), num_runs=1
     )
     write_plan(plan)
-    claimed = claim_task(plan, 1, job="9_1")
-    claim_task(plan, 2, job="9_2")
+    leased = lease_task(plan, 1, job="9_1")
+    lease_task(plan, 2, job="9_2")
     states = {(0, 0): "PENDING", (0, 1): "RUNNING", (1, 0): "COMPLETING"}
     queue = Queue({(NAME, *p): Job("9", state, "", "n1") for p, state in states.items()}, 3)
     found = {task.number: task for task in active_tasks(tmp_path, queue)}
     assert found.keys() == {0, 1, 3}
     assert [found[number].is_running for number in (0, 1, 3)] == [False, True, True]
     assert found[0].attempt is None
-    assert found[1].attempt == claimed.attempt
+    assert found[1].attempt == leased.attempt
 
 
 def test_tasks_without_slurm_are_active_while_alive(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_tasks_without_slurm_are_active_while_alive(tmp_path: Path) -> None:
     Slurm beside it; when it has died it is missing again."""
     plan = make_plan(tmp_path, [[[0]], [[1]], [[2]]], LOCAL)
     write_plan(plan)
-    alive = claim_task(plan, 0).attempt
+    alive = lease_task(plan, 0).attempt
     gone = replace(alive, birth="another boot:1")
     write_attempt(plan, 1, gone)
     write_attempt(plan, 2, replace(alive, host="elsewhere", seen=time.time() - 5))
@@ -168,7 +168,7 @@ def test_tasks_without_slurm_are_active_while_alive(tmp_path: Path) -> None:
         assert sorted(task.number for task in found) == [0, 2]
         assert all(task.is_running and task.job is None for task in found)
     write_attempt(plan, 2, replace(alive, host="elsewhere", seen=time.time() - SILENT_SECONDS - 1))
-    assert take_survey(SPEC, tmp_path, ONE_RUN, None).missing == (
+    assert pending_runs(SPEC, tmp_path, ONE_RUN, None).missing == (
         1,
         2,
         3,
@@ -184,8 +184,8 @@ def test_a_damaged_plan_matters_while_it_is_queued(tmp_path: Path) -> None:
     write_plan(plan)
     plan.path.write_text("{")
     with pytest.raises(DataFileError, match=plan.path.name):
-        take_survey(SPEC, tmp_path, ONE_RUN, queue_of((0, 0)))
-    found = take_survey(SPEC, tmp_path, ONE_RUN, Queue({}, 0))
+        pending_runs(SPEC, tmp_path, ONE_RUN, queue_of((0, 0)))
+    found = pending_runs(SPEC, tmp_path, ONE_RUN, Queue({}, 0))
     assert len(found.missing) == SETTINGS
 
 

@@ -1,4 +1,4 @@
-"""The survey: what of an experiment is recorded, under way, and still to be done."""
+"""Pending runs: what of an experiment is recorded, under way, and still to be done."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nthrun.records.experiment import (
     open_experiment,
     require_fingerprint,
 )
-from nthrun.scheduling.claim import Attempt, read_attempt
+from nthrun.scheduling.lease import Attempt, read_attempt
 from nthrun.scheduling.plan import PLANS, Plan, plan_paths, read_plan, read_plans
 from nthrun.scheduling.slurm import Job, Queue
 from nthrun.specs.fingerprint import differing_keys, fingerprint
@@ -25,7 +25,7 @@ RUNNING_STATES = ("RUNNING", "COMPLETING", "CONFIGURING", "SIGNALING", "STAGE_OU
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class WantedRuns:
     """Which runs are wanted.
 
     Attributes:
@@ -67,13 +67,13 @@ class ActiveTask:
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
-    """What of an experiment is done.
+class PendingRuns:
+    """How the runs that are wanted of an experiment stand.
 
     Attributes:
         root: its directory, absolute.
         experiment: opened; None before its first task has begun.
-        num_expected: runs asked for.
+        num_expected: runs that are wanted.
         num_recorded: of them recorded, failed ones not counted.
         failed: of them failed, and not to be run again.
         num_active: of them queued or running.
@@ -89,15 +89,15 @@ class Survey:
     missing: tuple[int, ...]
 
 
-def take_survey(
-    spec: ExperimentSpec, root: Path, asked: Asked, queue: Queue | None, *, touch: bool = True
-) -> Survey:
+def pending_runs(
+    spec: ExperimentSpec, root: Path, wanted: WantedRuns, queue: Queue | None, *, touch: bool = True
+) -> PendingRuns:
     """What is missing: one set difference, minus what earlier plans have under way.
 
     Args:
         spec: of the experiment.
         root: its directory, absolute.
-        asked: which runs.
+        wanted: which runs.
         queue: of Slurm; None where there is none.
         touch: whether the cache of what is recorded may be written.
 
@@ -108,24 +108,24 @@ def take_survey(
     experiment = _own_experiment(spec, root)
     if experiment is not None:
         experiment.keeps_cache = touch
-    expected = asked.selection.indices(spec.sweep.num_settings)
-    wanted = set(expected)
-    statuses = experiment.inventory().statuses(asked.stage) if experiment else {}
-    kept = {i for i, s in statuses.items() if not (asked.retry_failed and s == "failed")}
-    missing = wanted - kept
+    indices = wanted.selection.indices(spec.sweep.num_settings)
+    expected = set(indices)
+    statuses = experiment.inventory().statuses(wanted.stage) if experiment else {}
+    kept = {i for i, s in statuses.items() if not (wanted.retry_failed and s == "failed")}
+    missing = expected - kept
     active = {
         index
         for task in active_tasks(root, queue)
-        if task.plan.stage == asked.stage
+        if task.plan.stage == wanted.stage
         for index in task.indices
     }
-    within = [(index, statuses[index]) for index in sorted(kept & wanted)]
-    return Survey(
+    recorded = [(index, statuses[index]) for index in sorted(kept & expected)]
+    return PendingRuns(
         root,
         experiment,
-        len(expected),
-        sum(status != "failed" for _, status in within),
-        tuple(index for index, status in within if status == "failed"),
+        len(indices),
+        sum(status != "failed" for _, status in recorded),
+        tuple(index for index, status in recorded if status == "failed"),
         len(missing & active),
         tuple(sorted(missing - active)),
     )
@@ -141,16 +141,16 @@ def active_tasks(root: Path, queue: Queue | None) -> Iterator[ActiveTask]:
     for (name, array, element), job in (queue.ours if queue else {}).items():
         queued.setdefault(name, {})[array, element] = job
     for path in plan_paths(root):
-        claims = _claims(root / PLANS / path.stem)
+        leases = _leases(root / PLANS / path.stem)
         jobs = queued.get(path.stem, {})
-        told = time.time()
-        alive = {n: a for n, a in claims.items() if _counts(a, queue) and a.is_alive(told)}
+        now = time.time()
+        alive = {n: a for n, a in leases.items() if _counts(a, queue) and a.is_alive(now)}
         if not jobs and not alive:
             continue
         plan = read_plan(path)
         for place, job in jobs.items():
             number = plan.task_number(*place)
-            yield ActiveTask(plan, number, job, claims.get(number))
+            yield ActiveTask(plan, number, job, leases.get(number))
         for number, attempt in alive.items():
             yield ActiveTask(plan, number, None, attempt)
 
@@ -179,12 +179,12 @@ def experiments_under(save_dir: Path) -> list[Path]:
     return found
 
 
-def _claims(folder: Path) -> Mapping[int, Attempt]:
+def _leases(folder: Path) -> Mapping[int, Attempt]:
     """Task number -> what its last attempt said, for the tasks of a plan that are not done."""
-    return dict(_read_claims(folder.glob("[0-9]*.json")))
+    return dict(_read_leases(folder.glob("[0-9]*.json")))
 
 
-def _read_claims(paths: Iterable[Path]) -> Iterator[tuple[int, Attempt]]:
+def _read_leases(paths: Iterable[Path]) -> Iterator[tuple[int, Attempt]]:
     for path in paths:
         attempt = read_attempt(path)
         if attempt is not None and path.stem.isdecimal():

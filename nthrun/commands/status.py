@@ -15,11 +15,11 @@ import click
 from nthrun.commands.schedule_tables import duration, place_of, show_table
 from nthrun.commands.submit import queue_if_known
 from nthrun.index import format_indices
+from nthrun.scheduling.failures import age
+from nthrun.scheduling.pending import ActiveTask, active_tasks, experiments_under
 from nthrun.scheduling.plan import read_plans
 from nthrun.scheduling.slurm import cancel_jobs, read_queue
 from nthrun.scheduling.status import StageStatus, experiment_status
-from nthrun.scheduling.survey import ActiveTask, active_tasks, experiments_under
-from nthrun.scheduling.troubles import age
 from nthrun.specs.directory import save_directory
 from nthrun.training.progress import note
 
@@ -31,7 +31,7 @@ HEADERS = (
 
 
 def status(save_dirs: Sequence[str]) -> int:
-    """Tell how experiments stand.
+    """Show how experiments stand.
 
     Returns:
         0.
@@ -116,9 +116,9 @@ def _details(stage: StageStatus) -> Iterator[str]:
         yield f"{place}: and {len(stage.running) - SHOWN_TASKS} more running tasks"
     for reason, number in sorted(stage.reasons.items()):
         yield f"{place}: {number} task{' waits' if number == 1 else 's wait'}: {reason}"
-    for trouble in stage.troubles:
-        yield f"{place}: index {format_indices(trouble.indices)}: {trouble.reason}"
-        yield from (f"    | {line}" for line in trouble.log.splitlines())
+    for failure in stage.failures:
+        yield f"{place}: index {format_indices(failure.indices)}: {failure.reason}"
+        yield from (f"    | {line}" for line in failure.log.splitlines())
 
 
 def _running(task: ActiveTask) -> str:

@@ -1,7 +1,11 @@
-"""Drafting a plan: what is missing as packs, packs as tasks, tasks as arrays within the limits."""
+"""A draft of a plan: what is missing as packs, packs as tasks, tasks as arrays within the limits.
+
+A task fills its workers with packs, and comes close to, and stays inside, its time limit.
+"""
 
 from __future__ import annotations
 
+import heapq
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,16 +17,16 @@ from nthrun.planning.packs import plan_groups, planned_setting
 from nthrun.planning.width import Workers, planned_width
 from nthrun.records.experiment import Experiment
 from nthrun.scheduling.limits import Limits
-from nthrun.scheduling.plan import Plan, Task, new_plan_name
+from nthrun.scheduling.pending import PendingRuns, WantedRuns
+from nthrun.scheduling.plan import Array, Plan, Task, new_plan_name, task_cores
 from nthrun.scheduling.run_time import (
+    START_SECONDS,
     RunTimes,
     Statics,
     estimate_run_times,
     statics_of,
     usable_seconds,
 )
-from nthrun.scheduling.survey import Asked, Survey
-from nthrun.scheduling.tasks import Shape, pack_width, plan_arrays, plan_tasks, task_cores
 from nthrun.specs.cluster_spec import ClusterSpec
 from nthrun.specs.declaration import Setting
 from nthrun.specs.fingerprint import fingerprint
@@ -31,6 +35,8 @@ from nthrun.specs.solver_limits import tried_backend
 GB = 10**9
 GPU_BYTES = 16 * GB
 """Memory of a GPU whose kind does not tell it [assumed, low]."""
+LEAST_SECONDS = 1e-6
+"""What any run takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +60,14 @@ class Draft:
 
     Attributes:
         spec: of the experiment.
-        survey: what it is about.
+        pending: what it is about.
         plan: the plan; without tasks where nothing is missing or may be submitted.
         run_times: what runs are taken to take.
         num_left: missing runs that the cluster's limits leave for later.
     """
 
     spec: ExperimentSpec
-    survey: Survey
+    pending: PendingRuns
     plan: Plan
     run_times: RunTimes
     num_left: int
@@ -91,8 +97,8 @@ class Draft:
 
 def draft_plan(
     spec: ExperimentSpec,
-    survey: Survey,
-    asked: Asked,
+    pending: PendingRuns,
+    wanted: WantedRuns,
     cluster: ClusterSpec,
     choices: Choices,
 ) -> Draft:
@@ -100,8 +106,8 @@ def draft_plan(
 
     Args:
         spec: of the experiment.
-        survey: what is missing.
-        asked: which runs.
+        pending: what is missing.
+        wanted: which runs.
         cluster: where they run.
         choices: what else the command line and the cluster say.
 
@@ -109,33 +115,33 @@ def draft_plan(
         PlanError: not even one run fits the memory of a task.
         DeviceError: the experiment's runs are made on another device or backend.
     """
-    manifest = survey.experiment.manifest if survey.experiment else None
-    if survey.experiment and survey.missing:
-        _require_fixed(survey.experiment, cluster, choices)
+    manifest = pending.experiment.manifest if pending.experiment else None
+    if pending.experiment and pending.missing:
+        _require_fixed(pending.experiment, cluster, choices)
     device = manifest.device if manifest else cluster.device
     backend = manifest.backend if manifest else choices.backend
-    run_times = estimate_run_times(spec, cluster, survey.experiment, backend)
+    run_times = estimate_run_times(spec, cluster, pending.experiment, backend)
     shape = Shape(
         cluster.num_workers,
         usable_seconds(cluster),
         cluster.integer("packsPerTask"),
         cluster.flag("wholeNode") or device == "cuda",
     )
-    width = _width(cluster, shape, run_times, (device, backend, choices.pack), survey)
-    packs = _timed(plan_groups(spec, survey.missing, width), run_times)
+    width = _width(cluster, shape, run_times, (device, backend, choices.pack), pending)
+    packs = _timed(plan_groups(spec, pending.missing, width), run_times)
     tasks = plan_tasks(packs, shape)
     kept = tasks[: choices.limits.free_tasks]
     plan = Plan(
         name=new_plan_name(),
-        root=survey.root,
+        root=pending.root,
         fingerprint=fingerprint(spec.agent.as_document(), spec.environment.as_document()),
         num_settings=spec.sweep.num_settings,
         agent=spec.agent.as_document(),
         environment=spec.environment.as_document(),
-        stage=asked.stage,
-        num_runs=asked.selection.num_runs,
-        settings=asked.selection.settings,
-        retry_failed=asked.retry_failed,
+        stage=wanted.stage,
+        num_runs=wanted.selection.num_runs,
+        settings=wanted.selection.settings,
+        retry_failed=wanted.retry_failed,
         cluster=cluster,
         device=device,
         backend=backend,
@@ -144,7 +150,7 @@ def draft_plan(
         arrays=plan_arrays(kept, choices.limits.array_tasks),
         command=tuple(sys.argv),
     )
-    return Draft(spec, survey, plan, run_times, sum(t.num_runs for t in tasks[len(kept) :]))
+    return Draft(spec, pending, plan, run_times, sum(t.num_runs for t in tasks[len(kept) :]))
 
 
 def _timed(
@@ -165,7 +171,7 @@ def _width(
     shape: Shape,
     run_times: RunTimes,
     made: tuple[str, str, int],
-    survey: Survey,
+    pending: PendingRuns,
 ) -> Callable[[Setting], int]:
     """Lanes of a pack: by the memory of a task's cores, its speed, and its time."""
     device, backend, pack = made
@@ -175,7 +181,7 @@ def _width(
     on_gpu = _gpu_bytes(cluster.text("gpuType")) if device == "cuda" else None
     num_gpus = cluster.integer("gpus") or 1
     workers = Workers(device, tried, shape.workers, memory, on_gpu, num_gpus)
-    num_runs = max(len(survey.missing), 1)
+    num_runs = max(len(pending.missing), 1)
     by_memory = planned_width(run_times.spec, workers, num_runs, pack)
 
     def width(setting: Setting) -> int:
@@ -212,3 +218,85 @@ def _gpu_bytes(kind: str) -> int:
     not tell."""
     found = re.findall(r"(\d+)gb", kind.lower())
     return int(found[-1]) * GB if found else GPU_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What every task of a plan has.
+
+    Attributes:
+        workers: processes that train, at most.
+        seconds: for training; infinite without a time limit.
+        max_packs: packs of a task at most; 0 is no bound.
+        fixed: whether a task with fewer packs than workers asks for all its cores all the same.
+    """
+
+    workers: int
+    seconds: float
+    max_packs: int = 0
+    fixed: bool = False
+
+
+def pack_width(width: int, run_seconds: float, shape: Shape, num_runs: int) -> int:
+    """Lanes of a pack, narrowed so that one fits a task's time and every worker gets its part.
+
+    Args:
+        width: lanes of a pack at most, by speed and memory.
+        run_seconds: of one run.
+        shape: of the tasks.
+        num_runs: of the plan.
+    """
+    seconds = max(run_seconds, LEAST_SECONDS)
+    fitting = width if shape.seconds == float("inf") else int(shape.seconds // seconds)
+    return max(1, min(width, fitting, -(-num_runs // shape.workers)))
+
+
+def plan_tasks(packs: Iterable[tuple[Sequence[int], float]], shape: Shape) -> list[Task]:
+    """Fill tasks with packs in order; a pack goes to the worker that is free first.
+
+    A pack that takes longer than a task may is a task's only one on its worker: it is interrupted
+    by the time limit and continued by the next attempt.
+
+    Args:
+        packs: indices, and the seconds that a worker needs for them.
+        shape: of the tasks.
+    """
+    return [_task(chosen, seconds, shape) for chosen, seconds in _filled(packs, shape)]
+
+
+def plan_arrays(tasks: Sequence[Task], array_tasks: int) -> tuple[Array, ...]:
+    """Consecutive tasks of equal resources, at most so many together."""
+    arrays: list[Array] = []
+    for number, task in enumerate(tasks):
+        last = arrays[-1] if arrays else None
+        if last and last.num_tasks < array_tasks and task.workers == tasks[last.first].workers:
+            arrays[-1] = Array(last.first, last.num_tasks + 1)
+        else:
+            arrays.append(Array(number, 1))
+    return tuple(arrays)
+
+
+def _filled(
+    packs: Iterable[tuple[Sequence[int], float]], shape: Shape
+) -> Iterator[tuple[list[Sequence[int]], float]]:
+    """The packs of each task, and the seconds its busiest worker needs."""
+    chosen: list[Sequence[int]] = []
+    busy: list[float] = []
+    for pack, seconds in packs:
+        free = busy[0] if len(busy) == shape.workers else 0.0
+        full = shape.max_packs and len(chosen) == shape.max_packs
+        if chosen and (full or (free > 0 and free + seconds > shape.seconds)):
+            yield chosen, max(busy)
+            chosen, busy, free = [], [], 0.0
+        if len(busy) == shape.workers:
+            heapq.heapreplace(busy, free + seconds)
+        else:
+            heapq.heappush(busy, seconds)
+        chosen.append(pack)
+    if chosen:
+        yield chosen, max(busy)
+
+
+def _task(packs: Sequence[Sequence[int]], seconds: float, shape: Shape) -> Task:
+    workers = shape.workers if shape.fixed else min(shape.workers, len(packs))
+    return Task(tuple(tuple(pack) for pack in packs), workers, START_SECONDS + seconds)

@@ -1,4 +1,4 @@
-"""Troubles: why runs are not recorded that nothing under way will do."""
+"""Failures: why runs are not recorded that nothing under way will do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from nthrun.records.experiment import Experiment
 from nthrun.records.shard import OpenShards
-from nthrun.scheduling.claim import Attempt, read_attempt
+from nthrun.scheduling.lease import Attempt, read_attempt
 from nthrun.scheduling.plan import Plan
 from nthrun.scheduling.slurm import Job, Place, read_accounting
 
@@ -21,7 +21,7 @@ NOT_KNOWN = "submitted, and what became of it is not known, as Slurm does not an
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Failure:
     """Runs that are not done, and nothing under way will do them.
 
     Attributes:
@@ -35,7 +35,7 @@ class Trouble:
     log: str = ""
 
 
-def failed_runs(experiment: Experiment | None, stage: int, failed: set[int]) -> Iterator[Trouble]:
+def failed_runs(experiment: Experiment | None, stage: int, failed: set[int]) -> Iterator[Failure]:
     """Runs whose record is a failure, those of one reason together."""
     if experiment is None or not failed:
         return
@@ -46,12 +46,12 @@ def failed_runs(experiment: Experiment | None, stage: int, failed: set[int]) -> 
         run = shards.run(entry.path, index, ("learned_params",))
         reasons.setdefault(str(run["reason"]), []).append(index)
     for reason, indices in reasons.items():
-        yield Trouble(tuple(indices), f"the run failed: {reason}")
+        yield Failure(tuple(indices), f"the run failed: {reason}")
 
 
 def failed_tasks(
     plans: Sequence[Plan], missing: set[int], slurm_answers: bool
-) -> Iterator[Trouble]:
+) -> Iterator[Failure]:
     """What became of the tasks that were to do what is missing.
 
     Args:
@@ -71,21 +71,21 @@ def failed_tasks(
         if not slurm_answers and not plan.cluster.is_local:
             indices = set().union(*touched.values())
             unexplained -= indices
-            yield Trouble(tuple(sorted(indices)), NOT_KNOWN)
+            yield Failure(tuple(sorted(indices)), NOT_KNOWN)
             continue
         names = [plan.job_name(array) for array in range(len(plan.arrays))]
         accounts = {} if plan.cluster.is_local else read_accounting(names, _day_before(plan))
         for number, indices in touched.items():
             unexplained -= indices
-            yield _trouble(plan, number, indices, accounts)
+            yield _failure(plan, number, indices, accounts)
 
 
-def _trouble(plan: Plan, number: int, indices: set[int], accounts: Mapping[Place, Job]) -> Trouble:
-    attempt = read_attempt(plan.claim_path(number))
+def _failure(plan: Plan, number: int, indices: set[int], accounts: Mapping[Place, Job]) -> Failure:
+    attempt = read_attempt(plan.lease_path(number))
     job = accounts.get((plan.name, *plan.place(number)))
     if attempt is None and plan.cluster.is_local:
-        return Trouble(tuple(sorted(indices)), NOT_BEGUN)
-    return Trouble(tuple(sorted(indices)), _reason(attempt, job), _tail(attempt))
+        return Failure(tuple(sorted(indices)), NOT_BEGUN)
+    return Failure(tuple(sorted(indices)), _reason(attempt, job), _tail(attempt))
 
 
 def _day_before(plan: Plan) -> str:

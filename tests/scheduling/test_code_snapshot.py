@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from nthrun.errors import DataFileError, StorageError
-from nthrun.scheduling import snapshot as snapshot_module
-from nthrun.scheduling.snapshot import require_code_root, snapshot_name, take_snapshot
+from nthrun.scheduling import code_snapshot as snapshot_module
+from nthrun.scheduling.code_snapshot import require_code_root, snapshot_name, take_snapshot
 from nthrun.training.source import SNAPSHOT_FILE, UNKNOWN, checkout_state
 
 FILES = {

@@ -1,8 +1,8 @@
-"""The claim: which attempt at a task may write, what it is doing, and its last sign of life.
+"""The lease of a task: which attempt may write, what it is doing, and how long it may still run.
 
 Slurm may run a task twice at once: after it has lost sight of a node it starts the task anew while
-the old process runs on. Both would train the same indices. The last attempt to take the claim owns
-the task; the other finds that out before it writes anything, and ends. The claim is a file beside
+the old process runs on. Both would train the same indices. The last attempt to take the lease owns
+the task; the other finds that out before it writes anything, and ends. The lease is a file beside
 the plan, removed when every run of the task is recorded.
 """
 
@@ -14,19 +14,22 @@ import os
 import platform
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from nthrun.errors import StorageError, SupersededError
 from nthrun.records.durable_file import write_durably
+from nthrun.scheduling.run_time import START_SECONDS
 
 BEAT_SECONDS = 10.0
 """Between signs of life."""
 SILENT_SECONDS = 90.0
 """Without one for so long an attempt outside Slurm counts as dead."""
 RUNNING, REQUEUED, STOPPED, FAILED = "running", "requeued", "stopped", "failed"
+ASK_SECONDS = 20.0
+"""Between two questions to Slurm, which asks not to be polled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ class Fence:
     """What a process that writes for an attempt must look at first.
 
     Of the attempts at a task that Slurm has restarted the latest restart owns it, even where an
-    earlier one that hung in the file system has written its claim over the later one's.
+    earlier one that hung in the file system has written its lease over the later one's.
     """
 
     path: Path
@@ -108,7 +111,7 @@ class Fence:
         except OSError:
             return  # a file system that does not answer says nothing about the owner
         except (ValueError, LookupError, TypeError):
-            owner = ""  # not a claim of ours
+            owner = ""  # not a lease of ours
         if owner != self.token:
             raise SupersededError(
                 f"{self.path}: another attempt has taken this task over; this one ends"
@@ -116,7 +119,7 @@ class Fence:
 
 
 @dataclass
-class Claim:
+class Lease:
     """An attempt's hold on its task.
 
     Args:
@@ -181,16 +184,16 @@ def process_birth(pid: int) -> str:
     return f"{boot}:{int(state[19])}"
 
 
-def take_claim(path: Path, total_run_steps: int, facts: Mapping[str, Any]) -> Claim:
+def take_lease(path: Path, total_run_steps: int, facts: Mapping[str, Any]) -> Lease:
     """Own a task from now on.
 
     Args:
-        path: of its claim.
+        path: of its lease.
         total_run_steps: of the task.
         facts: `job`, `restart`, `log` and `done_run_steps` of the attempt.
 
     Raises:
-        StorageError: the claim cannot be written.
+        StorageError: the lease cannot be written.
     """
     now = time.time()
     attempt = Attempt(
@@ -204,9 +207,9 @@ def take_claim(path: Path, total_run_steps: int, facts: Mapping[str, Any]) -> Cl
         total_run_steps=total_run_steps,
         **facts,
     )
-    claim = Claim(path, attempt)
-    claim._write()
-    return claim
+    lease = Lease(path, attempt)
+    lease._write()
+    return lease
 
 
 def read_attempt(path: Path) -> Attempt | None:
@@ -218,3 +221,62 @@ def read_attempt(path: Path) -> Attempt | None:
         return Attempt(**json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
+
+
+class Clock:
+    """Tells when a task must save and make room.
+
+    Slurm sends its warning up to a minute early, and not at all where a site or a wrapper gets in
+    the way; a time limit can also be changed while the task runs. So the warning only means: ask.
+
+    Args:
+        ask: seconds left; None where nobody tells.
+        limit_seconds: what holds until somebody tells, from now on; None is no limit.
+        lead_seconds: how long before the end the task must begin to save.
+    """
+
+    def __init__(
+        self, ask: Callable[[], float | None], limit_seconds: float | None, lead_seconds: float
+    ) -> None:
+        self._ask = ask
+        self._lead = lead_seconds
+        self._end = float("inf") if limit_seconds is None else time.monotonic() + limit_seconds
+        self._asked = 0.0
+        self._warned = False
+        self._update()
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the task is ended; infinite without a limit."""
+        return self._end - time.monotonic()
+
+    def warn(self) -> None:
+        """Take note of Slurm's warning."""
+        self._warned = True
+
+    def is_up(self) -> bool:
+        """Whether the task must save now."""
+        if self._warned:
+            self._warned = False
+            told = self._update()
+            return not told or self.seconds_left <= self._lead
+        if self.seconds_left > self._lead:
+            return False
+        if time.monotonic() - self._asked > ASK_SECONDS:
+            self._update()
+        return self.seconds_left <= self._lead
+
+    def has_time_for_pack(self) -> bool:
+        """Whether a pack begun now could do something before it must be saved."""
+        needed = self._lead + START_SECONDS
+        if self.seconds_left <= needed and time.monotonic() - self._asked > ASK_SECONDS:
+            self._update()  # a time limit may have been raised
+        return self.seconds_left > needed
+
+    def _update(self) -> bool:
+        """Ask; returns whether somebody told."""
+        self._asked = time.monotonic()
+        left = self._ask()
+        if left is not None:
+            self._end = time.monotonic() + left
+        return left is not None
