@@ -31,7 +31,7 @@ from nthrun.training.loop import Training
 from nthrun.training.progress import Advanced, Began, Noted, Recorded, Report
 from nthrun.training.provenance import attempt, provenance
 from nthrun.training.recording import LaneRecorder
-from nthrun.training.source import code_hash, git_state
+from nthrun.training.source import git_state
 from nthrun.training.stopping import StopRequest
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def surroundings(spec: ExperimentSpec, experiment: Experiment, keep: bool = True
         manifest.threads,
         StopRequest(),
     )
-    git_state(), code_hash(around.place.programs)  # both remember what they find before training
+    git_state(), around.place.code  # both remember what they find before training
     return around
 
 

@@ -16,7 +16,6 @@ from nthrun.specs.environment_spec import requested_series
 from nthrun.training.backends import make_stepper
 from nthrun.training.program import Program
 from nthrun.training.provenance import Place, comparable
-from nthrun.training.source import code_hash
 from nthrun.training.steppers.eager import Stepper
 from nthrun.training.stopping import StopRequest
 
@@ -80,7 +79,7 @@ class Surroundings:
             self.device,
             self.backend,
             self.threads,
-            (agent.program, environment.program, environment.name),
+            (agent.program, environment.program, environment.oracle, environment.name),
             environment.on_host,
         )
 
@@ -88,9 +87,8 @@ class Surroundings:
         """What a process that continues a checkpoint must share."""
         record = sorted(requested_series(self.spec.environment.items("record")))
         manifest = self.experiment.manifest.fingerprint if self.experiment else ""
-        code = code_hash(self.place.programs)
         return comparable(self.place) | {
             "fingerprint": manifest,
-            "code": code,
+            "code": self.place.code,
             "record list": record,
         }

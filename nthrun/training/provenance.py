@@ -51,6 +51,16 @@ class Place:
     programs: tuple[str, ...]
     on_host: bool
 
+    @property
+    def native(self) -> bool:
+        """Whether steps are compiled here, not by torch."""
+        return self.device == "cpu" and self.backend == "compile"
+
+    @property
+    def code(self) -> str:
+        """The hash of the code that trains."""
+        return code_hash(self.programs, self.native)
+
 
 @cache
 def versions() -> dict[str, str]:
@@ -79,10 +89,9 @@ def attempt(step: int) -> dict[str, Any]:
 def comparable(place: Place) -> dict[str, Any]:
     """What two attempts must share for their bits to be equal."""
     processor = cpu_model() if place.device == "cpu" else _gpu_model()
-    native = place.device == "cpu" and place.backend == "compile"
     shared = {
         "backend": place.backend,
-        "compiler": compiler_version() if native else "",
+        "compiler": compiler_version() if place.native else "",
         "device": place.device,
         "threads": place.threads,
         "processor": processor,
@@ -97,7 +106,7 @@ def provenance(place: Place, pack_width: int) -> dict[str, Any]:
     return comparable(place) | {
         **git_state(),
         "versions": versions() | (host_versions() if place.on_host else {}),
-        "code": code_hash(place.programs),
+        "code": place.code,
         "host": platform.node(),
         "cpu": cpu_model(),
         "pack_width": pack_width,

@@ -1,51 +1,256 @@
-"""The source: which code runs, told without torch."""
+"""The source: which code runs, told without torch.
+
+What decides a run's numbers is the closure of imports from the training loop, the program of the
+agent and the program of the environment. A module counts by its name and its syntax tree: comments,
+docstrings, layout and the place of the checkout do not count, nor do the other agents and
+environments that the registries list. What is installed beside nthrun counts by its version only.
+"""
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.util
 import json
+import os
+import re
 import subprocess
+import sysconfig
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
-CODE = ("agents", "compiler", "environments", "planning", "specs", "training")
+LOOP = "nthrun.training.loop:Training"
+REGISTRIES = ("nthrun.agents.registry:AGENTS", "nthrun.environments.registry:ENVIRONMENTS")
+"""They import the declaration of every agent and environment, of which a run uses one each."""
+DECLARATION = "declaration"
+"""Beside its program, the module of what a spec may say of an agent or an environment."""
+LOADERS = frozenset({"load_program", "import_module"})
+"""Functions whose first argument names a module to import."""
+PACKAGE_FILE = "/__init__.py"
+IMPORTING = (ast.Import, ast.ImportFrom, ast.Call)
+IMPLIED = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
+"""Fields that say nothing: they follow from the rest of the tree, or from comments."""
+CPP_COMMENTS = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 UNKNOWN = "unknown"
 SNAPSHOT_FILE = "SNAPSHOT.json"
 """In the root of a snapshot of the code: the git state of what it was taken from."""
 
 
 @cache
-def code_hash(programs: tuple[str, ...] = ()) -> str:
-    """SHA-256 over the source files that decide a run's numbers; a checkpoint keeps to it.
+def code_hash(programs: tuple[str, ...], native: bool) -> str:
+    """SHA-256 of the code that decides a run's numbers; a checkpoint is continued only by the same.
+
+    The first call decides, so it is made before training starts: files edited later are not what
+    runs.
 
     Args:
-        programs: "package.module:Class" of agent and environment, and the environment's name. Of a
-            user's own its module counts too, or all of its package; names without a colon do not.
+        programs: "package.module:Class" of the agent, of the environment and of whatever else is
+            imported for them by name; names without a colon are passed over.
+        native: whether steps are compiled with nthrun's own headers.
     """
-    digest = hashlib.sha256()
-    files = (path for part in CODE for path in (PACKAGE / part).rglob("*.[ph]*"))
-    for path in sorted(path for path in files if path.suffix in (".py", ".hpp")):
-        digest.update(f"{path.relative_to(PACKAGE)}\0".encode())
-        digest.update(path.read_bytes())
-    for path in _own_files(programs):
-        digest.update(f"{path.name}\0".encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    parts = source_closure(programs, PACKAGE.parent)
+    if native:
+        parts |= header_hashes(PACKAGE / "compiler" / "native")
+    lines = (f"{name} {part}\n" for name, part in sorted(parts.items()))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _own_files(programs: tuple[str, ...]) -> list[Path]:
-    """The source files of programs that are not nthrun's."""
-    files: set[Path] = set()
-    for program in (program for program in programs if ":" in program):
-        package, _, _ = program.partition(":")[0].partition(".")
-        found = importlib.util.find_spec(package)
-        if package == PACKAGE.name or found is None or found.origin is None:
-            continue
-        origin = Path(found.origin)
-        files |= set(origin.parent.rglob("*.py")) if found.submodule_search_locations else {origin}
-    return sorted(files)
+def source_closure(programs: Iterable[str], checkout: Path) -> dict[str, str]:
+    """The modules that decide a run's numbers: name -> hash of the syntax tree.
+
+    Args:
+        programs: see `code_hash`.
+        checkout: the directory that nthrun is in.
+    """
+    modules = [_module_of(program) for program in programs if ":" in program]
+    sources = _Sources(modules, checkout)
+    beside = [f"{_package_of(module)}.{DECLARATION}" for module in modules]
+    pending = [_module_of(LOOP), *modules, *beside]
+    looked_at = {PACKAGE.name, *map(_module_of, REGISTRIES)}
+    trees: dict[str, str] = {}
+    while pending:
+        module = pending.pop()
+        path = None if module in looked_at else sources.path(module)
+        looked_at.add(module)
+        if path is not None:
+            state = os.stat(path)
+            trees[module], imported = _read_module(module, path, state.st_mtime_ns, state.st_size)
+            pending += imported
+    return trees
+
+
+def header_hashes(directory: Path) -> dict[str, str]:
+    """The C++ headers in a directory: name -> hash of its lines without comments."""
+    hashes = {}
+    for path in directory.glob("*.hpp"):
+        lines = CPP_COMMENTS.sub(" ", path.read_text()).splitlines()
+        words = [line.split() for line in lines if line.strip()]
+        hashes[path.name] = _hashed(words)
+    return hashes
+
+
+def _hashed(content: object) -> str:
+    return hashlib.sha256(repr(content).encode(errors="surrogatepass")).hexdigest()
+
+
+def _module_of(program: str) -> str:
+    return program.partition(":")[0]
+
+
+def _package_of(module: str) -> str:
+    return module.rpartition(".")[0]
+
+
+class _Sources:
+    """Where the modules are that count: nthrun's, and those of users' own packages.
+
+    Args:
+        modules: of the programs in use.
+        checkout: the directory that nthrun is in.
+    """
+
+    def __init__(self, modules: Iterable[str], checkout: Path) -> None:
+        self._directories: dict[str, str | None] = {PACKAGE.name: str(checkout)}
+        self._paths: dict[str, str | None] = {}
+        self._own: list[str] = []
+        for package in {module.partition(".")[0] for module in modules} - {PACKAGE.name}:
+            directory = _directory_of(package)
+            self._directories[package] = None if directory is None else str(directory)
+            if directory is not None and not _holds_installed(directory):
+                self._own.append(str(directory))
+
+    def path(self, module: str) -> str | None:
+        """The source file of a module; None for one that does not count, or is none."""
+        if module not in self._paths:
+            self._paths[module] = self._found(module)
+        return self._paths[module]
+
+    def _found(self, module: str) -> str | None:
+        package, _, rest = module.partition(".")
+        if package not in self._directories:
+            found = (folder for folder in self._own if _source_file(folder, package))
+            self._directories[package] = next(found, None)
+        directory = self._directories[package]
+        above = self.path(_package_of(module)) if rest and directory else None
+        if directory is None or (above and not above.endswith(PACKAGE_FILE)):
+            return None  # installed, or a name within a module
+        return _source_file(directory, module)
+
+
+def _directory_of(package: str) -> Path | None:
+    """The directory that a package or module is in."""
+    try:
+        spec = importlib.util.find_spec(package)
+    except ValueError:  # it was put among the imported modules by hand
+        return None
+    if spec is None:
+        return None
+    if spec.submodule_search_locations:
+        return Path(next(iter(spec.submodule_search_locations))).resolve().parent
+    return Path(spec.origin).resolve().parent if spec.has_location and spec.origin else None
+
+
+def _holds_installed(directory: Path) -> bool:
+    """Whether a directory is where Python or its installer puts packages."""
+    installed = {Path(path).resolve() for path in sysconfig.get_paths().values()}
+    return directory in installed or directory.name in ("site-packages", "dist-packages")
+
+
+def _source_file(directory: str, module: str) -> str | None:
+    place = f"{directory}/{module.replace('.', '/')}"
+    return next((p for p in (place + PACKAGE_FILE, f"{place}.py") if os.path.isfile(p)), None)
+
+
+@cache
+def _read_module(module: str, path: str, *stamp: int) -> tuple[str, tuple[str, ...]]:
+    """The hash of a module's syntax tree, and the names of what it may import.
+
+    Args:
+        module: its name.
+        path: of its file.
+        stamp: of the file's content.
+    """
+    content = Path(path).read_bytes()
+    reader = _TreeReader(module if path.endswith(PACKAGE_FILE) else _package_of(module))
+    try:
+        reader.read(ast.parse(content))
+    except (SyntaxError, ValueError):  # nothing that trains can import it
+        return _hashed(content), ()
+    return _hashed(reader.parts), (*_with_parents(module), *sorted(reader.imported))
+
+
+class _TreeReader:
+    """Reads a syntax tree without its docstrings.
+
+    Args:
+        package: that relative imports are relative to.
+
+    Attributes:
+        parts: what the tree is made of, from its root on.
+        imported: names of what may be modules, with the packages that they are in.
+    """
+
+    def __init__(self, package: str) -> None:
+        self.parts: list[object] = []
+        self.imported: set[str] = set()
+        self._package = package
+
+    def read(self, node: ast.AST) -> None:
+        """Take in a node and all under it."""
+        parts, kind = self.parts, type(node)
+        parts.append(kind.__name__)
+        if isinstance(node, IMPORTING):
+            for name in self._names(node):
+                self.imported.update(_with_parents(name))
+        for field in kind._fields:
+            if field in IMPLIED:
+                continue
+            value = getattr(node, field, None)
+            if isinstance(value, ast.AST):
+                self.read(value)
+            elif isinstance(value, list):
+                items = [item for item in value if not _is_docstring(item)]
+                parts.append(len(items))
+                for item in items:
+                    if isinstance(item, ast.AST):
+                        self.read(item)
+                    else:
+                        parts.append(item)
+            else:
+                parts.append(value)
+
+    def _names(self, node: ast.Import | ast.ImportFrom | ast.Call) -> Iterator[str]:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = self._package.split(".")
+            base = above[: len(above) - node.level + 1] if node.level else []
+            origin = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (f"{origin}.{alias.name}" for alias in node.names)
+        elif _function_name(node.func) in LOADERS and node.args:
+            target = node.args[0]
+            if isinstance(target, ast.Constant) and isinstance(target.value, str):
+                yield _module_of(target.value)
+
+
+def _is_docstring(item: object) -> bool:
+    """Whether an item of a body is a string that nothing is done with."""
+    value = item.value if isinstance(item, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
+
+
+def _function_name(function: ast.expr) -> str:
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def _with_parents(name: str) -> list[str]:
+    """A dotted name and those of all packages above it."""
+    words = name.split(".")
+    return [".".join(words[:end]) for end in range(1, len(words) + 1)]
 
 
 @cache

@@ -1,47 +1,189 @@
-"""What a checkpoint's code hash covers."""
+"""Laws of the code that a checkpoint has to match."""
 
 from __future__ import annotations
 
+import ast
 import importlib
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from processes import EXPERIMENT, ROOT, call, recorded, write_specs
 
-from nthrun.training.source import code_hash
+from nthrun.agents.registry import AGENTS
+from nthrun.environments.registry import ENVIRONMENTS
+from nthrun.scheduling.code_snapshot import take_snapshot
+from nthrun.training.source import code_hash, header_hashes, source_closure
 
-OWN = ("nthrun.agents.sac.program:SoftActorCritic", "my_world:World")
+PROGRAMS = (AGENTS["SAC"].program, ENVIRONMENTS["Pendulum-v1"].program)
+STATEMENT = "\nCHANGED = 1\n"
 
 
-def hashed(programs: tuple[str, ...]) -> str:
-    """The hash as a process that starts now tells it."""
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a copy of nthrun."""
+    directory = tmp_path_factory.mktemp("checkout")
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "nthrun", directory / "nthrun", ignore=ignored)
+    return directory
+
+
+def source_file(checkout: Path, module: str) -> Path:
+    """Where a module is."""
+    place = checkout / module.replace(".", "/")
+    return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+
+
+def reworded(content: str) -> str:
+    """Source text with other docstrings, and with comments that it had not."""
+    lines = content.splitlines()
+    for node in ast.walk(ast.parse(content)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            assert node.end_lineno is not None
+            if isinstance(node.value.value, str):
+                begin, end = node.lineno - 1, node.end_lineno
+                text = " " * node.col_offset + '"""Other words."""  # and a comment'
+                lines[begin:end] = [text, *([""] * (end - begin - 1))]
+    return "\n".join(["# a comment", "", *lines, ""])
+
+
+def counts(checkout: Path, file: str, addition: str = STATEMENT) -> bool:
+    """Whether an addition to a file of nthrun changes what SAC on Pendulum is trained by."""
+    path = checkout / file
+    before, content = source_closure(PROGRAMS, checkout), path.read_text()
+    path.write_text(content + addition)
+    try:
+        return source_closure(PROGRAMS, checkout) != before
+    finally:
+        path.write_text(content)
+
+
+def folders(closure: dict[str, str], layer: str) -> set[str]:
+    """The packages of a layer whose modules count."""
+    return {name.split(".")[2] for name in closure if re.match(rf"nthrun\.{layer}\.\w+\.", name)}
+
+
+def test_words_and_places_do_not_count(checkout: Path) -> None:
+    """A copy of the code counts as the code it was copied from, also when every docstring of it is
+    another and comments were added."""
+    before = source_closure(PROGRAMS, ROOT)
+    assert source_closure(PROGRAMS, checkout) == before
+    paths = [source_file(checkout, module) for module in before]
+    contents = [path.read_text() for path in paths]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_text(reworded(content))
+    try:
+        assert source_closure(PROGRAMS, checkout) == before
+    finally:
+        for path, content in zip(paths, contents, strict=True):
+            path.write_text(content)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *PROGRAMS,
+        "nthrun.training.loop:Training",
+        "nthrun.training.steppers.compiled:CompiledStepper",
+        "nthrun.compiler.tracing:record",
+        "nthrun.training.tensorboard_log:TensorboardLog",
+        "nthrun.environments.pendulum.declaration:PENDULUM",
+    ],
+)
+def test_what_trains_counts(checkout: Path, target: str) -> None:
+    """A checkpoint does not fit once the algorithm, the environment, the loop, a stepper or what a
+    function of theirs imports has changed."""
+    path = source_file(checkout, target.partition(":")[0])
+    assert counts(checkout, str(path.relative_to(checkout)))
+
+
+def test_others_do_not_count(checkout: Path) -> None:
+    """No other agent or environment counts, unless its code is imported: neither its program, nor
+    what declares it, nor what lists them all."""
+    for layer in ("agents", "environments"):
+        assert not counts(checkout, f"nthrun/{layer}/registry.py")
+    random, (_, pendulum) = AGENTS["random"].program, PROGRAMS
+    closure = source_closure((random, pendulum), checkout)
+    for layer, used, declarations in (
+        ("agents", random, AGENTS.values()),
+        ("environments", pendulum, ENVIRONMENTS.values()),
+    ):
+        families = {declaration.program.split(".")[2] for declaration in declarations}
+        assert folders(closure, layer) & families == {used.split(".")[2]}
+
+
+def test_headers_count(tmp_path: Path) -> None:
+    """The code of headers counts where steps are compiled by them, their comments do not."""
+    header = tmp_path / "native.hpp"
+    header.write_text("#define ONE 1\nint two = ONE + ONE;\n")
+    before = header_hashes(tmp_path)
+    header.write_text(
+        "// one\n#define ONE 1\n\n/* two,\n   an int */\nint  two = ONE + ONE; // 2\n"
+    )
+    assert header_hashes(tmp_path) == before
+    header.write_text("#define ONE 1\nint two = ONE - ONE;\n")
+    assert header_hashes(tmp_path) != before
+    assert header_hashes(ROOT / "nthrun/compiler/native").keys() >= {"elements.hpp"}
+    assert code_hash(PROGRAMS, True) != code_hash(PROGRAMS, False)
+
+
+OWN = {
+    "my_package/__init__.py": "from .world import World",
+    "my_package/world.py": "from my_package.parts import part\nclass World: ...",
+    "my_package/parts/__init__.py": "from . import part",
+    "my_package/parts/part.py": "def act():\n    from ..late import late",
+    "my_package/late.py": "import beside",
+    "beside.py": "from nthrun.specs.declaration import load_program\nload_program('named:Class')",
+    "named.py": "class Class: ...",
+    "my_package/unused.py": "",
+    "unused.py": "",
+}
+"""The files of a user's environment."""
+
+
+def test_a_users_code_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a user's class its module counts, and what it imports of its package and of the files
+    beside it, within functions, relatively or by name, and nothing else that is there."""
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, content in OWN.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
     importlib.invalidate_caches()
-    code_hash.cache_clear()
-    return code_hash(programs)
+    programs = (PROGRAMS[0], "my_package.world:World")
+    before = source_closure(programs, ROOT)
+    for name, content in OWN.items():
+        (tmp_path / name).write_text(content + STATEMENT)
+        changed = source_closure(programs, ROOT) != before
+        assert changed == ("unused" not in name), name
+        (tmp_path / name).write_text(content)
 
 
-@pytest.fixture
-def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file of a user's module."""
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "my_world.py").write_text("class World: ...")
-    return tmp_path / "my_world.py"
+def test_what_is_installed_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a user's installed package its own modules count, and not the packages beside it."""
+    installed = tmp_path / "site-packages"
+    installed.mkdir()
+    (installed / "my_installed.py").write_text("import dependency, ast")
+    (installed / "dependency.py").write_text("")
+    monkeypatch.syspath_prepend(installed)
+    importlib.invalidate_caches()
+    closure = source_closure((PROGRAMS[0], "my_installed:World"), ROOT)
+    assert "my_installed" in closure
+    assert {"dependency", "ast", "torch"}.isdisjoint(closure)
 
 
-def test_a_users_module_counts(module: Path) -> None:
-    """A checkpoint does not fit once the module of a user's class has changed."""
-    before = hashed(OWN)
-    assert hashed(OWN) == before != hashed(OWN[:1])
-    module.write_text("class World: ...  # changed")
-    assert hashed(OWN) != before
-
-
-def test_all_of_a_users_package_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So do the modules beside it in its package."""
-    monkeypatch.syspath_prepend(tmp_path)
-    package = tmp_path / "my_package"
-    package.mkdir()
-    for name in ("__init__", "world", "beside"):
-        (package / f"{name}.py").write_text("")
-    before = hashed(("my_package.world:World",))
-    (package / "beside.py").write_text("CHANGED = 1")
-    assert hashed(("my_package.world:World",)) != before
+@pytest.mark.slow
+def test_every_process_tells_the_same(tmp_path: Path) -> None:
+    """An index has one code, whether `main.py` trains it, a worker, or a snapshot of the code."""
+    specs = write_specs(tmp_path, {"total_timesteps": 100}, {"critic_lr": [0.1, 0.2, 0.3, 0.4]})
+    options = [*specs, "--save-dir", str(tmp_path), "--backend", "eager", "--device", "cpu"]
+    call("main.py", *options, "--index", "0")
+    call("main.py", *options, "--index", "1-2", "--workers", "2", "--pack", "1")
+    snapshot = tmp_path / take_snapshot(ROOT, tmp_path)
+    script = [sys.executable, str(snapshot / "main.py"), *options, "--index", "3"]
+    subprocess.run(script, cwd=tmp_path, check=True, timeout=300)
+    runs = recorded(tmp_path)
+    assert len(runs) == 4, EXPERIMENT
+    assert {run["provenance"]["code"] for run in runs.values()} == {code_hash(PROGRAMS, False)}
