@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,8 +12,6 @@ from nthrun.specs.field import Value
 from nthrun.specs.interface import Interface
 
 WHERE = "modules are looked for beside main.py, in PYTHONPATH and in the virtualenv"
-
-
 EXAMPLE = "docs/extending.md has an example"
 Checks = Mapping[str, tuple[Callable[[Any], bool], str]]
 """An attribute -> whether a value is one for it, and in words what is."""
@@ -37,15 +36,29 @@ def user_class(name: str, key: str, origin: str, needed: str) -> Any:
     try:
         made = getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
-        raise fault(f"there is no module {error.name}", WHERE) from error
+        hint = _public_import(error) or WHERE
+        raise fault(f"there is no module {error.name}", hint) from error
     except AttributeError as error:
         raise fault(str(error), "write package.module:Class") from error
     except Exception as error:  # whatever a user's module raises when it is imported
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise fault(f"its module cannot be imported ({reason})", "mend the module") from error
+        hint = _public_import(error) or "mend the module"
+        raise fault(f"its module cannot be imported ({reason})", hint) from error
     if not hasattr(made, needed):
         raise fault(f"the class has no `{needed}`", EXAMPLE)
     return made
+
+
+def _public_import(error: Exception) -> str:
+    """What to write where a module of nthrun has moved or lacks a name; "" for any other error."""
+    if not isinstance(error, ImportError) or not (error.name or "").startswith("nthrun."):
+        return ""
+    statement = traceback.extract_tb(error.__traceback__)[-1].line or ""
+    wanted = [name.split()[0] for name in statement.partition(" import ")[2].split(",") if name]
+    public = getattr(importlib.import_module("nthrun"), "__all__", ())
+    if wanted and all(name in public for name in wanted):
+        return f"write `from nthrun import {', '.join(wanted)}`"
+    return f"import from nthrun itself, whose names {EXAMPLE.split(maxsplit=1)[0]} lists"
 
 
 def require_attributes(made: Any, name: str, where: tuple[str, str], checks: Checks) -> None:

@@ -92,7 +92,11 @@ def _coordinate(number: int, base: int, permutations: tuple[tuple[int, ...], ...
 
 
 def point_function(method: PointMethod, num_dimensions: int, seed: int) -> Points:
-    """The points of a method."""
+    """The points of a method.
+
+    This is the one place that reads private attributes of scipy: a generator's scrambled numbers,
+    which its public methods only step through.
+    """
     if method == "random" or not num_dimensions:
         return Points(num_dimensions, seed)
     from scipy.stats import qmc  # noqa: PLC0415 - takes a second that other searches do not owe

@@ -14,6 +14,29 @@ from nthrun.specs.search.points import SOBOL_BITS, PointMethod, point_function
 
 METHODS: tuple[PointMethod, ...] = ("random", "sobol", "halton")
 NUM_POINTS = 1000
+GOLDEN: tuple[tuple[PointMethod, int, int, list[float]], ...] = (
+    ("sobol", 0, 0, [0.40994958858937025, 0.9641202185302973, 0.8576548751443624]),
+    ("sobol", 0, 1, [0.656363045796752, 0.26379729248583317, 0.4859705315902829]),
+    ("sobol", 0, 1000, [0.32664010487496853, 0.8767963144928217, 0.47343337070196867]),
+    ("sobol", 0, 2**30 - 1, [0.4099495876580477, 0.06228443421423435, 0.7314524604007602]),
+    ("sobol", 7, 1000, [0.6078677279874682, 0.9971427712589502, 0.5720233162865043]),
+    ("sobol", 7, 2**30 - 1, [0.65042685251683, 0.39304631669074297, 0.30224422365427017]),
+    ("halton", 0, 0, [0.7072248356860283, 0.46907967033587605, 0.47064436306603047]),
+    ("halton", 0, 1, [0.20722483568602834, 0.8024130036692094, 0.6706443630660308]),
+    ("halton", 0, 1000, [0.6359357731860283, 0.7877810878027255, 0.4648843630660304]),
+    ("halton", 0, 2**30 - 1, [0.29277516347134147, 0.5476607354345437, 0.9655089666116305]),
+    ("halton", 7, 1000, [0.9319368440223428, 0.6075661797789138, 0.21968154570517254]),
+    ("halton", 7, 2**30 - 1, [0.02607096894956551, 0.8970738968922782, 0.04993883041557255]),
+)
+"""Method, seed, number and the first coordinates of the point."""
+
+
+@pytest.mark.parametrize(("method", "seed", "number", "coordinates"), GOLDEN)
+def test_points_are_the_same_for_good(
+    method: PointMethod, seed: int, number: int, coordinates: list[float]
+) -> None:
+    """A number's point stays what it was with scipy 1.17, so that settings keep their numbers."""
+    assert point_function(method, 4, seed)(number)[:3].tolist() == coordinates
 
 
 @pytest.mark.filterwarnings("ignore:The balance properties of Sobol")
