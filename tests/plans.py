@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import make_run
 from packs import small_spec
 
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.experiment import Experiment, Manifest, create_experiment
 from nthrun.scheduling.lease import Attempt, Lease, take_lease
-from nthrun.scheduling.plan import Array, Plan, Task
+from nthrun.scheduling.plan import Array, Plan, Task, write_plan
+from nthrun.scheduling.slurm import Job, Queue
 from nthrun.specs.cluster_spec import FIELDS, ClusterSpec
 from nthrun.specs.fingerprint import fingerprint
 
@@ -30,6 +32,10 @@ def make_cluster(**fields: Any) -> ClusterSpec:
     """A cluster of Slurm with an hour a task, some fields otherwise."""
     values = {field.name: field.default for field in FIELDS} | {"time": "1:00:00"}
     return ClusterSpec("somewhere", values | fields)  # type: ignore[arg-type]
+
+
+LOCAL = make_cluster(scheduler="local")
+"""This machine."""
 
 
 def make_plan(
@@ -69,6 +75,32 @@ def make_plan(
         "command": ("schedule.py",),
     }
     return Plan(**values | changes)
+
+
+def written_plan(
+    root: Path,
+    tasks: Sequence[Sequence[Sequence[int]]] = (((0, 1), (2,)), ((3,),)),
+    cluster: ClusterSpec | None = None,
+    **changes: Any,
+) -> Plan:
+    """A plan of `SPEC` that is written."""
+    plan = make_plan(root, tasks, cluster, **changes)
+    write_plan(plan)
+    return plan
+
+
+def queue_of(*elements: int, array: int = 0, name: str = NAME, state: str = "PENDING") -> Queue:
+    """A queue with some elements of an array of a plan."""
+    jobs = {(name, array, n): Job(f"9_{n}", state, "", "n1") for n in elements}
+    return Queue(jobs, len(jobs))
+
+
+def record(experiment: Experiment, *indices: int, stage: int = 0, **changes: object) -> None:
+    """Record runs of `SPEC` in one shard."""
+    settings = SPEC.sweep.num_settings
+    runs = [make_run(i, i % settings, i // settings, stage=stage, **changes) for i in indices]
+    if runs:
+        experiment.write(stage, runs)
 
 
 def own_experiment(root: Path, spec: ExperimentSpec = SPEC, device: str = "cpu") -> Experiment:

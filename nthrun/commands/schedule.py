@@ -1,4 +1,4 @@
-"""`schedule.py`: submit what is missing, tell how it stands, cancel it."""
+"""`schedule.py`: submit what is missing, show its status, cancel it."""
 
 from __future__ import annotations
 

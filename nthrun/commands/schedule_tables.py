@@ -15,7 +15,7 @@ from nthrun.scheduling.plan_draft import Draft
 from nthrun.scheduling.run_time import usable_seconds
 
 ANY_WIDTH = 100_000
-"""Nothing is cut off: a terminal wraps what is too long, a file takes it."""
+"""Width at which nothing is cut off: a terminal wraps long lines, a file takes them."""
 LEFT_COLUMNS = 1
 
 

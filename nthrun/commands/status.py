@@ -40,9 +40,9 @@ def status(save_dirs: Sequence[str]) -> int:
         DataFileError: there is no experiment, or a file cannot be read.
     """
     queue = queue_if_known()
-    found = [stage for root in _experiments(save_dirs) for stage in experiment_status(root, queue)]
-    show_table(HEADERS, [_row(stage) for stage in found])
-    for stage in found:
+    stages = [stage for root in _experiments(save_dirs) for stage in experiment_status(root, queue)]
+    show_table(HEADERS, [_row(stage) for stage in stages])
+    for stage in stages:
         for line in _details(stage):
             print(line)
     return 0

@@ -6,4 +6,6 @@ lane after another, so a lane's numbers cannot depend on how many share its pack
 it lies, or on its neighbours.
 
     tracing → lowering → storage → fusion → emission → library → kernel
+
+`docs/compiler.md` follows one step through all of them.
 """

@@ -1,16 +1,22 @@
-"""Emission: groups of statements as C++."""
+"""Emission: groups of statements as C++, and where their buffers lie when it runs.
+
+Elementwise statements of one shape become one loop nest, another statement a block of its own.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 
 from nthrun.compiler.fusion import Group
-from nthrun.compiler.loops import emit_loop
-from nthrun.compiler.memory import Memory
+from nthrun.compiler.pointwise import EXPRESSIONS
 from nthrun.compiler.statements import (
     C_TYPES,
+    Buffer,
+    Number,
     Pointwise,
     Product,
     Put,
@@ -24,6 +30,60 @@ from nthrun.compiler.statements import (
 
 VECTOR_BOUND = 16
 """The most elements of a vector register, on any machine."""
+Key = tuple[Buffer, tuple[tuple[int, ...], tuple[int, ...], int]]
+"""A place in memory: storage, and shape, strides and offset."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Where buffers lie when the code runs.
+
+    Attributes:
+        pointers: C++ expression of each state, input and output buffer's address.
+        arena: byte offset of each scratch buffer.
+        kept: buffers that live in memory at all.
+        product_scratch: byte offset of memory for products.
+    """
+
+    pointers: Mapping[Buffer, str]
+    arena: Mapping[Buffer, int]
+    kept: set[Buffer]
+    product_scratch: int
+
+    def address(self, view: View) -> str:
+        """C++ expression of the address of a view's first element."""
+        storage = view.buffer.storage()
+        offset = view.offset + view.buffer.offset()
+        if storage.place == "constant":
+            return f"{storage.name} + {offset}"
+        if storage.place == "scratch":
+            place = f"arena + {self.arena[storage]}"
+            return f"reinterpret_cast<{C_TYPES[storage.dtype]}*>({place}) + {offset}"
+        return f"{self.pointers[storage]} + {offset}"
+
+
+def emit_constants(buffers: Sequence[Buffer]) -> Iterator[str]:
+    """Definitions of constant buffers."""
+    for buffer in buffers:
+        values = ", ".join(literal(value, buffer.dtype) for value in buffer.values)
+        kind = C_TYPES[buffer.dtype]
+        yield f"alignas(64) static const {kind} {buffer.name}[] = {{{values}}};"
+
+
+def literal(value: Number, dtype: torch.dtype) -> str:
+    """A number as C++ of a type."""
+    if dtype is torch.bool:
+        return "true" if value else "false"
+    if not dtype.is_floating_point:
+        kind = C_TYPES[dtype]
+        lowest = int(value) == torch.iinfo(torch.int64).min  # C++ has no literal of it
+        return f"{kind}(INT64_MIN)" if lowest else f"{kind}({int(value)})"
+    suffix = "f" if dtype is torch.float32 else ""
+    if math.isnan(value):
+        return "NAN"
+    if math.isinf(value):
+        return "INFINITY" if value > 0 else "-INFINITY"
+    return f"{float(value)!r}{suffix}"
 
 
 def emit_group(group: Group, memory: Memory) -> Iterator[str]:
@@ -179,3 +239,74 @@ EMITTERS: dict[type[Statement], Callable[..., Iterator[str]]] = {
     Scan: _scan,
     Sort: _sort,
 }
+
+
+def emit_loop(statements: Sequence[Pointwise], memory: Memory) -> Iterator[str]:
+    """A loop nest over all indices; values used only inside it stay in registers."""
+    views = _distinct(statements, memory)
+    shape, strides = _collapsed([view for _, view in views])
+    for number, (written, view) in enumerate(views):
+        kind = f"{'' if written else 'const '}{C_TYPES[view.dtype]}* __restrict"
+        yield f"{kind} p{number} = {memory.address(view)};"
+    for axis, length in enumerate(shape):
+        if axis == len(shape) - 1:
+            yield "#pragma GCC ivdep"
+        yield f"for (int i{axis} = 0; i{axis} < {length}; ++i{axis}) {{"
+    places = {
+        (view.buffer.storage(), view.squeezed()): f"p{number}[{_named_index('i', strides[number])}]"
+        for number, (_, view) in enumerate(views)
+    }
+    local: dict[Key, str] = {}
+    for number, statement in enumerate(statements):
+        key = (statement.out.buffer.storage(), statement.out.squeezed())
+        expression = _expression(statement, local, places)
+        yield f"const {C_TYPES[statement.out.dtype]} v{number} = {expression};"
+        local[key] = f"v{number}"
+        if key[0] in memory.kept:
+            yield f"{places[key]} = v{number};"
+    yield "}" * len(shape)
+
+
+def _expression(statement: Pointwise, local: Mapping[Key, str], places: Mapping[Key, str]) -> str:
+    """The value of a statement at the loop's indices."""
+    arguments = []
+    for position, argument in enumerate(statement.arguments):
+        is_condition = statement.operation == "where" and position == 0
+        kind = torch.bool if is_condition else statement.compute
+        if isinstance(argument, Pointwise):
+            value, dtype = _expression(argument, local, places), argument.out.dtype
+        elif isinstance(argument, View):
+            key = (argument.buffer.storage(), argument.squeezed())
+            value, dtype = local.get(key) or places[key], argument.dtype
+        else:
+            value, dtype = literal(argument, kind), kind
+        cast = "" if dtype is kind else f"static_cast<{C_TYPES[kind]}>"
+        arguments.append(f"{cast}({value})")
+    return EXPRESSIONS[statement.operation].format(*arguments)
+
+
+def _distinct(statements: Sequence[Pointwise], memory: Memory) -> list[tuple[bool, View]]:
+    """(whether it is written, view) of every place in memory that a loop touches."""
+    places: dict[Key, tuple[bool, View]] = {}
+    for statement in statements:
+        for written, view in [(False, v) for v in statement.reads] + [(True, statement.out)]:
+            storage = view.buffer.storage()
+            if storage not in memory.kept and storage.place == "scratch":
+                continue
+            key = (storage, view.squeezed())
+            places[key] = (written or places.get(key, (False, view))[0], view)
+    return list(places.values())
+
+
+def _collapsed(views: Sequence[View]) -> tuple[list[int], list[list[int]]]:
+    """The shape and each view's strides with neighbouring axes joined where all views allow."""
+    shape = list(views[0].squeezed()[0])
+    strides = [list(view.squeezed()[1]) for view in views]
+    axis = len(shape) - 1
+    while axis > 0:
+        if all(s[axis - 1] == s[axis] * shape[axis] for s in strides):
+            shape[axis - 1 : axis + 1] = [shape[axis - 1] * shape[axis]]
+            for s in strides:
+                del s[axis - 1]
+        axis -= 1
+    return shape, strides

@@ -19,7 +19,7 @@ FAULTS: dict[int, tuple[type[Exception], str]] = {
     1: (IndexError, "an index tensor of a compiled step names an element that is not there"),
     2: (ZeroDivisionError, "a compiled step divided an integer by zero"),
 }
-"""What a library's `run` returns when it failed."""
+"""Code that a library's `run` returns when it fails -> the error."""
 
 
 class Kernel:
@@ -117,10 +117,10 @@ class Kernel:
 
 
 def _check_tensor(name: str, tensor: Tensor, buffer: Buffer, leading: tuple[int, ...]) -> None:
-    found = (tuple(tensor.shape), tensor.dtype, tensor.device.type)
+    given = (tuple(tensor.shape), tensor.dtype, tensor.device.type)
     expected = ((*leading, *buffer.shape[1:]), buffer.dtype, "cpu")
-    if found != expected:
-        raise ValueError(f"{name} is {found}, where the kernel takes {expected}")
+    if given != expected:
+        raise ValueError(f"{name} is {given}, where the kernel takes {expected}")
 
 
 def _check_numbers(name: str, numbers: np.ndarray, bound: int) -> None:

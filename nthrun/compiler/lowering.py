@@ -11,16 +11,18 @@ from torch import Tensor, fx
 
 from nthrun.compiler.pointwise import COMPARISONS, EXPRESSIONS, NAMES, NUM_ARGUMENTS
 from nthrun.compiler.statements import (
+    SAME,
+    VIEWS,
     Buffer,
     Number,
     Place,
     Pointwise,
     Statement,
     View,
+    view,
     whole,
 )
 from nthrun.compiler.tracing import Trace
-from nthrun.compiler.views import SAME, VIEWS, view
 from nthrun.errors import UnsupportedOperationError
 
 Value = View | Number | None

@@ -83,4 +83,4 @@ NUM_ARGUMENTS = {
 }
 
 NAMES = {"sgn": "sign"}
-"""torch's names that differ from ours."""
+"""torch's name -> ours, where they differ."""

@@ -9,10 +9,9 @@ from importlib import resources
 
 from torch import Tensor
 
-from nthrun.compiler.emission import emit_group, product_scratch_bytes
+from nthrun.compiler.emission import Memory, emit_constants, emit_group, product_scratch_bytes
 from nthrun.compiler.fusion import Group, fuse, inline_comparisons, needed_outside
 from nthrun.compiler.lowering import Lowering
-from nthrun.compiler.memory import Memory, emit_constants
 from nthrun.compiler.rules import RULES
 from nthrun.compiler.statements import C_TYPES, Buffer, Place, Product
 from nthrun.compiler.storage import assign_arena, place

@@ -59,9 +59,9 @@ class Environment(Protocol):
 
 
 Outcome = tuple[np.ndarray, float, bool, bool]
-"""What one step of a host environment gives: the observation, `(observation_dim,)`, which is kept
-as float32, the reward, and whether the episode ended in a terminal state or was cut by the
-environment itself."""
+"""The result of one step of a host environment: the observation, `(observation_dim,)`, kept as
+float32, the reward, and whether the episode ended in a terminal state or was cut by the environment
+itself."""
 
 
 class HostEnvironment(Protocol):

@@ -10,7 +10,7 @@ HOST_BYTES = 16 << 20
 """Memory of the worlds of one lane, one to train in and one to evaluate in [measured: HalfCheetah
 takes 6 MB, Humanoid 11 MB]."""
 MAX_ACTION = 1e6
-"""Beyond this a bound of an action is a way of saying that there is none."""
+"""Largest bound of an action; a larger one is a way of saying that there is none."""
 
 
 class UnsupportedSpaceError(ValueError):
@@ -27,16 +27,16 @@ def action_bounds(low: np.ndarray, high: np.ndarray) -> tuple[tuple[float, ...],
     if not bounds[0].size:
         raise UnsupportedSpaceError("actions have no components")
     if not all((np.abs(bound) <= MAX_ACTION).all() for bound in bounds):
-        told = f"from {bounds[0].min():g} to {bounds[1].max():g}"
+        span = f"from {bounds[0].min():g} to {bounds[1].max():g}"
         raise UnsupportedSpaceError(
-            f"actions {told} are not bounded, allowed: within ±{MAX_ACTION:g}"
+            f"actions {span} are not bounded, allowed: within ±{MAX_ACTION:g}"
         )
     return tuple(bounds[0].tolist()), tuple(bounds[1].tolist())
 
 
 def playable(action: np.ndarray) -> np.ndarray:
-    """What worlds are given for actions that agents took, `(..., action_dim)`: a copy of each, or
-    zeros where any of it is no number."""
+    """The actions that worlds are given, `(..., action_dim)`: a copy of what agents chose, or zeros
+    where any of it is no number."""
     finite = np.isfinite(action)
     if finite.all():
         return action.copy()

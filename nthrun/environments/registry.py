@@ -64,7 +64,7 @@ ADAPTERS = {
     "gymnasium": "nthrun.environments.from_gymnasium.declaration:gymnasium_declaration",
     "dmcontrol": "nthrun.environments.from_dm_control.declaration:dm_control_declaration",
 }
-"""A platform -> what declares its environments; imported when one is asked for."""
+"""Platform -> the function that declares its environments, imported when one is named."""
 CHECKS: Checks = {
     "interface": (
         lambda value: isinstance(value, Interface) or callable(value),
@@ -98,7 +98,7 @@ def environment_declaration(document: Document) -> EnvironmentDeclaration:
         return _own_environment(name, origin)
     known = isinstance(platform, str) and platform in PLATFORMS
     if name in ENVIRONMENTS and (platform == "gym" or not known):
-        return ENVIRONMENTS[name]  # reading the spec then tells what is wrong with the platform
+        return ENVIRONMENTS[name]  # reading the spec then says what is wrong with the platform
     if not known:
         problem = f"got {shown(platform)}, allowed: {', '.join(PLATFORMS)}"
         raise SpecError([Fault(document.origin("platform"), "platform", problem)])

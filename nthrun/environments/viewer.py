@@ -58,7 +58,7 @@ class StateViewer:
         self._pygame = _pygame()
         made = gymnasium.make(self.environment, render_mode=render_mode)
         self._environment: Any = made.unwrapped
-        self._drawn(self._environment.reset)
+        self._guarded(self._environment.reset)
 
     def show(self, state: list[float]) -> np.ndarray | None:
         """Draw a state of the environment.
@@ -67,10 +67,10 @@ class StateViewer:
             DeviceError: no window can be opened.
         """
         self._environment.state = np.array(state)
-        picture: np.ndarray | None = self._drawn(self._environment.render)
+        picture: np.ndarray | None = self._guarded(self._environment.render)
         return picture
 
-    def _drawn(self, draw: Callable[[], Any]) -> Any:
+    def _guarded(self, draw: Callable[[], Any]) -> Any:
         try:
             return draw()
         except self._pygame.error as error:
@@ -122,13 +122,13 @@ class EpisodeReplay:
         self._seed: int | None = None
         self._count = 0
 
-    def drawn(self, seed: int, actions: np.ndarray, draw: Callable[[], Picture]) -> Picture:
+    def draw(self, seed: int, actions: np.ndarray, picture: Callable[[], Picture]) -> Picture:
         """Play an episode up to where it stands, from where it stood at the last call; draw it.
 
         Args:
             seed: of the episode.
             actions: all of it so far, `(steps, action_dim)`.
-            draw: draws the world.
+            picture: draws the world.
 
         Raises:
             DeviceError: no window can be opened.
@@ -136,7 +136,7 @@ class EpisodeReplay:
         """
         try:
             self._catch_up(seed, actions)
-            return draw()
+            return picture()
         except MissingExtraError:
             raise
         except Exception as error:  # renderers raise what their window systems raise
@@ -180,8 +180,8 @@ class GymnasiumViewer:
         self._replay = EpisodeReplay(self._world)
 
     def follow(self, seed: int, actions: np.ndarray) -> np.ndarray | None:
-        """Draw an episode at where it stands; see `EpisodeReplay.drawn`."""
-        return self._replay.drawn(seed, actions, self._world.render)
+        """Draw an episode at where it stands; see `EpisodeReplay.draw`."""
+        return self._replay.draw(seed, actions, self._world.render)
 
 
 class ControlViewer:
@@ -198,8 +198,8 @@ class ControlViewer:
         self._window: Any = None
 
     def follow(self, seed: int, actions: np.ndarray) -> None:
-        """Draw an episode at where it stands; see `EpisodeReplay.drawn`."""
-        self._replay.drawn(seed, actions, self._draw)
+        """Draw an episode at where it stands; see `EpisodeReplay.draw`."""
+        self._replay.draw(seed, actions, self._draw)
 
     def _draw(self) -> None:
         picture = self._task.render().swapaxes(0, 1)

@@ -108,17 +108,17 @@ def _files(source: Path) -> Iterator[Path]:
 def _walk(source: Path) -> Iterator[Path]:
     """The same where there is no git: all but hidden files, results and virtual environments."""
     for folder, folders, names in os.walk(source):
-        place = Path(folder)
+        directory = Path(folder)
         folders[:] = [
             name
             for name in folders
             if not name.startswith(".")
             and name not in SKIPPED
-            and not (place / name / "pyvenv.cfg").exists()
+            and not (directory / name / "pyvenv.cfg").exists()
         ]
         for name in names:
-            if not name.startswith(".") and (place / name).is_file():
-                yield (place / name).relative_to(source)
+            if not name.startswith(".") and (directory / name).is_file():
+                yield (directory / name).relative_to(source)
 
 
 def _require_small(source: Path, files: list[Path]) -> None:

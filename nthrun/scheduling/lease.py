@@ -24,12 +24,12 @@ from nthrun.records.durable_file import write_durably
 from nthrun.scheduling.run_time import START_SECONDS
 
 BEAT_SECONDS = 10.0
-"""Between signs of life."""
+"""Time between two signs of life."""
 SILENT_SECONDS = 90.0
-"""Without one for so long an attempt outside Slurm counts as dead."""
+"""An attempt outside Slurm without a sign of life for so long counts as dead."""
 RUNNING, REQUEUED, STOPPED, FAILED = "running", "requeued", "stopped", "failed"
 ASK_SECONDS = 20.0
-"""Between two questions to Slurm, which asks not to be polled."""
+"""Time between two questions to Slurm, which asks not to be polled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,8 @@ class Fence:
             SupersededError: it does not.
         """
         try:
-            found = json.loads(self.path.read_bytes())
-            owner = self.token if found["restart"] < self.restart else found["token"]
+            lease = json.loads(self.path.read_bytes())
+            owner = self.token if lease["restart"] < self.restart else lease["token"]
         except FileNotFoundError:
             owner = ""  # all of the task is recorded
         except OSError:
@@ -133,7 +133,7 @@ class Lease:
 
     @property
     def fence(self) -> Fence:
-        """For the processes that write."""
+        """The fence for the processes that write."""
         return Fence(self.path, self.attempt.token, self.attempt.restart)
 
     def beat(self, **changes: Any) -> None:
@@ -164,7 +164,7 @@ class Lease:
         """Remove the file: nothing is left to be done."""
         self.path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
-            self.path.parent.rmdir()  # the last one out
+            self.path.parent.rmdir()  # succeeds for the last lease of the plan
 
     def _write(self) -> None:
         self.attempt = replace(self.attempt, seen=time.time())
@@ -224,14 +224,14 @@ def read_attempt(path: Path) -> Attempt | None:
 
 
 class Clock:
-    """Tells when a task must save and make room.
+    """Decides when a task must save and make room.
 
     Slurm sends its warning up to a minute early, and not at all where a site or a wrapper gets in
     the way; a time limit can also be changed while the task runs. So the warning only means: ask.
 
     Args:
-        ask: seconds left; None where nobody tells.
-        limit_seconds: what holds until somebody tells, from now on; None is no limit.
+        ask: gives the seconds left; None where they are not known.
+        limit_seconds: the limit from now on, until `ask` gives another; None is no limit.
         lead_seconds: how long before the end the task must begin to save.
     """
 
@@ -258,8 +258,8 @@ class Clock:
         """Whether the task must save now."""
         if self._warned:
             self._warned = False
-            told = self._update()
-            return not told or self.seconds_left <= self._lead
+            answered = self._update()
+            return not answered or self.seconds_left <= self._lead
         if self.seconds_left > self._lead:
             return False
         if time.monotonic() - self._asked > ASK_SECONDS:
@@ -274,7 +274,7 @@ class Clock:
         return self.seconds_left > needed
 
     def _update(self) -> bool:
-        """Ask; returns whether somebody told."""
+        """Ask Slurm; returns whether it answered."""
         self._asked = time.monotonic()
         left = self._ask()
         if left is not None:

@@ -11,7 +11,7 @@ from nthrun.specs.cluster_spec import ClusterSpec
 from nthrun.specs.slurm_time import format_time, parse_time
 
 MAX_ARRAY_SIZE = 1001
-"""Where Slurm does not tell; its own default."""
+"""Slurm's own default, taken where it does not answer."""
 NO_LIMIT = 2**63
 MIB = 2**20
 
@@ -89,17 +89,17 @@ def require_runnable(cluster: ClusterSpec) -> None:
     # Without a partition a site may choose one by what a task asks for, so that all count.
     problems = [k.lacks(cluster) for k in kinds if not wanted or k.partition in wanted]
     if problems and all(problems):
-        place = f"partition {partition}" if partition else "any partition"
+        where = f"partition {partition}" if partition else "any partition"
         raise SlurmError(
-            f"{cluster.name}: a task would wait for ever: no node of {place} has "
+            f"{cluster.name}: a task would wait for ever: no node of {where} has "
             f"{' or '.join(dict.fromkeys(problems))}",
             "ask for less, or name another --partition",
         )
 
 
 def _max_array_size() -> int:
-    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", ask(["scontrol", "show", "config"]), re.M)
-    return int(found[1]) if found else MAX_ARRAY_SIZE
+    match = re.search(r"^MaxArraySize\s*=\s*(\d+)", ask(["scontrol", "show", "config"]), re.M)
+    return int(match[1]) if match else MAX_ARRAY_SIZE
 
 
 def _submit_limit(cluster: ClusterSpec) -> int | None:
@@ -108,11 +108,13 @@ def _submit_limit(cluster: ClusterSpec) -> int | None:
     account, qos = cluster.text("account"), cluster.text("qos")
     mine = [*show, "assoc", f"user={user_name()}", "format=MaxSubmitJobs,GrpSubmitJobs"]
     # Which account Slurm takes by default is not known here: the most generous one may be it.
-    found = [max(_least([*mine, *([f"account={account}"] if account else [])]), default=None)]
+    submit_limits = [
+        max(_least([*mine, *([f"account={account}"] if account else [])]), default=None)
+    ]
     if qos:
         limits = "format=MaxSubmitJobsPerUser,MaxSubmitJobsPerAccount,GrpSubmitJobs"
-        found += _least([*show, "qos", qos, limits])
-    least = min((number for number in found if number is not None), default=NO_LIMIT)
+        submit_limits += _least([*show, "qos", qos, limits])
+    least = min((number for number in submit_limits if number is not None), default=NO_LIMIT)
     return None if least == NO_LIMIT else least
 
 

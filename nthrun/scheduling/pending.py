@@ -68,7 +68,7 @@ class ActiveTask:
 
 @dataclass(frozen=True, slots=True)
 class PendingRuns:
-    """How the runs that are wanted of an experiment stand.
+    """The runs that are wanted of an experiment, by what is done of them.
 
     Attributes:
         root: its directory, absolute.
@@ -166,17 +166,17 @@ def experiments_under(save_dir: Path) -> list[Path]:
     Raises:
         DataFileError: there is none.
     """
-    found = [
-        place.absolute()
-        for place in (save_dir, *sorted(save_dir.glob("*")))
-        if is_experiment(place) or plan_paths(place)
+    experiments = [
+        directory.absolute()
+        for directory in (save_dir, *sorted(save_dir.glob("*")))
+        if is_experiment(directory) or plan_paths(directory)
     ]
-    if not found:
+    if not experiments:
         raise DataFileError(
             f"{save_dir}: no experiment here",
             "give a save dir, as main.py and schedule.py take it, or an experiment's directory",
         )
-    return found
+    return experiments
 
 
 def _leases(folder: Path) -> Mapping[int, Attempt]:

@@ -34,9 +34,9 @@ from nthrun.specs.solver_limits import tried_backend
 
 GB = 10**9
 GPU_BYTES = 16 * GB
-"""Memory of a GPU whose kind does not tell it [assumed, low]."""
+"""Memory of a GPU whose kind does not say it [assumed, low]."""
 LEAST_SECONDS = 1e-6
-"""What any run takes."""
+"""Least time that a run is assumed to take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +74,13 @@ class Draft:
 
     @property
     def wall_seconds(self) -> list[float]:
-        """Of each task; no more than its time limit, after which it is queued again."""
+        """Wall time of each task; at most its time limit, after which it is queued again."""
         limit = self.plan.cluster.time_seconds or float("inf")
         return [min(task.seconds, limit) for task in self.plan.tasks]
 
     @property
     def worker_seconds(self) -> float:
-        """Of all runs."""
+        """Time of all runs on one worker."""
         packs = [pack for task in self.plan.tasks for pack in task.packs]
         return sum(seconds for _, seconds in _timed(packs, self.run_times))
 
@@ -216,8 +216,8 @@ def _require_fixed(experiment: Experiment, cluster: ClusterSpec, choices: Choice
 def _gpu_bytes(kind: str) -> int:
     """Memory of a GPU by the name of its kind, as `h100_1g.10gb`; a small one's where that does
     not tell."""
-    found = re.findall(r"(\d+)gb", kind.lower())
-    return int(found[-1]) * GB if found else GPU_BYTES
+    sizes = re.findall(r"(\d+)gb", kind.lower())
+    return int(sizes[-1]) * GB if sizes else GPU_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ START_SECONDS = 60.0
 """A task's start-up: Python, torch, compiling, the first look at what is recorded [assumed]."""
 DAY_SECONDS = 86_400
 MARGIN = 1.2
-"""Runs of the same spec differ: by hyperparameters, by processor, by what else the node does."""
+"""Factor on recorded times: runs of one spec differ by hyperparameters, processor and load."""
 SAMPLED_SHARDS = 20
 PRODUCTS = 3
 """Multiply-adds of an update per parameter and sample: forward, and backward twice."""
@@ -56,7 +56,7 @@ class RunTimes:
     source: str
 
     def seconds(self, setting: Setting) -> float:
-        """Of one run, a pack's time shared among its lanes."""
+        """Time of one run, a pack's time being shared among its lanes."""
         known = self.known.get(statics_of(self.spec, setting), self.otherwise)
         return known if known is not None else self._counted(setting)
 
@@ -75,7 +75,7 @@ def statics_of(spec: ExperimentSpec, setting: Setting) -> Statics:
 
 
 def usable_seconds(cluster: ClusterSpec) -> float:
-    """Of a task's time limit, what is left for training; infinite on this machine.
+    """The part of a task's time limit that is left for training; infinite on this machine.
 
     Without a limit a task is given a day's work.
     """
@@ -115,12 +115,12 @@ def estimate_run_times(
 def _recorded(spec: ExperimentSpec, experiment: Experiment) -> dict[Statics, list[float]]:
     """Training and evaluation time of the completed runs of the newest shards."""
     shards = sorted(experiment.runs.glob(f"*{SHARD_SUFFIX}"), key=modified, reverse=True)
-    found: dict[Statics, list[float]] = {}
+    recorded: dict[Statics, list[float]] = {}
     for path in shards[:SAMPLED_SHARDS]:
         for index, seconds in _shard_seconds(path, experiment.manifest.fingerprint):
             setting = planned_setting(spec, index)
-            found.setdefault(statics_of(spec, setting), []).append(seconds)
-    return found
+            recorded.setdefault(statics_of(spec, setting), []).append(seconds)
+    return recorded
 
 
 def _shard_seconds(path: Path, fingerprint: str) -> Iterator[tuple[int, float]]:

@@ -1,4 +1,4 @@
-"""What Slurm says: the queue, the accounting, the limits. Its commands, called and read."""
+"""Slurm's commands, called and read: the queue, the accounting, the limits."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from nthrun.scheduling.plan import parse_job_name
 
 ANSWER_SECONDS = 60.0
 BRIEF_SECONDS = 10.0
-"""The same where a task's time is running out."""
+"""Time to wait for an answer where a task's time is running out."""
 QUEUE_FIELDS = "%F|%K|%T|%r|%N|%j"
-"""The name last: it may hold anything."""
+"""Fields of squeue; the name comes last, as it may hold anything."""
 OWN_SETTINGS = ("SQUEUE_", "SACCT_", "SINFO_", "SCANCEL_")
-"""Variables by which a user filters or shapes what the commands print."""
+"""Prefixes of variables by which a user filters or shapes what the commands print."""
 ELEMENTS = re.compile(r"(\d+)_\[([\d,-]+)(?:%\d+)?\]|(\d+)_(\d+)|(\d+)")
 
 Place = tuple[str, int, int]
-"""Plan name, array, element: how our jobs are told from others, whatever their ids."""
+"""Plan name, array, element: what identifies a job of ours, whatever its id."""
 TRY_LATER = "the same command can be given again when the cluster is up"
 
 

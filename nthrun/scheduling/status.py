@@ -1,4 +1,4 @@
-"""How an experiment stands: recorded, running, queued, failed, missing, and why."""
+"""The status of an experiment: what is recorded, running, queued, failed or missing, and why."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class StageStatus:
 
 
 def experiment_status(root: Path, queue: Queue | None) -> list[StageStatus]:
-    """How an experiment stands, stage by stage.
+    """The status of an experiment, stage by stage.
 
     Args:
         root: its directory.

@@ -33,7 +33,7 @@ from nthrun.specs.slurm_time import format_time
 
 LOGS = "logs"
 PAUSE_SECONDS = 1.0
-"""Between two calls of sbatch, as clusters ask for."""
+"""Time between two calls of sbatch, as clusters ask for."""
 WARNING = "USR2"
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 REFUSALS = (
@@ -51,7 +51,7 @@ REFUSALS = (
     ("Unable to contact", "the cluster is down; the same command can be given again later"),
 )
 Run = Callable[[str, int], Any]
-"""What a task is: called with the plan's path and the task's number on the node."""
+"""The function of a task: called with the plan's path and the task's number on the node."""
 
 
 @contextlib.contextmanager

@@ -40,6 +40,12 @@ class Invoke:
         assert isinstance(ended.value.code, int)
         return ended.value.code, output, errors.splitlines()
 
+    def refused(self, *arguments: str, code: int = 2) -> str:
+        """The one line of stderr that refuses a command, which prints nothing else."""
+        ended, output, errors = self(*arguments)
+        assert (ended, output, len(errors)) == (code, "", 1), errors
+        return errors[0]
+
 
 @pytest.fixture
 def invoke(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoke:
@@ -54,6 +60,12 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Comman
     (made.folder / "git").symlink_to("/usr/bin/git")
     monkeypatch.setattr(submission, "PAUSE_SECONDS", 0.0)
     yield made
+
+
+def one_run_a_task(directory: Path, runs: int) -> list[str]:
+    """Arguments that submit every run as a task of its own."""
+    lanes = ("--pack", "1", "--packsPerTask", "1")
+    return [*arguments(directory, CEDAR, runs), "--yes", *lanes]
 
 
 def replaced(given: list[str], place: int, value: str) -> list[str]:
@@ -78,9 +90,7 @@ def test_bad_positions_are_refused(
     code 2, and nothing is written."""
     write_specs(tmp_path)
     place, value, said = REFUSED[case]
-    code, output, errors = invoke(*replaced(arguments(tmp_path), place, value), "--yes")
-    assert (code, output, len(errors)) == (2, "", 1)
-    assert said in errors[0]
+    assert said in invoke.refused(*replaced(arguments(tmp_path), place, value), "--yes")
     assert not (tmp_path / "out").exists()
 
 
@@ -106,9 +116,7 @@ def test_bad_options_are_refused(
 ) -> None:
     """So is an option."""
     write_specs(tmp_path)
-    code, output, errors = invoke(*arguments(tmp_path), "--yes", *options)
-    assert (code, output, len(errors)) == (2, "", 1)
-    assert said in errors[0]
+    assert said in invoke.refused(*arguments(tmp_path), "--yes", *options)
     assert not (tmp_path / "out").exists()
 
 
@@ -123,9 +131,7 @@ def test_missing_arguments_are_named(tmp_path: Path, commands: Commands, invoke:
         (["--cancel"], "allowed: SAVE_DIR"),
         (["--status", str(tmp_path)], "no experiment here"),
     ):
-        code, _, errors = invoke(*args)
-        assert (code, len(errors)) == (2, 1)
-        assert said in errors[0]
+        assert said in invoke.refused(*args)
 
 
 def test_two_agents_of_one_directory_are_refused(
@@ -134,9 +140,7 @@ def test_two_agents_of_one_directory_are_refused(
     """Agent files that would share an experiment's directory are refused before anything runs."""
     write_specs(tmp_path)
     given = arguments(tmp_path)
-    code, _, errors = invoke(*given, given[-1], "--yes")
-    assert (code, len(errors)) == (2, 1)
-    assert "another agent file of this command" in errors[0]
+    assert "another agent file of this command" in invoke.refused(*given, given[-1], "--yes")
 
 
 def test_a_cluster_without_slurm_is_told(
@@ -145,14 +149,10 @@ def test_a_cluster_without_slurm_is_told(
     """Where Slurm is not on this machine, or down, nothing is submitted or written."""
     write_specs(tmp_path)
     given = [*arguments(tmp_path, CEDAR), "--yes"]
-    code, _, errors = invoke(*given)
-    assert (code, len(errors)) == (2, 1)
-    assert "no Slurm on this machine" in errors[0]
+    assert "no Slurm on this machine" in invoke.refused(*given)
     for name in ("sbatch", "squeue", "srun"):
         commands.answer(name, "", 1, "Unable to contact slurm controller")
-    code, _, errors = invoke(*given)
-    assert (code, len(errors)) == (2, 1)
-    assert "Unable to contact slurm controller" in errors[0]
+    assert "Unable to contact slurm controller" in invoke.refused(*given)
     assert not commands.calls("sbatch")
     assert not (tmp_path / "out").exists()
 
@@ -274,8 +274,9 @@ SLURM = {
 
 
 @pytest.fixture
-def cluster(commands: Commands) -> Commands:
-    """A cluster that takes everything and has nothing queued."""
+def cluster(tmp_path: Path, commands: Commands) -> Commands:
+    """A cluster that takes everything and has nothing queued, and specs of one setting."""
+    write_specs(tmp_path, parameters=ONE_SETTING)
     for name, text in SLURM.items():
         commands.answer(name, text)
     return commands
@@ -301,9 +302,8 @@ def test_what_is_queued_is_not_submitted_again(
     """A submission writes the plan and a snapshot of the code; while its tasks are queued the same
     command submits nothing and more runs submit only the new ones; what left the queue without a
     record is submitted again. `--cancel` ends the jobs by their ids."""
-    write_specs(tmp_path, parameters=ONE_SETTING)
     root = tmp_path / "out" / EXPERIMENT
-    given = [*arguments(tmp_path, CEDAR, 4), "--yes", "--pack", "1", "--packsPerTask", "1"]
+    given = one_run_a_task(tmp_path, 4)
     code, output, errors = invoke(*given)
     assert (code, errors) == (0, []), errors
     assert "submitted job 42: 4 tasks" in output
@@ -314,7 +314,7 @@ def test_what_is_queued_is_not_submitted_again(
     queue(cluster, root)
     assert invoke(*given)[0] == 0
     assert len(cluster.calls("sbatch")) == 1
-    more = [*arguments(tmp_path, CEDAR, 5), *given[-5:]]
+    more = one_run_a_task(tmp_path, 5)
     code, output, _ = invoke(*more)
     assert (code, len(cluster.calls("sbatch"))) == (0, 2)
     assert "submitted job 42: 1 task\n" in output
@@ -372,7 +372,6 @@ def test_refusals_of_slurm_are_told(
 ) -> None:
     """What sbatch refuses is told in one line with the option to change, and leaves neither plan
     nor logs, so that the same command can be given again."""
-    write_specs(tmp_path, parameters=ONE_SETTING)
     cluster.answer("sbatch", "", 1, said)
     code, _, errors = invoke(*arguments(tmp_path, CEDAR), "--yes")
     assert (code, len(errors)) == (2, 1), errors
@@ -386,8 +385,7 @@ def test_refusals_of_slurm_are_told(
 def test_limits_are_kept(tmp_path: Path, cluster: Commands, invoke: Invoke) -> None:
     """Arrays are no larger than the limit, no more is submitted than may be queued, and the rest
     is named; with nothing free nothing is submitted."""
-    write_specs(tmp_path, parameters=ONE_SETTING)
-    given = [*arguments(tmp_path, CEDAR, 9), "--yes", "--pack", "1", "--packsPerTask", "1"]
+    given = one_run_a_task(tmp_path, 9)
     limits = ("--arrayLimit", "2", "--submitLimit")
     code, output, _ = invoke(*given, *limits, "5")
     assert code == 0
@@ -402,7 +400,6 @@ def test_limits_are_kept(tmp_path: Path, cluster: Commands, invoke: Invoke) -> N
 def test_a_refusal_in_the_middle(tmp_path: Path, cluster: Commands, invoke: Invoke) -> None:
     """When Slurm refuses a later array, what was submitted before stays planned and is not
     submitted again."""
-    write_specs(tmp_path, parameters=ONE_SETTING)
     script = cluster.folder / "sbatch"
     script.write_text(
         "#!/bin/sh\nPATH=/bin:/usr/bin\n"
@@ -410,7 +407,7 @@ def test_a_refusal_in_the_middle(tmp_path: Path, cluster: Commands, invoke: Invo
         f"[ $(wc -l < {cluster.folder}/number) -lt 2 ] && echo Submitted batch job 42 && exit\n"
         "echo 'sbatch: error: QOSMaxSubmitJobPerUserLimit' >&2\nexit 1\n"
     )
-    given = [*arguments(tmp_path, CEDAR, 4), "--yes", "--pack", "1", "--packsPerTask", "1"]
+    given = one_run_a_task(tmp_path, 4)
     code, output, errors = invoke(*given, "--arrayLimit", "3")
     assert (code, len(errors)) == (2, 1)
     assert "submitted job 42: 3 tasks" in output
@@ -430,7 +427,6 @@ def test_own_settings_of_sbatch_do_not_count(
 ) -> None:
     """Variables by which a user sets options of sbatch, which would count before the script's, do
     not reach it and are there again afterwards; others do reach it."""
-    write_specs(tmp_path, parameters=ONE_SETTING)
     own = {"SBATCH_TIMELIMIT": "1", "SBATCH_ARRAY_INX": "0-9", "SBATCH_ACCOUNT": "def-mine"}
     for name, value in (own | {"SLURM_CONF": "/etc/slurm.conf"}).items():
         monkeypatch.setenv(name, value)
@@ -464,12 +460,9 @@ def test_an_account_that_is_not_named(
 def test_logs_that_cannot_be_made(tmp_path: Path, cluster: Commands, invoke: Invoke) -> None:
     """Where the folder of the logs cannot be made nothing is submitted and no plan stays, so that
     the same command can be given again."""
-    write_specs(tmp_path, parameters=ONE_SETTING)
     (tmp_path / "file").touch()
     given = [*arguments(tmp_path, CEDAR), "--yes", "--output", str(tmp_path / "file" / "logs")]
-    code, _, errors = invoke(*given)
-    assert (code, len(errors)) == (1, 1), errors
-    assert f"cannot write {tmp_path}/file/logs" in errors[0]
+    assert f"cannot write {tmp_path}/file/logs" in invoke.refused(*given, code=1)
     assert not cluster.calls("sbatch")
     assert not plan_paths(tmp_path / "out" / EXPERIMENT)
     (tmp_path / "file").unlink()
@@ -480,9 +473,8 @@ def test_logs_that_cannot_be_made(tmp_path: Path, cluster: Commands, invoke: Inv
 def test_status_and_cancel_of_what_waits(tmp_path: Path, cluster: Commands, invoke: Invoke) -> None:
     """`--status` tells why tasks wait. With Slurm down it says that what became of them is not
     known, and `--cancel` is an error that ends nothing."""
-    write_specs(tmp_path, parameters=ONE_SETTING)
     out = str(tmp_path / "out")
-    given = [*arguments(tmp_path, CEDAR, 3), "--yes", "--pack", "1", "--packsPerTask", "1"]
+    given = one_run_a_task(tmp_path, 3)
     assert invoke(*given)[0] == 0
     queue(cluster, tmp_path / "out" / EXPERIMENT)
     code, output, errors = invoke("--status", out)
@@ -493,9 +485,7 @@ def test_status_and_cancel_of_what_waits(tmp_path: Path, cluster: Commands, invo
     code, output, errors = invoke("--status", out)
     assert (code, len(errors)) == (0, 1)
     assert "index 0-2: submitted, and what became of it is not known" in output
-    code, output, errors = invoke("--cancel", out, "--yes")
-    assert (code, output, len(errors)) == (2, "", 1)
-    assert "Unable to contact slurm controller" in errors[0]
+    assert "Unable to contact slurm controller" in invoke.refused("--cancel", out, "--yes")
     assert not cluster.calls("scancel")
 
 
@@ -512,7 +502,7 @@ def test_more_settings_submit_only_what_is_missing(
     spec = tmp_path / "agent.json"
     spec.write_text(json.dumps(json.loads(spec.read_text()) | {"search": SEARCH}))
     root = tmp_path / "out" / EXPERIMENT
-    fields = ["--set", "environment.gamma=0.5", "--yes", "--pack", "1", "--packsPerTask", "1"]
+    gamma = ("--set", "environment.gamma=0.5")
     submitted: list[int] = []
     for runs, selected, new in (
         (2, ["--settings", "0-2"], [0, 1, 2, 1000, 1001, 1002]),
@@ -520,7 +510,7 @@ def test_more_settings_submit_only_what_is_missing(
         (1, ["--settings", "0-9", "--where", "critic_lr > 0"], [4, 5, 6, 7, 8, 9]),
         (3, ["--settings", "1"], [2001]),
     ):
-        code, _, errors = invoke(*arguments(tmp_path, CEDAR, runs), *fields, *selected)
+        code, _, errors = invoke(*one_run_a_task(tmp_path, runs), *gamma, *selected)
         assert (code, errors) == (0, []), errors
         plans = [read_plan(path) for path in plan_paths(root)]
         indices = sorted(i for plan in plans for task in plan.tasks for i in task.indices)
@@ -543,6 +533,4 @@ def test_a_selection_that_is_refused(tmp_path: Path, commands: Commands, invoke:
         (["--where", "alpha > 9"], "--where alpha > 9: no setting has that"),
         (["--set", "environment.gama=1"], "--set environment.gama=1: gama: unknown key"),
     ):
-        code, output, errors = invoke(*arguments(tmp_path), "--dry-run", *options)
-        assert (code, output, len(errors)) == (2, "", 1)
-        assert said in errors[0]
+        assert said in invoke.refused(*arguments(tmp_path), "--dry-run", *options)

@@ -293,10 +293,10 @@ def test_a_superseded_attempt_writes_nothing(
 
 FULL = """
 import errno, os, pathlib
-from nthrun.commands import attempt
+from nthrun.commands import task_runner
 from nthrun.commands.entry import execute
 from nthrun.commands.schedule import schedule
-attempt.STORAGE_SECONDS = 0.2
+task_runner.STORAGE_SECONDS = 0.2
 real = os.fsync
 def full(descriptor):
     path = pathlib.Path(os.readlink(f"/proc/self/fd/{descriptor}"))

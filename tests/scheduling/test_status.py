@@ -7,26 +7,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import make_run
 from plans import (
+    LOCAL,
     NAME,
     Commands,
     lease_task,
-    make_cluster,
-    make_plan,
     only_commands,
     own_experiment,
+    queue_of,
+    record,
     write_attempt,
+    written_plan,
 )
 
-from nthrun.records.experiment import Experiment
 from nthrun.scheduling.failures import NEVER_SEEN, NOT_BEGUN, NOT_KNOWN, age
 from nthrun.scheduling.lease import FAILED, REQUEUED, SILENT_SECONDS, STOPPED
-from nthrun.scheduling.plan import Plan, write_plan
 from nthrun.scheduling.slurm import Job, Queue
 from nthrun.scheduling.status import StageStatus, experiment_status
 
-LOCAL = make_cluster(scheduler="local")
 EMPTY = Queue({}, 0)
 
 
@@ -36,12 +34,6 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
     return only_commands(tmp_path, monkeypatch)
 
 
-def record(experiment: Experiment, *indices: int, **changes: object) -> None:
-    """Record runs."""
-    stage = int(changes.get("stage", 0))  # type: ignore[call-overload]
-    experiment.write(stage, [make_run(i, i % 6, i // 6, **changes) for i in indices])
-
-
 def numbers(status: StageStatus) -> dict[str, int]:
     """The counts of a stage that are not zero."""
     names = ("expected", "recorded", "diverged", "running", "queued", "failed", "missing")
@@ -49,15 +41,10 @@ def numbers(status: StageStatus) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def one(root: Path, queue: Queue | None = EMPTY) -> StageStatus:
+def status_of(root: Path, queue: Queue | None = EMPTY) -> StageStatus:
     """The status of the only stage."""
     (status,) = experiment_status(root, queue)
     return status
-
-
-def running(plan: Plan, *tasks: int, state: str = "RUNNING") -> Queue:
-    """A queue with some tasks of a plan of one array."""
-    return Queue({(NAME, 0, n): Job(f"9_{n}", state, "", "n1") for n in tasks}, len(tasks))
 
 
 def test_every_run_is_counted_once(tmp_path: Path) -> None:
@@ -69,10 +56,9 @@ def test_every_run_is_counted_once(tmp_path: Path) -> None:
     record(experiment, 2, status="diverged")
     record(experiment, 3, status="pruned")
     record(experiment, 4, status="failed", reason="x")
-    plan = make_plan(root, [[[0, 5]], [[6, 7]], [[8]]], num_runs=2)
-    write_plan(plan)
-    queue = Queue(running(plan, 0).ours | running(plan, 1, state="PENDING").ours, 2)
-    status = one(root, queue)
+    written_plan(root, [[[0, 5]], [[6, 7]], [[8]]], num_runs=2)
+    queue = Queue(queue_of(0, state="RUNNING").ours | queue_of(1).ours, 2)
+    status = status_of(root, queue)
     assert numbers(status) == {
         "expected": 12,
         "recorded": 4,
@@ -91,7 +77,7 @@ def test_stages_stand_apart(tmp_path: Path) -> None:
     experiment = own_experiment(root)
     record(experiment, 0, 1)
     record(experiment, 0, stage=2)
-    write_plan(make_plan(root, [[[0]]], stage=1))
+    written_plan(root, [[[0]]], stage=1)
     found = {status.stage: numbers(status) for status in experiment_status(root, EMPTY)}
     assert found == {
         0: {"expected": 2, "recorded": 2},
@@ -102,9 +88,8 @@ def test_stages_stand_apart(tmp_path: Path) -> None:
 
 def test_before_the_first_task_has_begun(tmp_path: Path) -> None:
     """A plan without a manifest has a status."""
-    plan = make_plan(tmp_path / "e", [[[0, 1]], [[2]]])
-    write_plan(plan)
-    status = one(plan.root, running(plan, 0, 1, state="PENDING"))
+    plan = written_plan(tmp_path / "e", [[[0, 1]], [[2]]])
+    status = status_of(plan.root, queue_of(0, 1))
     assert numbers(status) == {"expected": 6, "queued": 3, "missing": 3}
 
 
@@ -114,37 +99,35 @@ def test_failed_runs_are_told_by_reason(tmp_path: Path) -> None:
     experiment = own_experiment(root)
     record(experiment, 0, 2, status="failed", reason="ZeroDivisionError: a")
     record(experiment, 1, status="failed", reason="OverflowError: b")
-    found = {t.indices: t.reason for t in one(root).failures}
+    found = {t.indices: t.reason for t in status_of(root).failures}
     assert found == {
         (0, 2): "the run failed: ZeroDivisionError: a",
         (1,): "the run failed: OverflowError: b",
     }
     record(experiment, 1)
-    assert [failure.indices for failure in one(root).failures] == [(0, 2)]
+    assert [failure.indices for failure in status_of(root).failures] == [(0, 2)]
 
 
 def test_the_newest_plan_tells_what_became(tmp_path: Path) -> None:
     """Of several plans for one index the newest says why it is missing; an older one is asked only
     for what it alone planned."""
     root = tmp_path / "e"
-    old = make_plan(root, [[[0, 1]]], LOCAL, name="20260101-000000-000000")
-    new = make_plan(root, [[[1]]], LOCAL)
+    old = written_plan(root, [[[0, 1]]], LOCAL, name="20260101-000000-000000")
+    new = written_plan(root, [[[1]]], LOCAL)
     for plan, reason in ((old, "old reason"), (new, "new reason")):
-        write_plan(plan)
         lease_task(plan, 0).end(FAILED, reason)
-    found = {failure.indices: failure.reason for failure in one(root).failures}
+    found = {failure.indices: failure.reason for failure in status_of(root).failures}
     assert found == {(0,): "old reason", (1,): "new reason"}
 
 
 def test_a_dead_process_is_gone(tmp_path: Path) -> None:
     """A task without Slurm whose process died without a word is missing, and that is said, with
     its last sign of life; one never begun is merely that, and no business of Slurm's."""
-    plan = make_plan(tmp_path / "e", [[[0]], [[1]]], LOCAL)
-    write_plan(plan)
+    plan = written_plan(tmp_path / "e", [[[0]], [[1]]], LOCAL)
     attempt = lease_task(plan, 0).attempt
-    assert numbers(one(plan.root, None)) == {"expected": 6, "running": 1, "missing": 5}
+    assert numbers(status_of(plan.root, None)) == {"expected": 6, "running": 1, "missing": 5}
     write_attempt(plan, 0, replace(attempt, birth="other:1", seen=time.time() - 7200))
-    status = one(plan.root, None)
+    status = status_of(plan.root, None)
     assert numbers(status) == {"expected": 6, "missing": 6}
     gone, waiting = status.failures
     assert gone.reason == f"the process is gone, last seen 2 h ago on {attempt.host}"
@@ -154,8 +137,7 @@ def test_a_dead_process_is_gone(tmp_path: Path) -> None:
 def test_accounting_explains(tmp_path: Path, commands: Commands) -> None:
     """Slurm's word on how a task ended is told beside the task's own, and alone where it never
     began; accounting is asked from the day before, for the plan is named in UTC."""
-    plan = make_plan(tmp_path / "e", [[[0]], [[1]], [[2]], [[3]]])
-    write_plan(plan)
+    plan = written_plan(tmp_path / "e", [[[0]], [[1]], [[2]], [[3]]])
     lease = lease_task(plan, 0, job="9_0")
     lease_task(plan, 1, job="9_1").end(STOPPED, "ended by SIGTERM")
     job = plan.job_name(0)
@@ -164,7 +146,7 @@ def test_accounting_explains(tmp_path: Path, commands: Commands) -> None:
         f"9_0|{job}|NODE_FAIL|0:0|n1\n9_1|{job}|PREEMPTED|0:15|n2\n"
         f"9_[2]|{job}|CANCELLED by 0|0:0|\n",
     )
-    reasons = {failure.indices[0]: failure.reason for failure in one(plan.root).failures}
+    reasons = {failure.indices[0]: failure.reason for failure in status_of(plan.root).failures}
     host = lease.attempt.host
     silent = f"the process is gone, last seen 0 s ago on {host}"
     assert reasons == {
@@ -181,41 +163,40 @@ def test_accounting_explains(tmp_path: Path, commands: Commands) -> None:
 def test_without_accounting_the_task_explains(tmp_path: Path, commands: Commands) -> None:
     """Where sacct fails, what the task said is told."""
     commands.answer("sacct", "", 1, "Slurm accounting storage is disabled")
-    plan = make_plan(tmp_path / "e", [[[0]], [[1]]])
-    write_plan(plan)
+    plan = written_plan(tmp_path / "e", [[[0]], [[1]]])
     lease_task(plan, 0, job="9_0").end(STOPPED, "more --time is needed")
-    assert [t.reason for t in one(plan.root).failures] == ["more --time is needed", NEVER_SEEN]
+    assert [t.reason for t in status_of(plan.root).failures] == [
+        "more --time is needed",
+        NEVER_SEEN,
+    ]
 
 
 def test_nothing_is_asked_where_nothing_is_wrong(tmp_path: Path, commands: Commands) -> None:
     """Accounting is asked only about what is missing."""
     commands.answer("sacct", "")
-    plan = make_plan(tmp_path / "e", [[[0]]])
-    write_plan(plan)
-    one(plan.root, running(plan, 0))
+    plan = written_plan(tmp_path / "e", [[[0]]])
+    status_of(plan.root, queue_of(0, state="RUNNING"))
     assert not commands.calls("sacct")
 
 
 def test_the_log_of_a_failure_is_shown(tmp_path: Path) -> None:
     """The last lines of what the task printed, however long and whatever bytes they are; a log
     that is gone is none."""
-    plan = make_plan(tmp_path / "e", [[[0]]], LOCAL)
-    write_plan(plan)
+    plan = written_plan(tmp_path / "e", [[[0]]], LOCAL)
     log = tmp_path / "a.log"
     lease_task(plan, 0, log=str(log)).end(FAILED, "x")
-    assert [failure.log for failure in one(plan.root).failures] == [""]
+    assert [failure.log for failure in status_of(plan.root).failures] == [""]
     log.write_bytes(b"\xff\n" + b"".join(b"line %d\n" % n for n in range(5000)) + b"\xe9nd\n\n")
-    (failure,) = one(plan.root).failures
+    (failure,) = status_of(plan.root).failures
     assert failure.log.splitlines() == [*(f"line {n}" for n in range(4996, 5000)), "\ufffdnd"]
 
 
 def test_the_time_left(tmp_path: Path) -> None:
     """What is left of all tasks, queued ones included, at the pace of those that run; without
     news of any it is unknown."""
-    plan = make_plan(tmp_path / "e", [[[0, 1]], [[2, 3]], [[4]]])
-    write_plan(plan)
-    queue = Queue(running(plan, 0, 1).ours | running(plan, 2, state="PENDING").ours, 3)
-    assert one(plan.root, queue).seconds_left is None
+    plan = written_plan(tmp_path / "e", [[[0, 1]], [[2, 3]], [[4]]])
+    queue = Queue(queue_of(0, 1, state="RUNNING").ours | queue_of(2).ours, 3)
+    assert status_of(plan.root, queue).seconds_left is None
     for number, steps in ((0, 100), (1, 50)):
         attempt = lease_task(plan, number, job=f"9_{number}").attempt
         write_attempt(
@@ -229,15 +210,14 @@ def test_the_time_left(tmp_path: Path) -> None:
             ),
         )
     # 15 run-steps a second; 300, 350 and, of the one queued run, 300 are left
-    assert one(plan.root, queue).seconds_left == pytest.approx((300 + 350 + 300) / 15)
+    assert status_of(plan.root, queue).seconds_left == pytest.approx((300 + 350 + 300) / 15)
 
 
 def test_a_requeued_task_is_queued(tmp_path: Path) -> None:
     """A task that ended to be queued again waits, and is no failure."""
-    plan = make_plan(tmp_path / "e", [[[0]]])
-    write_plan(plan)
+    plan = written_plan(tmp_path / "e", [[[0]]])
     lease_task(plan, 0, job="9_0").end(REQUEUED, "time is up")
-    status = one(plan.root, running(plan, 0, state="PENDING"))
+    status = status_of(plan.root, queue_of(0))
     assert (status.num_queued, status.num_missing) == (1, 5)
     assert [failure.indices for failure in status.failures] == []
 
@@ -254,30 +234,28 @@ def test_without_slurm_nothing_is_known(tmp_path: Path, commands: Commands) -> N
     """While Slurm does not answer, a task with a fresh sign of life runs; of the others it is said
     that what became of them is not known, without asking accounting; local ones are known."""
     commands.answer("sacct", "")
-    plan = make_plan(tmp_path / "e", [[[0]], [[1]], [[2, 3]]])
-    write_plan(plan)
-    write_plan(make_plan(tmp_path / "e", [[[4]]], LOCAL, name="20260101-000000-000000"))
+    plan = written_plan(tmp_path / "e", [[[0]], [[1]], [[2, 3]]])
+    written_plan(tmp_path / "e", [[[4]]], LOCAL, name="20260101-000000-000000")
     alive = replace(lease_task(plan, 0, job="9_0").attempt, host="elsewhere", seen=time.time())
     write_attempt(plan, 0, alive)
     write_attempt(plan, 1, replace(alive, seen=alive.seen - 2 * SILENT_SECONDS, job="9_1"))
-    status = one(plan.root, None)
+    status = status_of(plan.root, None)
     assert numbers(status) == {"expected": 6, "running": 1, "missing": 5}
     assert {failure.indices: failure.reason for failure in status.failures} == {
         (1, 2, 3): NOT_KNOWN,
         (4,): NOT_BEGUN,
     }
     assert not commands.calls("sacct")
-    assert numbers(one(plan.root, EMPTY)) == {"expected": 6, "missing": 6}
+    assert numbers(status_of(plan.root, EMPTY)) == {"expected": 6, "missing": 6}
 
 
 def test_why_tasks_wait(tmp_path: Path) -> None:
     """Waiting tasks are counted by Slurm's reason, running ones have none."""
-    plan = make_plan(tmp_path / "e", [[[n]] for n in range(5)])
-    write_plan(plan)
+    plan = written_plan(tmp_path / "e", [[[n]] for n in range(5)])
     states = [("PENDING", "Priority"), ("PENDING", "Priority"), ("REQUEUED", "BeginTime")]
     states += [("RUNNING", "None"), ("COMPLETING", "None")]
     jobs = {(NAME, 0, n): Job(f"9_{n}", *told, "") for n, told in enumerate(states)}
-    status = one(plan.root, Queue(jobs, len(jobs)))
+    status = status_of(plan.root, Queue(jobs, len(jobs)))
     assert status.reasons == {"Priority": 2, "BeginTime": 1}
     assert numbers(status) == {"expected": 6, "running": 2, "queued": 3, "missing": 1}
 
@@ -287,11 +265,10 @@ def test_failed_runs_that_are_tried_again(tmp_path: Path) -> None:
     otherwise; nobody is told of their failure meanwhile."""
     root = tmp_path / "e"
     record(own_experiment(root), *range(3), status="failed", reason="x")
-    plan = make_plan(root, [[[0]], [[1]]], retry_failed=True)
-    write_plan(plan)
-    queue = Queue(running(plan, 0).ours | running(plan, 1, state="PENDING").ours, 2)
-    status = one(root, queue)
+    written_plan(root, [[[0]], [[1]]], retry_failed=True)
+    queue = Queue(queue_of(0, state="RUNNING").ours | queue_of(1).ours, 2)
+    status = status_of(root, queue)
     assert numbers(status) == {"expected": 6, "running": 1, "queued": 1, "failed": 1, "missing": 3}
     assert (2,) in [failure.indices for failure in status.failures]
     assert not {0, 1} & {i for failure in status.failures for i in failure.indices}
-    assert numbers(one(root)) == {"expected": 6, "failed": 3, "missing": 3}
+    assert numbers(status_of(root)) == {"expected": 6, "failed": 3, "missing": 3}

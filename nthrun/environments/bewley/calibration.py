@@ -35,7 +35,7 @@ def fault(key: str, value: object, allowed: str, hint: str = "") -> Fault:
 
 def reject(checks: Iterable[tuple[bool, Fault]]) -> None:
     """Raise one `SpecError` with the faults of all checks that do not hold, if there are any."""
-    faults = [found for holds, found in checks if not holds]
+    faults = [broken for holds, broken in checks if not holds]
     if faults:
         raise SpecError(faults)
 
@@ -68,11 +68,11 @@ class TaxSchedule:
         )
 
     def kept(self, base: Array) -> Array:
-        """D(x), for any x where ξ = 0, else for x >= 0; shaped like the base."""
+        """D(x), and nothing of a negative base where ξ > 0; shaped like the base."""
         if self.elasticity == 0:
             return (1 - self.rate) * base
         exponent = 1 - self.elasticity
-        return np.asarray((1 - self.rate) / exponent * base**exponent)
+        return np.asarray((1 - self.rate) / exponent * np.maximum(base, 0.0) ** exponent)
 
     def kept_at_margin(self, base: Array) -> Array:
         """D'(x) = (1 - τ) x^(-ξ); shaped like the base."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nthrun.environments.bewley.ability import AbilityChain
-from nthrun.environments.bewley.calibration import Array, Calibration, TaxSchedule, complete_markets
+from nthrun.environments.bewley.calibration import Array, Calibration, complete_markets
 from nthrun.environments.bewley.declaration import MOST_LABOUR, MOST_SAVED
 from nthrun.environments.bewley.distribution import Grids
 from nthrun.environments.bewley.equilibrium import solve_with
@@ -22,6 +22,7 @@ from nthrun.environments.bewley.household_numpy import (
     Choices,
     DecisionRules,
     Household,
+    resources,
     solve_household,
     steady_rules,
 )
@@ -51,7 +52,7 @@ class Choice:
 
 
 Rule = Callable[[Array, States], Choice]
-"""From wealth and the number of an ability state, `(number,)` each, to what is done."""
+"""Wealth and the number of an ability state, `(number,)` each -> what the household does."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,10 +135,8 @@ class Situation:
         return np.asarray(cost + worth - gain)
 
     def _resources(self, labour: Array, wealth: Array, states: States) -> Array:
-        taxes = self.calibration.taxes
         income = self.w * self.chain.values[states] * labour + self.r * wealth
-        held = _kept(taxes.income, income) + _kept(taxes.wealth, wealth) + self.rebate
-        return np.maximum(held, 0.0)
+        return np.maximum(resources(self.calibration.taxes, income, wealth, self.rebate), 0.0)
 
 
 def require_within(situation: Situation, varied: str, low: float, high: float) -> None:
@@ -168,14 +167,9 @@ def cut(rule: Rule, situation: Situation, varied: str, values: Array) -> Choice:
         return rule(values, np.full(values.shape, situation.state))
     order = situation.kin[np.argsort(situation.chain.values[situation.kin])]
     known = rule(np.full(order.shape, situation.wealth), order)
-    places, nodes = np.log(values), np.log(situation.chain.values[order])
-    parts = (known.consumption, known.labour, known.savings, known.share)
-    return Choice(*(np.interp(places, nodes, part) for part in parts))
-
-
-def _kept(schedule: TaxSchedule, base: Array) -> Array:
-    """D(x), and nothing of a negative base where the tax is progressive."""
-    return schedule.kept(base if schedule.elasticity == 0 else np.maximum(base, 0.0))
+    positions, nodes = np.log(values), np.log(situation.chain.values[order])
+    tables = (known.consumption, known.labour, known.savings, known.share)
+    return Choice(*(np.interp(positions, nodes, table) for table in tables))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -216,8 +210,14 @@ def stationary(calibration: Calibration, chain: AbilityChain) -> Stationary:
         shared = complete_markets(calibration)
         rules = steady_rules(calibration, Grids().masses())
         return Stationary(shared.r, shared.w, 0.0, shared.labour, rules)
-    found = solve_with(calibration, chain, Grids())
-    return Stationary(found.r, found.w, found.rebate, found.aggregates.labour, found.rules)
+    equilibrium = solve_with(calibration, chain, Grids())
+    return Stationary(
+        equilibrium.r,
+        equilibrium.w,
+        equilibrium.rebate,
+        equilibrium.aggregates.labour,
+        equilibrium.rules,
+    )
 
 
 def rule_at_prices(situation: Situation) -> Rule | None:

@@ -23,7 +23,7 @@ from nthrun.specs.field import Field, Value, shown
 from nthrun.specs.interface import Interface
 
 CALIBRATION = "calibration."
-"""What every key of a coefficient begins with."""
+"""Prefix of the key of every coefficient."""
 LOWEST_LABOUR, HIGHEST_LABOUR = Calibration().labour_bounds
 MOST_SAVED = 0.999
 """The highest share of its resources that a household saves."""
@@ -181,7 +181,7 @@ COEFFICIENTS = (
         Field("rebated", "bool", Taxes().rebated, "whether taxes go back in equal parts"),
     ),
 )
-"""All of them, in the order documentation lists them."""
+"""All coefficients, in the order documentation lists them."""
 FIELDS = tuple(replace(c.field, name=CALIBRATION + c.field.name) for c in COEFFICIENTS)
 
 
@@ -197,7 +197,7 @@ def calibration_of(values: Mapping[str, Value]) -> Calibration:
         try:
             parts[part] = _part(part, values)
         except SpecError as error:
-            faults += [_renamed(found, part) for found in error.faults]
+            faults += [_renamed(fault, part) for fault in error.faults]
     if faults:
         raise SpecError(faults)
     return Calibration(
@@ -219,10 +219,10 @@ def _part(part: str, values: Mapping[str, Value]) -> Any:
     return PARTS[part](**given)
 
 
-def _renamed(found: Fault, part: str) -> Fault:
+def _renamed(fault: Fault, part: str) -> Fault:
     """A fault of a part under the key that the spec has for it."""
     names = {c.symbol: c.field.name for c in COEFFICIENTS if c.part == part}
-    return replace(found, file="", key=CALIBRATION + names[found.key])
+    return replace(fault, file="", key=CALIBRATION + names[fault.key])
 
 
 def ability_states_of(values: Mapping[str, Value]) -> int:

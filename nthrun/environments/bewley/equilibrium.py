@@ -36,8 +36,8 @@ MAX_REBATES = 40
 
 
 Decide = Callable[[Household, Grids, Array | None], tuple[DecisionRules, Array]]
-"""From a household's circumstances, and what the result's second part was at similar ones, to its
-decision rules on the grid of masses and something to begin from next time."""
+"""A household's circumstances, and what to begin from -> its decision rules on the grid of masses,
+and what to begin from in similar circumstances."""
 TOLERANCE = 1e-8
 MAX_STEPS = 30
 MAX_TRIALS = 15
@@ -46,10 +46,10 @@ AGGREGATE_MEASURES = (
     *("gini_wealth", "gini_consumption", "share_without_wealth"),
     *("share_at_lowest_labour", "share_at_highest_labour"),
 )
-"""Those of `Aggregates`."""
+"""Fields of `Aggregates` that records have."""
 MEASURES = ("r", "w", *AGGREGATE_MEASURES)
 NO_MEASURES = dict.fromkeys(MEASURES, math.nan)
-"""Of no equilibrium."""
+"""The measures where no equilibrium was found."""
 
 
 def exactly(household: Household, grids: Grids, guess: Array | None) -> tuple[DecisionRules, Array]:
@@ -192,17 +192,19 @@ def solve_with(
 ) -> Equilibrium:
     """Find the equilibrium with any chain of ability and any rules; raises as `solve` does."""
     economy = Economy(calibration, chain, grids, decide)
-    found = _cleared(economy, *_bracket(economy))
-    sums = aggregates(found.household, found.rules, found.mass)
+    supply = _cleared(economy, *_bracket(economy))
+    sums = aggregates(supply.household, supply.rules, supply.mass)
     if sums.share_at_top > grids.max_share_at_top:
         raise NoSolutionError(
-            f"the grid cuts wealth off at r = {found.household.r:.6g}: {sums.share_at_top:.2g} of "
+            f"the grid cuts wealth off at r = {supply.household.r:.6g}: {sums.share_at_top:.2g} of "
             f"households are at its top {grids.top:g}, allowed is {grids.max_share_at_top:g}",
             "raise the top of the grid",
         )
-    home = found.household
-    left = -math.expm1(found.excess)
-    return Equilibrium(home.r, home.w, home.rebate, left, chain, found.rules, found.mass, sums)
+    home = supply.household
+    excess_demand = -math.expm1(supply.excess)
+    return Equilibrium(
+        home.r, home.w, home.rebate, excess_demand, chain, supply.rules, supply.mass, sums
+    )
 
 
 def _bracket(economy: Economy) -> tuple[Supply, Supply]:
@@ -233,21 +235,21 @@ def _cleared(economy: Economy, low: Supply, high: Supply) -> Supply:
     for computing the root of an equation, BIT 11.
     """
     below, above, moved = low.excess, high.excess, 0
-    found = low
+    supply = low
     for _ in range(MAX_STEPS):
         share = below / (below - above)
         r = (1 - share) * low.household.r + share * high.household.r
-        found = economy.supply(r, low if share < 0.5 else high)
-        excess = found.excess
+        supply = economy.supply(r, low if share < 0.5 else high)
+        excess = supply.excess
         if abs(excess) <= TOLERANCE:
-            return found
+            return supply
         if excess < 0:
             above *= 0.5 if moved < 0 else 1.0
-            low, below, moved = found, excess, -1
+            low, below, moved = supply, excess, -1
         else:
             below *= 0.5 if moved > 0 else 1.0
-            high, above, moved = found, excess, 1
-    raise _not_cleared(found, f"{MAX_STEPS} steps of false position")
+            high, above, moved = supply, excess, 1
+    raise _not_cleared(supply, f"{MAX_STEPS} steps of false position")
 
 
 def _not_cleared(last: Supply, tried: str) -> NoSolutionError:
@@ -258,10 +260,14 @@ def _not_cleared(last: Supply, tried: str) -> NoSolutionError:
     )
 
 
-def equilibrium_measures(found: Equilibrium) -> dict[str, float]:
+def equilibrium_measures(equilibrium: Equilibrium) -> dict[str, float]:
     """`MEASURES` of an equilibrium."""
-    sums = asdict(found.aggregates)
-    return {"r": found.r, "w": found.w, **{name: float(sums[name]) for name in AGGREGATE_MEASURES}}
+    sums = asdict(equilibrium.aggregates)
+    return {
+        "r": equilibrium.r,
+        "w": equilibrium.w,
+        **{name: float(sums[name]) for name in AGGREGATE_MEASURES},
+    }
 
 
 def complete_markets_measures(calibration: Calibration) -> dict[str, float]:
@@ -270,21 +276,21 @@ def complete_markets_measures(calibration: Calibration) -> dict[str, float]:
     Raises:
         SpecError: where there are taxes.
     """
-    found = complete_markets(calibration)
+    markets = complete_markets(calibration)
     lowest, highest = calibration.labour_bounds
-    consumption = found.consumption_per_labour * found.labour
+    consumption = markets.consumption_per_labour * markets.labour
     return {
-        "r": found.r,
-        "w": found.w,
-        "capital": found.capital,
-        "labour": found.labour,
-        "mean_hours": found.labour,
+        "r": markets.r,
+        "w": markets.w,
+        "capital": markets.capital,
+        "labour": markets.labour,
+        "mean_hours": markets.labour,
         "consumption": consumption,
-        "output": output(calibration.technology, found.capital, found.labour),
-        "saving_ratio": found.capital / (found.capital + consumption),
+        "output": output(calibration.technology, markets.capital, markets.labour),
+        "saving_ratio": markets.capital / (markets.capital + consumption),
         "gini_wealth": 0.0,
         "gini_consumption": 0.0,
         "share_without_wealth": 0.0,
-        "share_at_lowest_labour": float(found.labour <= lowest),
-        "share_at_highest_labour": float(found.labour >= highest),
+        "share_at_lowest_labour": float(markets.labour <= lowest),
+        "share_at_highest_labour": float(markets.labour >= highest),
     }

@@ -25,6 +25,7 @@ from nthrun.environments.bewley.ability import AbilityChain
 from nthrun.environments.bewley.calibration import (
     Array,
     Calibration,
+    Taxes,
     complete_markets,
     fault,
     reject,
@@ -77,9 +78,7 @@ class Household:
 
     def resources(self, labour: Array, assets: Array) -> Array:
         """D_y(y) + D_a(a) + rebate: what can be spent and saved."""
-        taxes = self.calibration.taxes
-        income = self.income(labour, assets)
-        return taxes.income.kept(income) + taxes.wealth.kept(assets) + self.rebate
+        return resources(self.calibration.taxes, self.income(labour, assets), assets, self.rebate)
 
     def savings(self, consumption: Array, labour: Array, assets: Array) -> Array:
         """The a' that the budget leaves, which may be below 0."""
@@ -182,19 +181,24 @@ class Household:
         return np.clip(labour, *self.calibration.labour_bounds)
 
 
+def resources(taxes: Taxes, income: Array, assets: Array, rebate: float) -> Array:
+    """D_y(y) + D_a(a) + rebate: what can be spent and saved out of income y and wealth a."""
+    return taxes.income.kept(income) + taxes.wealth.kept(assets) + rebate
+
+
 def newton(step: Callable[[Array], Array], start: Array) -> Array:
     """Add Newton steps to each number until none changes it by more than 1e-13 of itself, or of 1.
 
     Raises:
         NoSolutionError: where 60 steps are not enough.
     """
-    found = start
+    root = start
     for _ in range(MAX_NEWTON_STEPS):
-        change = step(found)
-        found = found + change
-        largest = float(np.max(np.abs(change) / np.maximum(np.abs(found), 1.0)))
+        change = step(root)
+        root = root + change
+        largest = float(np.max(np.abs(change) / np.maximum(np.abs(root), 1.0)))
         if largest <= NEWTON_TOLERANCE:
-            return found
+            return root
     raise NoSolutionError(
         f"the choice within a period still changes by {largest:.2g} after {MAX_NEWTON_STEPS} "
         f"Newton steps, allowed is {NEWTON_TOLERANCE}",

@@ -22,9 +22,9 @@ LEAST_INPUT = 0.01
 LEAST_CONSUMPTION = 1e-6
 """Utility is that of at least this much, so that it is finite where a household has nothing."""
 TINY = 1e-30
-"""In place of 0 under a logarithm, whose gradient there is no number."""
+"""Smallest number taken under a logarithm, whose gradient at 0 is no number."""
 NEVER = 2.0
-"""More than any probability."""
+"""A number above every probability, where a row of cumulated ones has no more states."""
 
 
 class Prices(NamedTuple):
@@ -152,11 +152,11 @@ class AbilityDraws:
         found by halving."""
         edges = self._tables.on(states.device)[1]
         begin = states.long() * (1 << self._halvings)
-        found = torch.zeros_like(begin)
+        reached = torch.zeros_like(begin)
         for halving in reversed(range(self._halvings)):
             half = 1 << halving
-            found = found + half * (edges[begin + found + (half - 1)] <= draws).long()
-        return found.to(states.dtype)
+            reached = reached + half * (edges[begin + reached + (half - 1)] <= draws).long()
+        return reached.to(states.dtype)
 
     def _edges(self, chain: AbilityChain) -> np.ndarray:
         """Cumulated probabilities but for the last, row after row, those of the start behind; each

@@ -21,7 +21,7 @@ from nthrun.specs.interface import Interface
 TASK = Field("task_name", "str", None, "task of the domain that `env_name` names")
 SUITE = "dm_control.suite"
 RENDERER = "MUJOCO_GL"
-"""The variable of the environment in which the suite looks for its renderer when imported."""
+"""Environment variable in which the suite looks for its renderer when it is imported."""
 
 
 def dm_control_declaration(document: Document) -> EnvironmentDeclaration:
@@ -96,7 +96,7 @@ def control_suite(domain: str) -> Any:
     """The module `dm_control.suite`, imported without a window system where there is none.
 
     Args:
-        domain: what it is wanted for, told in errors.
+        domain: what it is wanted for; errors name it.
 
     Raises:
         MissingExtraError: it is not installed.

@@ -28,11 +28,11 @@ from nthrun.specs.interface import Interface
 from nthrun.specs.user_class import WHERE
 
 KEYWORDS = "kwargs"
-"""The spec's mapping of keywords."""
+"""Key under which a spec has the keywords."""
 TIME_LIMIT = f"{KEYWORDS}.max_episode_steps"
 KINDS: dict[type, Kind] = {bool: "bool", int: "int", float: "float", str: "str", list: "parts"}
 EXTRAS = {"mujoco": "mujoco", "imageio": "mujoco", "minatar": "minatar", "pygame": "render"}
-"""A module -> the extra that brings it."""
+"""Module -> the extra that installs it."""
 NO_LIMIT = -1
 """`max_episode_steps` of `gymnasium.make` that leaves the time limit out."""
 
@@ -137,7 +137,7 @@ def make(name: str, keywords: Mapping[str, Any], render_mode: str | None = None)
     try:
         if name.startswith("MinAtar/") and name not in gymnasium.registry:
             importlib.import_module("minatar.gym").register_envs()
-        _hear_mujoco(name)
+        _redirect_mujoco_warnings(name)
         environment: Any = gymnasium.make(
             name,
             max_episode_steps=NO_LIMIT,
@@ -152,8 +152,8 @@ def make(name: str, keywords: Mapping[str, Any], render_mode: str | None = None)
     return environment
 
 
-def _hear_mujoco(name: str) -> None:
-    """Have MuJoCo's warnings be Python's, instead of lines in a file where the user stands.
+def _redirect_mujoco_warnings(name: str) -> None:
+    """Turn MuJoCo's warnings into Python's, instead of lines in a file in the working directory.
 
     That a shipped model uses what MuJoCo deprecates is nothing a user can mend.
     """
@@ -169,7 +169,7 @@ def _hear_mujoco(name: str) -> None:
 
 
 def _missing_extra(name: str, error: Exception) -> MissingExtraError:
-    """What an environment wants, told by what could not be imported."""
+    """The error that names the extra an environment needs, by what could not be imported."""
     reason = " ".join(str(error).split())
     wanted = [
         extra

@@ -222,7 +222,8 @@ def best_lump_sums(step: LumpSums, value: Floats) -> tuple[Floats, Floats]:
         issues.append(np.broadcast_to(issued, reward.shape))
     best = np.argmax(totals, axis=0)[None]
     total, reward, issuance = (
-        np.take_along_axis(np.stack(found), best, axis=0)[0] for found in (totals, rewards, issues)
+        np.take_along_axis(np.stack(options), best, axis=0)[0]
+        for options in (totals, rewards, issues)
     )
     # the way says what is paid but for rounding
     dividend = np.clip(reward + issuance, 0, step.dividends)
@@ -263,10 +264,10 @@ def _net_worth(cash: Floats, worth: Floats, price: float) -> tuple[Floats, Float
     lengths = np.diff(cash)
     ends = np.stack([slopes[:-1], slopes[1:]])[:, None] * lengths
     peaks, shares = best_between(heights[None], ends)
-    found = np.empty((2, 2 * len(cash) - 1))
-    found[:, ::2] = cash, heights
-    found[:, 1::2] = cash[:-1] + shares[0] * lengths, peaks[0]
-    return found[0], found[1]
+    points = np.empty((2, 2 * len(cash) - 1))
+    points[:, ::2] = cash, heights
+    points[:, 1::2] = cash[:-1] + shares[0] * lengths, peaks[0]
+    return points[0], points[1]
 
 
 def _highest(heights: Floats, first: Places, last: Places) -> Places:

@@ -24,7 +24,7 @@ CALIBRATION = "calibration."
 FIRM = Calibration()
 RULES = Rules()
 MAX_STEPS = 10**6
-"""Of an episode; float32 counts no further than 1.6e7 of them."""
+"""Most steps of an episode; float32 counts no further than 1.6e7."""
 SOLVABLE, SAFE, FINE = "GHM", "GHM without passing shocks", "GHM in very short steps"
 """The models that a spec may describe: the optimum of the first alone can be computed."""
 CALIBRATED = (
@@ -94,8 +94,8 @@ CASH_MAX = Field(
     "cash_max", "float", 2.0, "an episode starts with cash up to this", above=0, maximum=1e6
 )
 MAX_NODES = 4096
-"""Of a grid at most [measured: the default firm's has 1539 with steps of 0.001 years, and as many
-as this with steps of 0.00011]."""
+"""Most nodes of a grid [measured: the default firm's has 1539 with steps of 0.001 years, and as
+many as this with steps of 0.00011]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class GridShape:
         return math.ceil(math.log1p(reach * self.growth / ratio) / math.log(ratio))
 
     def num_nodes(self, sigma_x: float, dt: float) -> int:
-        """Of the whole grid."""
+        """How many nodes the whole grid has."""
         return self.even_nodes(sigma_x, dt) + self.longer_intervals(sigma_x, dt)
 
 

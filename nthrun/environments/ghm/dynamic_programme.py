@@ -45,7 +45,7 @@ from nthrun.specs.environment_spec import EnvironmentSpec
 Back = Callable[[Floats], tuple[Floats, Floats]]
 """One step back: V -> V one step earlier, and the best controls, shape (2, nodes)."""
 MAX_SOLVED_STEPS = 20_000
-"""Of an episode; with more of them finding it takes too long."""
+"""Most steps of an episode whose optimum is computed; more take too long."""
 
 
 @dataclass(frozen=True, slots=True)

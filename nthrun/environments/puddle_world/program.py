@@ -41,8 +41,8 @@ class PuddleWorld:
         full = 1.0 - GOAL_DISTANCE
         area = (1.0 - GOAL_DISTANCE**2 / 2.0) * first
         beyond = 1.0 - torch.sqrt(1.0 - 2.0 * (area - full).clamp(min=0.0))
-        place = torch.cat((area.clamp(max=full) + beyond, second * (1.0 - beyond)), -1)
-        return start_states(self._spec, place)
+        position = torch.cat((area.clamp(max=full) + beyond, second * (1.0 - beyond)), -1)
+        return start_states(self._spec, position)
 
     def observe(self, state: Tensor) -> Tensor:
         """The state."""
@@ -51,10 +51,10 @@ class PuddleWorld:
     def step(self, state: Tensor, action: Tensor, draws: Tensor) -> Transition:
         """Walk, by number 0 to 3 or by a step in [-0.05, 0.05]²; terminates at the goal."""
         stride = directed(action) if self._discrete else action
-        place = (state + stride + NOISE_STDDEV * normal(draws)).clamp(0.0, 1.0)
-        x, y = place.split(1, -1)
+        position = (state + stride + NOISE_STDDEV * normal(draws)).clamp(0.0, 1.0)
+        x, y = position.split(1, -1)
         terminated = ((1.0 - x) + (1.0 - y) < GOAL_DISTANCE).to(state.dtype)
-        return Transition(place, -1.0 - 400.0 * depth(x, y), terminated)
+        return Transition(position, -1.0 - 400.0 * depth(x, y), terminated)
 
 
 def directed(action: Tensor) -> Tensor:
