@@ -15,12 +15,12 @@ demo: $(VENV)/.run
 	$(RUN) utils/plot_mse_data.py $(DEMO)/data.json
 
 test: $(VENV)/.dev
-	$(RUN) -m pytest -n 2 -m "not slow and not slurm"
-	$(RUN) -m pytest -m "not slow and slurm"
+	$(RUN) -m pytest -n 2 --durations=40 -m "not slow and not slurm"
+	$(RUN) -m pytest --durations=10 -m "not slow and slurm"
 
 test-all: $(VENV)/.dev
-	$(RUN) -m pytest -n 2 -m "not slurm"
-	$(RUN) -m pytest -m slurm
+	$(RUN) -m pytest -n 2 --durations=40 -m "not slurm"
+	$(RUN) -m pytest --durations=10 -m slurm
 
 check: $(VENV)/.dev
 	$(VENV)/bin/ruff format --check .

@@ -1,7 +1,122 @@
 """nthrun: research experiments by number.
 
 One integer, the index, names one run: index -> (setting, seed) -> one training -> one record.
-The packages below are layers; each imports only from those before it (see README, "Map").
+
+What is named here is for use from outside, and stays; everything else may move. A name is
+imported when it is first used, so that `import nthrun` is instant and nothing needs torch that
+does not train.
+
+* Records: `open_data` gives the nested data of an experiment, `table` one row a run.
+* Sweeps: `read_experiment_spec` reads the spec files; its `sweep` turns an index into a setting.
+* Agents, solvers and environments of yours: the contracts, `Field`, `Interface`, `gradient`.
+* Policies: `load_policy` gives a recorded one to act with.
+* Statistics and figures: from `read_scores` to `interquartile_mean`; `plot_utils`, `save_figure`.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nthrun.agents.base import Agent as Agent
+    from nthrun.agents.base import Experience as Experience
+    from nthrun.agents.base import Noise as Noise
+    from nthrun.agents.base import Solver as Solver
+    from nthrun.agents.base import State as State
+    from nthrun.agents.base import gradient as gradient
+    from nthrun.agents.base import lane_column as lane_column
+    from nthrun.agents.mc_pg.declaration import fits_episodes as fits_episodes
+    from nthrun.analysis.choice import choose as choose
+    from nthrun.analysis.choice import choose_across as choose_across
+    from nthrun.analysis.comparison import interquartile_mean as interquartile_mean
+    from nthrun.analysis.comparison import mann_whitney as mann_whitney
+    from nthrun.analysis.comparison import paired_comparison as paired_comparison
+    from nthrun.analysis.comparison import performance_profile as performance_profile
+    from nthrun.analysis.comparison import probability_of_improvement as probability_of_improvement
+    from nthrun.analysis.comparison import welch as welch
+    from nthrun.analysis.curves import best_setting as best_setting
+    from nthrun.analysis.curves import learning_curve as learning_curve
+    from nthrun.analysis.estimates import estimate as estimate
+    from nthrun.analysis.estimates import sample as sample
+    from nthrun.analysis.figures import plot_utils as plot_utils
+    from nthrun.analysis.figures.saving import save_as as save_as
+    from nthrun.analysis.intervals import percentile_bootstrap as percentile_bootstrap
+    from nthrun.analysis.intervals import student_interval as student_interval
+    from nthrun.analysis.intervals import tolerance_interval as tolerance_interval
+    from nthrun.analysis.scores import read_scores as read_scores
+    from nthrun.environments.base import Environment as Environment
+    from nthrun.environments.base import HostEnvironment as HostEnvironment
+    from nthrun.environments.base import Transition as Transition
+    from nthrun.environments.base import make_environment as make_environment
+    from nthrun.errors import NthrunError as NthrunError
+    from nthrun.errors import SpecError as SpecError
+    from nthrun.planning.experiment_spec import ExperimentSpec as ExperimentSpec
+    from nthrun.planning.experiment_spec import read_experiment_spec as read_experiment_spec
+    from nthrun.records.data import Data as Data
+    from nthrun.records.data import open_data as open_data
+    from nthrun.records.data import table as table
+    from nthrun.records.snapshots import read_snapshot as read_snapshot
+    from nthrun.specs.declaration import AtMost as AtMost
+    from nthrun.specs.declaration import Setting as Setting
+    from nthrun.specs.declaration import fits_any as fits_any
+    from nthrun.specs.declaration import fits_continuous as fits_continuous
+    from nthrun.specs.declaration import fits_discrete as fits_discrete
+    from nthrun.specs.environment_spec import EnvironmentSpec as EnvironmentSpec
+    from nthrun.specs.field import Field as Field
+    from nthrun.specs.footprint import AgentFootprint as AgentFootprint
+    from nthrun.specs.interface import Interface as Interface
+    from nthrun.specs.sweep import Sweep as Sweep
+    from nthrun.training.saved_policy import Policy as Policy
+    from nthrun.training.saved_policy import load_policy as load_policy
+
 __version__ = "0.1.0"
+
+_NAMES = {
+    "nthrun.agents.base": "Agent Experience Noise Solver State gradient lane_column",
+    "nthrun.agents.mc_pg.declaration": "fits_episodes",
+    "nthrun.analysis.choice": "choose choose_across",
+    "nthrun.analysis.comparison": "interquartile_mean mann_whitney paired_comparison "
+    "performance_profile probability_of_improvement welch",
+    "nthrun.analysis.curves": "best_setting learning_curve",
+    "nthrun.analysis.estimates": "estimate sample",
+    "nthrun.analysis.figures.saving": "save_as",
+    "nthrun.analysis.intervals": "percentile_bootstrap student_interval tolerance_interval",
+    "nthrun.analysis.scores": "read_scores",
+    "nthrun.environments.base": "Environment HostEnvironment Transition make_environment",
+    "nthrun.errors": "NthrunError SpecError",
+    "nthrun.planning.experiment_spec": "ExperimentSpec read_experiment_spec",
+    "nthrun.records.data": "Data open_data",
+    "nthrun.records.snapshots": "read_snapshot",
+    "nthrun.records.table": "table",
+    "nthrun.specs.declaration": "AtMost Setting fits_any fits_continuous fits_discrete",
+    "nthrun.specs.environment_spec": "EnvironmentSpec",
+    "nthrun.specs.field": "Field",
+    "nthrun.specs.footprint": "AgentFootprint",
+    "nthrun.specs.interface": "Interface",
+    "nthrun.specs.sweep": "Sweep",
+    "nthrun.training.saved_policy": "Policy load_policy",
+}
+"""Module -> what is public of it."""
+
+_MODULES = {"plot_utils": "nthrun.analysis.figures.plot_utils"}
+"""Name -> a module that is public as a whole."""
+
+_SOURCES = {name: module for module, names in _NAMES.items() for name in names.split()}
+
+__all__ = [*_SOURCES, *_MODULES]  # noqa: PLE0604 - its strings are in the table
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported when it is first used."""
+    if name in _MODULES:
+        return import_module(_MODULES[name])
+    if name not in _SOURCES:
+        raise AttributeError(f"module 'nthrun' has no attribute {name!r}")
+    value = getattr(import_module(_SOURCES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -11,7 +11,6 @@ from pages import blocks, copied_checkout, lines, run_commands
 from processes import ROOT
 
 from nthrun.planning.experiment_spec import read_experiment_spec
-from nthrun.records.schema import FLOATS, INTEGERS, JSON_TEXTS, OMITTED_FROM_JSON, TEXTS
 from nthrun.specs.fingerprint import fingerprint
 
 README = (ROOT / "README.md").read_text()
@@ -44,15 +43,6 @@ def test_the_index_table_is_the_golden_one() -> None:
     for row in golden["rows"]:
         line = f"| {' | '.join(map(str, row))} |"
         assert (line in README) == (row[0] in (0, 1, 2, 3, 9, 35, 36)), line
-
-
-def test_the_record_table_names_every_key() -> None:
-    """README documents every key of a record."""
-    table = README.partition("| key of a run |")[2].partition("\n\n")[0]
-    arrays = ("eval_episode_rewards", "eval_episode_steps", "timesteps_at_eval")
-    training = ("train_episode_rewards", "train_episode_steps")
-    described = (*INTEGERS, *FLOATS, *TEXTS, *JSON_TEXTS, *OMITTED_FROM_JSON, *arrays, *training)
-    assert not [key for key in described if f"`{key}`" not in table]
 
 
 def test_every_file_the_map_names_exists() -> None:

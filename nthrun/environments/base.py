@@ -11,11 +11,12 @@ so that an interrupted one can be played again up to where it was.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from torch import Tensor
 
+from nthrun.specs.declaration import load_program
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 
@@ -75,3 +76,8 @@ class HostEnvironment(Protocol):
 
     def step(self, action: np.ndarray) -> Outcome:
         """The effect of an action, float32, `(action_dim,)`; a discrete one is its number."""
+
+
+def make_environment(spec: EnvironmentSpec) -> Any:
+    """The environment that a spec describes, an `Environment` or a `HostEnvironment`."""
+    return load_program(spec.declaration.program)(spec)

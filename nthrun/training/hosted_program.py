@@ -8,10 +8,9 @@ import numpy as np
 import torch
 
 from nthrun.agents.base import Noise, State
-from nthrun.environments.base import HostEnvironment
+from nthrun.environments.base import HostEnvironment, make_environment
 from nthrun.environments.host_environment import SEED_DRAWS
 from nthrun.index import Purpose
-from nthrun.specs.declaration import load_program
 from nthrun.training.noise import Draws
 from nthrun.training.program import Program, first_draws
 
@@ -43,7 +42,7 @@ class HostedProgram(Program):
 
     def world(self) -> HostEnvironment:
         """A new world."""
-        made: HostEnvironment = load_program(self.spec.declaration.program)(self.spec)
+        made: HostEnvironment = make_environment(self.spec)
         return made
 
     def overwrite(self, reward: np.ndarray, terminated: np.ndarray) -> None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import Agent, Experience, Noise, Solver, State
-from nthrun.environments.base import Environment, HostEnvironment, Transition
+from nthrun.environments.base import Environment, HostEnvironment, Transition, make_environment
 from nthrun.environments.host_environment import SEED_DRAWS
 from nthrun.index import Purpose
 from nthrun.planning.experiment_spec import ExperimentSpec
@@ -66,7 +66,7 @@ class Program:
     @cached_property
     def environment(self) -> Environment:
         """The environment, made when it is first asked for."""
-        made: Environment = load_program(self.spec.declaration.program)(self.spec)
+        made: Environment = make_environment(self.spec)
         return made
 
     @property
@@ -248,7 +248,7 @@ class HostedProgram(Program):
 
     def world(self) -> HostEnvironment:
         """A new world."""
-        made: HostEnvironment = load_program(self.spec.declaration.program)(self.spec)
+        made: HostEnvironment = make_environment(self.spec)
         return made
 
     def overwrite(self, reward: np.ndarray, terminated: np.ndarray) -> None:

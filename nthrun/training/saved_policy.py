@@ -162,6 +162,18 @@ class Policy:
         return np.asarray(action.numpy(), dtype=np.float64)
 
 
+def load_policy(
+    source: str | Path, index: int | None = None, stage: int | None = None, step: int | None = None
+) -> Policy:
+    """The policy of a recorded run; see `read_learned` for what is chosen and what is raised.
+
+    Raises:
+        DataFileError: the parameters are those of another agent.
+        NthrunError: the agent does not let its parameters be given back to it.
+    """
+    return restored(read_learned(Path(source), index, stage, step))
+
+
 def restored(learned: Learned) -> Policy:
     """The policy, its agent made anew and given its parameters.
 

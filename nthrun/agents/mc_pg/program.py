@@ -32,8 +32,8 @@ from nthrun.agents.networks import (
     normaliser_state,
     update_normaliser,
 )
-from nthrun.environments.base import Environment
-from nthrun.specs.declaration import Setting, load_program
+from nthrun.environments.base import Environment, make_environment
+from nthrun.specs.declaration import Setting
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 LOG_STD_LOW, LOG_STD_HIGH = -5.0, 2.0
@@ -67,7 +67,7 @@ class MonteCarloPolicyGradient:
         policy, baseline = networks(statics, interface)
         self.policy = MLP(policy.in_dim, policy.hidden, policy.out_dim, "relu")
         self.baseline = MLP(baseline.in_dim, baseline.hidden, 1, "tanh")
-        self.environment: Environment = load_program(environment.declaration.program)(environment)
+        self.environment: Environment = make_environment(environment)
         self.scale = ActionScale(interface)
         self.episodes, self.steps = statics["n_trajectories"], interface.horizon_steps
         self.whole = statics["returns"] == "trajectory"
