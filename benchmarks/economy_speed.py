@@ -33,13 +33,13 @@ from nthrun.environments.ghm.declaration import calibration_of, rules_of
 from nthrun.environments.registry import ENVIRONMENTS
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.machine import cpu_model
-from nthrun.planning.packs import plan_packs, plan_run
+from nthrun.planning.packs import packs_of_runs, plan_run
 from nthrun.specs.agent_spec import read_agent_spec
 from nthrun.specs.declaration import load_program
 from nthrun.specs.documents import Document
 from nthrun.specs.environment_spec import EnvironmentSpec, read_environment_spec
 from nthrun.training.backends import prepare_torch
-from nthrun.training.context import Surroundings
+from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 
 NUMPY = "numpy"
@@ -176,8 +176,8 @@ def solver_contestant(
     document = Document({"agent_name": agent, "parameters": parameters}, {}, ("benchmark",))
     experiment = ExperimentSpec(read_agent_spec(document, AGENTS[agent]), spec)
     runs = [plan_run(experiment, index, 0) for index in range(lanes)]
-    (pack,) = plan_packs(runs, experiment.agent.declaration.static_names(), lanes)
-    return advancing(Training(pack, Surroundings(experiment, None, "cpu", "eager", 1)), lanes)
+    (pack,) = packs_of_runs(runs, experiment.agent.declaration.static_names(), lanes)
+    return advancing(Training(pack, make_context(experiment)), lanes)
 
 
 @click.command()

@@ -30,12 +30,12 @@ from nthrun.agents.registry import AGENTS
 from nthrun.environments.registry import ENVIRONMENTS
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.machine import cpu_model
-from nthrun.planning.packs import plan_packs, plan_run
+from nthrun.planning.packs import packs_of_runs, plan_run
 from nthrun.specs.agent_spec import read_agent_spec
 from nthrun.specs.documents import Document
 from nthrun.specs.environment_spec import read_environment_spec
 from nthrun.training.backends import prepare_torch
-from nthrun.training.context import Surroundings
+from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 from nthrun.training.provenance import versions
 
@@ -64,8 +64,8 @@ def nthrun_contestant(lanes: int, backend: str) -> Contestant:
         ),
     )
     runs = [plan_run(spec, index, 0) for index in range(lanes)]
-    (pack,) = plan_packs(runs, spec.agent.declaration.static_names(), lanes)
-    return advancing(Training(pack, Surroundings(spec, None, "cpu", backend, 1)), lanes)
+    (pack,) = packs_of_runs(runs, spec.agent.declaration.static_names(), lanes)
+    return advancing(Training(pack, make_context(spec, backend)), lanes)
 
 
 def perceptron(num_inputs: int, num_outputs: int) -> nn.Sequential:

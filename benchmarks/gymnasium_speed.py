@@ -30,7 +30,7 @@ from nthrun.environments.from_gymnasium.declaration import make
 from nthrun.planning.experiment_spec import experiment_spec_of
 from nthrun.planning.machine import cpu_model
 from nthrun.planning.memory_estimate import BLOCK_STEPS
-from nthrun.planning.packs import plan_packs, plan_run
+from nthrun.planning.packs import packs_of_runs, plan_run
 from nthrun.training.backends import prepare_torch
 from nthrun.training.noise import Streams
 from nthrun.training.program import HostedProgram
@@ -86,7 +86,7 @@ def adapted(name: str, actions: Tensor) -> Callable[[int], None]:
     spec = experiment_spec_of(environment, agent, "benchmark")
     lanes = actions.shape[1]
     runs = [plan_run(spec, index, 0) for index in range(lanes)]
-    (pack,) = plan_packs(runs, spec.agent.declaration.static_names(), lanes)
+    (pack,) = packs_of_runs(runs, spec.agent.declaration.static_names(), lanes)
     program = HostedProgram(pack, spec.environment, spec.agent.declaration.program)
     stepper = HostedStepper(program, Scripted(actions))
     state = program.initial_state(pack)

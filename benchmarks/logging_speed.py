@@ -17,6 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,8 +50,9 @@ class Seconds(NamedTuple):
 def train_pack(core: int, log: tuple[str, ...], steps: int, barrier: Barrier) -> Seconds:
     """What a pack takes on a core once the other process is ready too."""
     from checkpoints import experiment_in  # noqa: PLC0415 - each process imports torch for itself
-    from packs import pack_of, small_spec, surroundings  # noqa: PLC0415
+    from packs import pack_of, small_spec  # noqa: PLC0415
 
+    from nthrun.training.context import make_context  # noqa: PLC0415
     from nthrun.training.loop import Training  # noqa: PLC0415
 
     os.sched_setaffinity(0, {core})
@@ -60,12 +62,14 @@ def train_pack(core: int, log: tuple[str, ...], steps: int, barrier: Barrier) ->
             spec = small_spec(
                 ENVIRONMENT | {"total_timesteps": num_steps, "log": list(names)}, PARAMETERS
             )
-            around = surroundings(spec, "compile")
-            around.experiment = experiment_in(Path(folder, str(part)), spec)
+            context = replace(
+                make_context(spec, "compile"),
+                experiment=experiment_in(Path(folder, str(part)), spec),
+            )
             pack = pack_of(spec, range(8))
             barrier.wait()
             began, cpu_began = time.perf_counter(), time.process_time()
-            Training(pack, around).run()
+            Training(pack, context).run()
             found = Seconds(time.perf_counter() - began, time.process_time() - cpu_began)
     return found
 

@@ -28,9 +28,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # nthrun from this
 
 from nthrun.planning.experiment_spec import experiment_spec_of
 from nthrun.planning.machine import cpu_model
-from nthrun.planning.packs import plan_packs, plan_run
+from nthrun.planning.packs import packs_of_runs, plan_run
 from nthrun.training.backends import prepare_torch
-from nthrun.training.context import Surroundings
+from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 
 LEARNING_STARTS = 100
@@ -86,9 +86,9 @@ def nthrun_returns(task: Task, seeds: int, episodes: int) -> list[float]:
     agent = {"agent_name": "SAC", "parameters": parameters}
     spec = experiment_spec_of(environment, agent, "sb3_parity")
     runs = [plan_run(spec, index, 0) for index in range(seeds)]
-    around = Surroundings(spec, None, "cpu", "compile", 1)
-    packs = plan_packs(runs, spec.agent.declaration.static_names(), 8)
-    records = [record for pack in packs for record in Training(pack, around).run()]
+    context = make_context(spec, "compile")
+    packs = packs_of_runs(runs, spec.agent.declaration.static_names(), 8)
+    records = [record for pack in packs for record in Training(pack, context).run()]
     return [float(record["eval_episode_rewards"][-1].mean()) for record in records]
 
 

@@ -29,12 +29,12 @@ from nthrun.environments.registry import ENVIRONMENTS
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.machine import cpu_model
 from nthrun.planning.memory_estimate import BLOCK_STEPS
-from nthrun.planning.packs import plan_packs, plan_run
+from nthrun.planning.packs import packs_of_runs, plan_run
 from nthrun.specs.agent_spec import read_agent_spec
 from nthrun.specs.documents import Document
 from nthrun.specs.environment_spec import read_environment_spec
 from nthrun.training.backends import prepare_torch
-from nthrun.training.context import Surroundings
+from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 from nthrun.training.provenance import versions
 
@@ -71,8 +71,8 @@ def pack_in_training(
         ),
     )
     runs = [plan_run(spec, index, 0) for index in range(lanes)]
-    (pack,) = plan_packs(runs, spec.agent.declaration.static_names(), lanes)
-    return Training(pack, Surroundings(spec, None, device, backend, 1))
+    (pack,) = packs_of_runs(runs, spec.agent.declaration.static_names(), lanes)
+    return Training(pack, make_context(spec, backend, device))
 
 
 def nthrun_contestant(hidden_dim: int, lanes: int, backend: str) -> Contestant:

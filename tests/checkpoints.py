@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from packs import surroundings
-
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.packs import plan_packs, plan_run
+from nthrun.planning.packs import packs_of_runs, plan_run
 from nthrun.records.experiment import Experiment, Manifest, create_experiment
 from nthrun.records.schema import Run
 from nthrun.specs.fingerprint import fingerprint
 from nthrun.training.checkpoint_index import find_checkpoints
-from nthrun.training.context import Surroundings
+from nthrun.training.context import TrainingContext, make_context
 from nthrun.training.loop import Training
+from nthrun.training.progress import Advanced, News
+from nthrun.training.stopping import StopRequest
 
 
 def experiment_in(tmp_path: Path, spec: ExperimentSpec) -> Experiment:
@@ -33,21 +33,21 @@ def experiment_in(tmp_path: Path, spec: ExperimentSpec) -> Experiment:
     return create_experiment(tmp_path, manifest)
 
 
-def stopped_at(step: int) -> Callable[[Surroundings], None]:
-    """Makes a pack's training stop at the end of the block that reaches `step` steps a lane."""
+def stopped_at(context: TrainingContext, step: int) -> TrainingContext:
+    """A context in which a pack's training stops at the end of the block that reaches `step`
+    run-steps."""
+    done = 0
+    stop = StopRequest()
 
-    def arrange(around: Surroundings) -> None:
-        done = 0
-
-        def on_block(run_steps: int, last_return: float) -> None:
-            nonlocal done
-            done += run_steps
+    def report(news: News) -> None:
+        nonlocal done
+        context.report(news)
+        if isinstance(news, Advanced):
+            done += news.run_steps
             if done >= step:
-                around.stop.signal_number = signal.SIGTERM
+                stop.signal_number = signal.SIGTERM
 
-        around.on_block = on_block
-
-    return arrange
+    return replace(context, stop=stop, report=report)
 
 
 def attempt(
@@ -58,14 +58,14 @@ def attempt(
     backend: str = "eager",
 ) -> list[Run]:
     """One process's attempt at some indices, packed anew from what checkpoints there are."""
-    around = surroundings(spec, backend)
-    around.experiment = experiment
-    found, refused = find_checkpoints(experiment.checkpoints, 0, indices, around.facts())
+    context = replace(make_context(spec, backend), experiment=experiment)
+    found, refused = find_checkpoints(experiment.checkpoints, 0, indices, context.facts())
     assert not refused
     runs = [plan_run(spec, i, 0, found[i].step if i in found else 0) for i in indices]
     records: list[Run] = []
-    for pack in plan_packs(runs, spec.agent.declaration.static_names(), 8):
+    for pack in packs_of_runs(runs, spec.agent.declaration.static_names(), 8):
+        here = context
         if stop_after is not None:
-            stopped_at(stop_after * len(pack.runs))(around)
-        records += Training(pack, around, found).run()
+            here = stopped_at(context, stop_after * len(pack.runs))
+        records += Training(pack, here, found).run()
     return records

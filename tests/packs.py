@@ -8,13 +8,12 @@ from typing import Any
 from nthrun.agents.registry import AGENTS
 from nthrun.environments.registry import ENVIRONMENTS
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.packs import Pack, plan_packs, plan_run
+from nthrun.planning.packs import Pack, packs_of_runs, plan_run
 from nthrun.records.schema import Run
 from nthrun.specs.agent_spec import read_agent_spec
 from nthrun.specs.documents import Document
 from nthrun.specs.environment_spec import read_environment_spec
-from nthrun.training.backends import prepare_torch
-from nthrun.training.context import Surroundings
+from nthrun.training.context import TrainingContext, make_context
 from nthrun.training.loop import Training
 
 BACKENDS = ("eager", "compile")
@@ -51,22 +50,16 @@ def small_spec(
 def pack_of(spec: ExperimentSpec, indices: Sequence[int], stage: int = 0) -> Pack:
     """One pack with these indices on its lanes, in this order."""
     runs = [plan_run(spec, index, stage) for index in indices]
-    (pack,) = plan_packs(runs, spec.agent.declaration.static_names(), len(runs))
+    (pack,) = packs_of_runs(runs, spec.agent.declaration.static_names(), len(runs))
     return pack
-
-
-def surroundings(spec: ExperimentSpec, backend: str = "eager", device: str = "cpu") -> Surroundings:
-    """A process that trains with one thread and leaves no files but compiled code."""
-    prepare_torch(1)
-    return Surroundings(spec, None, device, backend, 1)
 
 
 def train(
     spec: ExperimentSpec,
     indices: Sequence[int],
     stage: int = 0,
-    around: Surroundings | None = None,
+    context: TrainingContext | None = None,
 ) -> dict[int, Run]:
     """Index -> record of one pack trained from step 0, by default operation by operation."""
-    runs = Training(pack_of(spec, indices, stage), around or surroundings(spec)).run()
+    runs = Training(pack_of(spec, indices, stage), context or make_context(spec)).run()
     return {run["index"]: run for run in runs}

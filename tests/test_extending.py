@@ -12,12 +12,13 @@ import zlib
 from pathlib import Path
 
 import pytest
-from packs import surroundings, train
+from packs import train
 from processes import ROOT
 
 from nthrun.errors import SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.records.schema import first_difference
+from nthrun.training.context import make_context
 
 TEXT = (ROOT / "docs/extending.md").read_text()
 CLASSES = ("linear_q.py", "constant_search.py", "corridor.py", "coin.py")
@@ -72,9 +73,9 @@ def test_a_users_classes_are_packed_bit_for_bit(checkout: Path, backend: str) ->
     """A user's agent in a user's environment has the same bits alone and in a pack, and learns the
     way: the last episodes are as short as steps astray allow."""
     spec = written_spec(checkout, "Corridor.json", "LinearQ.json")
-    around = surroundings(spec, backend)
-    alone = train(spec, [1], around=around)[1]
-    packed = train(spec, [0, 1, 2, 3], around=around)
+    context = make_context(spec, backend)
+    alone = train(spec, [1], context=context)[1]
+    packed = train(spec, [0, 1, 2, 3], context=context)
     assert first_difference(alone, packed[1]) is None
     assert alone["train_episode_steps"][-20:].mean() < 12
 

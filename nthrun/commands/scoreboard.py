@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.table import Table
 
 from nthrun.analysis.scores import read_scores
 from nthrun.errors import NthrunError
+from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.data import Data
 from nthrun.records.schema import Run
 from nthrun.records.sources import Entry, MemorySource
@@ -75,6 +77,31 @@ class Scoreboard:
         numbers = self.num_runs, self.done, self.running, self.failed
         table.add_row(*map(str, numbers), told)
         return table
+
+
+def recorded_news(spec: ExperimentSpec, run: Run) -> Recorded:
+    """The news that a run of an experiment is recorded."""
+    return Recorded(
+        run["index"],
+        run["status"] == "failed",
+        _summary(run),
+        score_of(run, spec.agent.search),
+        swept(run, spec.sweep.varying),
+    )
+
+
+def _summary(run: Run) -> str:
+    """How a run ended, in a line."""
+    text = f"index {run['index']}: {run['status']}, {run['total_timesteps']} steps"
+    if run["reason"]:
+        return f"{text}, {run['reason']}"
+    last = run["train_episode_rewards"][-10:]
+    if last.size:
+        return f"{text}, mean return of the last {last.size} episodes {np.mean(last):.1f}"
+    evaluated = run["eval_episode_rewards"][-1:]
+    if evaluated.size:
+        text += f", mean return of the last evaluation {np.mean(evaluated):.4g}"
+    return text
 
 
 def score_of(run: Run, search: SearchSpec) -> float:

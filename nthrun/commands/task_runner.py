@@ -10,7 +10,7 @@ from nthrun.commands.experiment_opening import open_for
 from nthrun.commands.request import Request
 from nthrun.commands.worker import Job
 from nthrun.commands.worker_pool import Oversight, ReportOfWorker, WorkerPool
-from nthrun.commands.worker_process import Places, visible_gpus
+from nthrun.commands.worker_process import Placements, visible_gpus
 from nthrun.errors import InterruptedRunError, NthrunError, StorageError, SupersededError
 from nthrun.index import format_indices
 from nthrun.planning.experiment_spec import experiment_spec_of
@@ -161,16 +161,16 @@ class TaskAttempt:
         experiment = open_for(self.spec, request, self.plan.root)
         missing = self._missing(experiment)
         self._task_progress.begin(self.task.num_runs - len(missing))
-        groups = [left for pack in self.task.packs if (left := sorted(missing & set(pack)))]
+        packs = [left for pack in self.task.packs if (left := sorted(missing & set(pack)))]
         pool = WorkerPool(
             Job(self.spec, experiment, request, lease.fence),
-            Places(visible_gpus(os.environ, self.plan.cluster.integer("gpus")), self._cores()),
+            Placements(visible_gpus(os.environ, self.plan.cluster.integer("gpus")), self._cores()),
             Oversight(
                 self._pool_stop, self._reporter(progress), self._look, self._clock.has_time_for_pack
             ),
         )
         self._look()
-        lost = pool.train(groups, self.task.workers) if groups else []
+        lost = pool.train(packs, self.task.workers) if packs else []
         return self._judge(experiment, lost)
 
     def _own(self) -> Lease:

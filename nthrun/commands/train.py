@@ -1,29 +1,33 @@
-"""Training from the command line: what is missing, in groups, here or by workers."""
+"""Training from the command line: what is missing, in packs, here or by workers."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 import torch
 
 from nthrun.commands.experiment_opening import open_for
-from nthrun.commands.group import surroundings, train_group
-from nthrun.commands.scoreboard import Scoreboard
+from nthrun.commands.scoreboard import Scoreboard, recorded_news
 from nthrun.commands.worker import Job
 from nthrun.commands.worker_pool import Oversight, WorkerPool
-from nthrun.commands.worker_process import Places, visible_gpus
+from nthrun.commands.worker_process import Placements, visible_gpus
 from nthrun.errors import RunFailedError
 from nthrun.index import format_indices
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.packs import plan_groups
+from nthrun.planning.packs import packs_of_indices
 from nthrun.planning.width import planned_width, workers_here
 from nthrun.records.data import open_directory
 from nthrun.records.experiment import Experiment
+from nthrun.studies.pruning import pruner_of
+from nthrun.studies.study import suggested_settings
+from nthrun.training.context import OnStep, make_context, write_freely
 from nthrun.training.monitor import Monitor
+from nthrun.training.pack_training import PackRequest, train_pack
 from nthrun.training.progress import News, Recorded, Report, TrainingProgress, note
 from nthrun.training.stopping import StopRequest
 
@@ -45,8 +49,8 @@ def train(spec: ExperimentSpec, request: Request) -> int:
     missing, failed = _missing(experiment, request)
     lost: list[int] = []
     if missing:
-        groups = plan(spec, experiment, request, missing)
-        job = Job(spec, experiment, replace(request, indices=()))  # the groups hold them
+        packs = plan(spec, experiment, request, missing)
+        job = Job(spec, experiment, replace(request, indices=()))  # the packs hold them
         several = len({spec.sweep.locate(index)[0] for index in request.indices}) > 1
         board = Scoreboard(spec.agent.search, len(missing)) if several else None
         total_steps = len(missing) * spec.environment.total_timesteps
@@ -59,13 +63,13 @@ def train(spec: ExperimentSpec, request: Request) -> int:
                 if isinstance(news, Recorded) and news.failed:
                     failed.append(news.index)
 
-            if min(request.workers, len(groups)) > 1:
-                stop = StopRequest()
-                stop.install()
-                workers = WorkerPool(job, Places(gpus(experiment)), Oversight(stop, report))
-                lost = workers.train(groups, request.workers)
+            stop = StopRequest()
+            stop.install()
+            if min(request.workers, len(packs)) > 1:
+                workers = WorkerPool(job, Placements(gpus(experiment)), Oversight(stop, report))
+                lost = workers.train(packs, request.workers)
             else:
-                _train_here(groups, job, report)
+                train_here(job, packs, stop, report, _viewer(job))
         if board is not None:
             from nthrun.commands.summary_file import report_summary  # noqa: PLC0415 - imports scipy
 
@@ -78,7 +82,7 @@ def train(spec: ExperimentSpec, request: Request) -> int:
 def plan(
     spec: ExperimentSpec, experiment: Experiment, request: Request, indices: Sequence[int]
 ) -> list[list[int]]:
-    """Groups of indices that train together on this machine.
+    """The packs of indices that train together on this machine.
 
     Raises:
         PlanError: not even one run fits in memory.
@@ -86,7 +90,7 @@ def plan(
     manifest = experiment.manifest
     workers = workers_here(manifest.device, manifest.backend, request.workers)
     width = planned_width(spec, workers, len(indices), request.pack)
-    return list(plan_groups(spec, indices, width))
+    return list(packs_of_indices(spec, indices, width))
 
 
 def _missing(experiment: Experiment, request: Request) -> tuple[list[int], list[int]]:
@@ -108,14 +112,52 @@ def _missing(experiment: Experiment, request: Request) -> tuple[list[int], list[
     return missing, skipped.get("failed", [])
 
 
-def _train_here(groups: list[list[int]], job: Job, report: Report) -> None:
-    """Train groups in this process, one after the other."""
-    around = surroundings(job.spec, job.experiment)
-    around.stop.install()
-    if job.request.monitor_after is not None:
-        around.on_step = Monitor(job.spec.environment, job.request.monitor_after).show
-    for group in groups:
-        train_group(group, around, job.request, report)
+def train_here(
+    job: Job,
+    packs: Iterable[list[int]],
+    stop: StopRequest,
+    report: Report,
+    on_step: OnStep | None = None,
+) -> None:
+    """Train packs in this process, one after the other.
+
+    Args:
+        job: what the packs belong to.
+        packs: each is asked for once the one before is recorded.
+        stop: ends training after the block in which it is set.
+        report: told what happens.
+        on_step: called with the state after each step.
+
+    Raises:
+        NthrunError: a full disk, or an interruption.
+    """
+    spec, experiment, request = job.spec, job.experiment, job.request
+    manifest = experiment.manifest
+    pruner = pruner_of(spec, experiment, request.stage)
+    context = replace(
+        make_context(spec, manifest.backend, manifest.device, manifest.threads),
+        experiment=experiment,
+        stop=stop,
+        report=report,
+        on_step=on_step,
+        should_prune=None if pruner is None else pruner.should_prune,
+        before_writing=write_freely if job.fence is None else job.fence.require,
+    )
+    wanted = PackRequest(
+        request.stage,
+        request.overwrite,
+        request.retry_failed,
+        know=partial(suggested_settings, spec, experiment, stage=request.stage),
+        announce=partial(recorded_news, spec),
+    )
+    for indices in packs:
+        train_pack(indices, context, wanted)
+
+
+def _viewer(job: Job) -> OnStep | None:
+    """What draws each step, where that is asked for."""
+    after = job.request.monitor_after
+    return None if after is None else Monitor(job.spec.environment, after).show
 
 
 def gpus(experiment: Experiment) -> list[str]:

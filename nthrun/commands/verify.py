@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nthrun.commands.experiment_opening import require_fixed
-from nthrun.commands.group import surroundings
 from nthrun.commands.train import plan
 from nthrun.errors import DeviceError, IndexSpecError
 from nthrun.index import format_indices
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.packs import Pack, plan_packs, plan_run
+from nthrun.planning.packs import Pack, packs_of_runs, plan_run
 from nthrun.records.data import open_directory
 from nthrun.records.experiment import Experiment, open_experiment, require_fingerprint
 from nthrun.records.schema import OMITTED_FROM_JSON, Run, first_difference
 from nthrun.records.sources import Entry
 from nthrun.studies.pruning import pruner_of
 from nthrun.studies.study import known_settings
-from nthrun.training.context import Surroundings
+from nthrun.training.context import PruningRule, make_context
 from nthrun.training.loop import Training
-from nthrun.training.progress import TrainingProgress
+from nthrun.training.progress import Advanced, News, TrainingProgress
 from nthrun.training.provenance import comparable
 
 if TYPE_CHECKING:
@@ -50,16 +51,21 @@ def verify(spec: ExperimentSpec, request: Request) -> int:
     except DeviceError as error:
         click.echo(f"index {format_indices(recorded)}: not comparable, {error.message}")
         return NOT_COMPARABLE
-    around = surroundings(spec, experiment, keep=False)
-    if pruner_of(spec, experiment, request.stage) is not None:
-        around.hopeless = _as_recorded(recorded)
+    manifest = experiment.manifest
+    context = make_context(spec, manifest.backend, manifest.device, manifest.threads)
+    context.stop.install()
+    pruned = pruner_of(spec, experiment, request.stage) is not None
     codes = {EQUAL}
-    fit = [index for index in request.indices if _is_comparable(index, recorded, around, codes)]
+    here = comparable(context.setup)
+    fit = [index for index in request.indices if _is_comparable(index, recorded, here, codes)]
     with TrainingProgress(len(fit) * spec.environment.total_timesteps) as progress:
-        around.on_block = progress.advance
-        around.stop.install()
+        context = replace(
+            context,
+            report=partial(_advance, progress),
+            should_prune=_as_recorded(recorded) if pruned else None,
+        )
         for pack in _packs(spec, experiment, request, fit):
-            for again in Training(pack, around).run():
+            for again in Training(pack, context).run():
                 key = _difference(again, recorded[again["index"]])
                 codes.add(DIFFERS if key else EQUAL)
                 said = f"differs, first in {key}" if key else "equal"
@@ -92,16 +98,23 @@ def _recorded(
 def _packs(
     spec: ExperimentSpec, experiment: Experiment, request: Request, indices: list[int]
 ) -> Iterator[Pack]:
-    for group in plan(spec, experiment, request, indices):
-        runs = [plan_run(spec, index, request.stage) for index in group]
-        yield from plan_packs(runs, spec.agent.declaration.static_names(), len(group))
+    names = spec.agent.declaration.static_names()
+    for together in plan(spec, experiment, request, indices):
+        runs = [plan_run(spec, index, request.stage) for index in together]
+        yield from packs_of_runs(runs, names, len(together))
+
+
+def _advance(progress: TrainingProgress, news: News) -> None:
+    """Show the steps that were done; other news are of no interest here."""
+    if isinstance(news, Advanced):
+        progress.advance(news.run_steps, news.last_return)
 
 
 def _is_comparable(
-    index: int, recorded: dict[int, list[Entry]], around: Surroundings, codes: set[int]
+    index: int, recorded: dict[int, list[Entry]], here: Mapping[str, Any], codes: set[int]
 ) -> bool:
+    """Whether a run was made with what there is here; if not, that is printed and noted."""
     made = _read(recorded[index][0])["provenance"]
-    here = comparable(around.place)
     different = [name for name, value in here.items() if made.get(name) != value]
     if different:
         codes.add(NOT_COMPARABLE)
@@ -109,7 +122,7 @@ def _is_comparable(
     return not different
 
 
-def _as_recorded(recorded: dict[int, list[Entry]]) -> Callable[..., list[bool]]:
+def _as_recorded(recorded: dict[int, list[Entry]]) -> PruningRule:
     """Ends runs where their records end: others may have come further since."""
     ends = {}
     for index, entries in recorded.items():
@@ -117,10 +130,10 @@ def _as_recorded(recorded: dict[int, list[Entry]]) -> Callable[..., list[bool]]:
         if run["status"] == "pruned":
             ends[index] = run["total_timesteps"]
 
-    def hopeless(indices: Sequence[int], step: int, values: Sequence[float]) -> list[bool]:
+    def should_prune(indices: Sequence[int], step: int, values: Sequence[float]) -> list[bool]:
         return [ends.get(index) == step for index in indices]
 
-    return hopeless
+    return should_prune
 
 
 def _read(entry: Entry) -> Run:

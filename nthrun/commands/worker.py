@@ -1,7 +1,7 @@
-"""A worker process: trains the groups of indices that its parent hands it, one at a time.
+"""A worker process: trains the packs that its parent hands it, one at a time.
 
-    parent → worker    Job, then Group, one at a time; None when there is no more; Stop at any time
-    worker → parent    News while a group is trained, then Finished; or what ended it
+    parent → worker    Job, then NextPack one at a time, None when there is no more; Stop any time
+    worker → parent    News while a pack is trained, then Finished; or what ended it
 
 A worker whose parent is gone saves its pack's state at the end of the block and ends.
 This module imports no torch, so that a worker is given its GPU before it does.
@@ -15,19 +15,20 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from nthrun.errors import InterruptedRunError, NthrunError
 from nthrun.training.progress import Advanced, News
+from nthrun.training.stopping import StopRequest
 
 if TYPE_CHECKING:
     from nthrun.commands.request import Request
     from nthrun.planning.experiment_spec import ExperimentSpec
     from nthrun.records.experiment import Experiment
     from nthrun.scheduling.lease import Fence
-    from nthrun.training.stopping import StopRequest
 
 STOPPING = frozenset({signal.SIGINT, signal.SIGTERM})
 NEWS_SECONDS = 0.1
@@ -35,7 +36,7 @@ NEWS_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What every group of a command belongs to.
+    """What every pack of a command belongs to.
 
     Attributes:
         fence: looked at before anything is recorded; None where no other attempt can take over.
@@ -48,7 +49,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Placement:
     """Where a worker runs.
 
     Attributes:
@@ -61,8 +62,8 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Indices to train next."""
+class NextPack:
+    """Indices to train together next."""
 
     indices: list[int]
 
@@ -76,7 +77,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """Every index of the group is recorded."""
+    """Every index of the pack is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +97,20 @@ class Crashed:
 Message = News | Finished | Broke | Crashed
 
 
-def serve(connection: Connection, place: Place) -> None:
+def serve(connection: Connection, placement: Placement) -> None:
     """Train what comes through a pipe until there is no more.
 
     Args:
         connection: to the parent.
-        place: the GPU and the core to use.
+        placement: the GPU and the core to use.
     """
     for number in (signal.SIGINT, signal.SIGUSR2):  # they reach the parent, which passes them on
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
-    if place.gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = place.gpu
-    if place.core is not None:
-        os.sched_setaffinity(0, {place.core})
+    if placement.gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = placement.gpu
+    if placement.core is not None:
+        os.sched_setaffinity(0, {placement.core})
     try:
         _work(connection)
     except InterruptedRunError as error:
@@ -126,19 +127,12 @@ def _work(connection: Connection) -> None:
     job = _receive(connection)
     if job is None:
         return
-    from nthrun.commands.group import (  # noqa: PLC0415 - imports torch
-        surroundings,
-        train_group,
-    )
+    from nthrun.commands.train import train_here  # noqa: PLC0415 - imports torch
 
-    around = surroundings(job.spec, job.experiment)
-    around.stop.install_for_good([signal.SIGTERM])
-    if job.fence is not None:
-        around.before_writing = job.fence.require
-    parent = Parent(connection, around.stop)
-    while group := parent.next_group():
-        train_group(group, around, job.request, parent.report)
-        parent.finished()
+    stop = StopRequest()
+    stop.install_for_good([signal.SIGTERM])
+    parent = Parent(connection, stop)
+    train_here(job, parent.packs(), stop, parent.report)
 
 
 class Parent:
@@ -155,8 +149,18 @@ class Parent:
         self._untold = Advanced(0, 0.0)
         self._due = 0.0
 
-    def next_group(self) -> list[int]:
-        """Wait for the next group; empty where there is no more, or no parent.
+    def packs(self) -> Iterator[list[int]]:
+        """The packs to train, each once the one before is done.
+
+        Raises:
+            InterruptedRunError: the worker is to stop instead.
+        """
+        while indices := self._next_pack():
+            yield indices
+            _send(self._connection, Finished())
+
+    def _next_pack(self) -> list[int]:
+        """Wait for the next pack; empty where there is no more, or no parent.
 
         Raises:
             InterruptedRunError: the worker is to stop instead.
@@ -167,7 +171,7 @@ class Parent:
             self._listen()
         if number := self._stop.signal_number:
             raise InterruptedRunError(f"stopped by signal {number}", number)
-        return message.indices if isinstance(message, Group) else []
+        return message.indices if isinstance(message, NextPack) else []
 
     def report(self, news: News) -> None:
         """Tell news, steps a few times a second at most, and hear whether to stop."""
@@ -180,10 +184,6 @@ class Parent:
             self._tell_steps()
             _send(self._connection, news)
         self._listen()
-
-    def finished(self) -> None:
-        """Tell that the group is done."""
-        _send(self._connection, Finished())
 
     def _tell_steps(self) -> None:
         if self._untold.run_steps:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Protocol
 
-from nthrun.commands.worker import Broke, Crashed, Finished, Group, Job, Message, Stop
-from nthrun.commands.worker_process import Places, Worker, start_worker
+from nthrun.commands.worker import Broke, Crashed, Finished, Job, Message, NextPack, Stop
+from nthrun.commands.worker_process import Placements, Worker, start_worker
 from nthrun.errors import DeviceError, InterruptedRunError, NthrunError
 from nthrun.index import format_indices
 from nthrun.training.progress import Lost, News, Noted, Recorded
@@ -38,7 +38,7 @@ class Oversight:
         stop: looked at all the time.
         report: told what the workers tell.
         look: called a few times a second; what it raises ends the pool at once.
-        may_begin: whether a worker may begin another group.
+        may_begin: whether a worker may begin another pack.
     """
 
     stop: StopRequest
@@ -48,17 +48,17 @@ class Oversight:
 
 
 class WorkerPool:
-    """Workers that train the groups of a command, each one group at a time.
+    """Workers that train the packs of a command, each one pack at a time.
 
     Args:
-        job: what the groups belong to.
-        places: to share out among the workers.
+        job: what the packs belong to.
+        placements: to share out among the workers.
         oversight: what watches.
     """
 
-    def __init__(self, job: Job, places: Places, oversight: Oversight) -> None:
+    def __init__(self, job: Job, placements: Placements, oversight: Oversight) -> None:
         self._job = job
-        self._places = places
+        self._placements = placements
         self._stop = oversight.stop
         self._report = oversight.report
         self._oversight = oversight
@@ -69,8 +69,8 @@ class WorkerPool:
         self._unfinished: list[int] = []
         self._lost: list[int] = []
 
-    def train(self, groups: Iterable[list[int]], num_workers: int) -> list[int]:
-        """Train and record groups.
+    def train(self, packs: Iterable[list[int]], num_workers: int) -> list[int]:
+        """Train and record packs.
 
         Returns:
             the indices that were lost with two workers each.
@@ -79,7 +79,7 @@ class WorkerPool:
             InterruptedRunError: a signal came; the workers have written checkpoints.
             NthrunError: what ended a worker and concerns all, as a full disk does.
         """
-        self._queue.extend(groups)
+        self._queue.extend(packs)
         try:
             for number in range(min(num_workers, len(self._queue))):
                 self._start_next(number)
@@ -132,9 +132,9 @@ class WorkerPool:
         else:
             worker.send(None)
 
-    def _hand(self, worker: Worker, group: list[int], retried: bool = False) -> None:
-        worker.left, worker.retried = list(group), retried
-        worker.send(Group(group))
+    def _hand(self, worker: Worker, indices: list[int], retried: bool = False) -> None:
+        worker.left, worker.retried = list(indices), retried
+        worker.send(NextPack(indices))
 
     def _replace(self, dead: Worker) -> None:
         """Let a fresh worker do what a dead one has left to do."""
@@ -163,9 +163,9 @@ class WorkerPool:
         if self._may_begin():
             self._start(number, self._queue.popleft())
 
-    def _start(self, number: int, group: list[int], retried: bool = False) -> None:
+    def _start(self, number: int, indices: list[int], retried: bool = False) -> None:
         try:
-            worker = start_worker(number, self._places.of(number))
+            worker = start_worker(number, self._placements.of(number))
         except OSError as error:
             self._error = self._error or DeviceError(
                 f"cannot start worker {number + 1}: {error.strerror or error}",
@@ -175,7 +175,7 @@ class WorkerPool:
             return
         self._workers.append(worker)
         worker.send(self._job)
-        self._hand(worker, group, retried)
+        self._hand(worker, indices, retried)
 
     def _stop_all(self, signal_number: int) -> None:
         """Have every worker save its pack and end."""

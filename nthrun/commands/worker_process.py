@@ -11,7 +11,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
-from nthrun.commands.worker import STOPPING, Message, Place, serve
+from nthrun.commands.worker import STOPPING, Message, Placement, serve
 
 SPAWN = multiprocessing.get_context("spawn")
 END_SECONDS = 20
@@ -32,7 +32,7 @@ def visible_gpus(environment: Mapping[str, str], count: int) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Placements:
     """What there is to share out among workers; they go round.
 
     Attributes:
@@ -43,11 +43,11 @@ class Places:
     gpus: Sequence[str] = ()
     cores: Sequence[int] = ()
 
-    def of(self, worker: int) -> Place:
-        """The place of a worker."""
+    def of(self, worker: int) -> Placement:
+        """The placement of a worker."""
         gpu = self.gpus[worker % len(self.gpus)] if self.gpus else None
         core = self.cores[worker % len(self.cores)] if self.cores else None
-        return Place(gpu, core)
+        return Placement(gpu, core)
 
 
 @dataclass(slots=True, eq=False)
@@ -102,14 +102,14 @@ class Worker:
         return f"ended with exit code {code}"
 
 
-def start_worker(number: int, place: Place) -> Worker:
+def start_worker(number: int, placement: Placement) -> Worker:
     """Start a worker process, which waits for its job.
 
     Raises:
         OSError: the system does not let it start.
     """
     ours, theirs = SPAWN.Pipe()
-    process = SPAWN.Process(target=serve, args=(theirs, place))
+    process = SPAWN.Process(target=serve, args=(theirs, placement))
     with theirs, _signals_held_back():
         process.start()
     return Worker(number, process, ours)

@@ -67,7 +67,7 @@ def plan_run(spec: ExperimentSpec, index: int, stage: int, start_step: int = 0) 
     )
 
 
-def plan_groups(
+def packs_of_indices(
     spec: ExperimentSpec, indices: Iterable[int], width: int | Callable[[Setting], int]
 ) -> Iterator[list[int]]:
     """Indices of equal static hyperparameters, at most `width` together, in ascending order.
@@ -75,8 +75,8 @@ def plan_groups(
     Args:
         spec: of the experiment.
         indices: ascending.
-        width: of every group, or what tells it from a setting of the group; all groups are
-            asked for before the first is given.
+        width: of every pack, or what tells it from a setting of the pack; all settings are
+            asked for before the first pack is given.
     """
     groups = static_groups(spec, indices)
     widths = [
@@ -119,7 +119,7 @@ def planned_setting(spec: ExperimentSpec, index: int) -> Setting:
     return spec.sweep.planned(spec.sweep.locate(index)[0])
 
 
-def plan_packs(
+def packs_of_runs(
     runs: Iterable[PlannedRun], static_names: Iterable[str], width: int
 ) -> Iterator[Pack]:
     """Group runs into packs of at most `width`, in order of their first index."""

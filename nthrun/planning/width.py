@@ -91,7 +91,7 @@ def pack_width(lane: LaneFootprint, workers: Workers, num_runs: int, asked: int 
 def planned_width(
     spec: ExperimentSpec, workers: Workers, num_runs: int, asked: int = AUTO
 ) -> Callable[[Setting], int]:
-    """`pack_width` for the runs of a setting, as `plan_groups` asks for it."""
+    """`pack_width` for the runs of a setting, as `packs_of_indices` asks for it."""
     asked = asked_width(spec, asked)
 
     def width(setting: Setting) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from nthrun.errors import DeviceError
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.packs import plan_groups, planned_setting
+from nthrun.planning.packs import packs_of_indices, planned_setting
 from nthrun.planning.width import Workers, planned_width
 from nthrun.records.experiment import Experiment
 from nthrun.scheduling.limits import Limits
@@ -128,7 +128,7 @@ def draft_plan(
         cluster.flag("wholeNode") or device == "cuda",
     )
     width = _width(cluster, shape, run_times, (device, backend, choices.pack), pending)
-    packs = _timed(plan_groups(spec, pending.missing, width), run_times)
+    packs = _timed(packs_of_indices(spec, pending.missing, width), run_times)
     tasks = plan_tasks(packs, shape)
     kept = tasks[: choices.limits.free_tasks]
     plan = Plan(

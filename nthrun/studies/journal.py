@@ -55,13 +55,15 @@ class Journal:
         """The events from a place on, and the place to go on from.
 
         Args:
-            place: bytes from the start of the file, at which a line begins.
+            place: bytes from the start of the file, at which a line begins; where the file is
+                shorter, as after it was lost, all of it is read.
 
         Raises:
             StorageError: it cannot be read.
         """
         try:
             with open(self.path, "rb") as file:
+                place = place if place <= file.seek(0, os.SEEK_END) else 0
                 file.seek(place)
                 content = file.read()
         except FileNotFoundError:

@@ -11,7 +11,7 @@ from nthrun.errors import DeviceError, NthrunError, UnsupportedOperationError
 from nthrun.index import random_seed
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.memory_estimate import BLOCK_STEPS
-from nthrun.planning.packs import PlannedRun, plan_packs
+from nthrun.planning.packs import PlannedRun, packs_of_runs
 from nthrun.specs.declaration import Setting
 from nthrun.training.noise import Streams
 from nthrun.training.program import HostedProgram, Program, make_program, placed
@@ -63,6 +63,27 @@ def make_stepper(program: Program, backend: str, device: str) -> Stepper:
     return CompiledStepper(program)
 
 
+class Steppers:
+    """The steppers of a process: one for all packs of equal static hyperparameters.
+
+    Args:
+        backend: "eager" or "compile".
+        device: "cpu" or "cuda".
+    """
+
+    def __init__(self, backend: str, device: str) -> None:
+        self._backend = backend
+        self._device = device
+        self._made: dict[tuple[object, ...], Stepper] = {}
+
+    def stepper(self, statics: Setting, program: Program) -> Stepper:
+        """The stepper of a program with these static hyperparameters."""
+        key = tuple(statics.items())
+        if key not in self._made:
+            self._made[key] = make_stepper(program, self._backend, self._device)
+        return self._made[key]
+
+
 def try_compiled(spec: ExperimentSpec, device: str) -> None:
     """Build the compiled steps of one setting for each form that a program takes, and take a step.
 
@@ -95,7 +116,7 @@ def try_compiled(spec: ExperimentSpec, device: str) -> None:
 
 def _take_compiled_step(spec: ExperimentSpec, setting: Setting, device: str) -> None:
     run = PlannedRun(0, 0, 0, 0, random_seed(0, 0), setting)
-    (pack,) = plan_packs([run], spec.agent.declaration.static_names(), 1)
+    (pack,) = packs_of_runs([run], spec.agent.declaration.static_names(), 1)
     program = make_program(pack, spec)
     initial = program.initial_state(pack)
     state = placed(initial, device)

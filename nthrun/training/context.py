@@ -1,94 +1,113 @@
-"""The context that a pack is trained in: specs, directory, device, signals, and who hears of it."""
+"""The context that all packs of a process are trained in: it is passed on and never changed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, partial
 from typing import Any
 
 from nthrun.agents.base import State
 from nthrun.errors import SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.experiment import Experiment
-from nthrun.specs.declaration import Setting, load_program
-from nthrun.specs.environment_spec import requested_series
-from nthrun.training.backends import make_stepper
-from nthrun.training.program import Program
-from nthrun.training.provenance import Place, comparable
-from nthrun.training.steppers.eager import Stepper
+from nthrun.specs.declaration import load_program
+from nthrun.specs.environment_spec import EnvironmentSpec, requested_series
+from nthrun.training.backends import Steppers, prepare_torch
+from nthrun.training.progress import News, Noted, Report
+from nthrun.training.provenance import Setup, comparable
+from nthrun.training.source import git_state
 from nthrun.training.stopping import StopRequest
 
+PruningRule = Callable[[Sequence[int], int, Sequence[float]], Sequence[bool]]
+"""Takes indices, the step they stand at and what each is judged by, and says which to end there."""
 
-@dataclass
-class Surroundings:
-    """What a pack is trained within.
+
+OnStep = Callable[[State, int], None]
+"""Is called with the state of a pack and the step it stands at."""
+
+
+def report_nothing(news: News) -> None:
+    """Let news pass unheard."""
+
+
+def write_freely() -> None:
+    """Let every record be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingContext:
+    """What packs are trained in, the same for all packs of a process.
 
     Attributes:
         spec: of the experiment.
-        experiment: where checkpoints and snapshots go; None keeps neither (verifying).
-        device, backend, threads: of this process, as the manifest has them.
+        setup: with what this process trains.
+        steppers: of the experiment's programs.
+        best_return: gives the highest mean return to expect of an evaluation, None where it is not
+            known; its first call may take seconds.
+        experiment: where records, checkpoints and snapshots go; None keeps none (verifying).
         stop: looked at between blocks.
-        on_block: called with (run-steps done, last return) after each block.
-        note: called with what a user should know.
+        report: told what happens.
         on_step: called with the state after each step (rendering).
-        hopeless: told indices, their step and what each is judged by at an evaluation, says which
-            of them to end there; None ends none.
+        should_prune: says at evaluations which runs to end; None ends none.
         before_writing: called before a record is written; raises where this process may not.
     """
 
     spec: ExperimentSpec
-    experiment: Experiment | None
-    device: str
-    backend: str
-    threads: int
+    setup: Setup
+    steppers: Steppers
+    best_return: Callable[[], float | None]
+    experiment: Experiment | None = None
     stop: StopRequest = field(default_factory=StopRequest)
-    on_block: Callable[[int, float], None] = lambda steps, last_return: None
-    note: Callable[[str], None] = lambda line: None
-    on_step: Callable[[State, int], None] | None = None
-    hopeless: Callable[[Sequence[int], int, Sequence[float]], Sequence[bool]] | None = None
-    before_writing: Callable[[], None] = lambda: None
-    _steppers: dict[tuple[object, ...], Stepper] = field(default_factory=dict)
+    report: Report = report_nothing
+    on_step: OnStep | None = None
+    should_prune: PruningRule | None = None
+    before_writing: Callable[[], None] = write_freely
 
-    def stepper(self, statics: Setting, program: Program) -> Stepper:
-        """The stepper of a program, made once for all packs of its static hyperparameters."""
-        key = tuple(statics.items())
-        if key not in self._steppers:
-            self._steppers[key] = make_stepper(program, self.backend, self.device)
-        return self._steppers[key]
-
-    @cached_property
-    def best_return(self) -> float | None:
-        """The highest mean return to expect of an evaluation, where it is known; finding it may
-        take seconds, and all packs share it."""
-        environment = self.spec.environment
-        oracle = environment.declaration.oracle
-        if not oracle or environment.values["overwrite_rewards"]:
-            return None
-        try:
-            best: float | None = load_program(oracle)(environment)
-        except SpecError:  # simulated it can be, and solved it cannot
-            return None
-        return best
-
-    @property
-    def place(self) -> Place:
-        """Where and with what this process trains."""
-        agent, environment = self.spec.agent.declaration, self.spec.environment.declaration
-        return Place(
-            self.device,
-            self.backend,
-            self.threads,
-            (agent.program, environment.program, environment.oracle, environment.name),
-            environment.on_host,
-        )
+    def note(self, line: str) -> None:
+        """Report what a user should know."""
+        self.report(Noted(line))
 
     def facts(self) -> dict[str, Any]:
         """What a process that continues a checkpoint must share."""
         record = sorted(requested_series(self.spec.environment.items("record")))
         manifest = self.experiment.manifest.fingerprint if self.experiment else ""
-        return comparable(self.place) | {
+        return comparable(self.setup) | {
             "fingerprint": manifest,
-            "code": self.place.code,
+            "code": self.setup.code,
             "record list": record,
         }
+
+
+def make_context(
+    spec: ExperimentSpec, backend: str = "eager", device: str = "cpu", threads: int = 1
+) -> TrainingContext:
+    """A context that keeps no files and reports to nobody; torch is prepared for it.
+
+    Args:
+        spec: of the experiment.
+        backend, device, threads: as the experiment's manifest has them.
+    """
+    prepare_torch(threads)
+    agent, environment = spec.agent.declaration, spec.environment.declaration
+    programs = (agent.program, environment.program, environment.oracle, environment.name)
+    setup = Setup(device, backend, threads, programs, environment.on_host)
+    git_state(), setup.code  # both remember what they find before training
+    return TrainingContext(
+        spec,
+        setup,
+        Steppers(backend, device),
+        cache(partial(_best_return, spec.environment)),
+    )
+
+
+def _best_return(environment: EnvironmentSpec) -> float | None:
+    """The highest mean return to expect, by the environment's oracle."""
+    oracle = environment.declaration.oracle
+    if not oracle or environment.values["overwrite_rewards"]:
+        return None
+    try:
+        best: float | None = load_program(oracle)(environment)
+    except SpecError:  # the environment can be simulated but not solved
+        return None
+    return best

@@ -19,12 +19,13 @@ from nthrun.records.snapshots import write_snapshot
 from nthrun.specs.environment_spec import requested_series
 from nthrun.training.checkpoint_index import CheckpointFile
 from nthrun.training.checkpoints import CheckpointWriter, load_pack
-from nthrun.training.context import Surroundings
+from nthrun.training.context import TrainingContext
 from nthrun.training.evaluation import Evaluation
 from nthrun.training.lanes import Lanes
 from nthrun.training.logs import PackLogs
 from nthrun.training.noise import Streams, sampled_steps
 from nthrun.training.program import make_program, placed
+from nthrun.training.progress import Advanced
 from nthrun.training.provenance import provenance
 from nthrun.training.recording import (
     MEASURES,
@@ -86,27 +87,30 @@ class Training:
 
     Args:
         pack: what to train.
-        around: where.
-        resume: index -> checkpoint to continue from; empty starts at step 0.
+        context: what it is trained in.
+        checkpoints: index -> what to continue from; not read where the pack starts at step 0.
     """
 
     def __init__(
-        self, pack: Pack, around: Surroundings, resume: dict[int, CheckpointFile] | None = None
+        self,
+        pack: Pack,
+        context: TrainingContext,
+        checkpoints: Mapping[int, CheckpointFile] | None = None,
     ) -> None:
         self.pack = pack
-        self.around = around
-        self.spec = around.spec.environment
-        self.program = make_program(pack, around.spec)
-        self.stepper = around.stepper(pack.statics, self.program)
+        self.context = context
+        self.spec = context.spec.environment
+        self.program = make_program(pack, context.spec)
+        self.stepper = context.steppers.stepper(pack.statics, self.program)
         self.seeds = [run.random_seed for run in pack.runs]
         self.streams = Streams(self.seeds, self.program.noise_sizes())
         self.lanes = Lanes(pack)
-        self.logs = PackLogs(around.experiment, pack, self.spec, around.note)
+        self.logs = PackLogs(context.experiment, pack, self.spec, context.note)
         self.series = requested_series(self.spec.items("record"))
         self.step = pack.start_step
         self.writer = self._writer()
-        self.snapshots = Snapshots(around.experiment, pack)
-        self.state = self._initial_state(resume or {})
+        self.snapshots = Snapshots(context.experiment, pack)
+        self.state = self._initial_state(checkpoints or {})
         self.lanes.freeze_ended(self.state)
         self.lanes.begin(self.step)
 
@@ -129,7 +133,7 @@ class Training:
             self._evaluate()
             self.lanes.freeze_ended(self.state)
             done = (self.step - first) * len(self.lanes)
-            self.around.on_block(done, self.lanes.last_return())
+            self.context.report(Advanced(done, self.lanes.last_return()))
             self._checkpoint_or_stop()
         if "final" in self.spec.items("snapshots"):
             for lane, recorder in enumerate(self.lanes.recorders):
@@ -151,7 +155,7 @@ class Training:
         started = time.perf_counter()
         first = self.step
         draws = self.streams.draw(end - first)
-        noise = self.program.noise(draws, first, self.around.device)
+        noise = self.program.noise(draws, first, self.context.setup.device)
         learned = np.array([self.program.learns_at(step) for step in range(first, end)])
         lanes = self.lanes.running()
         blocks: list[Block] = []
@@ -172,14 +176,14 @@ class Training:
 
     def _pause(self, end: int) -> int:
         """The next step, up to `end`, after which something is to be done within a block."""
-        if self.around.on_step is not None:
+        if self.context.on_step is not None:
             return self.step + 1
         interval = self.spec.integer("snapshot_interval_timesteps")
         return min(end, (self.step // interval + 1) * interval) if interval else end
 
     def _after_step(self, step: int) -> None:
-        if self.around.on_step is not None:
-            self.around.on_step(self.state, step)
+        if self.context.on_step is not None:
+            self.context.on_step(self.state, step)
         interval = self.spec.integer("snapshot_interval_timesteps")
         if interval and step % interval == 0:
             params = self._params()
@@ -195,9 +199,10 @@ class Training:
         event = {"finite": np.array([_finite(params) for params in self._params()])}
         if due and self.spec.eval_episodes:
             event |= self.stepper.evaluate(self.state, self._evaluation())
-            if self.around.best_return is not None:
+            best_return = self.context.best_return()
+            if best_return is not None:
                 score = event["eval_returns"].mean(1)
-                event[MEASURES + "oracle_gap"] = self.around.best_return - score
+                event[MEASURES + "oracle_gap"] = best_return - score
             measured = self.program.measures(self.state)
             event |= {MEASURES + name: values for name, values in measured.items()}
             event |= self._judged(event)
@@ -210,15 +215,15 @@ class Training:
 
     def _judged(self, event: Event) -> Event:
         """Which lanes to end here as hopeless; nothing before the first step and at the end."""
-        if self.around.hopeless is None:
+        if self.context.should_prune is None:
             return {}
         ended = np.zeros(len(self.lanes), bool)
         if 0 < self.step < self.spec.total_timesteps:
             sick = [recorder.diverged for recorder in self.lanes.recorders]
             lanes = [n for n in self.lanes.running() if event["finite"][n] and not sick[n]]
-            values = judged_by(event, self.around.spec.agent.search)[lanes].tolist()
+            values = judged_by(event, self.context.spec.agent.search)[lanes].tolist()
             indices = [self.pack.runs[lane].index for lane in lanes]
-            ended[lanes] = self.around.hopeless(indices, self.step, values)
+            ended[lanes] = self.context.should_prune(indices, self.step, values)
         return {"hopeless": ended}
 
     def _evaluation(self) -> Evaluation:
@@ -232,7 +237,7 @@ class Training:
             self.writer.log(event)
 
     def _checkpoint_or_stop(self) -> None:
-        stop = self.around.stop.signal_number
+        stop = self.context.stop.signal_number
         if self.writer is None or not (stop or self.writer.due()):
             if stop:
                 raise InterruptedRunError(f"stopped by signal {stop}", stop)
@@ -246,8 +251,7 @@ class Training:
             )
 
     def _records(self, failure: str = "") -> list[Run]:
-        around = self.around
-        made = provenance(around.place, len(self.lanes))
+        made = provenance(self.context.setup, len(self.lanes))
         params = [{} for _ in self.pack.runs] if failure else self._params()
         self.logs.close([recorder.outcome(failure) for recorder in self.lanes.recorders])
         return self.lanes.records(self.spec, made, params, failure)
@@ -262,25 +266,25 @@ class Training:
         ]
 
     def _writer(self) -> CheckpointWriter | None:
-        if self.around.experiment is None:
+        if self.context.experiment is None:
             return None
         return CheckpointWriter(
-            self.around.experiment.checkpoints,
+            self.context.experiment.checkpoints,
             self.pack,
-            self.around.facts(),
+            self.context.facts(),
             self.program.replay_capacity,
             self.spec.number("checkpoint_interval_seconds"),
         )
 
-    def _initial_state(self, resume: dict[int, CheckpointFile]) -> State:
+    def _initial_state(self, checkpoints: Mapping[int, CheckpointFile]) -> State:
         state = self.program.initial_state(self.pack)
         if self.step:
-            self._restore(state, resume)
-        return placed(state, self.around.device)
+            self._restore(state, checkpoints)
+        return placed(state, self.context.setup.device)
 
-    def _restore(self, state: State, resume: dict[int, CheckpointFile]) -> None:
+    def _restore(self, state: State, checkpoints: Mapping[int, CheckpointFile]) -> None:
         """Continue every lane from its checkpoint."""
-        files = {run.index: resume[run.index] for run in self.pack.runs}
+        files = {run.index: checkpoints[run.index] for run in self.pack.runs}
         loaded, used_up = load_pack(files, self.program.replay_capacity)
         if self.writer is not None:
             self.writer.superseded += used_up

@@ -36,8 +36,8 @@ PLAN_VARIABLES = ("NTHRUN_PLAN", "NTHRUN_TASK", "NTHRUN_ATTEMPT")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where and with what a process trains.
+class Setup:
+    """With what a process trains.
 
     Attributes:
         device, backend, threads: as the manifest has them.
@@ -86,27 +86,27 @@ def attempt(step: int) -> dict[str, Any]:
     return {"step": step, "started": started, "host": platform.node(), "slurm": slurm, "plan": plan}
 
 
-def comparable(place: Place) -> dict[str, Any]:
+def comparable(setup: Setup) -> dict[str, Any]:
     """What two attempts must share for their bits to be equal."""
-    processor = cpu_model() if place.device == "cpu" else _gpu_model()
+    processor = cpu_model() if setup.device == "cpu" else _gpu_model()
     shared = {
-        "backend": place.backend,
-        "compiler": compiler_version() if place.native else "",
-        "device": place.device,
-        "threads": place.threads,
+        "backend": setup.backend,
+        "compiler": compiler_version() if setup.native else "",
+        "device": setup.device,
+        "threads": setup.threads,
         "processor": processor,
         "torch": versions()["torch"],
         "numpy": versions()["numpy"],
     }
-    return shared | (host_versions() if place.on_host else {})
+    return shared | (host_versions() if setup.on_host else {})
 
 
-def provenance(place: Place, pack_width: int) -> dict[str, Any]:
+def provenance(setup: Setup, pack_width: int) -> dict[str, Any]:
     """Everything but the attempts."""
-    return comparable(place) | {
+    return comparable(setup) | {
         **git_state(),
-        "versions": versions() | (host_versions() if place.on_host else {}),
-        "code": place.code,
+        "versions": versions() | (host_versions() if setup.on_host else {}),
+        "code": setup.code,
         "host": platform.node(),
         "cpu": cpu_model(),
         "pack_width": pack_width,

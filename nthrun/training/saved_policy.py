@@ -17,7 +17,7 @@ from nthrun.agents.base import State
 from nthrun.errors import DataFileError, NthrunError, RunFailedError
 from nthrun.index import format_indices, random_seed
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
-from nthrun.planning.packs import plan_packs, plan_run
+from nthrun.planning.packs import packs_of_runs, plan_run
 from nthrun.records.data import Data, open_data
 from nthrun.records.schema import OMITTED_FROM_JSON
 from nthrun.records.snapshots import read_snapshot
@@ -183,7 +183,7 @@ def restored(learned: Learned) -> Policy:
     """
     spec = learned.spec
     run = plan_run(spec, learned.index, learned.stage)
-    (pack,) = plan_packs([run], spec.agent.declaration.static_names(), 1)
+    (pack,) = packs_of_runs([run], spec.agent.declaration.static_names(), 1)
     program = make_program(pack, spec)
     state = program.initial_state(pack)
     shown = program.learned_params(state)

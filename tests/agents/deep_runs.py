@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from packs import ENVIRONMENT, pack_of, surroundings
+from packs import ENVIRONMENT, pack_of
 from torch import Tensor
 
 from nthrun.agents.base import State
@@ -19,6 +19,7 @@ from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.specs.agent_spec import read_agent_spec
 from nthrun.specs.documents import Document
 from nthrun.specs.environment_spec import read_environment_spec
+from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 
 SMALL = {
@@ -52,7 +53,7 @@ def deep_spec(
 
 def started(spec: ExperimentSpec, num_steps: int, indices: Sequence[int] = (1,)) -> Training:
     """A pack that has taken some steps."""
-    training = Training(pack_of(spec, indices), surroundings(spec))
+    training = Training(pack_of(spec, indices), make_context(spec))
     training.train_block(num_steps)
     return training
 

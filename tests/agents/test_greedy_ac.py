@@ -25,10 +25,11 @@ from agents.deep_runs import (
     with_new,
 )
 from agents.policies.cases import clamped_entropy
-from packs import surroundings, train
+from packs import train
 from torch import Tensor
 
 from nthrun.agents.greedy_ac.declaration import num_best
+from nthrun.training.context import make_context
 
 ALPHA = 0.5
 
@@ -200,5 +201,5 @@ def test_it_learns_pendulum(policy_type: str) -> None:
     }
     environment = {"total_timesteps": 15_000, "steps_per_episode": 200, "eval_episodes": 0}
     spec = deep_spec("GreedyAC", parameters, environment)
-    for run in train(spec, [0, 1, 2], around=surroundings(spec, "compile")).values():
+    for run in train(spec, [0, 1, 2], context=make_context(spec, "compile")).values():
         assert np.median(run["train_episode_rewards"][-10:]) > -450

@@ -10,12 +10,13 @@ import pytest
 import torch
 from agents.linear_cases import WORLDS, linear_spec
 from checkpoints import attempt, experiment_in
-from packs import BACKENDS, pack_of, surroundings, train
+from packs import BACKENDS, pack_of, train
 
 from nthrun.compiler.program_text import write_program
 from nthrun.errors import InterruptedRunError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.schema import first_difference
+from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 from nthrun.training.steppers.compiled import NOISE, STEP, training_step
 
@@ -41,12 +42,12 @@ def small(agent_name: str, statics: dict[str, Any], num_steps: int) -> Experimen
 
 def assert_same_bits(spec: ExperimentSpec, backend: str, widths: tuple[int, ...]) -> None:
     """Index 7 alone equals index 7 in packs of these widths, on the first and the last lane."""
-    around = surroundings(spec, backend)
-    alone = train(spec, [7], around=around)[7]
+    context = make_context(spec, backend)
+    alone = train(spec, [7], context=context)[7]
     for width in widths:
         neighbours = [100 + 5 * lane for lane in range(width - 1)]
         for indices in ([7, *neighbours], [*neighbours, 7]):
-            again = train(spec, indices, around=around)[7]
+            again = train(spec, indices, context=context)[7]
             assert first_difference(alone, again) is None, (width, indices)
 
 
@@ -83,7 +84,7 @@ def test_compiled_training_follows_eager_training(agent_name: str, statics: dict
     """Both backends compute the same training; they differ by rounding alone."""
     spec = small(agent_name, statics, 100)
     eager = train(spec, [3])[3]
-    compiled = train(spec, [3], around=surroundings(spec, "compile"))[3]
+    compiled = train(spec, [3], context=make_context(spec, "compile"))[3]
     for name, series in eager["metrics"].items():
         np.testing.assert_allclose(compiled["metrics"][name], series, rtol=1e-3, atol=1e-3)
     for name, array in eager["learned_params"].items():
@@ -94,7 +95,7 @@ def test_compiled_training_follows_eager_training(agent_name: str, statics: dict
 def test_a_compiled_step_goes_over_the_weights_once(agent_name: str) -> None:
     """Weights and traces are updated in place, in one loop over both: no other loop is as long."""
     spec = small(agent_name, {"num_bins": [50], "tiling": ["pairs"]}, 100)
-    training = Training(pack_of(spec, [0]), surroundings(spec))
+    training = Training(pack_of(spec, [0]), make_context(spec))
     noise = training.program.noise(training.streams.draw(1), 0, "cpu").step(0)
     lane = frozenset(training.state)
     inputs = {**training.state, STEP: torch.zeros(1, dtype=torch.int64)}

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from agents.linear_cases import linear_spec
-from packs import surroundings, train
+from packs import train
+
+from nthrun.training.context import make_context
 
 LEARNT: list[tuple[str, dict[str, Any], float]] = [
     ("linearAC", {}, -300.0),
@@ -30,6 +32,6 @@ def test_it_learns(agent_name: str, parameters: dict[str, Any], least: float) ->
         "eval_episodes": 0,
     }
     spec = linear_spec(agent_name, parameters, environment)
-    runs = train(spec, range(4), around=surroundings(spec, "compile"))
+    runs = train(spec, range(4), context=make_context(spec, "compile"))
     for run in runs.values():
         assert run["train_episode_rewards"][-50:].mean() > least

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 import torch
 from agents.solver_runs import solver_spec
-from packs import pack_of, surroundings, train
+from packs import pack_of, train
 from torch import Tensor
 
 from nthrun.agents.base import Noise, State
 from nthrun.environments.ghm.program import Firm
 from nthrun.records.schema import first_difference
 from nthrun.specs.environment_spec import EnvironmentSpec
+from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 
 STEPS, EPISODES = 10, 6
@@ -122,7 +123,7 @@ def played(params: Params, noise: Noise, environment: EnvironmentSpec) -> Episod
 def iteration_of(parameters: Mapping[str, Any], gamma: float = 1.0) -> Iteration:
     """The fourth iteration of a run whose networks have moved, with a discount of its own."""
     spec = solver_spec("mc_pg", {"n_trajectories": [EPISODES], **WEIGHTED, **parameters})
-    training = Training(pack_of(spec, [0]), surroundings(spec))
+    training = Training(pack_of(spec, [0]), make_context(spec))
     training.train_block(3)
     program, state = training.program, training.state
     state["gamma"].fill_(gamma)
@@ -306,7 +307,7 @@ def test_step_sizes_fall_in_a_line_or_stay(schedule: str, share: float) -> None:
     """With three quarters of the steps done, the same iteration moves both networks a quarter as
     far as the first does, or as far."""
     spec = solver_spec("mc_pg", {"n_trajectories": [EPISODES], "lr_schedule": [schedule]})
-    training = Training(pack_of(spec, [0]), surroundings(spec))
+    training = Training(pack_of(spec, [0]), make_context(spec))
     noise = training.program.noise(training.streams.draw(1), 0, "cpu").step(0)
     total = spec.environment.total_timesteps
     moves = []

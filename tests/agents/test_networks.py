@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from agents.uneven import HIGH, LOW
-from packs import pack_of, surroundings, train
+from packs import pack_of, train
 
 from nthrun.agents.base import State, lane_column
 from nthrun.agents.networks import (
@@ -21,6 +21,7 @@ from nthrun.agents.networks import (
 )
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.specs.interface import Interface
+from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 
 
@@ -99,7 +100,7 @@ def test_uneven_bounds_are_compiled(agent: str) -> None:
     bounds."""
     spec = uneven(agent)
     eager = train(spec, [0, 1])
-    compiled = train(spec, [0, 1], around=surroundings(spec, "compile"))
+    compiled = train(spec, [0, 1], context=make_context(spec, "compile"))
     for index, run in compiled.items():
         actions = run["train_actions"]
         np.testing.assert_allclose(actions[:40], eager[index]["train_actions"][:40], atol=1e-3)
@@ -112,10 +113,10 @@ def test_uneven_bounds_are_compiled(agent: str) -> None:
 def test_a_traced_agent_still_acts(agent: str) -> None:
     """What a trace was made with afterwards chooses the actions that a fresh agent chooses."""
     spec = uneven(agent)
-    traced = Training(pack_of(spec, [0]), surroundings(spec, "compile"))
+    traced = Training(pack_of(spec, [0]), make_context(spec, "compile"))
     traced.stepper.prepare(traced.state)
     traced.train_block(10)
-    fresh = Training(pack_of(spec, [0]), surroundings(spec)).program.agent
+    fresh = Training(pack_of(spec, [0]), make_context(spec)).program.agent
     observation = torch.linspace(-1, 1, 10).view(1, 5, 2)
     with torch.no_grad():
         action = traced.program.agent.act_greedily(traced.state, observation)

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 from agents.deep_runs import deep_spec, started
-from packs import pack_of, surroundings, train
+from packs import pack_of, train
 
 from nthrun.agents.registry import AGENTS
 from nthrun.compiler.tracing import record
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.schema import Run, first_difference
+from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 from nthrun.training.steppers.compiled import NOISE, STEP, training_step
 
@@ -66,12 +67,12 @@ def short_spec(case: Case, steps: int) -> ExperimentSpec:
 def same_bits(case: Case, backend: str, steps: int, widths: tuple[int, ...]) -> Run:
     """Index 1 alone, which equals index 1 on the first and the last lane of packs of widths."""
     spec = short_spec(case, steps)
-    around = surroundings(spec, backend)
-    alone = train(spec, [1], around=around)[1]
+    context = make_context(spec, backend)
+    alone = train(spec, [1], context=context)[1]
     for width in widths:
         neighbours = [100 + 5 * lane for lane in range(width - 1)]
         for indices in ([1, *neighbours], [*neighbours, 1]):
-            again = train(spec, indices, around=around)[1]
+            again = train(spec, indices, context=context)[1]
             assert first_difference(alone, again) is None, (width, indices)
     return alone
 
@@ -114,7 +115,7 @@ def test_no_operation_depends_on_an_elements_position(
 ) -> None:
     """A step uses none of the operations whose rounding depends on where an element lies."""
     spec = deep_spec(*case)
-    training = Training(pack_of(spec, [0]), surroundings(spec))
+    training = Training(pack_of(spec, [0]), make_context(spec))
     noise = training.program.noise(training.streams.draw(1), 0, "cpu").step(0)
     inputs = {**training.state, STEP: torch.zeros(1, dtype=torch.int64)}
     inputs |= {NOISE + name: part for name, part in noise._asdict().items()}

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from packs import pack_of, small_spec, surroundings
+from packs import pack_of, small_spec
 
 from nthrun.compiler.tracing import record
+from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 from nthrun.training.steppers.compiled import NOISE, STEP, training_step
 
@@ -23,7 +24,7 @@ SHAPES = [{}, {"activation": ["tanh"]}, {"automatic_entropy_tuning": [False]}]
 def operations(parameters: dict[str, Any]) -> set[tuple[str, torch.dtype]]:
     """Name and type of result of every operation of a step, autograd's included."""
     spec = small_spec(parameters=parameters)
-    training = Training(pack_of(spec, [0]), surroundings(spec))
+    training = Training(pack_of(spec, [0]), make_context(spec))
     noise = training.program.noise(training.streams.draw(1), 0, "cpu").step(0)
     inputs = {**training.state, STEP: torch.zeros(1, dtype=torch.int64)}
     inputs |= {NOISE + name: part for name, part in noise._asdict().items()}

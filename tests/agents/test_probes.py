@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from packs import pack_of, surroundings
+from packs import pack_of
 from probes import CENTRE, CUT, GAMMA, PROBES, Probe, shown
 from torch import Tensor
 
@@ -27,6 +27,7 @@ from nthrun.agents.registry import AGENTS
 from nthrun.agents.sac.program import SoftActorCritic
 from nthrun.errors import SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
+from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 
 VALUE_TOLERANCE, ACTION_TOLERANCE = 0.1, 0.5
@@ -139,7 +140,7 @@ def _(agent: LinearActionValues, state: State, observation: Tensor, action: Tens
 def training_of(case: Case, environment: str, gamma: float = GAMMA) -> Training:
     """A pack of native code before its first step."""
     spec = spec_of(case, environment, gamma)
-    return Training(pack_of(spec, RUNS), surroundings(spec, "compile"))
+    return Training(pack_of(spec, RUNS), make_context(spec, "compile"))
 
 
 def wrong_answers(training: Training, probes: tuple[type[Probe], ...]) -> dict[str, Any]:

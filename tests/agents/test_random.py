@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 from agents.deep_runs import DISCRETE, deep_spec, started
-from packs import BACKENDS, surroundings, train
+from packs import BACKENDS, train
 
 from nthrun.agents.random_agent.program import RandomAgent
 from nthrun.specs.interface import Interface
+from nthrun.training.context import make_context
 
 BOUNDED = Interface((-1.0,) * 3, (1.0,) * 3, (-2.0, 0.0), (2.0, 1.0))
 NUMBERED = Interface((-1.0,) * 3, (1.0,) * 3, num_actions=3)
@@ -28,7 +29,7 @@ def test_actions_are_uniform(backend: str) -> None:
     """Actions in training fill the bounds evenly, and the record has no parameters."""
     environment = {"total_timesteps": 1500, "record": ["train_actions"]}
     spec = deep_spec("random", {}, environment)
-    (run,) = train(spec, [0], around=surroundings(spec, backend)).values()
+    (run,) = train(spec, [0], context=make_context(spec, backend)).values()
     counts, _ = np.histogram(run["train_actions"], 5, (-2, 2))
     assert counts.sum() == 1500
     assert np.abs(counts / 300 - 1).max() < 0.25

@@ -7,17 +7,18 @@ import copy
 import numpy as np
 import pytest
 import torch
-from packs import pack_of, small_spec, surroundings, train
+from packs import pack_of, small_spec, train
 from torch import Tensor
 
 from nthrun.agents.base import State
+from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 
 
 def ready(parameters: dict[str, list[object]] | None = None) -> Training:
     """A run of SAC that has taken 40 steps."""
     spec = small_spec({"eval_episodes": 0}, parameters)
-    training = Training(pack_of(spec, [1]), surroundings(spec))
+    training = Training(pack_of(spec, [1]), make_context(spec))
     training.train_block(40)
     return training
 
@@ -189,7 +190,7 @@ def test_a_clamped_gaussian_learns_pendulum(tuned: bool) -> None:
         "replay_capacity": [100_000],
     }
     spec = small_spec(environment, parameters)
-    training = Training(pack_of(spec, [0, 1, 2]), surroundings(spec, "compile"))
+    training = Training(pack_of(spec, [0, 1, 2]), make_context(spec, "compile"))
     for run in training.run():
         assert np.median(run["train_episode_rewards"][-10:]) > -450
     actor = training.program.agent.actor  # type: ignore[attr-defined]
@@ -227,7 +228,7 @@ def test_uniform_exploration() -> None:
         {"total_timesteps": 3000, "record": ["train_actions"], "eval_episodes": 0},
         {"uniform_exploration_steps": [2000], "steps_before_learning": [5000]},
     )
-    training = Training(pack_of(spec, [0]), surroundings(spec))
+    training = Training(pack_of(spec, [0]), make_context(spec))
     (run,) = training.run()
     first = run["train_actions"][:2000, 0]
     assert abs(first.mean()) < 0.1

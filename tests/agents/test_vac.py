@@ -24,9 +24,10 @@ from agents.deep_runs import (
     value_of_number,
     with_new,
 )
-from packs import pack_of, surroundings
+from packs import pack_of
 from torch import Tensor
 
+from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 
 ALPHA = 0.3
@@ -150,7 +151,7 @@ def test_it_learns_pendulum() -> None:
     }
     environment = {"total_timesteps": 12_000, "steps_per_episode": 200, "eval_episodes": 0}
     spec = deep_spec("VAC", parameters, environment)
-    training = Training(pack_of(spec, [0, 1, 2]), surroundings(spec, "compile"))
+    training = Training(pack_of(spec, [0, 1, 2]), make_context(spec, "compile"))
     for run in training.run():
         assert np.median(run["train_episode_rewards"][-10:]) > -450
     actor = training.program.agent.actor  # type: ignore[attr-defined]

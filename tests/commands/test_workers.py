@@ -16,7 +16,7 @@ import pytest
 from processes import EXPERIMENT, ROOT, call, command, recorded, write_specs
 
 from nthrun.commands.run import run
-from nthrun.commands.worker_process import Places, visible_gpus
+from nthrun.commands.worker_process import Placements, visible_gpus
 from nthrun.errors import (
     Fault,
     FingerprintError,
@@ -122,7 +122,7 @@ def test_bits_do_not_depend_on_workers(
     tmp_path: Path, undisturbed: dict[tuple[int, int], Run]
 ) -> None:
     """Records made by two workers are those of one process, and said once each on stdout; the
-    groups are narrow enough that both have one."""
+    packs are narrow enough that both have one."""
     done = call("main.py", *options(tmp_path, LONG), "--workers", "2", "--index", "0-2")
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line for line in done.stdout.splitlines() if line.startswith("index")]
@@ -315,7 +315,7 @@ def test_gpus_go_round(environment: dict[str, str], count: int, gpus: list[str])
     """Each worker gets one of the GPUs that the parent sees, in turn, under the parent's name."""
     found = visible_gpus(environment, count)
     assert found == gpus
-    given = [Places(found).of(worker).gpu for worker in range(4)]
+    given = [Placements(found).of(worker).gpu for worker in range(4)]
     assert given == ([gpus[worker % len(gpus)] for worker in range(4)] if gpus else [None] * 4)
 
 

@@ -19,7 +19,7 @@ from nthrun.planning.costs import (
     free_disk_bytes,
     group_costs,
 )
-from nthrun.planning.packs import plan_groups
+from nthrun.planning.packs import packs_of_indices
 from nthrun.planning.width import Workers, planned_width
 
 SPEC = small_spec(parameters={"hidden_dim": [16, 256, 1024], "replay_capacity": [10**6]})
@@ -37,7 +37,7 @@ def test_costs_are_of_the_packs_that_would_train(
     """Runs, packs and width of every group are those of the packs that training forms."""
     workers = Workers("cpu", "eager", num_workers, memory)
     groups = group_costs(SPEC, indices, workers, asked)
-    packs = list(plan_groups(SPEC, indices, planned_width(SPEC, workers, len(indices), asked)))
+    packs = list(packs_of_indices(SPEC, indices, planned_width(SPEC, workers, len(indices), asked)))
     assert sum(cost.num_runs for cost in groups) == len(indices)
     assert sum(cost.num_packs for cost in groups) == len(packs)
     assert max(cost.width for cost in groups) == max(map(len, packs))

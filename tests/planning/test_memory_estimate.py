@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from builders import make_experiment
-from packs import pack_of, small_spec, surroundings, train
+from packs import pack_of, small_spec, train
 
 from nthrun.environments.host_environment import HOST_BYTES
 from nthrun.planning.costs import SHARD_BYTES
@@ -17,6 +17,7 @@ from nthrun.planning.memory_estimate import EVALUATION_STEPS, lane_footprint
 from nthrun.records.schema import Run, flat_arrays
 from nthrun.specs.environment_spec import SERIES
 from nthrun.training import checkpoints, provenance
+from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 from nthrun.training.program import HOST, HostedProgram
 
@@ -64,11 +65,14 @@ def test_files_take_no_more_than_counted(
     monkeypatch.setattr(checkpoints, "MAX_COST", float("inf"))
     monkeypatch.setattr(provenance, "git_state", dict)  # whatever the checkout differs in
     spec = small_spec(environment | {"checkpoint_interval_seconds": 1e-9}, parameters)
-    around = surroundings(spec)
-    around.experiment = experiment = make_experiment(tmp_path, spec.sweep.num_settings)
+    experiment = make_experiment(tmp_path, spec.sweep.num_settings)
     sizes: list[int] = []
-    around.on_block = lambda *_: sizes.append(bytes_under(experiment.checkpoints))
-    runs = Training(pack_of(spec, range(LANES)), around).run()
+    context = replace(
+        make_context(spec),
+        experiment=experiment,
+        report=lambda _: sizes.append(bytes_under(experiment.checkpoints)),
+    )
+    runs = Training(pack_of(spec, range(LANES)), context).run()
     shard = experiment.write(0, runs)
     lane = lane_footprint(spec, spec.sweep.setting(0))
     assert 0 < max(sizes) <= LANES * lane.checkpoint

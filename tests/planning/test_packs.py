@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from packs import small_spec
 
 from nthrun.errors import IndexSpecError
-from nthrun.planning.packs import plan_groups, plan_packs, plan_run, static_groups
+from nthrun.planning.packs import packs_of_indices, packs_of_runs, plan_run, static_groups
 
 SPEC = small_spec(parameters={"batch_size": [8, 16], "hidden_dim": [16, 32]})
 STATIC = SPEC.agent.declaration.static_names()
@@ -24,7 +24,7 @@ def test_every_run_is_on_exactly_one_lane(indices: set[int], width: int, stage: 
     """Packs hold every run once, are no wider than asked, and never mix static hyperparameters
     or starting steps."""
     runs = [plan_run(SPEC, index, stage, 100 * (index % 3 == 0)) for index in sorted(indices)]
-    packs = list(plan_packs(runs, STATIC, width))
+    packs = list(packs_of_runs(runs, STATIC, width))
     assert sorted(run.index for pack in packs for run in pack.runs) == sorted(indices)
     for pack in packs:
         assert 1 <= len(pack.runs) <= width
@@ -60,7 +60,7 @@ def test_groups_partition_the_indices(indices: set[int], width: int, coupled: bo
     assert all(group == sorted(group) for group in groups)
     assert len({statics(group[0]) for group in groups}) == len(groups)
     assert all(len({statics(index) for index in group}) == 1 for group in groups)
-    packs = list(plan_groups(spec, sorted(indices), width))
+    packs = list(packs_of_indices(spec, sorted(indices), width))
     assert [i for pack in packs for i in pack] == [i for group in groups for i in group]
     assert all(1 <= len(pack) <= width for pack in packs)
 

@@ -12,7 +12,7 @@ from packs import small_spec
 from nthrun.errors import NthrunError, PlanError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.memory_estimate import LaneFootprint, lane_footprint
-from nthrun.planning.packs import plan_groups
+from nthrun.planning.packs import packs_of_indices
 from nthrun.planning.width import (
     AUTO,
     GPU_CONTEXT_BYTES,
@@ -163,14 +163,14 @@ def test_nothing_is_planned_before_every_group_fits() -> None:
     spec = small_spec(parameters={"replay_capacity": [100, 10**9]})
     width = planned_width(spec, Workers("cpu", "eager", 1, 2 * GB), 12)
     with pytest.raises(PlanError):
-        next(plan_groups(spec, range(12), width))
+        next(packs_of_indices(spec, range(12), width))
 
 
 def test_groups_have_widths_of_their_own() -> None:
     """Each group of static hyperparameters is as wide as its own state allows."""
     spec = small_spec(parameters={"hidden_dim": [16, 256]})
     width = planned_width(spec, Workers("cpu", "eager"), 480)
-    widths = {len(group) for group in plan_groups(spec, range(480), width)}
+    widths = {len(group) for group in packs_of_indices(spec, range(480), width)}
     assert widths == {32, 8, 240 % 32}
 
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from checkpoints import attempt, experiment_in, stopped_at
-from packs import pack_of, small_spec, surroundings, train
+from packs import pack_of, small_spec, train
 
 from nthrun.errors import InterruptedRunError
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.packs import Pack, plan_packs, plan_run
+from nthrun.planning.packs import Pack, packs_of_runs, plan_run
 from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run, first_difference
 from nthrun.specs.environment_spec import SERIES
 from nthrun.training.checkpoint_index import CheckpointFile, drop_checkpoints, find_checkpoints
 from nthrun.training.checkpoints import load_lanes
-from nthrun.training.context import Surroundings
+from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 
 PROTOCOL = {
@@ -44,7 +45,7 @@ def test_interrupted_and_repacked_runs_have_the_same_bits(
             attempt(spec, experiment, indices, steps, backend)
     final = attempt(spec, experiment, [0, 1, 2, 8], None, backend)
     runs = {run["index"]: run for run in final}
-    undisturbed = train(spec, [0, 1, 2, 8], around=surroundings(spec, backend))
+    undisturbed = train(spec, [0, 1, 2, 8], context=make_context(spec, backend))
     for index, run in runs.items():
         assert first_difference(run, undisturbed[index]) is None, index
         assert run.keys() == undisturbed[index].keys()
@@ -62,9 +63,8 @@ def interrupted(tmp_path: Path, spec: ExperimentSpec) -> tuple[Experiment, list[
 
 def found_step(spec: ExperimentSpec, experiment: Experiment) -> tuple[int, list[str]]:
     """Where index 0 would continue, and what is said of checkpoints that cannot be used."""
-    around = surroundings(spec)
-    around.experiment = experiment
-    found, refused = find_checkpoints(experiment.checkpoints, 0, [0], around.facts())
+    context = replace(make_context(spec), experiment=experiment)
+    found, refused = find_checkpoints(experiment.checkpoints, 0, [0], context.facts())
     return (found[0].step if 0 in found else 0), refused
 
 
@@ -85,12 +85,11 @@ def test_two_generations_are_kept_and_the_older_one_serves(tmp_path: Path) -> No
 
 
 def _train_from(spec: ExperimentSpec, experiment: Experiment) -> list[Run]:
-    around = surroundings(spec)
-    around.experiment = experiment
-    found, _ = find_checkpoints(experiment.checkpoints, 0, [0], around.facts())
-    (pack,) = plan_packs([plan_run(spec, 0, 0, found[0].step)], [], 1)
+    context = replace(make_context(spec), experiment=experiment)
+    found, _ = find_checkpoints(experiment.checkpoints, 0, [0], context.facts())
+    (pack,) = packs_of_runs([plan_run(spec, 0, 0, found[0].step)], [], 1)
     pack = Pack(pack.runs, pack_of(spec, [0]).statics)
-    return Training(pack, around, found).run()
+    return Training(pack, context, found).run()
 
 
 @pytest.mark.parametrize("name", ["series.log", "replay-0.log"])
@@ -123,9 +122,8 @@ def test_a_checkpoint_of_other_code_is_refused(tmp_path: Path) -> None:
     """A checkpoint made by other code, versions or processor starts its run anew, saying so."""
     spec = small_spec(PROTOCOL)
     experiment, _ = interrupted(tmp_path, spec)
-    around = surroundings(spec)
-    around.experiment = experiment
-    facts = around.facts() | {"code": "another"}
+    context = replace(make_context(spec), experiment=experiment)
+    facts = context.facts() | {"code": "another"}
     found, refused = find_checkpoints(experiment.checkpoints, 0, [0], facts)
     assert not found
     assert all("made with other code; its runs start from step 0" in line for line in refused)
@@ -178,24 +176,17 @@ def test_parameters_found_non_finite_survive_interruption(tmp_path: Path) -> Non
     """A run that is found diverged at an evaluation, before any number it showed was non-finite,
     ends with the same record when it is interrupted after that."""
 
-    def spoil(around: Surroundings) -> None:
-        def on_step(state: dict[str, torch.Tensor], step: int) -> None:
-            if step == 300:
-                state["log_alpha"][1] = float("inf")
-
-        around.on_step = on_step
+    def spoil(state: dict[str, torch.Tensor], step: int) -> None:
+        if step == 300:
+            state["log_alpha"][1] = float("inf")
 
     spec = small_spec(PROTOCOL | {"record": ["train_rewards"]})
     experiment = experiment_in(tmp_path, spec)
-    around = surroundings(spec)
-    spoil(around)
-    undisturbed = Training(pack_of(spec, [0, 1]), around).run()
-    around = surroundings(spec)
-    around.experiment = experiment
-    spoil(around)
-    stopped_at(2 * 500)(around)
+    context = replace(make_context(spec), on_step=spoil)
+    undisturbed = Training(pack_of(spec, [0, 1]), context).run()
+    context = stopped_at(replace(context, experiment=experiment), 2 * 500)
     with pytest.raises(InterruptedRunError):
-        Training(pack_of(spec, [0, 1]), around).run()
+        Training(pack_of(spec, [0, 1]), context).run()
     runs = attempt(spec, experiment, [0, 1], None)
     assert [run["status"] for run in runs] == ["completed", "diverged"]
     assert runs[1]["total_timesteps"] == 300

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from packs import BACKENDS, small_spec, surroundings, train
+from packs import BACKENDS, small_spec, train
 
 from nthrun.records.schema import first_difference
+from nthrun.training.context import make_context
 
 ALL_SERIES = ["update_states", "update_next_states", "train_rewards", "metrics", "eval_states"]
 SHAPES = [
@@ -28,12 +29,12 @@ def assert_same_bits(
 ) -> None:
     """Index 7 alone equals index 7 in packs of these widths, on the first and the last lane."""
     spec = small_spec({"total_timesteps": steps, "record": ALL_SERIES}, parameters)
-    around = surroundings(spec, backend)
-    alone = train(spec, [7], around=around)[7]
+    context = make_context(spec, backend)
+    alone = train(spec, [7], context=context)[7]
     for width in widths:
         neighbours = [100 + 5 * lane for lane in range(width - 1)]
         for indices in ([7, *neighbours], [*neighbours, 7]):
-            again = train(spec, indices, around=around)[7]
+            again = train(spec, indices, context=context)[7]
             assert first_difference(alone, again) is None, (width, indices)
 
 
@@ -61,7 +62,7 @@ def test_compiled_training_follows_eager_training(parameters: dict[str, Any]) ->
     """Both backends compute the same training; they differ by rounding alone."""
     spec = small_spec({"total_timesteps": 60, "record": ALL_SERIES}, parameters)
     eager = train(spec, [7])[7]
-    compiled = train(spec, [7], around=surroundings(spec, "compile"))[7]
+    compiled = train(spec, [7], context=make_context(spec, "compile"))[7]
     for name, series in eager["metrics"].items():
         np.testing.assert_allclose(compiled["metrics"][name], series, rtol=1e-3, atol=1e-4)
     for name, array in eager["learned_params"].items():
@@ -77,7 +78,7 @@ def test_one_program_serves_packs_of_every_width(
     monkeypatch.setenv("NTHRUN_CACHE", str(tmp_path))
     spec = small_spec({"total_timesteps": 130})
     for width in (1, 2, 5):
-        train(spec, range(width), around=surroundings(spec, "compile"))
+        train(spec, range(width), context=make_context(spec, "compile"))
     assert len(list(tmp_path.glob("*.so"))) == 2
 
 
@@ -116,7 +117,7 @@ def test_evaluation_and_snapshots_do_not_disturb_training(backend: str) -> None:
     """What is kept or evaluated has no effect on what is learnt."""
     kept = {"record": ALL_SERIES, "snapshot_interval_timesteps": 7}
     quiet, loud = (
-        train(spec, [2], around=surroundings(spec, backend))[2]
+        train(spec, [2], context=make_context(spec, backend))[2]
         for spec in (small_spec({"eval_episodes": 0}), small_spec(kept))
     )
     for key in ("train_episode_rewards", "train_episode_steps"):

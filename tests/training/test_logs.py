@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 import wandb
 from checkpoints import attempt, experiment_in
-from packs import pack_of, small_spec, surroundings, train
+from packs import pack_of, small_spec, train
 from processes import EXPERIMENT, call, recorded, write_specs
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from wandb_files import config, history, kinds, messages, wandb_file
@@ -23,8 +24,10 @@ from wandb_files import config, history, kinds, messages, wandb_file
 from nthrun.errors import InterruptedRunError, MissingExtraError
 from nthrun.records.schema import Run, first_difference
 from nthrun.training import logs, wandb_log
+from nthrun.training.context import make_context
 from nthrun.training.loggers import require_loggers
 from nthrun.training.loop import Training
+from nthrun.training.progress import News, Noted
 from nthrun.training.wandb_log import framed
 
 SHORT = {"total_timesteps": 120, "steps_per_episode": 20, "eval_interval_timesteps": 40}
@@ -176,15 +179,12 @@ def test_a_failing_log_ends_no_run(tmp_path: Path) -> None:
     experiment = experiment_in(tmp_path, spec)
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "tensorboard").write_text("in the way")
-    around = surroundings(spec)
-    around.experiment = experiment
-    notes: list[str] = []
-    around.note = notes.append
-    runs = Training(pack_of(spec, [0, 1]), around).run()
+    news: list[News] = []
+    context = replace(make_context(spec), experiment=experiment, report=news.append)
+    runs = Training(pack_of(spec, [0, 1]), context).run()
     assert [run["status"] for run in runs] == ["completed", "completed"]
-    assert [note.split(": ")[:2] for note in notes] == [
-        [f"index {index}", "logged no further for tensorboard"] for index in (0, 1)
-    ]
+    notes = [told.line.split(": ")[:2] for told in news if isinstance(told, Noted)]
+    assert notes == [[f"index {index}", "logged no further for tensorboard"] for index in (0, 1)]
     assert in_wandb(tmp_path, 1)["eval/return"]
 
 

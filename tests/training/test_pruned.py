@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,18 @@ import pytest
 from agents.solver_runs import SMALL as SOLVER_PARAMETERS
 from agents.solver_runs import WORLDS
 from checkpoints import experiment_in, stopped_at
-from packs import ENVIRONMENT, PARAMETERS, pack_of, surroundings
+from packs import ENVIRONMENT, PARAMETERS, pack_of
 
 from nthrun.errors import InterruptedRunError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
-from nthrun.planning.packs import plan_packs, plan_run
+from nthrun.planning.packs import packs_of_runs, plan_run
 from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run, first_difference, flat_arrays
 from nthrun.records.snapshots import read_snapshot
 from nthrun.specs.environment_spec import SERIES
 from nthrun.specs.search.search_spec import SearchSpec
 from nthrun.training.checkpoint_index import find_checkpoints
+from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 from nthrun.training.recording import judged_by
 
@@ -71,10 +73,10 @@ KINDS = [
 def ending(ends: Ends) -> Callable[..., list[bool]]:
     """A judge with a fixed mind."""
 
-    def hopeless(indices: Sequence[int], step: int, values: Sequence[float]) -> list[bool]:
+    def should_prune(indices: Sequence[int], step: int, values: Sequence[float]) -> list[bool]:
         return [ends.get(index) == step for index in indices]
 
-    return hopeless
+    return should_prune
 
 
 def trained(
@@ -85,10 +87,8 @@ def trained(
     experiment: Experiment | None = None,
 ) -> dict[int, Run]:
     """Index -> record of one undisturbed pack."""
-    around = surroundings(spec, backend)
-    around.experiment = experiment
-    around.hopeless = ending(ends)
-    return by_index(Training(pack_of(spec, indices), around).run())
+    context = replace(make_context(spec, backend), experiment=experiment, should_prune=ending(ends))
+    return by_index(Training(pack_of(spec, indices), context).run())
 
 
 def by_index(runs: Iterable[Run]) -> dict[int, Run]:
@@ -104,17 +104,16 @@ def attempt(
     stop_after: int | None = None,
 ) -> dict[int, Run]:
     """One process's attempt, packed anew from the checkpoints there are."""
-    around = surroundings(spec)
-    around.experiment = experiment
-    around.hopeless = ending(ends)
-    found, refused = find_checkpoints(experiment.checkpoints, 0, indices, around.facts())
+    context = replace(make_context(spec), experiment=experiment, should_prune=ending(ends))
+    found, refused = find_checkpoints(experiment.checkpoints, 0, indices, context.facts())
     assert not refused
     runs = [plan_run(spec, i, 0, found[i].step if i in found else 0) for i in indices]
     records: dict[int, Run] = {}
-    for pack in plan_packs(runs, spec.agent.declaration.static_names(), 8):
+    for pack in packs_of_runs(runs, spec.agent.declaration.static_names(), 8):
+        here = context
         if stop_after is not None:
-            stopped_at(stop_after * len(pack.runs))(around)
-        records |= by_index(Training(pack, around, found).run())
+            here = stopped_at(context, stop_after * len(pack.runs))
+        records |= by_index(Training(pack, here, found).run())
     return records
 
 
@@ -218,14 +217,13 @@ def test_judges_hear_of_running_runs_only() -> None:
     that neither diverged nor was ended, in lane order."""
     spec = sac(record=[])
     heard: list[tuple[int, list[int], list[float]]] = []
-    around = surroundings(spec)
 
-    def hopeless(indices: Sequence[int], step: int, values: Sequence[float]) -> list[bool]:
+    def should_prune(indices: Sequence[int], step: int, values: Sequence[float]) -> list[bool]:
         heard.append((step, list(indices), list(values)))
         return [index == 0 and step == 200 for index in indices]
 
-    around.hopeless = hopeless
-    runs = by_index(Training(pack_of(spec, [1, 0, 2]), around).run())
+    context = replace(make_context(spec), should_prune=should_prune)
+    runs = by_index(Training(pack_of(spec, [1, 0, 2]), context).run())
     assert [(step, indices) for step, indices, _ in heard] == [
         *((100, [1, 0, 2]), (200, [1, 0, 2])),
         *((300, [1, 2]), (400, [1, 2])),
@@ -243,17 +241,16 @@ def test_the_metric_of_the_search_judges_where_evaluations_have_it() -> None:
         document = {"agent_name": "mc_pg", "parameters": SOLVER_PARAMETERS["mc_pg"]}
         searched = document | {"search": {"pruner": "median", **search}}
         spec = experiment_spec_of(WORLDS["mc_pg"] | {"total_timesteps": 8}, searched, "test")
-        around = surroundings(spec)
         told: list[float] = []
 
-        def hopeless(
+        def should_prune(
             indices: Sequence[int], step: int, values: Sequence[float], told: list[float] = told
         ) -> list[bool]:
             told += values
             return [False] * len(indices)
 
-        around.hopeless = hopeless
-        [run] = Training(pack_of(spec, [0]), around).run()
+        context = replace(make_context(spec), should_prune=should_prune)
+        [run] = Training(pack_of(spec, [0]), context).run()
         if search["metric"] == "oracle_gap":
             assert told == [-run["eval_metrics"]["oracle_gap"][1]]
         else:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from packs import BACKENDS, pack_of, small_spec, surroundings, train
+from packs import BACKENDS, pack_of, small_spec, train
 
 from nthrun.records.schema import UPDATE_VIEWS, Run, first_difference
 from nthrun.specs.environment_spec import SERIES
+from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 
 
@@ -104,15 +105,15 @@ def test_divergence_is_recorded_and_the_neighbours_go_on(backend: str) -> None:
     others of its pack have the bits they would have had without it."""
     parameters = {"critic_lr": [0.001, 1e38], "alpha": [0.1]}
     spec = small_spec({"total_timesteps": 256, "record": ["train_rewards"]}, parameters)
-    around = surroundings(spec, backend)
-    runs = train(spec, [0, 1, 2], around=around)
+    context = make_context(spec, backend)
+    runs = train(spec, [0, 1, 2], context=context)
     sick = runs[1]
     assert sick["status"] == "diverged"
     assert sick["total_timesteps"] < 256
     assert str(sick["total_timesteps"]) in sick["reason"]
     assert len(sick["train_rewards"]) == sick["total_timesteps"]
     for index in (0, 2):
-        alone = train(spec, [index], around=around)[index]
+        alone = train(spec, [index], context=context)[index]
         assert first_difference(alone, runs[index]) is None
         assert runs[index]["status"] == "completed"
 
@@ -122,8 +123,8 @@ def test_a_diverged_record_does_not_depend_on_its_pack(backend: str) -> None:
     """Alone or in a pack, a diverged run leaves the same bits, parameters included."""
     parameters = {"critic_lr": [0.001, 1e38], "alpha": [0.1]}
     spec = small_spec({"total_timesteps": 256}, parameters)
-    around = surroundings(spec, backend)
-    alone, packed = (train(spec, indices, around=around)[1] for indices in ([1], [0, 1, 2]))
+    context = make_context(spec, backend)
+    alone, packed = (train(spec, indices, context=context)[1] for indices in ([1], [0, 1, 2]))
     for name, array in alone["learned_params"].items():
         assert array.tobytes() == packed["learned_params"][name].tobytes()
     assert alone["total_timesteps"] == packed["total_timesteps"]
@@ -132,7 +133,7 @@ def test_a_diverged_record_does_not_depend_on_its_pack(backend: str) -> None:
 def test_learned_params_reproduce_the_policy() -> None:
     """The recorded weights are the agent's: evaluating them by hand gives its actions."""
     spec = small_spec({"total_timesteps": 60})
-    training = Training(pack_of(spec, [0]), surroundings(spec))
+    training = Training(pack_of(spec, [0]), make_context(spec))
     (run,) = training.run()
     params = run["learned_params"]
     observation = training.state["environment.observation"]

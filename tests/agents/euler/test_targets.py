@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from agents.euler.economies import stepped
-from packs import pack_of, surroundings
+from packs import pack_of
 
 from nthrun.agents.euler.program import EulerQuadrature
 from nthrun.agents.euler.rule import SHOWN
@@ -17,6 +17,7 @@ from nthrun.environments.bewley.distribution import quantiles
 from nthrun.environments.bewley.equilibrium import Equilibrium, solve
 from nthrun.environments.bewley.household_numpy import Household
 from nthrun.planning.experiment_spec import read_experiment_spec
+from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 from nthrun.training.program import SolverProgram
 
@@ -43,7 +44,7 @@ def test_the_shipped_setting_reaches_its_targets() -> None:
     spec = read_experiment_spec(*([str(file)] for file in files))
     calibration = calibration_of(spec.environment.values)
     exact = solve(calibration)
-    training = Training(pack_of(spec, [0]), surroundings(spec))
+    training = Training(pack_of(spec, [0]), make_context(spec))
     started = time.process_time()
     (run,) = training.run()
     assert time.process_time() - started < SECONDS

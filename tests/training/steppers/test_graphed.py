@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 from agents.deep_runs import deep_spec
-from packs import BACKENDS, pack_of, small_spec, surroundings, train
+from packs import BACKENDS, pack_of, small_spec, train
 
 from nthrun.agents.registry import AGENTS
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.schema import Run, first_difference
+from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 from nthrun.training.steppers.graphed import GraphedStepper, Replay
 
@@ -59,7 +60,7 @@ def test_blocks_of_replayed_steps_follow_eager_steps(case: Case) -> None:
     TorchInductor is told to be deterministic; without a GPU the step is launched anew where a graph
     would be replayed."""
     spec = spec_of(case)
-    training = Training(pack_of(spec, [0, 1, 2]), surroundings(spec))
+    training = Training(pack_of(spec, [0, 1, 2]), make_context(spec))
     training.stepper = GraphedStepper(training.program, 128, called)
     reference = train(spec, [0, 1, 2])
     for run in training.run():
@@ -75,19 +76,19 @@ def test_a_gpu_follows_the_cpu(case: Case, backend: str) -> None:
     """The same program on a GPU computes the same training, to rounding."""
     spec = spec_of(case)
     reference = train(spec, [0, 1, 2])
-    runs = train(spec, [0, 1, 2], around=surroundings(spec, backend, "cuda"))
+    runs = train(spec, [0, 1, 2], context=make_context(spec, backend, "cuda"))
     for index, run in runs.items():
         assert_close(run, reference[index])
 
 
 def assert_same_bits(spec: ExperimentSpec, backend: str, widths: tuple[int, ...]) -> None:
     """Index 7 alone is index 7 on the first and the last lane of packs of these widths."""
-    around = surroundings(spec, backend, "cuda")
-    alone = train(spec, [7], around=around)[7]
+    context = make_context(spec, backend, "cuda")
+    alone = train(spec, [7], context=context)[7]
     for width in widths:
         neighbours = [100 + 5 * lane for lane in range(width - 1)]
         for indices in ([7, *neighbours], [*neighbours, 7]):
-            again = train(spec, indices, around=around)[7]
+            again = train(spec, indices, context=context)[7]
             assert first_difference(alone, again) is None, (width, indices)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,22 +12,23 @@ import numpy as np
 import pytest
 import torch
 from checkpoints import attempt, experiment_in, stopped_at
-from packs import pack_of, surroundings, train
+from packs import pack_of, train
 from worlds import Cut, Walk, noted_worlds
 
 from nthrun.agents.base import State
-from nthrun.commands import group
 from nthrun.commands.run import run as main
 from nthrun.environments.host_environment import playable
 from nthrun.errors import InterruptedRunError, NotReplayedError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.planning.memory_estimate import BLOCK_STEPS
-from nthrun.planning.packs import Pack
 from nthrun.records.data import open_data
-from nthrun.records.schema import first_difference
+from nthrun.records.schema import Run, first_difference
 from nthrun.specs.environment_spec import SERIES
 from nthrun.training.checkpoint_index import drop_checkpoints, find_checkpoints
+from nthrun.training.context import make_context
 from nthrun.training.loop import Training
+from nthrun.training.pack_training import PackRequest, train_pack
+from nthrun.training.progress import News, Noted, Recorded
 from nthrun.training.steppers.agent_functions import EagerFunctions
 
 SMALL = {"hidden_dim": [16], "batch_size": [8], "replay_capacity": [200], "critic_lr": [1e-3, 3e-4]}
@@ -58,10 +60,10 @@ def test_a_run_has_the_same_bits_alone_and_in_a_pack(
 ) -> None:
     """Whatever shares its pack, every bit of a record is the same."""
     spec = spec_of(environment, record=list(SERIES))
-    around = surroundings(spec, backend)
-    alone = train(spec, [2], around=around)[2]
+    context = make_context(spec, backend)
+    alone = train(spec, [2], context=context)[2]
     for indices in ([2, 5, 6], [0, 1, 3, 2]):
-        assert first_difference(alone, train(spec, indices, around=around)[2]) is None
+        assert first_difference(alone, train(spec, indices, context=context)[2]) is None
     assert alone["status"] == "completed"
     assert len(np.unique(alone["train_actions"])) > 20
 
@@ -78,7 +80,7 @@ def test_interruption_changes_no_bit(
         with pytest.raises(InterruptedRunError):
             attempt(spec, experiment, indices, steps, backend)
     final = {run["index"]: run for run in attempt(spec, experiment, [0, 1], None, backend)}
-    undisturbed = train(spec, [0, 1], around=surroundings(spec, backend))
+    undisturbed = train(spec, [0, 1], context=make_context(spec, backend))
     for index, run in final.items():
         assert first_difference(run, undisturbed[index]) is None
         assert len(run["provenance"]["attempts"]) > 2
@@ -121,7 +123,7 @@ def test_truncated_and_terminated_are_kept_apart() -> None:
     environment = {"env_name": "worlds:Cut", "total_timesteps": 60, "record": ["update_states"]}
     parameters = {**SMALL, "critic_lr": 1e-3}
     spec = experiment_spec_of(environment, {"agent_name": "SAC", "parameters": parameters}, "test")
-    training = Training(pack_of(spec, [0]), surroundings(spec))
+    training = Training(pack_of(spec, [0]), make_context(spec))
     (run,) = training.run()
     assert run["train_episode_steps"].tolist() == [Cut.LENGTH] * (60 // Cut.LENGTH)
     terminated = training.state["replay"][0, :60, -1].reshape(-1, 2, Cut.LENGTH)
@@ -212,27 +214,27 @@ def test_what_was_not_replayed_does_not_come_back(
         attempt(spec, experiment, [0, 1], 512)
     monkeypatch.setattr(Walk, "shift", 1e-3)
     starts = []
+    records: list[Run] = []
+
+    def announce(run: Run) -> Recorded:
+        records.append(run)
+        return Recorded(run["index"], False, "")
+
+    request = PackRequest(0, False, False, know=lambda _: spec, announce=announce)
     for stop in (128, 256, None):
-        around = surroundings(spec)
-        around.experiment = experiment
-        notes: list[str] = []
-        around.note = notes.append
+        news: list[News] = []
+        context = replace(make_context(spec), experiment=experiment, report=news.append)
         if stop:
-            stopped_at(128)(around)
-        found, _ = find_checkpoints(experiment.checkpoints, 0, [1], around.facts())
+            context = stopped_at(context, 128)
+        found, _ = find_checkpoints(experiment.checkpoints, 0, [1], context.facts())
         starts.append(found[1].step)
-        pack = pack_of(spec, [1])
-        run = replace(pack.runs[0], start_step=found[1].step)
-        training = group._train(Pack((run,), pack.statics), around, dict(found))
-        if stop:
-            with pytest.raises(InterruptedRunError):
-                list(training)
-        else:
-            (record,) = training
-        assert len(notes) == (stop == 128)
+        with pytest.raises(InterruptedRunError) if stop else nullcontext():
+            train_pack([1], context, request)
+        assert sum(isinstance(told, Noted) for told in news) == (stop == 128)
+    (record,) = records
     assert starts == [512, 128, 256]
     assert [begun["step"] for begun in record["provenance"]["attempts"]] == [0, 128, 256]
-    found, _ = find_checkpoints(experiment.checkpoints, 0, [0], around.facts())
+    found, _ = find_checkpoints(experiment.checkpoints, 0, [0], context.facts())
     assert found[0].step == 512
     drop_checkpoints(experiment.checkpoints, 0, lambda index: float("inf"))
     assert not list(experiment.checkpoints.iterdir())

@@ -7,12 +7,13 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
-from packs import BACKENDS, surroundings, train
+from packs import BACKENDS, train
 from worlds import Cut, noted_worlds
 
 from nthrun.index import Purpose
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.records.schema import first_difference
+from nthrun.training.context import make_context
 from nthrun.training.noise import generator
 from nthrun.training.program import episode_seeds
 
@@ -39,7 +40,7 @@ def test_an_evaluation_is_what_gymnasium_does(backend: str) -> None:
     the run's own evaluation stream and the actions that were taken."""
     spec = spec_of({"env_name": "Hopper-v5"}, record=["eval_states"])
     with noted_worlds() as worlds:
-        runs = train(spec, [0, 1], around=surroundings(spec, backend))
+        runs = train(spec, [0, 1], context=make_context(spec, backend))
     hopper = gymnasium.make("Hopper-v5").unwrapped
     for run, played in zip(runs.values(), worlds[2:], strict=True):
         streams = [generator(run["random_seed"], Purpose.EVALUATION, k) for k in range(3)]

@@ -1,0 +1,183 @@
+"""Training a pack: what is missing of it is trained and recorded. Any process may do it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nthrun.errors import NotReplayedError, NthrunError
+from nthrun.planning.experiment_spec import ExperimentSpec
+from nthrun.planning.packs import Pack, PlannedRun, packs_of_runs, plan_run
+from nthrun.records.durable_file import modified, storage_error
+from nthrun.records.experiment import Experiment
+from nthrun.records.inventory import Inventory
+from nthrun.records.schema import Run
+from nthrun.training.checkpoint_index import (
+    CheckpointFile,
+    abandon_checkpoints,
+    drop_checkpoints,
+    find_checkpoints,
+)
+from nthrun.training.context import TrainingContext
+from nthrun.training.lanes import Lanes
+from nthrun.training.loop import Training
+from nthrun.training.progress import Began, Recorded
+from nthrun.training.provenance import provenance
+
+Checkpoints = Mapping[int, CheckpointFile]
+"""Index -> its newest checkpoint, where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackRequest:
+    """What a command asks of each of its packs.
+
+    Attributes:
+        stage: of all runs.
+        overwrite: whether recorded runs are trained again and replaced.
+        retry_failed: whether failed runs are trained again.
+        know: gives the specs with the settings of some indices, which a search may suggest now.
+        announce: puts a recorded run into the news of it.
+    """
+
+    stage: int
+    overwrite: bool
+    retry_failed: bool
+    know: Callable[[Sequence[int]], ExperimentSpec]
+    announce: Callable[[Run], Recorded]
+
+    def missing(self, indices: Sequence[int], inventory: Inventory) -> list[int]:
+        """Those of some indices that are to be trained."""
+        if self.overwrite:
+            return list(indices)
+        return inventory.missing(indices, self.stage, self.retry_failed)
+
+
+def train_pack(indices: Sequence[int], context: TrainingContext, request: PackRequest) -> None:
+    """Train and record the indices of a pack that are still missing.
+
+    What other processes have recorded meanwhile is left out, and runs whose checkpoints stand at
+    different steps are trained one step after the other.
+
+    Args:
+        indices: of equal static hyperparameters, as many as may train together.
+        context: what they are trained in; it has an experiment.
+        request: what is asked of them.
+
+    Raises:
+        NthrunError: a full disk, or an interruption.
+    """
+    experiment = context.experiment
+    assert experiment is not None
+    missing = request.missing(indices, experiment.inventory())
+    spec = request.know(missing)
+    checkpoints = _checkpoints(missing, request.stage, context)
+    runs = [plan_run(spec, i, request.stage, _step(checkpoints.get(i))) for i in missing]
+    for pack in packs_of_runs(runs, spec.agent.declaration.static_names(), len(indices)):
+        lanes = tuple(run.index for run in pack.runs)
+        context.report(Began(lanes, pack.start_step * len(lanes)))
+        records = _trained(pack, context, checkpoints)
+        _record(records, experiment, context, request)
+        for record in records:
+            context.report(request.announce(record))
+
+
+def _checkpoints(indices: Sequence[int], stage: int, context: TrainingContext) -> Checkpoints:
+    """The newest usable checkpoints; why others cannot be used is noted."""
+    assert context.experiment is not None
+    directory = context.experiment.checkpoints
+    checkpoints, refused = find_checkpoints(directory, stage, indices, context.facts())
+    for line in refused:
+        context.note(line)
+    return checkpoints
+
+
+def _step(checkpoint: CheckpointFile | None) -> int:
+    """The step a checkpoint stands at; 0 without one."""
+    return 0 if checkpoint is None else checkpoint.step
+
+
+def _trained(pack: Pack, context: TrainingContext, checkpoints: Checkpoints) -> list[Run]:
+    """The records of a pack, from step 0 where an environment does not get where it was.
+
+    If an exception ends the pack, each run is tried alone, so that a run fails only by itself.
+
+    Raises:
+        NthrunError: the file system failed, or a signal came.
+    """
+    training: Training | None = None
+    try:
+        training = Training(pack, context, checkpoints)
+        return training.run()
+    except NotReplayedError as error:
+        if not pack.start_step:
+            raise
+        context.note(f"{error.message}; its runs start from step 0")
+        return _trained(_from_the_start(pack, context), context, {})
+    except (NthrunError, KeyboardInterrupt):
+        raise
+    except OSError as error:
+        root = context.experiment.root if context.experiment else Path()
+        raise storage_error(root, error) from error
+    except Exception as error:
+        if len(pack.runs) > 1:
+            return [record for run in pack.runs for record in _trained_alone(run, pack, context)]
+        if training is not None:
+            return training.failed(_reason(error))
+        return _not_begun(pack, context, _reason(error))
+
+
+def _from_the_start(pack: Pack, context: TrainingContext) -> Pack:
+    """A pack whose runs start at step 0; their checkpoints are made unusable."""
+    assert context.experiment is not None
+    directory = context.experiment.checkpoints
+    abandon_checkpoints(directory, pack.stage, [run.index for run in pack.runs])
+    return Pack(tuple(replace(run, start_step=0) for run in pack.runs), pack.statics)
+
+
+def _trained_alone(run: PlannedRun, pack: Pack, context: TrainingContext) -> list[Run]:
+    """The record of one run of a pack, from where its newest checkpoint stands by now."""
+    assert context.experiment is not None
+    directory = context.experiment.checkpoints
+    checkpoints, _ = find_checkpoints(directory, run.stage, [run.index], context.facts())
+    alone = replace(run, start_step=_step(checkpoints.get(run.index)))
+    return _trained(Pack((alone,), pack.statics), context, checkpoints)
+
+
+def _not_begun(pack: Pack, context: TrainingContext, reason: str) -> list[Run]:
+    """The records of a pack whose training could not even begin."""
+    lanes = Lanes(pack)
+    lanes.begin(pack.start_step)
+    made = provenance(context.setup, len(lanes))
+    return lanes.records(context.spec.environment, made, [{} for _ in pack.runs], reason)
+
+
+def _reason(error: Exception) -> str:
+    """An exception and where it was raised, in one line."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{text} ({frame.name}, line {frame.lineno} of {Path(frame.filename).name})"
+
+
+def _record(
+    runs: Sequence[Run], experiment: Experiment, context: TrainingContext, request: PackRequest
+) -> None:
+    """Write the records of a pack, and drop the checkpoints that nothing needs any more.
+
+    Raises:
+        StorageError: they could not be written.
+    """
+    context.before_writing()
+    experiment.write(
+        request.stage, runs, replace=request.overwrite, before_naming=context.before_writing
+    )
+    records = experiment.inventory().entries
+
+    def written(index: int) -> float:
+        """When the newest record of an index was written."""
+        times = (modified(record.path) for record in records.get((request.stage, index), ()))
+        return max(times, default=-1)
+
+    drop_checkpoints(experiment.checkpoints, request.stage, written)
