@@ -22,6 +22,7 @@ from nthrun.analysis.intervals import (
     CONFIDENCE,
     MAX_VALUES_AT_ONCE,
     NUM_RESAMPLES,
+    block_sizes,
     resampled,
 )
 from nthrun.analysis.ranking import (
@@ -218,7 +219,7 @@ def _score(
         return score, math.nan, math.nan
     generator = np.random.default_rng(0)
     kept = [runs.values[position][~runs.lost[position]][:, None] for runs in experiments]
-    means = np.mean([resampled(part, num_resamples, generator, "mean") for part in kept], axis=0)
+    means = np.mean([resampled(runs, num_resamples, generator, "mean") for runs in kept], axis=0)
     low, high = np.quantile(means[0], ((1 - confidence) / 2, (1 + confidence) / 2))
     return score, float(low), float(high)
 
@@ -268,8 +269,7 @@ def resampled_positions(
     """
     generator = np.random.default_rng(seed)
     most = sum(runs.values.shape[1] for runs in experiments)
-    step = max(1, MAX_VALUES_AT_ONCE // max(most, 1))
-    sizes = [min(step, num_resamples - start) for start in range(0, num_resamples, step)]
+    sizes = block_sizes(num_resamples, most)
     return np.concatenate([_best_positions(experiments, size, generator) for size in sizes])
 
 

@@ -1,22 +1,33 @@
-"""A choice in words, and the table of the values swept and chosen."""
+"""What a choice says: in words, in lines, and in the table of the values swept and chosen.
+
+`best` prints the lines. The report lays the same sentences and contenders out by itself.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from nthrun.analysis.choice import Choice
 from nthrun.analysis.estimates import Estimate
+from nthrun.analysis.hyperparameters import (
+    Setting,
+    plain_text,
+    setting_text,
+    values_text,
+    varying_values,
+)
 from nthrun.analysis.scores import Scores
 
 FORMATS = ("text", "csv", "latex")
-MOST_CONTENDERS = 20
-MOST_VALUES = 8
-FEW = range(2, 10)
-"""Runs of which the bootstrap's interval has the mean in less than nine of ten cases."""
+MAX_CONTENDERS = 20
+"""Contenders that are named, one by one."""
+MAX_VALUES = 8
+"""Values of a hyperparameter that are listed."""
+FEW_RUNS = 10
+"""Of fewer runs the bootstrap's interval has the mean in less than nine of ten cases."""
+CONTENDER_COLUMNS = ("setting", "probability", "mean", "runs", "lost")
 LATEX_ESCAPES = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -27,8 +38,72 @@ LATEX_ESCAPES = {
 Rows = Sequence[Sequence[str]]
 
 
+def choice_notes(choice: Choice, estimates: Sequence[Estimate]) -> Iterator[str]:
+    """What has to be known of the winner's figures.
+
+    Args:
+        choice: whose winner it is.
+        estimates: all that are shown of the winner.
+    """
+    if choice.num_settings > 1:
+        yield "biased towards the better: these runs chose it; fresh seeds (--stage) confirm it"
+    if choice.num_left_out:
+        yield f"{choice.num_left_out} settings without runs in all experiments are left out"
+    if choice.num_repeated:
+        yield (
+            f"{choice.num_repeated} settings repeat the hyperparameters of one of lower number, "
+            "which stands for them"
+        )
+    if any(1 < each.num_runs - each.num_lost < FEW_RUNS for each in estimates):
+        yield f"bootstrap intervals of fewer than {FEW_RUNS} runs are too narrow"
+
+
+def contenders_title(choice: Choice) -> str:
+    """What the contenders are, or why it cannot be told."""
+    if choice.num_unsure == choice.num_settings:
+        return "fewer than two completed runs a setting do not tell which others could be the best"
+    drawn = "together by seed" if choice.paired else "of each setting by themselves"
+    return f"could be the best, by {choice.num_resamples:,} resamples of runs, {drawn}"
+
+
+def contender_rows(
+    choice: Choice, parameters: Mapping[int, Setting], varying: Sequence[str]
+) -> list[list[str]]:
+    """A row for each of the likeliest winners; none where nothing tells which they are.
+
+    Args:
+        choice: among several settings.
+        parameters: setting number -> hyperparameters, of the first experiment.
+        varying: the hyperparameters that are shown after `CONTENDER_COLUMNS`.
+    """
+    if choice.num_settings in (1, choice.num_unsure):
+        return []
+    return [
+        [
+            "/".join(map(str, contender.settings)),
+            f"{contender.probability:.4f}",
+            f"{contender.score:.6g}",
+            str(contender.num_runs),
+            str(contender.num_lost),
+            *(plain_text(parameters[contender.settings[0]].get(name, "")) for name in varying),
+        ]
+        for contender in choice.contenders[:MAX_CONTENDERS]
+    ]
+
+
+def contender_notes(choice: Choice) -> Iterator[str]:
+    """What has to be known of the table of contenders."""
+    if choice.num_settings in (1, choice.num_unsure):
+        return
+    if others := choice.contenders[MAX_CONTENDERS:]:
+        rest = sum(contender.probability for contender in others)
+        yield f"{len(others)} more, {rest:.4f} together"
+    if choice.num_unsure:
+        yield f"too sure: {choice.num_unsure} settings have fewer than two completed runs"
+
+
 def choice_lines(choice: Choice, group: Sequence[Scores]) -> Iterator[str]:
-    """A choice in words; where every run was lost, that it is none.
+    """A choice in lines; where every run was lost, that it is none.
 
     Args:
         choice: made from `group`.
@@ -39,51 +114,29 @@ def choice_lines(choice: Choice, group: Sequence[Scores]) -> Iterator[str]:
         yield f"{sources}: none of {choice.num_settings} settings is the best"
         yield f"  runs compared: {choice.num_runs}, all lost"
         return
-    swept = [name for name, _ in swept_values(group)]
-    for scores, setting, found in zip(group, choice.settings, choice.estimates, strict=True):
-        of = f"of {choice.num_settings}" if len(group) == 1 else "for all the experiments"
+    varying = list(_varying_values(group))
+    of = f"of {choice.num_settings}" if len(group) == 1 else "for all the experiments"
+    for scores, setting, estimate in zip(group, choice.settings, choice.estimates, strict=True):
         stages = " and ".join(str(stage) for stage in sorted(set(scores.stages.tolist())))
         yield f"{scores.source}: setting {setting} is the best {of}"
-        yield f"  {choice.metric} in stage {stages}: {found.text()}"
-    values = ", ".join(
-        f"{name} {_value(choice.parameters[name])}" for name in swept if name in choice.parameters
-    )
-    yield f"  hyperparameters swept: {values or 'none'}"
+        yield f"  {choice.metric} in stage {stages}: {estimate.text()}"
+    yield f"  hyperparameters swept: {setting_text(choice.parameters, varying) or 'none'}"
     if choice.scale == "ecdf":
-        yield f"  mean rank over environments, 0 to 1: {_ranked(choice)}"
+        yield f"  mean rank over environments, 0 to 1: {_mean_rank(choice)}"
     yield f"  runs compared: {choice.num_runs}, {choice.num_lost} lost"
+    yield from (f"  {note}" for note in choice_notes(choice, choice.estimates))
     if choice.num_settings > 1:
-        yield "  biased towards the better: these runs chose it; fresh seeds (--stage) confirm it"
-    if choice.num_left_out:
-        yield f"  {choice.num_left_out} settings without runs in all experiments are left out"
-    if choice.num_repeated:
-        yield (
-            f"  {choice.num_repeated} settings repeat the hyperparameters of one of lower number, "
-            "which stands for them"
-        )
-    if any(found.num_runs - found.num_lost in FEW for found in choice.estimates):
-        yield f"  bootstrap intervals of fewer than {FEW.stop} runs are too narrow"
-    yield from _contender_lines(choice, group, swept)
+        yield from _contender_lines(choice, group[0].parameters, varying)
 
 
-def confirmation_line(stage: int, setting: int, found: Estimate | None) -> str:
+def confirmation_line(stage: int, setting: int, estimate: Estimate | None) -> str:
     """How the winner did with fresh seeds, or that it was not run with them."""
-    if found is None:
+    if estimate is None:
         return (
             f"  confirmation, stage {stage}: no run of setting {setting} yet; "
             f"train some with main.py --stage {stage}"
         )
-    return f"  confirmation, stage {stage}, unbiased: {found.text()}"
-
-
-def swept_values(group: Sequence[Scores]) -> list[tuple[str, list[Any]]]:
-    """(hyperparameter, its values in settings with runs), of those with several, in spec order."""
-    values: dict[str, dict[str, Any]] = {}
-    for scores in group:
-        for number in sorted(scores.parameters):
-            for name, value in scores.parameters[number].items():
-                values.setdefault(name, {})[json.dumps(value)] = value
-    return [(name, list(found.values())) for name, found in values.items() if len(found) > 1]
+    return f"  confirmation, stage {stage}, unbiased: {estimate.text()}"
 
 
 def choice_table(
@@ -96,11 +149,10 @@ def choice_table(
         groups: the scores that each was made from.
         kind: of `FORMATS`.
     """
-    swept = swept_values([scores for group in groups for scores in group])
     rows = [["hyperparameter", "values", *choices]]
-    for name, values in swept:
+    for name, values in _varying_values([scores for group in groups for scores in group]).items():
         chosen = (choice.parameters.get(name, "") for choice in choices.values())
-        rows.append([name, _values(values), *map(_value, chosen)])
+        rows.append([name, values_text(values, MAX_VALUES), *map(plain_text, chosen)])
     return {"text": as_text, "csv": _as_csv, "latex": _as_latex}[kind](rows)
 
 
@@ -128,18 +180,12 @@ def _escaped(text: str) -> str:
     return "".join(LATEX_ESCAPES.get(character, character) for character in text)
 
 
-def _value(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+def _varying_values(group: Sequence[Scores]) -> dict[str, list[object]]:
+    """The hyperparameters that settings of some experiments differ in -> their values."""
+    return varying_values(each for scores in group for each in scores.parameters.values())
 
 
-def _values(values: Sequence[Any]) -> str:
-    if len(values) <= MOST_VALUES:
-        return ", ".join(map(_value, values))
-    ordered = sorted(values) if all(isinstance(v, int | float) for v in values) else values
-    return f"{_value(ordered[0])} to {_value(ordered[-1])} ({len(values)} values)"
-
-
-def _ranked(choice: Choice) -> str:
+def _mean_rank(choice: Choice) -> str:
     if choice.low != choice.low:
         return f"{choice.score:.4g} (too few runs for an interval)"
     interval = f"{choice.low:.4g} to {choice.high:.4g}"
@@ -147,31 +193,12 @@ def _ranked(choice: Choice) -> str:
 
 
 def _contender_lines(
-    choice: Choice, group: Sequence[Scores], swept: Sequence[str]
+    choice: Choice, parameters: Mapping[int, Setting], varying: Sequence[str]
 ) -> Iterator[str]:
-    """The likeliest winners."""
-    if choice.num_settings == 1:
-        return
-    if choice.num_unsure == choice.num_settings:
-        yield "  fewer than two completed runs a setting do not tell which others could be the best"
-        return
-    drawn = "together by seed" if choice.paired else "of each setting by themselves"
-    yield f"  could be the best, by {choice.num_resamples} resamples of runs, {drawn}:"
-    shown = choice.contenders[:MOST_CONTENDERS]
-    rows = [["setting", "probability", "mean", "runs", "lost", *swept]]
-    for each in shown:
-        parameters = group[0].parameters[each.settings[0]]
-        numbers = "/".join(map(str, each.settings))
-        told = (
-            f"{each.probability:.4f}",
-            f"{each.score:.6g}",
-            str(each.num_runs),
-            str(each.num_lost),
-        )
-        rows.append([numbers, *told, *(_value(parameters.get(name, "")) for name in swept)])
-    yield from (f"    {line}" for line in as_text(rows).splitlines())
-    if others := choice.contenders[len(shown) :]:
-        rest = sum(each.probability for each in others)
-        yield f"    {len(others)} more, {rest:.4f} together"
-    if choice.num_unsure:
-        yield f"    too sure: {choice.num_unsure} settings have fewer than two completed runs"
+    """The likeliest winners, in a table of text."""
+    rows = contender_rows(choice, parameters, varying)
+    yield f"  {contenders_title(choice)}{':' if rows else ''}"
+    if rows:
+        table = as_text([[*CONTENDER_COLUMNS, *varying], *rows])
+        yield from (f"    {line}" for line in table.splitlines())
+    yield from (f"    {note}" for note in contender_notes(choice))

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import stats
 
 from nthrun.analysis.estimates import Estimate, Sample, estimate
-from nthrun.analysis.intervals import CONFIDENCE, MAX_VALUES_AT_ONCE, NUM_RESAMPLES, location
+from nthrun.analysis.intervals import CONFIDENCE, NUM_RESAMPLES, block_sizes, location
 from nthrun.errors import NthrunError
 
 
@@ -103,9 +103,9 @@ def mann_whitney(first: Sample, second: Sample) -> Test:
     statistic = p_value = math.nan
     if len(ones) and len(others):
         ranks = stats.rankdata(np.concatenate([others, ones]))
-        parts = ranks[: len(others)], ranks[len(others) :]
-        found = stats.mannwhitneyu(*parts, alternative="two-sided")
-        statistic, p_value = float(found.statistic), float(found.pvalue)
+        samples = ranks[: len(others)], ranks[len(others) :]
+        test = stats.mannwhitneyu(*samples, alternative="two-sided")
+        statistic, p_value = float(test.statistic), float(test.pvalue)
     return Test(
         "Mann-Whitney U", statistic, p_value, math.nan, math.nan, math.nan, *_counts(first, second)
     )
@@ -118,9 +118,9 @@ def welch(first: Sample, second: Sample, confidence: float = CONFIDENCE) -> Test
     """
     statistic = p_value = difference = low = high = math.nan
     if len(first.values) > 1 and len(second.values) > 1:
-        found = stats.ttest_ind(second.values, first.values, equal_var=False)
-        interval = found.confidence_interval(confidence)
-        statistic, p_value = float(found.statistic), float(found.pvalue)
+        test = stats.ttest_ind(second.values, first.values, equal_var=False)
+        interval = test.confidence_interval(confidence)
+        statistic, p_value = float(test.statistic), float(test.pvalue)
         difference = float(second.values.mean() - first.values.mean())
         low, high = float(interval.low), float(interval.high)
     return Test("Welch t", statistic, p_value, difference, low, high, *_counts(first, second))
@@ -177,15 +177,17 @@ def performance_profile(
         thresholds: `(num_points,)`, in the metric's units.
     """
     signs = [1.0 if runs.higher_is_better else -1.0 for runs in samples]
-    parts = zip(samples, signs, strict=True)
-    better = [(runs.ranked[:, None] > sign * thresholds).astype(np.float64) for runs, sign in parts]
-    found = [
-        np.mean([c @ part / len(part) for c, part in zip(draws, better, strict=True)], axis=0)
-        for draws in _draws([len(part) for part in better], num_resamples, seed)
+    better = [
+        (runs.ranked[:, None] > sign * thresholds).astype(np.float64)
+        for runs, sign in zip(samples, signs, strict=True)
     ]
-    value = np.mean([part.mean(axis=0) for part in better], axis=0)
-    most = max(len(part) for part in better)
-    return _aggregate("performance profile", value, _joined(found, most), confidence, samples)
+    blocks = [
+        np.mean([c @ runs / len(runs) for c, runs in zip(draws, better, strict=True)], axis=0)
+        for draws in _draws([len(runs) for runs in better], num_resamples, seed)
+    ]
+    value = np.mean([runs.mean(axis=0) for runs in better], axis=0)
+    most = max(map(len, better))
+    return _aggregate("performance profile", value, _joined(blocks, most), confidence, samples)
 
 
 def probability_of_improvement(
@@ -215,12 +217,12 @@ def probability_of_improvement(
             [size for both in zip(*sizes, strict=True) for size in both], num_resamples, seed
         )
     )
-    found = [_improvement(pairs, draws)[:, None] for draws in drawn]
+    blocks = [_improvement(pairs, draws)[:, None] for draws in drawn]
     value = _improvement(pairs, [(np.ones((1, n)), np.ones((1, k))) for n, k in sizes])
     most = max(map(max, sizes))
     samples = [*first, *second]
     return _aggregate(
-        "probability of improvement", value, _joined(found, most), confidence, samples
+        "probability of improvement", value, _joined(blocks, most), confidence, samples
     )
 
 
@@ -257,22 +259,22 @@ def interquartile_mean(
     values = [runs.values for runs in samples]
     generator = np.random.default_rng(seed)
     pooled = np.concatenate([*values, np.empty(0)])[:, None]
-    found = []
-    for size in _parts(num_resamples, len(pooled)):
+    blocks = []
+    for size in block_sizes(num_resamples, len(pooled)):
         drawn = [
-            part[generator.integers(len(part), size=(size, len(part)))]
-            for part in values
-            if len(part)
+            runs[generator.integers(len(runs), size=(size, len(runs)))]
+            for runs in values
+            if len(runs)
         ]
         together = np.concatenate([*drawn, np.empty((size, 0))], axis=1)
-        found.append(location(together.T, "iqm")[:, None])
+        blocks.append(location(together.T, "iqm")[:, None])
     most = max(map(len, values), default=0)
     value = location(pooled, "iqm")
-    return _aggregate("interquartile mean", value, _joined(found, most), confidence, samples)
+    return _aggregate("interquartile mean", value, _joined(blocks, most), confidence, samples)
 
 
 def _draws(sizes: Sequence[int], num_resamples: int, seed: int) -> Iterator[list[np.ndarray]]:
-    """How often each run of each sample is drawn, `(part of num_resamples, size)`, part by part.
+    """How often each run of each sample is drawn, `(resamples, size)`, block by block.
 
     Raises:
         NthrunError: an environment has no runs.
@@ -280,22 +282,16 @@ def _draws(sizes: Sequence[int], num_resamples: int, seed: int) -> Iterator[list
     if not sizes or 0 in sizes:
         raise NthrunError("samples: got one without runs, allowed: at least one run of each")
     generator = np.random.default_rng(seed)
-    for part in _parts(num_resamples, sum(sizes)):
+    for block in block_sizes(num_resamples, sum(sizes)):
         yield [
-            generator.multinomial(size, np.full(size, 1 / size), part).astype(np.float64)
+            generator.multinomial(size, np.full(size, 1 / size), block).astype(np.float64)
             for size in sizes
         ]
 
 
-def _parts(num_resamples: int, num_runs: int) -> list[int]:
-    """Resamples as numbers that fit the memory at once."""
-    step = max(1, MAX_VALUES_AT_ONCE // max(num_runs, 1))
-    return [min(step, num_resamples - start) for start in range(0, num_resamples, step)]
-
-
-def _joined(found: Sequence[np.ndarray], most_runs: int) -> np.ndarray:
-    """Parts of `(num_resamples, num_points)`; NaN where no sample has two runs to draw from."""
-    joined = np.concatenate(found)
+def _joined(blocks: Sequence[np.ndarray], most_runs: int) -> np.ndarray:
+    """Blocks of `(num_resamples, num_points)`; NaN where no sample has two runs to draw from."""
+    joined = np.concatenate(blocks)
     return joined if most_runs > 1 else np.full_like(joined, math.nan)
 
 

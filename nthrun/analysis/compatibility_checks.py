@@ -68,9 +68,9 @@ def _measured(scores: Scores) -> str:
 
 
 def _require_equal(
-    one: object,
+    first: object,
     ours: Mapping[str, Sequence[Any]],
-    other: object,
+    second: object,
     theirs: Mapping[str, Sequence[Any]],
     hint: str,
 ) -> None:
@@ -79,10 +79,8 @@ def _require_equal(
         got, allowed = ({value_key(v): v for v in of.get(name, ())} for of in (theirs, ours))
         if got.keys() != allowed.keys():
             texts = [", ".join(sorted(map(json.dumps, of.values()))) for of in (got, allowed)]
-            problem = (
-                f"{name}: got {texts[0] or 'no values'}, allowed: {texts[1] or 'none'}, as in {one}"
-            )
-            raise DataFileError(f"{other}: {problem}", hint)
+            problem = f"got {texts[0] or 'no values'}, allowed: {texts[1] or 'none'}, as in {first}"
+            raise DataFileError(f"{second}: {name}: {problem}", hint)
 
 
 def _swept(data: Data) -> dict[str, list[Any]]:

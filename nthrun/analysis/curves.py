@@ -91,8 +91,8 @@ def step_weighted_curve(values: np.ndarray, steps: np.ndarray, grid: np.ndarray)
     if not len(steps):
         return np.full(len(grid), np.nan)
     episode = np.searchsorted(np.cumsum(steps), grid, side="left")
-    shown = np.asarray(values, np.float64)[np.minimum(episode, len(steps) - 1)]
-    return np.where(np.asarray(grid) < 1, np.nan, shown)
+    at_grid = np.asarray(values, np.float64)[np.minimum(episode, len(steps) - 1)]
+    return np.where(np.asarray(grid) < 1, np.nan, at_grid)
 
 
 def common_grid(lengths: Iterable[np.ndarray], num_points: int = NUM_POINTS) -> np.ndarray:
@@ -191,8 +191,8 @@ def curve_of(data: Data, quantity: Quantity, entries: Sequence[Entry]) -> Curve:
 def _curve(data: Data, quantity: Quantity, entries: Sequence[Entry]) -> Curve:
     """The curve of runs of one setting; it has no points where no run has a value."""
     series = read_series(entries, quantity)
-    parts = [slice(*pair) for pair in pairwise(series.offsets.tolist())]
-    grid = common_grid(series.steps[part] for part in parts)
+    runs = [slice(*pair) for pair in pairwise(series.offsets.tolist())]
+    grid = common_grid(series.steps[run] for run in runs)
     return Curve(
         source=str(data.source),
         stage=entries[0].identity.stage,
@@ -201,7 +201,7 @@ def _curve(data: Data, quantity: Quantity, entries: Sequence[Entry]) -> Curve:
         statuses=tuple(entry.status for entry in entries),
         grid=grid,
         runs=np.stack(
-            [step_weighted_curve(series.values[part], series.steps[part], grid) for part in parts]
+            [step_weighted_curve(series.values[run], series.steps[run], grid) for run in runs]
         ),
         quantity=quantity.label,
     )
@@ -267,8 +267,8 @@ def _of_setting(data: Data, entries: Sequence[Entry], number: int) -> list[Entry
     if not own:
         settings = {entry.identity.setting_number for entry in entries}
         which = f"run of setting {number} in stage {entries[0].identity.stage}"
-        found = f"settings with runs: {len(settings)}, from {min(settings)} to {max(settings)}"
-        raise DataFileError(f"{data.source}: no {which}", found)
+        recorded = f"settings with runs: {len(settings)}, from {min(settings)} to {max(settings)}"
+        raise DataFileError(f"{data.source}: no {which}", recorded)
     return own
 
 

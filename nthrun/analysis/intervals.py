@@ -36,7 +36,7 @@ class ToleranceInterval:
         alpha, beta: with confidence 1 - alpha at least a share beta of all runs that could be lies
             between them.
         num_runs: that it is of.
-        num_needed: the fewest runs that an interval can be told from.
+        num_needed: the fewest runs that make an interval.
     """
 
     low: float
@@ -107,14 +107,16 @@ def percentile_bootstrap(
     width = max(1, MAX_VALUES_AT_ONCE // num_resamples)
     for number, present in enumerate(patterns.T):
         points = np.flatnonzero(pattern_of.ravel() == number)
-        for part in np.split(points, range(width, len(points), width)):
-            values = curves[np.ix_(present, part)]
+        for block in np.split(points, range(width, len(points), width)):
+            values = curves[np.ix_(present, block)]
             if len(values) == 1:
-                low[part] = high[part] = values[0]
+                low[block] = high[block] = values[0]
             elif len(values) > 1:
                 generator = np.random.default_rng(seed)
-                found = resampled(values, num_resamples, generator, statistic)
-                low[part], high[part] = np.quantile(found, tails, axis=1, overwrite_input=True)
+                statistics = resampled(values, num_resamples, generator, statistic)
+                low[block], high[block] = np.quantile(
+                    statistics, tails, axis=1, overwrite_input=True
+                )
     return low, high
 
 
@@ -132,17 +134,22 @@ def resampled(
     num_runs, num_points = values.shape
     filled = np.append(0.0, np.cumsum(order_weights(statistic, num_runs)))
     ranked = values if statistic == "mean" else np.sort(values, axis=0)
-    found = np.empty((num_points, num_resamples))
-    step = max(1, MAX_VALUES_AT_ONCE // num_runs)
-    for start in range(0, num_resamples, step):
-        size = min(step, num_resamples - start)
+    statistics, start = np.empty((num_points, num_resamples)), 0
+    for size in block_sizes(num_resamples, num_runs):
         counts = generator.multinomial(num_runs, np.full(num_runs, 1 / num_runs), size)
         if statistic == "mean":
             weights = counts / num_runs
         else:
             weights = np.diff(filled[np.cumsum(counts, axis=1)], prepend=0.0, axis=1)
-        found[:, start : start + size] = ranked.T @ weights.T
-    return found
+        statistics[:, start : start + size] = ranked.T @ weights.T
+        start += size
+    return statistics
+
+
+def block_sizes(num_resamples: int, num_runs: int) -> list[int]:
+    """The resamples of so many runs in blocks that fit the memory: how many each has."""
+    step = max(1, MAX_VALUES_AT_ONCE // max(num_runs, 1))
+    return [min(step, num_resamples - start) for start in range(0, num_resamples, step)]
 
 
 def student_interval(
@@ -152,8 +159,8 @@ def student_interval(
 
         T -+ t_{h - 1, (1 + confidence) / 2} s_w / ((h / n) sqrt(n))
 
-    h = n - 2g values are left; s_w is the standard deviation of all n after the g lowest and the g
-    highest have been set to the nearest that is left (Tukey and McLaughlin, 1963). For the mean,
+    h = n - 2g values remain; s_w is the standard deviation of all n after the g lowest and the g
+    highest have been set to the nearest that remains (Tukey and McLaughlin, 1963). For the mean,
     g = 0, it is Student's own, exact for normal runs.
 
     Args:
@@ -162,18 +169,18 @@ def student_interval(
         statistic: not the median, which has no such interval.
 
     Returns:
-        low and high, both `(num_points,)`; NaN of fewer than two values left.
+        low and high, both `(num_points,)`; NaN of fewer than two remaining values.
     """
     num_runs = len(values)
     cut = _num_trimmed(statistic, num_runs)
-    left = num_runs - 2 * cut
-    if left < 2:
+    num_kept = num_runs - 2 * cut
+    if num_kept < 2:
         low, high = np.full((2, values.shape[1]), np.nan)
         return low, high
     ranked = np.sort(values, axis=0)
     winsorized = np.clip(ranked, ranked[cut], ranked[num_runs - 1 - cut])
-    error = winsorized.std(axis=0, ddof=1) / (left / num_runs * math.sqrt(num_runs))
-    half = stats.t.ppf((1 + confidence) / 2, left - 1) * error
+    error = winsorized.std(axis=0, ddof=1) / (num_kept / num_runs * math.sqrt(num_runs))
+    half = stats.t.ppf((1 + confidence) / 2, num_kept - 1) * error
     middle = location(values, statistic)
     return middle - half, middle + half
 
@@ -207,7 +214,7 @@ def tolerance_interval(
 
 
 def runs_needed(alpha: float = ALPHA, beta: float = BETA) -> int:
-    """The fewest runs that a tolerance interval can be told from: 46 at .05 and .9.
+    """The fewest runs that make a tolerance interval: 46 at .05 and .9.
 
     The smallest n of P(Bin(n, beta) <= n - 2) = 1 - n beta^(n-1) + (n - 1) beta^n >= 1 - alpha.
     """

@@ -32,7 +32,7 @@ from nthrun.records.sources import Entry, bulk_of
 DIRECTIONS = ("maximize", "minimize")
 ALL_STAGES: Literal["all"] = "all"
 WHOLE_RUN = 100.0
-MOST_LOOKED_AT = 1000  # runs, for what they have
+MAX_SEARCHED = 1000  # runs whose metrics are listed where none has the one asked for
 
 Stage = int | Literal["all"] | None
 """Whose runs: of one stage, of `ALL_STAGES` mixed on purpose, of the only one there is (None)."""
@@ -104,24 +104,24 @@ def read_scores(
             direction or search.get("goal"),
         )
     entries = chosen_entries(data, stage)
-    found = bulk_of(entries, ("agent_params",))
-    trained = bool(found.numbers["total_train_episodes"].any())
+    columns = bulk_of(entries, ("agent_params",))
+    trained = bool(columns.numbers["total_train_episodes"].any())
     quantity = find_quantity(data, entries, metric, trained)
     _require_fitting(quantity, last)
     better = _higher_is_better(quantity, direction)
     values = mean_of_last(read_series(entries, quantity), last)
-    statuses = np.array(found.texts["status"], dtype=np.str_)
-    settings = found.numbers["setting_number"]
-    parameters = zip(settings.tolist(), found.documents["agent_params"], strict=True)
+    statuses = np.array(columns.texts["status"], dtype=np.str_)
+    settings = columns.numbers["setting_number"]
+    parameters = zip(settings.tolist(), columns.documents["agent_params"], strict=True)
     return Scores(
         source=str(data.source),
         metric=metric,
         label=quantity.label,
         higher_is_better=better,
         settings=settings.copy(),
-        stages=found.numbers["stage"].copy(),
-        run_numbers=found.numbers["run_number"].copy(),
-        indices=found.numbers["index"].copy(),
+        stages=columns.numbers["stage"].copy(),
+        run_numbers=columns.numbers["run_number"].copy(),
+        indices=columns.numbers["index"].copy(),
         statuses=statuses,
         values=np.where(np.isfinite(values), values, np.nan),
         lost=(statuses != "completed") | ~np.isfinite(values),
@@ -197,18 +197,20 @@ def require_stage(data: Data, stage: Stage) -> frozenset[int]:
             chose a setting are not to be mixed with those that confirm it.
     """
     stages = sorted({entry.identity.stage for entry in data.entries})
-    found = ", ".join(map(str, stages))
+    recorded = ", ".join(map(str, stages))
     if not stages:
         raise DataFileError(f"{data.source}: holds no runs", "train some, see main.py --help")
     if stage is None and len(stages) > 1:
         raise DataFileError(
-            f"{data.source}: stage: runs of stages {found} are recorded, allowed: one of them",
+            f"{data.source}: stage: runs of stages {recorded} are recorded, allowed: one of them",
             "give --stage: 0 is the sweep, others confirm; --stage all mixes them on purpose",
         )
     if stage is None or stage == ALL_STAGES:
         return frozenset(stages)
     if stage not in stages:
-        raise DataFileError(f"{data.source}: no run of stage {stage}", f"stages with runs: {found}")
+        raise DataFileError(
+            f"{data.source}: no run of stage {stage}", f"stages with runs: {recorded}"
+        )
     return frozenset([stage])
 
 
@@ -238,7 +240,7 @@ def _unknown(data: Data, entries: Sequence[Entry], metric: str) -> DataFileError
     """The error of a metric that no run has; named are those of some of the runs."""
     names = set(NAMED)
     bulky = [name for name in OMITTED_FROM_JSON if name != "metrics"]
-    for entry in entries[:: len(entries) // MOST_LOOKED_AT + 1]:
+    for entry in entries[:: len(entries) // MAX_SEARCHED + 1]:
         run = entry.load(bulky)
         names.update(run.get("eval_metrics", {}), run.get("metrics", {}))
     more = "" if data.full else "; those of `metrics` need data.h5 or the experiment directory"

@@ -23,7 +23,7 @@ from nthrun.records.experiment import (
 )
 from nthrun.specs.fingerprint import fingerprint
 from nthrun.specs.solver_limits import tried_backend
-from nthrun.studies.study import known_settings
+from nthrun.studies.study import with_known_settings
 from nthrun.training.loggers import require_loggers
 from nthrun.training.progress import note
 
@@ -105,7 +105,7 @@ def with_suggestions(spec: ExperimentSpec, save_dir: str) -> ExperimentSpec:
     agent, environment = spec.agent.as_document(), spec.environment.as_document()
     experiment = continue_experiment(root, agent, environment)
     experiment.keeps_cache = False  # nothing is touched before it is known that something is to be
-    return known_settings(spec, experiment)
+    return with_known_settings(spec, experiment)
 
 
 def new_manifest(spec: ExperimentSpec, request: Request) -> Manifest:

@@ -24,7 +24,7 @@ from nthrun.planning.width import planned_width, workers_here
 from nthrun.records.data import open_directory
 from nthrun.records.experiment import Experiment
 from nthrun.studies.pruning import pruner_of
-from nthrun.studies.study import suggested_settings
+from nthrun.studies.study import with_suggested_settings
 from nthrun.training.context import OnStep, make_context, write_freely
 from nthrun.training.monitor import Monitor
 from nthrun.training.pack_training import PackRequest, train_pack
@@ -147,7 +147,7 @@ def train_here(
         request.stage,
         request.overwrite,
         request.retry_failed,
-        know=partial(suggested_settings, spec, experiment, stage=request.stage),
+        know=partial(with_suggested_settings, spec, experiment, stage=request.stage),
         announce=partial(recorded_news, spec),
     )
     for indices in packs:

@@ -20,7 +20,7 @@ from nthrun.records.experiment import Experiment, open_experiment, require_finge
 from nthrun.records.schema import OMITTED_FROM_JSON, Run, first_difference
 from nthrun.records.sources import Entry
 from nthrun.studies.pruning import pruner_of
-from nthrun.studies.study import known_settings
+from nthrun.studies.study import with_known_settings
 from nthrun.training.context import PruningRule, make_context
 from nthrun.training.loop import Training
 from nthrun.training.progress import Advanced, News, TrainingProgress
@@ -44,7 +44,7 @@ def verify(spec: ExperimentSpec, request: Request) -> int:
     """
     experiment = open_experiment(spec.directory(request.save_dir))
     require_fingerprint(experiment, spec.agent.as_document(), spec.environment.as_document())
-    spec = known_settings(spec, experiment)
+    spec = with_known_settings(spec, experiment)
     recorded = _recorded(experiment, spec, request)
     try:
         require_fixed(experiment, request)

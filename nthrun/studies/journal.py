@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from nthrun.errors import StorageError
+from nthrun.index import split_index
 from nthrun.records.durable_file import ensure_directory, storage_error, sync_directory
 
 FOLDER = "search"
@@ -51,28 +52,28 @@ class Journal:
         """
         return self.events_from(0)[0]
 
-    def events_from(self, place: int) -> tuple[list[dict[str, Any]], int]:
-        """The events from a place on, and the place to go on from.
+    def events_from(self, offset: int) -> tuple[list[dict[str, Any]], int]:
+        """The events from an offset on, and the offset to go on from.
 
         Args:
-            place: bytes from the start of the file, at which a line begins; where the file is
-                shorter, as after it was lost, all of it is read.
+            offset: in bytes, at which a line begins; where the file is shorter, as after it was
+                lost, all of it is read.
 
         Raises:
             StorageError: it cannot be read.
         """
         try:
             with open(self.path, "rb") as file:
-                place = place if place <= file.seek(0, os.SEEK_END) else 0
-                file.seek(place)
+                offset = offset if offset <= file.seek(0, os.SEEK_END) else 0
+                file.seek(offset)
                 content = file.read()
         except FileNotFoundError:
-            return [], place
+            return [], offset
         except OSError as error:
             raise storage_error(self.path, error) from error
         whole = content[: content.rfind(b"\n") + 1]
         events = [event for line in whole.split(b"\n") if (event := _parsed(line)) is not None]
-        return events, place + len(whole)
+        return events, offset + len(whole)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[JournalWriter]:
@@ -178,14 +179,14 @@ class Trial:
         setting_number: which.
         setting: its hyperparameters, as JSON has them.
         attributes: that the sampler wants back.
-        told: index -> (shard, status, value) of its runs' records.
+        results: index -> (shard, status, value) of its runs' records.
         reports: step -> value, of its first run.
     """
 
     setting_number: int
     setting: Mapping[str, Any]
     attributes: Mapping[str, Any]
-    told: dict[int, tuple[str, str, float | None]] = field(default_factory=dict)
+    results: dict[int, tuple[str, str, float | None]] = field(default_factory=dict)
     reports: dict[int, float] = field(default_factory=dict)
 
     @property
@@ -195,14 +196,14 @@ class Trial:
         A run that diverged says that of its setting. One that failed says nothing of it, where
         others did not.
         """
-        statuses = {status for _, status, _ in self.told.values()}
+        statuses = {status for _, status, _ in self.results.values()}
         order = ("diverged", "completed", "pruned", "failed")
         return next((status for status in order if status in statuses), "")
 
     @property
     def value(self) -> float | None:
         """Mean over its completed runs; None without any."""
-        values = [v for _, status, v in self.told.values() if status == "completed"]
+        values = [v for _, status, v in self.results.values() if status == "completed"]
         known = [value for value in values if value is not None and math.isfinite(value)]
         return math.fsum(known) / len(known) if known else None
 
@@ -222,14 +223,14 @@ def trials_of(events: Iterable[Mapping[str, Any]], num_settings: int) -> dict[in
             trials.setdefault(number, Trial(number, event["setting"], event["attributes"]))
             continue
         index = event[TELL] if TELL in event else event[REPORT]
-        run_number, number = divmod(index, num_settings)
+        number, run_number = split_index(index, num_settings)
         trial = trials.get(number)
         if trial is not None and event.get("status") == FORGOTTEN:
-            trial.told.pop(index, None)
+            trial.results.pop(index, None)
             if run_number == 0:
                 trial.reports.clear()
         elif trial is not None and TELL in event:
-            trial.told[index] = event["shard"], event["status"], event["value"]
+            trial.results[index] = event["shard"], event["status"], event["value"]
         elif trial is not None and run_number == 0:
             trial.reports[event["step"]] = event["value"]
     return trials

@@ -47,9 +47,9 @@ class Pruner:
             StorageError: the journal cannot be written.
         """
         ranked = (-math.inf if math.isnan(value) else value for value in values)
-        told = zip(indices, ranked, strict=True)
+        reports = zip(indices, ranked, strict=True)
         with self.journal.writing() as writer:
-            writer.add({REPORT: index, "step": step, "value": value} for index, value in told)
+            writer.add({REPORT: index, "step": step, "value": value} for index, value in reports)
             events, self._read_up_to = self.journal.events_from(self._read_up_to)
         for event in events:
             if event.get("status") == FORGOTTEN:
@@ -107,12 +107,12 @@ def rungs(first: int, reduction: int, interval: int, last: int) -> set[int]:
         interval: steps between evaluations.
         last: no rung beyond this step is needed.
     """
-    found: set[int] = set()
+    steps: set[int] = set()
     rung = first
     while rung <= last:
-        found.add(-(-rung // interval) * interval)
+        steps.add(-(-rung // interval) * interval)
         rung *= reduction
-    return found
+    return steps
 
 
 def survives(value: float, at_rung: Iterable[float], reduction: int) -> bool:

@@ -19,7 +19,7 @@ from nthrun.studies.suggestions import require_sampler, suggest
 from nthrun.training.checkpoint_index import abandon_checkpoints, all_held
 
 
-def known_settings(spec: ExperimentSpec, experiment: Experiment) -> ExperimentSpec:
+def with_known_settings(spec: ExperimentSpec, experiment: Experiment) -> ExperimentSpec:
     """The specs with the settings that were suggested so far; as they are for any other search.
 
     Raises:
@@ -28,16 +28,18 @@ def known_settings(spec: ExperimentSpec, experiment: Experiment) -> ExperimentSp
     if spec.agent.search.method != BAYES:
         return spec
     trials = trials_of(Journal(experiment.root).events(), spec.sweep.num_settings)
-    found = {number: trial.setting for number, trial in trials.items()}
-    return spec.knowing(_recorded_settings(open_directory(experiment), found) | found)
+    suggested = {number: trial.setting for number, trial in trials.items()}
+    recorded = _recorded_settings(open_directory(experiment), suggested)
+    return spec.knowing(recorded | suggested)
 
 
-def suggested_settings(
+def with_suggested_settings(
     spec: ExperimentSpec, experiment: Experiment, indices: Collection[int], stage: int
 ) -> ExperimentSpec:
     """The specs with the settings of some indices, each suggested now if it was not before.
 
-    A suggestion is on disk before this returns. Runs that ended since the last one are told first.
+    A suggestion is on disk before this returns. The sampler is first told the results of runs that
+    ended since the last one.
 
     Args:
         spec: of the experiment.
@@ -51,7 +53,7 @@ def suggested_settings(
         MissingExtraError: the sampler's packages are not installed.
         StorageError: the journal cannot be written.
     """
-    known = known_settings(spec, experiment)
+    known = with_known_settings(spec, experiment)
     if spec.agent.search.method != BAYES:
         return known
     numbers = {spec.sweep.locate(index)[0] for index in indices}
@@ -64,11 +66,11 @@ def suggested_settings(
     with journal.writing() as writer:
         trials = trials_of(journal.events(), spec.sweep.num_settings)
         data = open_directory(experiment)
-        _adopt(trials, _recorded_settings(data, trials), writer)
+        _add_recorded(trials, _recorded_settings(data, trials), writer)
         _tell(trials, spec, data, writer)
-        asked = [number for number in new if number not in trials]
-        _abandon_checkpoints(spec, experiment, asked)
-        for number in asked:
+        unknown = [number for number in new if number not in trials]
+        _abandon_checkpoints(spec, experiment, unknown)
+        for number in unknown:
             _ask(trials, spec, number, writer)
     return spec.knowing({number: trial.setting for number, trial in trials.items()})
 
@@ -76,6 +78,7 @@ def suggested_settings(
 def _ask(
     trials: dict[int, Trial], spec: ExperimentSpec, number: int, writer: JournalWriter
 ) -> None:
+    """Ask the sampler for the setting of a number, and write it down."""
     setting, attributes = suggest(spec.agent.search, spec.agent.space, trials.values(), number)
     as_json = {name: plain(value) for name, value in setting.items()}
     writer.add([{ASK: number, "setting": as_json, "attributes": attributes}])
@@ -85,17 +88,17 @@ def _ask(
 def _abandon_checkpoints(
     spec: ExperimentSpec, experiment: Experiment, numbers: Collection[int]
 ) -> None:
-    """Give up what was begun with settings that were lost with the journal, before others take
-    their numbers."""
+    """Abandon checkpoints of settings that were lost with the journal, before others take their
+    numbers."""
     for stage, indices in all_held(experiment.checkpoints).items():
         begun = {index for index in indices if spec.sweep.locate(index)[0] in numbers}
         abandon_checkpoints(experiment.checkpoints, stage, begun)
 
 
-def _adopt(
+def _add_recorded(
     trials: dict[int, Trial], recorded: Mapping[int, Mapping[str, Any]], writer: JournalWriter
 ) -> None:
-    """Take over settings that only records know, as after the journal was lost."""
+    """Add the settings that only records know, as after the journal was lost."""
     trials |= {number: Trial(number, setting, {}) for number, setting in recorded.items()}
     writer.add({ASK: n, "setting": s, "attributes": {}} for n, s in recorded.items())
 
@@ -115,23 +118,23 @@ def _tell(
             firsts.setdefault(spec.sweep.index(number, run_number), entry)
     new: dict[int, Entry] = {}
     for index, entry in firsts.items():
-        told = trials[spec.sweep.locate(index)[0]].told.get(index)
-        if told is None or told[0] != entry.shard:
+        result = trials[spec.sweep.locate(index)[0]].results.get(index)
+        if result is None or result[0] != entry.shard:
             new[index] = entry
-    events = _withdraw(trials, firsts)
+    events = _forget_removed(trials, firsts)
     for index, value in _values(data, spec, new).items():
         entry = new[index]
-        trials[entry.identity.setting_number].told[index] = entry.shard, entry.status, value
+        trials[entry.identity.setting_number].results[index] = entry.shard, entry.status, value
         events.append({TELL: index, "shard": entry.shard, "status": entry.status, "value": value})
     writer.add(events)
 
 
-def _withdraw(trials: Mapping[int, Trial], recorded: Collection[int]) -> list[dict[str, Any]]:
-    """Take back the results of records that were removed since; returns the events that say so."""
+def _forget_removed(trials: Mapping[int, Trial], recorded: Collection[int]) -> list[dict[str, Any]]:
+    """Forget the results of records that were removed since; returns the events that say so."""
     events = []
     for trial in trials.values():
-        for index in [index for index in trial.told if index not in recorded]:
-            del trial.told[index]
+        for index in [index for index in trial.results if index not in recorded]:
+            del trial.results[index]
             trial.reports.clear()
             events.append({TELL: index, "shard": "", "status": FORGOTTEN, "value": None})
     return events
@@ -145,15 +148,15 @@ def _values(
     Raises:
         DataFileError: no record has the metric.
     """
-    found: dict[int, float | None] = dict.fromkeys(entries)
+    values: dict[int, float | None] = dict.fromkeys(entries)
     completed = [entry for entry in entries.values() if entry.status == "completed"]
     if completed:
         search = spec.agent.search
-        part = Data(data.source, data["experiment"], completed)
-        scores = read_scores(part, search.text("metric"), stage=0, direction=search.goal)
+        of_completed = Data(data.source, data["experiment"], completed)
+        scores = read_scores(of_completed, search.text("metric"), stage=0, direction=search.goal)
         pairs = zip(scores.indices.tolist(), scores.values.tolist(), strict=True)
-        found |= {index: value if math.isfinite(value) else None for index, value in pairs}
-    return found
+        values |= {index: value if math.isfinite(value) else None for index, value in pairs}
+    return values
 
 
 def _recorded_settings(data: Data, known: Container[int]) -> dict[int, Mapping[str, Any]]:

@@ -63,16 +63,16 @@ def suggest(
         IndexSpecError: nothing satisfies the constraints, or one makes no sense.
     """
     try:
-        found = _suggested(search, space, list(trials), number)
+        suggestion = _sampled(search, space, list(trials), number)
     except RejectedError as rejected:
         raise IndexSpecError(f"setting {number}: {rejected.problem}", rejected.hint) from None
-    if found is not None:
-        return found
+    if suggestion is not None:
+        return suggestion
     points = point_function("random", len(space.varying), search.integer("seed"))
     return drawn(space, points, number), {}
 
 
-def _suggested(
+def _sampled(
     search: SearchSpec, space: Space, known: Sequence[Trial], number: int
 ) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """The first allowed one of a sampler's suggestions; None where it finds none.
@@ -82,10 +82,10 @@ def _suggested(
     with _quiet() as optuna:
         sampler = _sampler(optuna, search, number)
         study = optuna.create_study(direction=search.goal, sampler=sampler)
-        for trial in _told(optuna, space, known, search.goal):
+        for trial in _optuna_trials(optuna, space, known, search.goal):
             study.add_trial(trial)
         for _ in range(MAX_ATTEMPTS):
-            setting = _asked(space, study.ask())
+            setting = _setting_of(space, study.ask())
             if space.allows(setting):
                 return setting, attributes_as_data(
                     study.get_trials(deepcopy=False)[-1].system_attrs
@@ -119,11 +119,10 @@ def _sampler(optuna: Any, search: SearchSpec, number: int) -> Any:
     return optuna.samplers.TPESampler(seed=seed, constant_liar=True)
 
 
-def _told(optuna: Any, space: Space, trials: Iterable[Trial], goal: str) -> Iterator[Any]:
-    """What is known, as trials of Optuna's.
+def _optuna_trials(optuna: Any, space: Space, trials: Iterable[Trial], goal: str) -> Iterator[Any]:
+    """The trials as Optuna has them.
 
-    A setting that diverged is told as one that did as badly as the worst; it must not look
-    untried.
+    A setting that diverged counts as one that did as badly as the worst; it must not look untried.
     """
     states = optuna.trial.TrialState
     known = list(trials)
@@ -147,8 +146,8 @@ def _told(optuna: Any, space: Space, trials: Iterable[Trial], goal: str) -> Iter
         )
 
 
-def _asked(space: Space, trial: Any) -> dict[str, Any]:
-    """The setting that a trial of Optuna's suggests; what does not count is not asked for."""
+def _setting_of(space: Space, trial: Any) -> dict[str, Any]:
+    """The setting that a trial of Optuna's suggests, without asking for what does not count."""
     setting = space.constant.copy()
     for key in _in_order(space):
         if key in space.conditions and not space.conditions[key].holds(setting):
@@ -168,17 +167,17 @@ def _asked(space: Space, trial: Any) -> dict[str, Any]:
 
 def _in_order(space: Space) -> list[str]:
     """The varying keys, those that conditions look at before those that they are on."""
-    left = list(space.varying)
+    remaining = list(space.varying)
     ordered: list[str] = []
-    while left:
-        waiting = {name for key in left for name in key.split("/")}
+    while remaining:
+        waiting = {name for key in remaining for name in key.split("/")}
         ready = [
             key
-            for key in left
+            for key in remaining
             if key not in space.conditions or waiting.isdisjoint(space.conditions[key].names)
         ]
-        ordered += ready or left  # conditions in a circle go by the first values
-        left = [key for key in left if key not in ordered]
+        ordered += ready or remaining  # conditions in a circle go by the first values
+        remaining = [key for key in remaining if key not in ordered]
     return ordered
 
 

@@ -14,7 +14,6 @@ from builders import make_experiment, make_run
 from click.testing import CliRunner, Result
 from processes import ROOT
 
-from nthrun.analysis.choice_text import as_text, choice_table
 from nthrun.commands.best import best, spec_path, spec_text
 from nthrun.errors import NthrunError
 from nthrun.planning.experiment_spec import read_experiment_spec
@@ -230,16 +229,6 @@ class TestSpec:
         found = read_experiment_spec([environment], [str(file)]).sweep
         assert found.num_settings == 1
         assert found.setting(0) == setting
-
-
-def test_text_table() -> None:
-    """Columns stand below their headers, without blanks at the end of a line."""
-    assert as_text([["a", "bb"], ["ccc", ""]]) == "a    bb\nccc"
-
-
-def test_no_table_without_experiments() -> None:
-    """The table of no choices has its two headers only."""
-    assert choice_table({}, [], "csv") == "hyperparameter,values"
 
 
 def test_without_torch_and_matplotlib(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from nthrun.records.data import open_directory
 from nthrun.records.experiment import Experiment
 from nthrun.specs.field import plain
 from nthrun.studies.journal import ASK, REPORT, TELL, Journal, trials_of
-from nthrun.studies.study import known_settings, suggested_settings
+from nthrun.studies.study import with_known_settings, with_suggested_settings
 from nthrun.training.checkpoint_index import find_checkpoints
 
 CAPACITY = 100
@@ -49,14 +49,14 @@ def ask(
 ) -> dict[int, dict[str, Any]]:
     """Setting number -> setting of some indices, as a process that begins now has them."""
     spec = bayes(**search)
-    spec = suggested_settings(spec, experiment, indices, stage)
+    spec = with_suggested_settings(spec, experiment, indices, stage)
     return {index % CAPACITY: spec.sweep.setting(index % CAPACITY) for index in indices}
 
 
 def record(experiment: Experiment, index: int, score: float = -1.0, **changes: Any) -> None:
     """Record a run of its known setting."""
     run_number, number = divmod(index, CAPACITY)
-    setting = known_settings(bayes(), experiment).sweep.setting(number)
+    setting = with_known_settings(bayes(), experiment).sweep.setting(number)
     params = {name: plain(value) for name, value in setting.items()}
     replace = changes.pop("replace", False)
     run = make_run(index, number, run_number, (score,) * 3, agent_params=params, **changes)
@@ -77,7 +77,7 @@ def test_a_setting_is_suggested_once(experiment: Experiment) -> None:
     assert again[0] == first[0]
     assert [event[ASK] for event in events(experiment, ASK)] == [0, 3, 5]
     assert len({str(setting) for setting in (first | again).values()}) == 3
-    known = known_settings(bayes(), experiment).sweep
+    known = with_known_settings(bayes(), experiment).sweep
     assert {number: known.setting(number) for number in (0, 3, 5)} == first | {5: again[5]}
     with pytest.raises(IndexSpecError, match="setting 4: not suggested yet; hint"):
         known.setting(4)
@@ -159,7 +159,7 @@ def test_recorded_settings_survive_the_journal(experiment: Experiment) -> None:
     lines = [at + 1 for at, byte in enumerate(content) if byte == ord("\n")]
     for cut in [0, *lines, *(at + 5 for at in lines[:-1]), len(content) - 1]:
         path.write_bytes(content[:cut])
-        known = known_settings(bayes(), experiment).sweep
+        known = with_known_settings(bayes(), experiment).sweep
         after = ask(experiment, [2 * CAPACITY + 2, 9])
         for number in (0, 1, 2, 5):
             assert known.setting(number) == before[number]
@@ -178,7 +178,7 @@ def test_checkpoints_of_lost_settings_are_not_continued(experiment: Experiment) 
     step 0, whichever of its runs was begun; those whose settings are known go on."""
     ask(experiment, [0, 1])
     for index in (0, 1, CAPACITY):
-        spec = known_settings(bayes(), experiment)
+        spec = with_known_settings(bayes(), experiment)
         with pytest.raises(InterruptedRunError):
             attempt(spec, experiment, [index], 100)
     record(experiment, CAPACITY + 1)
@@ -251,7 +251,7 @@ def test_without_the_package_nothing_is_suggested(
 def test_known_settings_reach_other_processes(experiment: Experiment) -> None:
     """A spec that knows settings is pickled whole."""
     before = ask(experiment, [0])
-    spec = known_settings(bayes(), experiment)
+    spec = with_known_settings(bayes(), experiment)
     other = pickle.loads(pickle.dumps(spec))
     assert other.sweep.setting(0) == before[0]
     assert other.agent.as_document() == bayes().agent.as_document()
@@ -273,8 +273,8 @@ def test_other_searches_keep_no_journal(tmp_path: Path) -> None:
     agent = {"agent_name": "linearAC", "parameters": {"critic_lr": [0.1, 0.2]}}
     spec = experiment_spec_of(ENVIRONMENT, agent, "test")
     experiment = experiment_in(tmp_path / "exp", spec)
-    assert known_settings(spec, experiment) is spec
-    assert suggested_settings(spec, experiment, [0, 1], 0) is spec
+    assert with_known_settings(spec, experiment) is spec
+    assert with_suggested_settings(spec, experiment, [0, 1], 0) is spec
     assert not Journal(experiment.root).path.parent.exists()
 
 

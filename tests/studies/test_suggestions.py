@@ -59,7 +59,7 @@ def trial(number: int, setting: Mapping[str, Any], attributes: Mapping[str, Any]
 
 def tell(known: Trial, status: str, value: float | None) -> None:
     """Give a trial the result of one run."""
-    known.told[known.setting_number] = ("shard", status, value)
+    known.results[known.setting_number] = ("shard", status, value)
 
 
 def history(
@@ -91,7 +91,7 @@ from nthrun.studies.journal import Trial
 parameters, search, told = json.load(sys.stdin)
 trials = [Trial(n, setting, attributes) for n, setting, attributes, _ in told]
 for trial, (n, _, _, value) in zip(trials, told):
-    trial.told[n] = ("shard", "completed", value)
+    trial.results[n] = ("shard", "completed", value)
 spec = searched(parameters, **search)
 print(json.dumps(suggest(spec.search, spec.space, trials, len(trials))))
 """
@@ -251,7 +251,7 @@ def test_cma_es_goes_on_from_its_state() -> None:
     late = [np.mean([distance(t.setting) for t in trials[-10:]]) for trials in (known, forgotten)]
     assert late[0] < 0.6 * late[1]
     again = suggest(spec.search, spec.space, known, 50)[0]
-    bare = [Trial(t.setting_number, t.setting, {}, t.told) for t in known]
+    bare = [Trial(t.setting_number, t.setting, {}, t.results) for t in known]
     assert suggest(spec.search, spec.space, bare, 50)[0] != again
     texts = [value for t in known for value in t.attributes.values() if isinstance(value, str)]
     assert not texts
@@ -289,7 +289,7 @@ def test_how_runs_ended_is_told(goal: str, worst: float) -> None:
     tell(known[4], "pruned", 7.0)
     sign = 1.0 if goal == "maximize" else -1.0
     known[4].reports.update({100: sign * 0.5, 200: sign * 0.25})
-    told = list(suggestions._told(optuna, spec.space, known, goal))
+    told = list(suggestions._optuna_trials(optuna, spec.space, known, goal))
     states = optuna.trial.TrialState
     assert [t.state for t in told] == [
         *(states.COMPLETE, states.COMPLETE, states.COMPLETE),
