@@ -8,6 +8,7 @@ does not train.
 
 * Records: `open_data` gives the nested data of an experiment, `table` one row a run.
 * Sweeps: `read_experiment_spec` reads the spec files; its `sweep` turns an index into a setting.
+  `split_index`, `join_index` and `random_seed` are the arithmetic of indices.
 * Agents, solvers and environments of yours: the contracts, `Field`, `Interface`, `gradient`.
 * Policies: `load_policy` gives a recorded one to act with.
 * Statistics and figures: from `read_scores` to `interquartile_mean`; `plot_utils`, `save_figure`.
@@ -51,6 +52,11 @@ if TYPE_CHECKING:
     from nthrun.environments.base import make_environment as make_environment
     from nthrun.errors import NthrunError as NthrunError
     from nthrun.errors import SpecError as SpecError
+    from nthrun.index import format_indices as format_indices
+    from nthrun.index import join_index as join_index
+    from nthrun.index import parse_indices as parse_indices
+    from nthrun.index import random_seed as random_seed
+    from nthrun.index import split_index as split_index
     from nthrun.planning.experiment_spec import ExperimentSpec as ExperimentSpec
     from nthrun.planning.experiment_spec import read_experiment_spec as read_experiment_spec
     from nthrun.records.data import Data as Data
@@ -85,10 +91,10 @@ _NAMES = {
     "nthrun.analysis.scores": "read_scores",
     "nthrun.environments.base": "Environment HostEnvironment Transition make_environment",
     "nthrun.errors": "NthrunError SpecError",
+    "nthrun.index": "format_indices join_index parse_indices random_seed split_index",
     "nthrun.planning.experiment_spec": "ExperimentSpec read_experiment_spec",
-    "nthrun.records.data": "Data open_data",
+    "nthrun.records.data": "Data open_data table",
     "nthrun.records.snapshots": "read_snapshot",
-    "nthrun.records.table": "table",
     "nthrun.specs.declaration": "AtMost Setting fits_any fits_continuous fits_discrete",
     "nthrun.specs.environment_spec": "EnvironmentSpec",
     "nthrun.specs.field": "Field",
