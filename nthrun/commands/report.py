@@ -66,8 +66,8 @@ def report(
     EXPERIMENT is an experiment directory, data.json, data.h5 or a shard. The page is one file that
     needs no network. Prints its path.
     """
-    from nthrun.analysis.report.findings import Question, find  # noqa: PLC0415 - imports matplotlib
-    from nthrun.analysis.report.page import is_report, report_page  # noqa: PLC0415
+    from nthrun.analysis.report.experiment_summary import Question, summarise  # noqa: PLC0415
+    from nthrun.analysis.report.page import is_report, report_page  # noqa: PLC0415 - matplotlib
 
     if out.is_dir():
         raise NthrunError(f"--out {out}: is a directory, allowed: a file", "name a file in it")
@@ -77,8 +77,8 @@ def report(
         )
     opened = open_labelled(experiments, labels)
     asked = Question(**question)  # type: ignore[arg-type]
-    found = [find(label, data, asked) for label, data in opened.items()]
-    page = report_page(found, title or f"Report: {env_names(opened)}")
+    summaries = [summarise(label, data, asked) for label, data in opened.items()]
+    page = report_page(summaries, title or f"Report: {env_names(opened)}")
     try:
         write_durably(out, lambda file: file.write(page.encode(errors="replace")))
     except StorageError as error:

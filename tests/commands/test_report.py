@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from analysis.report.made import sweep
+from analysis.report.report_sweep import sweep
 from builders import make_experiment, make_run
 from click.testing import CliRunner, Result
 
@@ -121,12 +121,12 @@ class TestRefusals:
 
 
 def test_help_is_cheap() -> None:
-    """--help loads neither torch nor matplotlib."""
+    """--help loads neither torch, matplotlib nor templates."""
     code = (
         "import sys; from nthrun.commands.report import report\n"
         "try: report(['--help'])\n"
         "except SystemExit: pass\n"
-        "assert not {'torch', 'matplotlib'} & set(sys.modules)"
+        "assert not {'torch', 'matplotlib', 'jinja2'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

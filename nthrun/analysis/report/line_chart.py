@@ -1,213 +1,230 @@
-"""Learning curves as an SVG, and the numbers that a pointer over them shows."""
+"""Learning curves as the page draws them: lines and bands of an SVG, and numbers for a script."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from nthrun.analysis.curves import Curve
-from nthrun.analysis.figures.bands import band_of
 from nthrun.analysis.figures.curves import legend_text, shown_runs
-from nthrun.analysis.figures.saving import Shown
 from nthrun.analysis.figures.style import Look
-from nthrun.analysis.report.markup import Html, element
-from nthrun.analysis.report.scale import Scale, fitted, step_text, tick_text
-from nthrun.analysis.report.standing import rounded
+from nthrun.analysis.figures.value_scale import value_text
+from nthrun.analysis.report.settings_table import rounded
 
-WIDTH, HEIGHT = 720, 340
 LEFT, RIGHT, TOP, BOTTOM = 72, 704, 14, 292
+"""The axes, in units of the SVG."""
+NUM_TICKS = 5
+STEP_UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 NUM_THIN_POINTS = 160
 MAX_THIN = 60
 """Lines of single runs in one chart."""
 DASHES = {"-": None, "--": "7 4", ":": "2 3", "-.": "8 3 2 3"}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Chart:
-    """What is drawn.
+@dataclass(frozen=True, slots=True)
+class ChartLine:
+    """One curve of a chart.
 
     Attributes:
-        name: of the chart, unique on the page.
-        summary: what it shows, for those who do not see it.
-        curves: label -> curve.
-        looks: of each.
-        log: the vertical axis is logarithmic, of magnitudes.
+        legend: what it is.
+        colour, dash: of the line, as SVG says them; None is a solid line.
+        runs: paths of single runs.
+        band: the path around the band; empty where there is none.
+        mean: the path of the mean.
     """
 
-    name: str
-    summary: str
-    curves: Mapping[str, Curve]
-    looks: Sequence[Look]
-    log: bool = False
-
-    def shown(self) -> list[Shown]:
-        """The runs it shows."""
-        return [
-            Shown(c.source, label, c.stage, c.setting_number, c.indices)
-            for label, c in self.curves.items()
-        ]
+    legend: str
+    colour: str
+    dash: str | None
+    runs: Sequence[str]
+    band: str
+    mean: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Drawn:
-    """A curve as it is drawn: magnitudes on a logarithmic axis."""
+class LineChart:
+    """A chart of learning curves.
 
-    grid: np.ndarray
-    runs: np.ndarray
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+    Attributes:
+        summary: what it shows, for those who do not see it.
+        lines: the curves, in their order.
+        x_ticks, y_ticks: (position, text) of the values named on the axes.
+        quantity: the name of the vertical axis.
+        numbers: the numbers that a script shows at the pointer.
+    """
+
+    macro: ClassVar[str] = "line_chart"
+    summary: str
+    lines: Sequence[ChartLine]
+    x_ticks: Sequence[tuple[float, str]]
+    y_ticks: Sequence[tuple[float, str]]
+    quantity: str
+    numbers: Mapping[str, Any]
 
 
-def draw(chart: Chart) -> tuple[Html, dict[str, Any]]:
-    """The SVG with its legend, and the numbers for a script."""
-    drawn = [_drawn(curve, chart.log) for curve in chart.curves.values()]
-    across = fitted([one.grid.astype(float) for one in drawn], LEFT, RIGHT)
-    values = [part for one in drawn for part in (one.runs, one.mean, one.low, one.high)]
-    up = fitted(values, BOTTOM, TOP, chart.log)
-    thin = MAX_THIN // max(1, len(drawn))
-    lines = [
-        _curve(number, one, look, (across, up), thin)
-        for number, (one, look) in enumerate(zip(drawn, chart.looks, strict=True))
-    ]
-    quantity = " or ".join(dict.fromkeys(curve.quantity for curve in chart.curves.values()))
-    svg = element(
-        "svg",
-        _grid(across, up, f"|{quantity}|" if chart.log else quantity),
-        *lines,
-        element("line", class_="cursor", x1=LEFT, x2=LEFT, y1=TOP, y2=BOTTOM, visibility="hidden"),
-        viewBox=f"0 0 {WIDTH} {HEIGHT}",
-        role="img",
-        aria_label=chart.summary,
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """An axis.
+
+    Attributes:
+        low, high: the values at its ends, different.
+        start, end: their positions.
+        log: logarithmic, of positive values.
+    """
+
+    low: float
+    high: float
+    start: float
+    end: float
+    log: bool = False
+
+    def positions(self, values: np.ndarray) -> np.ndarray:
+        """Positions of values; NaN of those that are not finite, or not positive on a log axis."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            numbers = np.log10(np.where(values > 0, values, np.nan)) if self.log else values
+        low, high = (math.log10(end) if self.log else end for end in (self.low, self.high))
+        share = (np.where(np.isfinite(numbers), numbers, np.nan) - low) / (high - low)
+        return np.asarray(self.start + share * (self.end - self.start))
+
+    def ticks(self) -> list[tuple[float, float]]:
+        """A few round values within it, and their positions."""
+        values = self._round_values()
+        return list(zip(values, self.positions(np.array(values)).tolist(), strict=True))
+
+    def _round_values(self) -> list[float]:
+        if not self.log:
+            return linear_ticks(self.low, self.high)
+        first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+        every = max(1, (last - first) // NUM_TICKS)
+        digits = (1.0,) if last - first > 2 else (1.0, 2.0, 5.0)
+        ticks = [digit * 10.0**e for e in range(first, last + 1, every) for digit in digits]
+        within = [tick for tick in ticks if self.low <= tick <= self.high]
+        return within or [self.low, self.high]
+
+
+def line_chart(
+    summary: str, curves: Mapping[str, Curve], looks: Sequence[Look], log: bool = False
+) -> LineChart:
+    """The chart of learning curves.
+
+    Args:
+        summary: what it shows.
+        curves: label -> curve.
+        looks: the look of each.
+        log: the vertical axis is logarithmic, of magnitudes.
+    """
+    drawn = [curve.magnitudes() if log else curve for curve in curves.values()]
+    across = fitted([curve.grid.astype(float) for curve in drawn], LEFT, RIGHT)
+    heights = [y for curve in drawn for y in (curve.runs, curve.mean, *curve.band)]
+    up = fitted(heights, BOTTOM, TOP, log)
+    num_thin = MAX_THIN // max(1, len(drawn))
+    return LineChart(
+        summary=summary,
+        lines=[
+            _line(legend_text(label, curve), curve, look, (across, up), num_thin)
+            for label, curve, look in zip(curves, drawn, looks, strict=True)
+        ],
+        x_ticks=[(x, step_text(tick)) for tick, x in across.ticks()],
+        y_ticks=[(y, value_text(tick)) for tick, y in up.ticks()],
+        quantity=" or ".join(dict.fromkeys(curve.quantity for curve in drawn)),
+        numbers=_numbers(list(curves), drawn, across),
     )
-    keys = [
-        element("li", _swatch(look), " ", legend_text(label, curve), data_curve=number)
-        for number, ((label, curve), look) in enumerate(
-            zip(chart.curves.items(), chart.looks, strict=True)
-        )
-    ]
-    whole = element(
-        "div",
-        element("div", svg, class_="paper"),
-        element("ul", *keys, class_="legend"),
-        element("output", class_="hover"),
-        class_="curves",
-        data_chart=chart.name,
-    )
-    return whole, _numbers(chart, drawn, across)
+
+
+def fitted(values: Sequence[np.ndarray], start: float, end: float, log: bool = False) -> Scale:
+    """The scale that holds all finite values, with a little room at both ends."""
+    joined = np.concatenate([np.ravel(each) for each in values] or [np.empty(0)])
+    kept = joined[np.isfinite(joined) & ((joined > 0) | (not log))]
+    low, high = (float(kept.min()), float(kept.max())) if kept.size else (0.5, 1.0)
+    if log:
+        low, high = (low / 2, high * 2) if low == high else (low, high)
+        room = (high / low) ** 0.03
+        return Scale(low / room, high * room, start, end, True)
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
+        spread = abs(low) / 2 or 1.0
+        low, high = low - spread, high + spread
+    room = 0.03 * (high - low)
+    return Scale(low - room, high + room, start, end)
+
+
+def linear_ticks(low: float, high: float) -> list[float]:
+    """Multiples of 1, 2 or 5 times a power of ten between two values."""
+    rough = (high - low) / NUM_TICKS
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * digit for digit in (1, 2, 5, 10) if power * digit >= 0.999 * rough)
+    numbers = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
+    return [float(f"{number * step:.12g}") for number in numbers]
+
+
+def step_text(value: float) -> str:
+    """A number of steps: 20k instead of 20000."""
+    for unit, name in STEP_UNITS:
+        if abs(value) >= unit:
+            return f"{value / unit:.4g}{name}"
+    return f"{value:.6g}"
 
 
 def dash_of(look: Look) -> str | None:
     """A line style as SVG says it."""
     if isinstance(look.style, str):
         return DASHES[look.style]
-    return " ".join(str(2 * part) for part in look.style[1])
+    return " ".join(str(2 * length) for length in look.style[1])
 
 
-def axis_label(x: float, y: float, text: str, turned: bool = False) -> Html:
-    """The name of an axis."""
-    rotation = f"rotate(-90 {x} {y})" if turned else None
-    return element("text", text, x=x, y=y, text_anchor="middle", transform=rotation)
-
-
-def _drawn(curve: Curve, log: bool) -> _Drawn:
-    if not log:
-        return _Drawn(curve.grid, curve.runs, curve.mean, curve.low, curve.high)
-    runs = np.abs(curve.runs)
-    band = band_of(runs)
-    return _Drawn(curve.grid, runs, band.centre, band.low, band.high)
-
-
-def _grid(across: Scale, up: Scale, quantity: str) -> Html:
-    parts: list[str] = []
-    x_ticks, y_ticks = across.ticks(), up.ticks()
-    for tick, y in zip(y_ticks, up.places(np.array(y_ticks)).tolist(), strict=True):
-        parts.append(
-            element("line", class_="rule", x1=LEFT, x2=RIGHT, y1=f"{y:.1f}", y2=f"{y:.1f}")
-        )
-        parts.append(
-            element("text", tick_text(tick), x=LEFT - 6, y=f"{y + 4:.1f}", text_anchor="end")
-        )
-    for tick, x in zip(x_ticks, across.places(np.array(x_ticks)).tolist(), strict=True):
-        parts.append(
-            element("text", step_text(tick), x=f"{x:.1f}", y=BOTTOM + 18, text_anchor="middle")
-        )
-    parts.append(element("line", class_="axis", x1=LEFT, x2=RIGHT, y1=BOTTOM, y2=BOTTOM))
-    parts.append(axis_label((LEFT + RIGHT) / 2, HEIGHT - 8, "training step"))
-    parts.append(axis_label(14, (TOP + BOTTOM) / 2, quantity, turned=True))
-    return element("g", *parts, class_="axes")
-
-
-def _curve(number: int, one: _Drawn, look: Look, scales: tuple[Scale, Scale], thin: int) -> Html:
+def _line(
+    legend: str, curve: Curve, look: Look, scales: tuple[Scale, Scale], num_thin: int
+) -> ChartLine:
     across, up = scales
-    x = across.places(one.grid.astype(float))
+    x = across.positions(curve.grid.astype(float))
     few = np.unique(np.linspace(0, len(x) - 1, NUM_THIN_POINTS).round().astype(int))
-    runs = one.runs[shown_runs(one.runs)][:thin] if len(one.runs) > 1 else one.runs[:0]
-    parts: list[str] = [
-        element("path", class_="thin", d=_path(x[few], up.places(run[few]))) for run in runs
-    ]
-    if len(one.runs) > 1:
-        parts.append(
-            element("path", class_="band", d=_area(x, up.places(one.low), up.places(one.high)))
-        )
-    parts.append(
-        element(
-            "path", class_="mean", d=_path(x, up.places(one.mean)), stroke_dasharray=dash_of(look)
-        )
+    several = len(curve.runs) > 1
+    runs = curve.runs[shown_runs(curve.runs)][:num_thin] if several else curve.runs[:0]
+    return ChartLine(
+        legend=legend,
+        colour=look.colour,
+        dash=dash_of(look),
+        runs=[_path(x[few], up.positions(run[few])) for run in runs],
+        band=_area(x, up.positions(curve.low), up.positions(curve.high)) if several else "",
+        mean=_path(x, up.positions(curve.mean)),
     )
-    return element("g", *parts, data_curve=number, stroke=look.colour, fill=look.colour)
 
 
 def _path(x: np.ndarray, y: np.ndarray) -> str:
     """A line through the finite points, broken at the others."""
     text, down = [], False
-    for place, height in zip(x.tolist(), y.tolist(), strict=True):
-        finite = math.isfinite(height)
+    for across, up in zip(x.tolist(), y.tolist(), strict=True):
+        finite = math.isfinite(up)
         if finite:
-            text.append(f"{'L' if down else 'M'}{place:.1f} {height:.1f}")
+            text.append(f"{'L' if down else 'M'}{across:.1f} {up:.1f}")
         down = finite
     return "".join(text)
 
 
 def _area(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> str:
+    """The outline of a band where it is finite; empty where that is no area."""
     kept = np.isfinite(low) & np.isfinite(high)
     if kept.sum() < 2:
         return ""
-    there = _path(x[kept], high[kept])
-    back = _path(x[kept][::-1], low[kept][::-1])
-    return f"{there}L{back[1:]}Z"
+    upper = _path(x[kept], high[kept])
+    lower = _path(x[kept][::-1], low[kept][::-1])
+    return f"{upper}L{lower[1:]}Z"
 
 
-def _swatch(look: Look) -> Html:
-    line = element(
-        "line",
-        x1=0,
-        x2=28,
-        y1=5,
-        y2=5,
-        stroke=look.colour,
-        stroke_width=3,
-        stroke_dasharray=dash_of(look),
-    )
-    return element("svg", line, viewBox="0 0 28 10", class_="swatch", aria_hidden="true")
-
-
-def _numbers(chart: Chart, drawn: Sequence[_Drawn], across: Scale) -> dict[str, Any]:
+def _numbers(labels: Sequence[str], curves: Sequence[Curve], across: Scale) -> dict[str, Any]:
     return {
-        "name": chart.name,
         "steps": {"low": across.low, "high": across.high, "start": LEFT, "end": RIGHT},
         "curves": [
             {
                 "label": label,
-                "grid": one.grid.tolist(),
-                "mean": [rounded(v, 5) for v in one.mean.tolist()],
-                "low": [rounded(v, 5) for v in one.low.tolist()],
-                "high": [rounded(v, 5) for v in one.high.tolist()],
+                "grid": curve.grid.tolist(),
+                "mean": [rounded(v, 5) for v in curve.mean.tolist()],
+                "low": [rounded(v, 5) for v in curve.low.tolist()],
+                "high": [rounded(v, 5) for v in curve.high.tolist()],
             }
-            for label, one in zip(chart.curves, drawn, strict=True)
+            for label, curve in zip(labels, curves, strict=True)
         ],
     }

@@ -4,51 +4,67 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
 from importlib import resources
-from string import Template
+from pathlib import Path
+from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from nthrun.analysis.hyperparameters import (
+    plain_text,
+    setting_text,
+    values_text,
+    varying_values,
+)
 from nthrun.analysis.ranking import ranked_settings
-from nthrun.analysis.report import comparing, making, sections
-from nthrun.analysis.report.findings import Findings
-from nthrun.analysis.report.markup import Html, element, joined, json_for_script
-from nthrun.analysis.report.plot import Plot
-from nthrun.analysis.report.plots import Numbers, parallel, plots_of
-from nthrun.analysis.report.reproducing import source_text
-from nthrun.analysis.report.standing import standing
-from nthrun.analysis.report.status import status
+from nthrun.analysis.report.experiment_summary import ExperimentSummary
+from nthrun.analysis.report.plots import (
+    data_address,
+    parallel_coordinates,
+    plots_of,
+    plots_together,
+)
+from nthrun.analysis.report.reproduction import commands, count_provenance, spec_files
+from nthrun.analysis.report.settings_table import settings_table
 
-MARKER = '<meta name="generator" content="nthrun report"/>'
+PACKAGE = "nthrun.analysis.report"
+MARKER = Markup('<meta name="generator" content="nthrun report"/>')
 """What tells a report from other files."""
-SCRIPTS = ("tables.js", "curves.js", "parallels.js", "copying.js")
+NOTHING = "–"
+MAX_VALUES = 12
+"""Values of a hyperparameter that are listed one by one."""
+MAX_TEXT = 300
+"""Characters that are kept of a long text."""
 
 
-def report_page(group: Sequence[Findings], title: str) -> str:
+def report_page(summaries: Sequence[ExperimentSummary], title: str) -> str:
     """The page of some experiments.
 
     Args:
-        group: of them, at least one, in their order.
+        summaries: of the experiments, at least one, in their order.
         title: of the page.
     """
-    numbers: Numbers = {}
-    body = [
-        element("h1", title),
-        element("div", comparing.overview(group), class_="overview"),
-        *_together(group, numbers),
-    ]
-    for number, found in enumerate(group):
-        body.append(_experiment(found, number, numbers))
-    style, script = _asset("page.css"), "\n".join(map(_asset, SCRIPTS))
-    return Template(_asset("page.html")).substitute(
-        marker=MARKER,
-        policy=element(
-            "meta", http_equiv="Content-Security-Policy", content=_policy(style, script)
-        ),
-        title=joined(title),
-        style=style,
-        body=joined(*body),
-        numbers=json_for_script(numbers),
-        script=script,
+    style, script = _asset("page.css"), _asset("page.js")
+    return (
+        templates()
+        .get_template("page.html")
+        .render(
+            marker=MARKER,
+            policy=_policy(style, script),
+            title=title,
+            style=style,
+            script=script,
+            metric=", ".join(dict.fromkeys(summary.scores.label for summary in summaries)),
+            summaries=summaries,
+            together={
+                env_name: list(plots_together(env_name, several))
+                for env_name, several in _by_environment(summaries).items()
+            },
+            experiments=[_experiment(summary) for summary in summaries],
+        )
     )
 
 
@@ -57,48 +73,74 @@ def is_report(start: bytes) -> bool:
     return MARKER.encode() in start
 
 
-def _together(group: Sequence[Findings], numbers: Numbers) -> Iterator[Html]:
-    for number, (env_name, several) in enumerate(comparing.by_environment(group).items()):
-        plots = comparing.plots_together(env_name, several, number, numbers)
-        yield element("section", element("h2", f"{env_name}: experiments together"), *_plots(plots))
+def _by_environment(
+    summaries: Sequence[ExperimentSummary],
+) -> dict[str, list[ExperimentSummary]]:
+    """Environments that several experiments are of -> these."""
+    groups: dict[str, list[ExperimentSummary]] = {}
+    for summary in summaries:
+        groups.setdefault(summary.env_name, []).append(summary)
+    return {env_name: several for env_name, several in groups.items() if len(several) > 1}
 
 
-def _experiment(found: Findings, number: int, numbers: Numbers) -> Html:
-    scored = ranked_settings(found.scores)
-    table = standing(scored, found.choice)
-    if len(table.rows) > 1:
-        numbers.setdefault("tables", []).append(
-            {
-                "name": f"settings-{number}",
-                "columns": table.columns,
-                "rows": table.rows,
-                "page": sections.NUM_STATIC,
-            }
-        )
-    source = source_text(found.data.source)
-    return element(
-        "section",
-        element("h2", found.label),
-        element(
-            "p", f"{found.agent_name} on {found.env_name}, read from ", element("code", source)
-        ),
-        *status(found),
-        *sections.best(found),
-        *sections.hyperparameters(found, table),
-        element("h3", "Plots"),
-        *_plots(plots_of(found, number, scored, table, numbers)),
-        *([element("h3", "Settings")] if len(table.rows) > 1 else []),
-        *_plots(parallel(found, number, scored, table, numbers)),
-        *sections.settings(found, number, table),
-        *making.provenance(found),
-        *making.reproduction(found),
-        id=f"experiment-{number}",
+def _experiment(summary: ExperimentSummary) -> dict[str, Any]:
+    """What `experiment.html` shows of an experiment, by the names that it has there."""
+    settings = ranked_settings(summary.scores)
+    table = settings_table(settings, summary.choice)
+    parameters = summary.scores.parameters.values()
+    varying = varying_values(parameters)
+    return {
+        "summary": summary,
+        "source": _source_text(summary.data.source),
+        "table": table,
+        "search": setting_text(summary.search, summary.search),
+        "varying": varying,
+        "chosen": {} if summary.choice is None else summary.choice.parameters,
+        "shared": {n: v for n, v in next(iter(parameters)).items() if n not in varying},
+        "plots": list(plots_of(summary, settings, list(varying))),
+        "parallel": list(parallel_coordinates(summary, settings, table)),
+        "provenance": count_provenance(summary.data),
+        "spec_files": spec_files(summary),
+        "commands": list(commands(summary)),
+    }
+
+
+def templates() -> Environment:
+    """The templates: everything put into them is escaped, and a name they lack is an error."""
+    environment = Environment(
+        loader=PackageLoader(PACKAGE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    filters = {
+        "cell": _cell,
+        "shortened": _shortened,
+        "value": plain_text,
+        "values": lambda values: values_text(values, MAX_VALUES),
+        "address": lambda text: data_address(text.encode(), "application/json"),
+    }
+    environment.filters.update(filters)
+    return environment
 
 
-def _plots(plots: Iterator[Plot | str]) -> Iterator[Html]:
-    for plot in plots:
-        yield plot.html() if isinstance(plot, Plot) else element("p", plot, class_="note")
+def _cell(value: object) -> str:
+    """A text, a count, a number or nothing as tables show it."""
+    if isinstance(value, float):
+        return NOTHING if math.isnan(value) else f"{value:.6g}"
+    return NOTHING if value is None else str(value)
+
+
+def _shortened(text: str) -> str:
+    """The beginning of a long text."""
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
+
+
+def _source_text(source: Path) -> str:
+    """A path as it was given, whatever bytes it has."""
+    return str(source).encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _policy(style: str, script: str) -> str:
@@ -113,5 +155,7 @@ def _digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _asset(name: str) -> str:
-    return resources.files("nthrun.analysis.report").joinpath(name).read_text(encoding="utf-8")
+def _asset(name: str) -> Markup:
+    """A file of the package, which the page has as it is."""
+    text = resources.files(PACKAGE).joinpath("templates", name).read_text(encoding="utf-8")
+    return Markup(text)

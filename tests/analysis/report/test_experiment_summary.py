@@ -1,32 +1,25 @@
-"""Laws of what a report finds out: counts, stages apart, settings, origins."""
+"""Laws of the summary of an experiment: stages apart, and counts of runs."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from analysis.report.made import NUM_SETTINGS, found_in, sweep
+from analysis.report.report_sweep import summary_of, sweep
 from builders import make_experiment, make_run, make_solver_run
 from processes import ROOT
 
 from nthrun.analysis.estimates import estimate, sample
-from nthrun.analysis.ranking import ranked_settings
-from nthrun.analysis.report.counting import count_stages, num_settings
-from nthrun.analysis.report.findings import Question, find
-from nthrun.analysis.report.origin import origins
-from nthrun.analysis.report.standing import standing
+from nthrun.analysis.report.experiment_summary import (
+    Question,
+    count_stages,
+    num_settings,
+    summarise,
+)
 from nthrun.analysis.scores import read_scores
 from nthrun.index import parse_indices
 from nthrun.records import Data, open_data
-
-
-def rows_of(path: Path) -> list[dict[str, Any]]:
-    """The table of settings, column -> cell."""
-    found = found_in(path)
-    table = standing(ranked_settings(found.scores), found.choice)
-    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
 
 class TestStages:
@@ -34,34 +27,34 @@ class TestStages:
         """What chooses is the same with and without runs of another stage, whose estimate is made
         of them alone."""
         with_others, alone = (
-            found_in(sweep(tmp_path / name, confirmed=confirmed))
+            summary_of(sweep(tmp_path / name, confirmed=confirmed))
             for name, confirmed in (("a", True), ("b", False))
         )
         assert with_others.choice and alone.choice
         assert with_others.choice.contenders == alone.choice.contenders
         assert with_others.choice.estimates == alone.choice.estimates
         apart = read_scores(with_others.data, stage=1)
-        assert with_others.elsewhere == {1: estimate(sample(apart, 4))}
-        assert alone.elsewhere == {}
+        assert with_others.other_stages == {1: estimate(sample(apart, 4))}
+        assert alone.other_stages == {}
 
     def test_asked_for(self, tmp_path: Path) -> None:
         """The stage asked for chooses, and the others stand beside it."""
-        found = found_in(sweep(tmp_path / "e"), stage=1)
-        assert (found.stage, list(found.elsewhere)) == (1, [0])
+        found = summary_of(sweep(tmp_path / "e"), stage=1)
+        assert (found.stage, list(found.other_stages)) == (1, [0])
 
     def test_not_confirmed(self, tmp_path: Path) -> None:
         """A stage without runs of the best setting confirms nothing."""
         runs = [make_run(n, n, 0, [float(-n)], [10]) for n in range(2)]
         runs.append(make_run(1, 1, 0, stage=1))
-        assert found_in(make_experiment(tmp_path, 2, runs=runs).root).elsewhere == {1: None}
+        assert summary_of(make_experiment(tmp_path, 2, runs=runs).root).other_stages == {1: None}
 
     def test_oracle_gap(self, tmp_path: Path) -> None:
         """The gap is that of the best setting, and there is none where none was recorded."""
         gap = {"oracle_gap": np.array([9.0, 4.0, 2.0])}
         runs = [make_solver_run(n, 0, n, eval_metrics=gap) for n in range(2)]
-        found = found_in(make_experiment(tmp_path / "a", runs=runs).root).gap()
+        found = summary_of(make_experiment(tmp_path / "a", runs=runs).root).gap()
         assert found and found.value == 3.0
-        assert found_in(sweep(tmp_path / "b")).gap() is None
+        assert summary_of(sweep(tmp_path / "b")).gap() is None
 
 
 class TestCounts:
@@ -77,7 +70,7 @@ class TestCounts:
         """Settings that the sweep has and nobody has run are missing, each run of them."""
         whole = open_data(ROOT / "docs/demo/MountainCar-v0_SoftmaxAC.json")
         few = Data(whole.source, whole["experiment"], whole.entries[:7])
-        [count] = find("few", few, Question()).counts
+        [count] = summarise("few", few, Question()).counts
         assert (count.num_settings, count.num_repeats) == (24, 5)
         assert (count.num_runs, count.num_missing) == (7, 113)
         assert parse_indices(count.missing)[:2] == (2, 3)
@@ -109,42 +102,3 @@ class TestCounts:
         """A run that is not the first of its setting tells how many settings there are."""
         columns = (np.array([value]) for value in (index, setting, run))
         assert num_settings(*columns, None) == number
-
-
-class TestTable:
-    def test_rows(self, tmp_path: Path) -> None:
-        """Settings stand by their rank, those that lost runs last, with Student's intervals and
-        all their runs counted."""
-        path = sweep(tmp_path / "e")
-        rows = rows_of(path)
-        assert [row["setting"] for row in rows] == [4, 3, 2, 1, 0, 5]
-        assert [row["rank"] for row in rows] == list(range(1, NUM_SETTINGS + 1))
-        assert [(row["runs"], row["lost"]) for row in rows[-1:]] == [(3, 1)]
-        scores = read_scores(open_data(path), stage=0)
-        for row in rows:
-            wanted = estimate(sample(scores, row["setting"]), method="student")
-            np.testing.assert_allclose(
-                [row["mean"], row["low"], row["high"]],
-                [wanted.value, wanted.low, wanted.high],
-                rtol=1e-5,
-            )
-        assert sum(row["P(best)"] for row in rows) == pytest.approx(1)
-
-    def test_one_run_each(self, tmp_path: Path) -> None:
-        """Of one run a setting there is neither an interval nor a probability."""
-        runs = [make_run(n, n, 0) for n in range(3)]
-        for row in rows_of(make_experiment(tmp_path, 3, runs=runs).root):
-            assert row["low"] is row["high"] is None
-            assert "P(best)" not in row
-
-
-def test_origins(tmp_path: Path) -> None:
-    """Every value of provenance is counted, and how many different ones there are is told."""
-    runs = [
-        make_run(n, 0, n, provenance={"host": f"node{n % 3}", "git_diff": "", "git_commit": ""})
-        for n in range(7)
-    ]
-    found = {o.name: o for o in origins(open_data(make_experiment(tmp_path, runs=runs).root))}
-    assert found["host"].values == {"node0": 3, "node1": 2, "node2": 2}
-    assert found["host"].num_distinct == 3
-    assert found["git commit"].values == {"none": 7}

@@ -1,4 +1,4 @@
-"""Experiments and pages of them, made for tests of reports."""
+"""A small sweep, its summary, and pages of it, for tests of reports."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from builders import make_experiment, make_run
 
-from nthrun.analysis.report.findings import Findings, Question, find
+from nthrun.analysis.report.experiment_summary import ExperimentSummary, Question, summarise
 from nthrun.analysis.report.page import report_page
 from nthrun.records import open_data
 
@@ -49,15 +49,15 @@ def parameters(number: int) -> dict[str, Any]:
     return {"critic_lr": [0.01, 0.1, 1.0][number % 3], "decay": [0.5, 0.9][number // 3]}
 
 
-def found_in(path: Path, label: str = "made", **question: Any) -> Findings:
-    """What there is to say of an experiment."""
-    return find(label, open_data(path), Question(**question))
+def summary_of(path: Path, label: str = "made", **question: Any) -> ExperimentSummary:
+    """The summary of an experiment."""
+    return summarise(label, open_data(path), Question(**question))
 
 
 def page_of(
     experiments: Mapping[str, Path], file: Path, title: str = "Report", **question: Any
 ) -> Path:
     """Write the report of experiments, label -> path, to a file; gives it."""
-    group = [found_in(path, label, **question) for label, path in experiments.items()]
-    file.write_text(report_page(group, title), encoding="utf-8")
+    summaries = [summary_of(path, label, **question) for label, path in experiments.items()]
+    file.write_text(report_page(summaries, title), encoding="utf-8")
     return file

@@ -1,8 +1,7 @@
-"""The table of settings: how each did, and its swept hyperparameters, the best first."""
+"""The table of settings: how each did, and the hyperparameters they differ in, the best first."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,34 +10,41 @@ from typing import Any
 import numpy as np
 
 from nthrun.analysis.choice import Choice
-from nthrun.analysis.hyperparameters import is_number
+from nthrun.analysis.hyperparameters import is_number, plain_text
 from nthrun.analysis.intervals import student_interval
 from nthrun.analysis.ranking import RankedSettings
 
 Cell = float | int | str | None
 
+ROWS_PER_PAGE = 50
+"""Settings that the page shows at a time, and all that it shows without its script."""
 NUMBERS = ("rank", "setting", "mean", "low", "high", "runs", "lost")
 PROBABILITY = "P(best)"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SettingsTable:
     """The table.
 
     Attributes:
         columns: their names, those of hyperparameters last.
-        num_own: columns that are not hyperparameters.
+        hyperparameters: those that settings differ in.
         rows: a setting each, the best first; None where there is no number.
-        places: the place in `RankedSettings` of each row.
+        positions: the position in `RankedSettings` of each row.
     """
 
     columns: tuple[str, ...]
-    num_own: int
+    hyperparameters: tuple[str, ...]
     rows: Sequence[Sequence[Cell]]
-    places: Sequence[int]
+    positions: Sequence[int]
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """The numbers that a script sorts and filters."""
+        return {"columns": self.columns, "rows": self.rows, "page": ROWS_PER_PAGE}
 
 
-def standing(settings: RankedSettings, choice: Choice | None) -> Standing:
+def settings_table(settings: RankedSettings, choice: Choice | None) -> SettingsTable:
     """All settings, with Student's 95 % intervals of their means.
 
     Args:
@@ -48,17 +54,17 @@ def standing(settings: RankedSettings, choice: Choice | None) -> Standing:
     names = settings.varying()
     likely = _probabilities(choice)
     low, high = _intervals(settings)
-    places = np.argsort(settings.ranks).tolist()
+    positions = settings.order.tolist()
     rows = []
-    for rank, place in enumerate(places):
-        number = int(settings.numbers[place])
+    for rank, at in enumerate(positions):
+        number = int(settings.numbers[at])
         parameters = settings.scores.parameters[number]
-        own = [rank + 1, number, *map(rounded, (settings.means[place], low[place], high[place]))]
-        counts = [int(settings.num_runs[place]), int(settings.num_lost[place])]
+        own = [rank + 1, number, *map(rounded, (settings.means[at], low[at], high[at]))]
+        counts = [int(settings.num_runs[at]), int(settings.num_lost[at])]
         chance = [] if likely is None else [rounded(likely.get(number, 0.0))]
         rows.append([*own, *counts, *chance, *(cell_of(parameters, name) for name in names)])
     own_columns = (*NUMBERS, *(() if likely is None else (PROBABILITY,)))
-    return Standing((*own_columns, *names), len(own_columns), rows, places)
+    return SettingsTable((*own_columns, *names), tuple(names), rows, positions)
 
 
 def rounded(number: float, digits: int = 6) -> float | None:
@@ -74,7 +80,7 @@ def cell_of(parameters: Mapping[str, Any], name: str) -> Cell:
     if is_number(value) and math.isfinite(value):
         number: Cell = value
         return number
-    return value if isinstance(value, str) else json.dumps(value)
+    return plain_text(value)
 
 
 def _probabilities(choice: Choice | None) -> dict[int, float] | None:
@@ -89,7 +95,7 @@ def _intervals(settings: RankedSettings) -> tuple[np.ndarray, np.ndarray]:
     low, high = np.full((2, len(settings.numbers)), np.nan)
     kept = settings.num_runs - settings.num_lost
     for size in np.unique(kept[kept > 1]).tolist():
-        places = np.flatnonzero(kept == size)
-        values = np.stack([settings.kept(place) for place in places.tolist()], axis=1)
-        low[places], high[places] = student_interval(values)
+        positions = np.flatnonzero(kept == size)
+        values = np.stack([settings.kept(at) for at in positions.tolist()], axis=1)
+        low[positions], high[positions] = student_interval(values)
     return low, high

@@ -1,4 +1,4 @@
-"""Laws of the commands of a report: they are run."""
+"""Laws of provenance, and of the commands of a report, which are run."""
 
 from __future__ import annotations
 
@@ -10,11 +10,18 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from analysis.report.made import found_in, page_of, sweep
+from analysis.report.report_sweep import page_of, summary_of, sweep
+from builders import make_experiment, make_run
 from processes import EXPERIMENT, ROOT, call, write_specs
 
-from nthrun.analysis.report.findings import Question, find
-from nthrun.analysis.report.reproducing import BEST_FILE, recorded_in, spec_files, steps
+from nthrun.analysis.report.experiment_summary import Question, summarise
+from nthrun.analysis.report.reproduction import (
+    BEST_FILE,
+    commands,
+    count_provenance,
+    save_dir_of,
+    spec_files,
+)
 from nthrun.records import Data, open_data
 from nthrun.records.schema import first_difference
 
@@ -34,12 +41,12 @@ def test_commands_reproduce(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sav
         r'href="data:application/json;base64,([^"]+)" download="([^"]+)"', page
     ):
         (tmp_path / content).write_bytes(base64.b64decode(name))
-    commands = [
+    command_lines = [
         shlex.split(unescape(text))
         for text in re.findall(r'<pre class="copied">(python main\.py.*?)</pre>', page)
     ]
-    assert sum("--verify" in command for command in commands) == 2
-    for _, script, *arguments in commands:
+    assert sum("--verify" in line for line in command_lines) == 2
+    for _, script, *arguments in command_lines:
         done = call(script, *arguments, cwd=tmp_path)
         assert done.returncode == 0, (arguments, done.stderr)
         assert ("--verify" in arguments) == ("equal" in done.stdout + done.stderr)
@@ -50,8 +57,8 @@ def test_commands_reproduce(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sav
 
 def test_stages(tmp_path: Path) -> None:
     """Each stage has its commands, with the indices recorded in it and no others."""
-    commands = [step.command for step in steps(found_in(sweep(tmp_path / "e")))]
-    told = [re.search(r"--index (\S+)(?: --stage (\d))?", command) for command in commands]
+    lines = [command.line for command in commands(summary_of(sweep(tmp_path / "e")))]
+    told = [re.search(r"--index (\S+)(?: --stage (\d))?", line) for line in lines]
     assert [match and match.groups() for match in told] == [
         ("4,10,16", None),
         ("0-14,16-17", None),
@@ -61,13 +68,13 @@ def test_stages(tmp_path: Path) -> None:
 
 def test_best_setting_alone(tmp_path: Path) -> None:
     """The spec of the best setting has its values, each a list of one."""
-    [text] = [t for n, t in spec_files(found_in(sweep(tmp_path / "e"))).items() if "best" in n]
+    [text] = [t for n, t in spec_files(summary_of(sweep(tmp_path / "e"))).items() if "best" in n]
     assert json.loads(text)["parameters"] == {"critic_lr": [0.1], "decay": [0.9]}
 
 
 def test_moved_directory(tmp_path: Path) -> None:
     """A directory whose name is not what its specs give has no command that finds it."""
-    assert recorded_in(found_in(sweep(tmp_path / "renamed"))) is None
+    assert save_dir_of(summary_of(sweep(tmp_path / "renamed"))) is None
 
 
 def test_suggested_settings() -> None:
@@ -76,7 +83,22 @@ def test_suggested_settings() -> None:
     whole = open_data(ROOT / "docs/demo/MountainCar-v0_SoftmaxAC.json")
     agent = whole["experiment"]["agent"] | {"search": {"method": "bayes", "capacity": 24}}
     experiment = {"agent": agent, "environment": whole["experiment"]["environment"]}
-    found = find("x", Data(whole.source, experiment, whole.entries), Question())
-    assert list(steps(found)) == []
+    found = summarise("x", Data(whole.source, experiment, whole.entries), Question())
+    assert list(commands(found)) == []
     assert found.counts[0].num_missing == 0
     assert BEST_FILE in spec_files(found)
+
+
+def test_provenance(tmp_path: Path) -> None:
+    """Every value of provenance is counted, and how many different ones there are is told."""
+    runs = [
+        make_run(n, 0, n, provenance={"host": f"node{n % 3}", "git_diff": "", "git_commit": ""})
+        for n in range(7)
+    ]
+    counts = {
+        each.name: each
+        for each in count_provenance(open_data(make_experiment(tmp_path, runs=runs).root))
+    }
+    assert counts["host"].values == {"node0": 3, "node1": 2, "node2": 2}
+    assert counts["host"].num_distinct == 3
+    assert counts["git commit"].values == {"none": 7}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from analysis.report.made import NUM_SETTINGS, page_of, parameters, sweep
+from analysis.report.report_sweep import NUM_SETTINGS, page_of, parameters, sweep
 from browser import Browser
 from builders import make_experiment, make_run, make_solver_run
 from processes import ROOT
@@ -18,9 +18,9 @@ from selenium.webdriver import ActionChains
 pytestmark = pytest.mark.browser
 
 DEMO = ROOT / "docs/demo"
-TABLE = '[data-table="settings-0"]'
-CHART = '[data-chart="curves-0"]'
-PARALLEL = '[data-plot="parallel-0"]'
+TABLE = "#experiment-0 .settings"
+CHART = "#experiment-0 .curves"
+PARALLEL = "#experiment-0 .parallel"
 
 
 @pytest.fixture(scope="module")
