@@ -17,7 +17,7 @@ from nthrun.specs.field import Field
 NESTED = AgentDeclaration(
     name="nested",
     program="nested:Nested",
-    footprint=SAC.footprint,
+    layout=SAC.layout,
     hyperparameters=(
         Field("training.rate", "float", 0.1, "", minimum=0),
         Field("training.epochs", "int", 3, "", minimum=1),
@@ -32,7 +32,7 @@ NESTED = AgentDeclaration(
 NEEDY = AgentDeclaration(
     name="needy",
     program="needy:Needy",
-    footprint=SAC.footprint,
+    layout=SAC.layout,
     hyperparameters=(Field("needed", "float", None, ""), Field("other", "int", 2, "")),
 )
 """An agent with a hyperparameter that has no default."""

@@ -9,18 +9,21 @@ import shutil
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from packs import train
 from processes import ROOT
 
+from nthrun.agents.registry import agent_footprint
 from nthrun.errors import SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.records.schema import first_difference
 from nthrun.training.context import make_context
 
 TEXT = (ROOT / "docs/extending.md").read_text()
+OF_BEFORE = ROOT / "tests/data/own_classes_of_before"
 CLASSES = ("linear_q.py", "constant_search.py", "corridor.py", "coin.py")
 SPECS = ("LinearQ.json", "ConstantSearch.json", "Firm.json", "Corridor.json", "Coin.json")
 SHORT = {"total_timesteps": 400, "eval_interval_timesteps": 200, "eval_episodes": 1}
@@ -102,17 +105,26 @@ def test_a_users_solver_is_packed_bit_for_bit(checkout: Path) -> None:
         assert now > before
 
 
-def test_a_solver_has_to_say_what_it_costs(checkout: Path) -> None:
-    """A user's solver without a footprint is refused in a line that names it."""
-    text = (checkout / "constant_search.py").read_text().replace("def footprint", "def cost")
-    (checkout / "costless.py").write_text(text)
+def test_a_solver_need_not_say_what_it_costs(checkout: Path) -> None:
+    """A user's solver is measured: its tensors and draws are counted as a class that gives a
+    footprint counts them, and both have the same bits."""
+    text = (OF_BEFORE / "constant_search.py").read_text()
+    assert "def footprint" in text
+    moved = "from nthrun.agents.mc_pg.declaration import fits_episodes"
+    (checkout / "costly.py").write_text(re.sub("^from .* import fits_.*$", moved, text, flags=re.M))
     importlib.invalidate_caches()
-    environment = json.loads((checkout / "Firm.json").read_text())
-    agent = {"agent_name": "costless:ConstantSearch", "parameters": {}}
-    with pytest.raises(SpecError) as refused:
-        experiment_spec_of(environment, agent, "agent.json")
-    [line] = refused.value.lines()
-    assert "'costless:ConstantSearch': the class has no `footprint`" in line
+    environment, agent = (
+        json.loads((checkout / name).read_text()) for name in ("Firm.json", "ConstantSearch.json")
+    )
+    costly = experiment_spec_of(environment, agent | {"agent_name": "costly:ConstantSearch"}, "t")
+    measured = written_spec(checkout, "Firm.json", "ConstantSearch.json")
+    footprints = [
+        agent_footprint(spec.agent.declaration, spec.sweep.setting(0), spec.environment)
+        for spec in (measured, costly)
+    ]
+    guessed = {"update_bytes": 0, "acting_bytes": 0, "num_metrics": 0}
+    assert replace(footprints[0], **guessed) == replace(footprints[1], **guessed)
+    assert first_difference(train(measured, [1])[1], train(costly, [1])[1]) is None
 
 
 def written_spec(checkout: Path, environment: str, agent: str) -> ExperimentSpec:

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from nthrun.agents.base import AdamClock, State, adam_step, gradient
+from nthrun.agents.layouts import likelihood_ratio_parts
 from nthrun.agents.off_policy import ActorCriticAgent
 from nthrun.agents.policies.base import repeated
 from nthrun.specs.declaration import Setting
@@ -44,12 +45,11 @@ class Judged(NamedTuple):
 class SamplingAgent(ActorCriticAgent):
     """An actor-critic whose actor's update needs `num_samples` continuous actions a state."""
 
-    columns = ("tau", "critic_lr", "alpha")
+    parts_of = staticmethod(likelihood_ratio_parts)
 
     def __init__(self, statics: Setting, environment: Interface) -> None:
         super().__init__(statics, environment)
         self.num_samples = 0 if self.discrete else statics["num_samples"]
-        self.num_agent_draws = self.num_draws * (1 + self.batch_size * (1 + self.num_samples))
 
     def judged(self, state: State, observation: Tensor, normal: Tensor) -> Judged:
         """Actions of the actor, judged by the critic.

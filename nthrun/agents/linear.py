@@ -34,7 +34,7 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import State
-from nthrun.agents.linear_footprint import padded
+from nthrun.agents.layouts import padded
 from nthrun.agents.sizes import TileSizes
 from nthrun.environments.tensors import Constants
 from nthrun.specs.interface import Interface

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import State
+from nthrun.agents.layouts import MOMENTUM, NORMALISER
 from nthrun.agents.sizes import MLPShape
 from nthrun.environments.tensors import Constants
 from nthrun.specs.interface import Interface
@@ -100,9 +101,6 @@ class MLP(MLPShape):
         return named
 
 
-NORMALISER = ("normaliser.mean", "normaliser.square")
-MOMENTUM = "normaliser_momentum"
-"""The hyperparameter m, and its column in the state; at 1 inputs stay as they are."""
 LEAST_DEVIATION = 0.01
 FARTHEST = 10.0
 

@@ -12,7 +12,7 @@ a discrete one.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -30,12 +30,13 @@ from nthrun.agents.base import (
     recall,
     store,
 )
+from nthrun.agents.layouts import OffPolicyParts
 from nthrun.agents.networks import MLP, ActionScale
 from nthrun.agents.policies.base import Policy, uniform_of
 from nthrun.agents.policies.beta import Beta
 from nthrun.agents.policies.gaussian import Gaussian, SquashedGaussian, SquashedGaussianMixture
 from nthrun.agents.policies.softmax import Softmax
-from nthrun.agents.sizes import critic_shape, policy_spec, row_widths
+from nthrun.agents.sizes import policy_spec, row_widths
 from nthrun.specs.declaration import Setting
 from nthrun.specs.interface import Interface
 
@@ -44,24 +45,25 @@ class OffPolicyAgent:
     """Replay, a critic, and whatever networks an agent adds.
 
     Attributes:
-        columns: hyperparameters that are numbers of a lane, held in its state by name.
+        parts: what it is made of, as its declaration says.
         networks: name -> network, all learned by Adam; the state has their parameters by name.
-        targets: name of a target -> name of the network it follows.
     """
 
-    columns: tuple[str, ...] = ("tau", "critic_lr")
-    num_agent_draws: int
+    parts_of: Callable[[Setting, Interface], OffPolicyParts]
 
     def __init__(self, statics: Setting, environment: Interface) -> None:
         self.statics = statics
+        self.parts = type(self).parts_of(statics, environment)
         self.batch_size: int = statics["batch_size"]
         self.replay_capacity: int = statics["replay_capacity"]
-        self.num_replay_draws = self.batch_size
+        self.num_agent_draws, self.num_replay_draws = self.parts.num_agent_draws, self.batch_size
         self.widths = row_widths(environment)
         self.actions = Actions(environment)
-        self.critic = Critic(statics, environment)
-        self.networks: dict[str, MLP] = {"critic": self.critic.network}
-        self.targets = {"target_critic": "critic"}
+        self.networks = {
+            name: MLP(shape.in_dim, shape.hidden, shape.out_dim, statics["activation"])
+            for name, shape in self.parts.networks.items()
+        }
+        self.critic = Critic(self.networks["critic"], environment)
 
     def initial_state(
         self,
@@ -76,13 +78,16 @@ class OffPolicyAgent:
             for name, network in self.networks.items():
                 rows[name].append(network.initial(generator, self.statics["weight_init"]))
         learned = {name: torch.from_numpy(np.stack(row)) for name, row in rows.items()}
+        columns = {name: [s[name] for s in settings] for name in self.parts.columns}
+        columns["gamma"] = [gamma] * lanes
+        if "actor" in self.networks:
+            columns["actor_lr"] = [s["actor_lr_scale"] * s["critic_lr"] for s in settings]
         return {
             **learned,
             **adam_state(settings, learned),
-            **{target: learned[name].clone() for target, name in self.targets.items()},
-            **{name: lane_column([s[name] for s in settings]) for name in self.columns},
+            **{target: learned[name].clone() for target, name in self.parts.targets.items()},
+            **{name: lane_column(values) for name, values in columns.items()},
             "replay": torch.zeros(lanes, self.replay_capacity, sum(self.widths)),
-            "gamma": lane_column([gamma] * lanes),
         }
 
     def observe(self, state: State, experience: Experience, step: Tensor) -> None:
@@ -97,10 +102,10 @@ class OffPolicyAgent:
     def learned_params(self, state: State) -> dict[str, Tensor]:
         """See `Agent`."""
         named: dict[str, Tensor] = {}
-        for name in (*self.networks, *self.targets):
-            network = self.networks[self.targets.get(name, name)]
+        for name in (*self.networks, *self.parts.targets):
+            network = self.networks[self.parts.targets.get(name, name)]
             named |= network.named(state[name], f"{name}.")
-        return named
+        return named | {name: state[name] for name in self.parts.shown}
 
     def explored(self, action: Tensor, uniform: Tensor, step: Tensor) -> Tensor:
         """The action, or a uniform one in the first steps."""
@@ -137,7 +142,7 @@ class OffPolicyAgent:
         weight = state["tau"]
         if (interval := self.statics["target_update_interval"]) != 1:
             weight = weight * (step % interval == 0)
-        for target, name in self.targets.items():
+        for target, name in self.parts.targets.items():
             state[target].lerp_(state[name], weight)
 
 
@@ -150,9 +155,8 @@ def largest(values: Tensor, count: int, axis: int) -> Tensor:
 class Critic:
     """Q(s, a): one output for a state and a continuous action, or one for each discrete action."""
 
-    def __init__(self, statics: Setting, environment: Interface) -> None:
-        shape = critic_shape(statics, environment)
-        self.network = MLP(shape.in_dim, shape.hidden, shape.out_dim, statics["activation"])
+    def __init__(self, network: MLP, environment: Interface) -> None:
+        self.network = network
         self._discrete = environment.discrete
 
     def value(self, parameters: Tensor, observation: Tensor, action: Tensor) -> Tensor:
@@ -244,20 +248,7 @@ class ActorCriticAgent(OffPolicyAgent):
             self.softmax = Softmax(spec)
         else:
             self.policy = POLICIES[spec.policy_type](spec)
-        hidden, activation = (statics["hidden_dim"],) * 2, statics["activation"]
-        self.actor = MLP(environment.observation_dim, hidden, spec.num_outputs, activation)
-        self.networks["actor"] = self.actor
-
-    def initial_state(
-        self,
-        settings: Sequence[Setting],
-        gamma: float,
-        generators: Sequence[np.random.Generator],
-    ) -> State:
-        """See `Agent`."""
-        state = super().initial_state(settings, gamma, generators)
-        rates = [s["actor_lr_scale"] * s["critic_lr"] for s in settings]
-        return state | {"actor_lr": lane_column(rates)}
+        self.actor = self.networks["actor"]
 
     def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
         """See `Agent`; uses the first `num_draws` numbers."""

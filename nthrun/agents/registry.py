@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from nthrun.agents.bewley_oracle.declaration import EGM
 from nthrun.agents.epsilon_greedy.declaration import (
     EPSILON_GREEDY,
@@ -21,9 +19,12 @@ from nthrun.agents.random_agent.declaration import RANDOM
 from nthrun.agents.sac.declaration import SAC
 from nthrun.agents.vac.declaration import VAC
 from nthrun.errors import Fault, SpecError
-from nthrun.specs.declaration import AgentDeclaration, fits_any, load_program
+from nthrun.specs.declaration import AgentDeclaration, Setting, fits_any, load_program
 from nthrun.specs.documents import Document, name_of
+from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.specs.field import did_you_mean
+from nthrun.specs.footprint import AgentFootprint
+from nthrun.specs.layout import Layout
 from nthrun.specs.user_class import user_class
 
 AGENTS: dict[str, AgentDeclaration] = {
@@ -73,19 +74,27 @@ def _own_agent(name: str, origin: str) -> AgentDeclaration:
     """The declaration of a user's own class, made of its attributes.
 
     Raises:
-        SpecError: it cannot be imported, or is no agent, or a solver of unknown footprint.
+        SpecError: it cannot be imported, or is no agent.
     """
     own = user_class(name, "agent_name", origin, "hyperparameters")
-    solves = bool(getattr(own, "solves", False))
-    if solves:  # which no one can make, to measure it, without an environment's whole spec
-        user_class(name, "agent_name", origin, "footprint")
-    measured = partial(load_program("nthrun.agents.measuring:measured_footprint"), name)
     return AgentDeclaration(
         name=name,
         hyperparameters=tuple(own.hyperparameters),
         program=name,
-        footprint=getattr(own, "footprint", measured),
+        layout=getattr(own, "layout", getattr(own, "footprint", None)),
         rules=tuple(getattr(own, "rules", ())),
         fits=getattr(own, "fits", fits_any),
-        solves=solves,
+        solves=bool(getattr(own, "solves", False)),
     )
+
+
+def agent_footprint(
+    declaration: AgentDeclaration, setting: Setting, environment: EnvironmentSpec
+) -> AgentFootprint:
+    """What a lane of an agent costs, from its layout, or measured where it declares none."""
+    if declaration.layout is None:
+        measured = load_program("nthrun.agents.measured_memory:measured_footprint")
+        footprint: AgentFootprint = measured(declaration, setting, environment)
+        return footprint
+    said = declaration.layout(setting, environment.interface)
+    return said.footprint() if isinstance(said, Layout) else said

@@ -50,9 +50,13 @@ class MLPShape:
         """Entries of a row, padding included."""
         return sum(self.sizes())
 
-    def num_learned(self) -> int:
-        """Weights and biases without padding."""
-        return sum((a + 1) * b for a, b in pairwise(self.true_widths()))
+    def named_shapes(self, prefix: str) -> dict[str, tuple[int, ...]]:
+        """Shapes of weights and biases by name, without padding."""
+        named: dict[str, tuple[int, ...]] = {}
+        for number, (fan_in, fan_out) in enumerate(pairwise(self.true_widths()), 1):
+            named[f"{prefix}weight{number}"] = (fan_in, fan_out)
+            named[f"{prefix}bias{number}"] = (fan_out,)
+        return named
 
 
 def row_widths(environment: Interface) -> list[int]:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nthrun.agents.ghm_oracles.program import TABLES, DynamicProgramme
+from nthrun.agents.ghm_oracles.declaration import TABLES
+from nthrun.agents.ghm_oracles.program import DynamicProgramme
 from nthrun.agents.mc_pg.program import MonteCarloPolicyGradient
 from nthrun.agents.networks import normalised
 from nthrun.analysis.figures.policy_map import MapPicture, Surface

@@ -11,7 +11,7 @@ from pathlib import Path
 from nthrun.errors import PlanError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.machine import compiler, visible_gpu
-from nthrun.planning.memory_estimate import LaneFootprint, lane_footprint
+from nthrun.planning.memory_estimate import LaneMemory, lane_memory
 from nthrun.planning.packs import planned_setting, static_groups
 from nthrun.planning.width import AUTO, Workers, asked_width, pack_width, workers_here
 from nthrun.specs.declaration import Setting
@@ -51,7 +51,7 @@ class GroupCost:
 
     setting: Setting
     num_runs: int
-    lane: LaneFootprint
+    lane: LaneMemory
     width: int
     problem: str = ""
 
@@ -100,7 +100,7 @@ def group_costs(
     costs = []
     for group in static_groups(spec, indices):
         setting = planned_setting(spec, group[0])
-        lane = lane_footprint(spec, setting)
+        lane = lane_memory(spec, setting)
         try:
             lanes, problem = pack_width(lane, workers, len(indices), asked_width(spec, width)), ""
         except PlanError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nthrun.agents.registry import agent_footprint
 from nthrun.environments.host_environment import SEED_DRAWS
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.specs.declaration import Setting
@@ -50,7 +51,7 @@ def block_steps(num_draws: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class LaneFootprint:
+class LaneMemory:
     """What one lane of a pack costs, in bytes.
 
     Attributes:
@@ -104,10 +105,10 @@ class LaneFootprint:
         return GRAPH_COPIES * stepped + self.steps + self.filled
 
 
-def lane_footprint(spec: ExperimentSpec, setting: Setting) -> LaneFootprint:
+def lane_memory(spec: ExperimentSpec, setting: Setting) -> LaneMemory:
     """What a run of a setting costs; it depends on the static hyperparameters alone."""
     environment = spec.environment
-    agent = spec.agent.declaration.footprint(setting, environment.interface)
+    agent = agent_footprint(spec.agent.declaration, setting, environment)
     total = environment.integer("total_timesteps")
     episode = _episode_bytes(environment) if environment.declaration.on_host else 0
     state = agent.state_bytes + (episode or _environment_bytes(environment.interface))
@@ -119,7 +120,7 @@ def lane_footprint(spec: ExperimentSpec, setting: Setting) -> LaneFootprint:
     objects = episodes * EPISODE_OBJECTS + _num_evaluations(environment) * EVALUATION_OBJECTS
     objects += num_arrays * ARRAY_OBJECTS + LANE_OBJECTS
     record = series + evaluations + episodes * 2 * DOUBLE + agent.learned_bytes + RECORD_TEXTS
-    return LaneFootprint(
+    return LaneMemory(
         agent=agent,
         state=state,
         episode=episode,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from nthrun.errors import PlanError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.machine import free_gpu_bytes, host_memory, readable
-from nthrun.planning.memory_estimate import LaneFootprint, lane_footprint
+from nthrun.planning.memory_estimate import LaneMemory, lane_memory
 from nthrun.specs.declaration import Setting
 from nthrun.specs.search.search_spec import BAYES
 
@@ -67,7 +67,7 @@ def workers_here(device: str, backend: str, num: int) -> Workers:
     return Workers(device, backend, num, host_memory(), free, max(len(gpus), 1))
 
 
-def pack_width(lane: LaneFootprint, workers: Workers, num_runs: int, asked: int = AUTO) -> int:
+def pack_width(lane: LaneMemory, workers: Workers, num_runs: int, asked: int = AUTO) -> int:
     """Lanes of a pack at most.
 
     Args:
@@ -95,7 +95,7 @@ def planned_width(
     asked = asked_width(spec, asked)
 
     def width(setting: Setting) -> int:
-        return pack_width(lane_footprint(spec, setting), workers, num_runs, asked)
+        return pack_width(lane_memory(spec, setting), workers, num_runs, asked)
 
     return width
 
@@ -106,19 +106,19 @@ def asked_width(spec: ExperimentSpec, asked: int) -> int:
     return 1 if asked == AUTO and spec.agent.search.method == BAYES else asked
 
 
-def lanes_that_fit(lane: LaneFootprint, workers: Workers) -> int:
+def lanes_that_fit(lane: LaneMemory, workers: Workers) -> int:
     """How many lanes the memory of one worker holds, at most `MAX_WIDTH`."""
     shares = ((_host_left(lane, workers), lane.host), (workers.device_share(), lane.device))
     return min([MAX_WIDTH, *(share // size for share, size in shares if share is not None)])
 
 
-def _host_left(lane: LaneFootprint, workers: Workers) -> int | None:
+def _host_left(lane: LaneMemory, workers: Workers) -> int | None:
     """Bytes of the host that one worker has for lanes."""
     share = workers.host_share()
     return None if share is None else max(share - lane.once, 0)
 
 
-def _fastest(lane: LaneFootprint, workers: Workers, fitting: int) -> int:
+def _fastest(lane: LaneMemory, workers: Workers, fitting: int) -> int:
     """The width at which a worker trains fastest, a power of two."""
     if workers.device == "cuda":
         return _power_of_two(min(fitting, GPU_WIDTH))
@@ -136,7 +136,7 @@ def _share(total: int | None, num: int, base: int) -> int | None:
     return None if total is None else max(total // num - base, 0)
 
 
-def _does_not_fit(lane: LaneFootprint, workers: Workers) -> PlanError:
+def _does_not_fit(lane: LaneMemory, workers: Workers) -> PlanError:
     share, need, place = _host_left(lane, workers), lane.host, "memory"
     on_device = workers.device_share()
     if on_device is not None and lane.device > on_device:

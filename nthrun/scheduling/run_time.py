@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nthrun.agents.registry import agent_footprint
 from nthrun.errors import DataFileError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.memory_estimate import FLOAT
@@ -61,8 +62,7 @@ class RunTimes:
         return known if known is not None else self._counted(setting)
 
     def _counted(self, setting: Setting) -> float:
-        interface = self.spec.environment.interface
-        agent = self.spec.agent.declaration.footprint(setting, interface)
+        agent = agent_footprint(self.spec.agent.declaration, setting, self.spec.environment)
         products = PRODUCTS * agent.learned_bytes / FLOAT * agent.num_replay_draws
         beside, products_per_second = self.speed
         step = beside + products / products_per_second

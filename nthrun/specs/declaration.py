@@ -15,6 +15,7 @@ from typing import Any, Literal
 from nthrun.specs.field import Field, Value
 from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface
+from nthrun.specs.layout import Layout
 from nthrun.specs.search.expression import Expression, parse_expression
 
 Setting = Mapping[str, Any]
@@ -116,7 +117,8 @@ class AgentDeclaration:
         hyperparameters: its fields, in the order documentation lists them.
         rules: relations that every setting must satisfy.
         program: "package.module:Class" of the algorithm, imported when training starts.
-        footprint: what one lane costs, from its static hyperparameters and the environment.
+        layout: what a lane is made of, from its static hyperparameters and the environment, or
+            only what it costs; None for a user's own class, of which one is made and measured.
         fits: what keeps it from acting in an environment.
         solves: whether it learns from simulations of its own instead of acting step by step, its
             program being a `Solver`; see `nthrun.agents.base`.
@@ -127,7 +129,7 @@ class AgentDeclaration:
     name: str
     hyperparameters: tuple[Field, ...]
     program: str
-    footprint: Callable[[Setting, Interface], AgentFootprint]
+    layout: Callable[[Setting, Interface], Layout | AgentFootprint] | None = None
     rules: tuple[AtMost, ...] = ()
     fits: Fits = fits_any
     solves: bool = False

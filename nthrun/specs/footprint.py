@@ -1,4 +1,4 @@
-"""Footprints: what one lane of an agent costs, said without making a tensor."""
+"""Footprints: what one lane of an agent costs, in numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class AgentFootprint:
-    """What one lane of an agent costs; a contract test compares it with the real tensors.
+    """What one lane of an agent costs, as planning needs it.
+
+    A layout has it, and a user's own class is measured; such a class may also give one itself.
 
     Attributes:
         state_bytes: the tensors of its state, but for `replay`.

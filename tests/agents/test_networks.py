@@ -11,14 +11,8 @@ from agents.uneven import HIGH, LOW
 from packs import pack_of, train
 
 from nthrun.agents.base import State, lane_column
-from nthrun.agents.networks import (
-    MOMENTUM,
-    NORMALISER,
-    ActionScale,
-    normalised,
-    normaliser_state,
-    update_normaliser,
-)
+from nthrun.agents.layouts import MOMENTUM, NORMALISER
+from nthrun.agents.networks import ActionScale, normalised, normaliser_state, update_normaliser
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.specs.interface import Interface
 from nthrun.training.context import make_context

@@ -13,7 +13,7 @@ from packs import pack_of, small_spec, train
 from nthrun.environments.host_environment import HOST_BYTES
 from nthrun.planning.costs import SHARD_BYTES
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
-from nthrun.planning.memory_estimate import EVALUATION_STEPS, lane_footprint
+from nthrun.planning.memory_estimate import EVALUATION_STEPS, lane_memory
 from nthrun.records.schema import Run, flat_arrays
 from nthrun.specs.environment_spec import SERIES
 from nthrun.training import checkpoints, provenance
@@ -47,7 +47,7 @@ def test_a_record_takes_no_more_than_counted(
 ) -> None:
     """The arrays of a record are within what is counted for memory and disk, and not far below."""
     spec = small_spec(environment, parameters)
-    lane = lane_footprint(spec, spec.sweep.setting(0))
+    lane = lane_memory(spec, spec.sweep.setting(0))
     (run,) = train(spec, [0]).values()
     assert array_bytes(run) <= min(lane.series, lane.record)
     assert lane.record - array_bytes(run) < 10_000
@@ -74,7 +74,7 @@ def test_files_take_no_more_than_counted(
     )
     runs = Training(pack_of(spec, range(LANES)), context).run()
     shard = experiment.write(0, runs)
-    lane = lane_footprint(spec, spec.sweep.setting(0))
+    lane = lane_memory(spec, spec.sweep.setting(0))
     assert 0 < max(sizes) <= LANES * lane.checkpoint
     assert shard.stat().st_size <= LANES * lane.record + SHARD_BYTES
     assert bytes_under(experiment.snapshots) <= LANES * lane.snapshots
@@ -84,7 +84,7 @@ def test_a_lane_costs_what_is_allocated() -> None:
     """The replay counts at its full capacity, however few steps a run has; what is saved does
     not."""
     short, long = (
-        lane_footprint(spec, spec.sweep.setting(0))
+        lane_memory(spec, spec.sweep.setting(0))
         for spec in (
             small_spec({"total_timesteps": n}, {"replay_capacity": [10**6]}) for n in (100, 10**6)
         )
@@ -115,7 +115,7 @@ def test_an_episode_on_the_host_is_counted_to_the_byte(environment: dict[str, An
     """What is counted of an episode on the host is the size of its tensors, whichever limit it has;
     it is part of the state, and no part of a device."""
     spec = hosted_spec(environment)
-    lane = lane_footprint(spec, spec.sweep.setting(0))
+    lane = lane_memory(spec, spec.sweep.setting(0))
     program = HostedProgram(pack_of(spec, [0]), spec.environment, spec.agent.declaration.program)
     state = program.initial_state(pack_of(spec, [0, 1]))
     held = [tensor.nbytes for name, tensor in state.items() if name.startswith(HOST)]
@@ -130,10 +130,10 @@ def test_worlds_take_memory_of_the_host_alone() -> None:
     """The bytes an interface declares for its worlds count once a lane on the host, and neither on
     a device nor in files."""
     spec = hosted_spec(HOSTED[0])
-    lane = lane_footprint(spec, spec.sweep.setting(0))
+    lane = lane_memory(spec, spec.sweep.setting(0))
     interface = replace(spec.environment.interface, host_bytes=0)
     bare = replace(spec, environment=replace(spec.environment, interface=interface))
-    without = lane_footprint(bare, spec.sweep.setting(0))
+    without = lane_memory(bare, spec.sweep.setting(0))
     assert lane.worlds == HOST_BYTES
     assert lane.host - without.host == HOST_BYTES
     assert replace(lane, worlds=0) == without
@@ -148,5 +148,5 @@ def test_draws_of_an_evaluation_are_counted() -> None:
         spec = hosted_spec(environment | {"eval_episodes": 10})
         interface = replace(spec.environment.interface, num_step_draws=draws)
         spec = replace(spec, environment=replace(spec.environment, interface=interface))
-        sizes.append(lane_footprint(spec, spec.sweep.setting(0)).steps)
+        sizes.append(lane_memory(spec, spec.sweep.setting(0)).steps)
     assert sizes[1] - sizes[0] >= 10 * 4 * 100 * EVALUATION_STEPS

@@ -11,7 +11,7 @@ from packs import small_spec
 
 from nthrun.errors import NthrunError, PlanError
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.memory_estimate import LaneFootprint, lane_footprint
+from nthrun.planning.memory_estimate import LaneMemory, lane_memory
 from nthrun.planning.packs import packs_of_indices
 from nthrun.planning.width import (
     AUTO,
@@ -32,10 +32,10 @@ def spec_of(**parameters: int) -> ExperimentSpec:
     return small_spec(parameters={name: [value] for name, value in parameters.items()})
 
 
-def lane_of(**parameters: int) -> LaneFootprint:
+def lane_of(**parameters: int) -> LaneMemory:
     """A lane of it."""
     spec = spec_of(**parameters)
-    return lane_footprint(spec, spec.sweep.setting(0))
+    return lane_memory(spec, spec.sweep.setting(0))
 
 
 LANES = st.builds(
@@ -76,7 +76,7 @@ def test_the_fastest_width(device: str, backend: str, hidden_dim: int, width: in
 
 @given(LANES, WORKERS, st.integers(1, 10**6), st.just(AUTO) | st.integers(1, 65_536))
 def test_no_pack_exceeds_memory(
-    lane: LaneFootprint, workers: Workers, num_runs: int, asked: int
+    lane: LaneMemory, workers: Workers, num_runs: int, asked: int
 ) -> None:
     """A pack has at least one lane, as many as asked at most and as each worker has runs, and as
     many lanes as it has fit the share of host and GPU that one worker has; or it is refused
@@ -100,7 +100,7 @@ def test_no_pack_exceeds_memory(
 
 @given(LANES, WORKERS, st.integers(1, 10**6), st.just(AUTO) | st.integers(1, 65_536), st.data())
 def test_more_memory_never_makes_packs_narrower(
-    lane: LaneFootprint, workers: Workers, num_runs: int, asked: int, data: st.DataObject
+    lane: LaneMemory, workers: Workers, num_runs: int, asked: int, data: st.DataObject
 ) -> None:
     """Width grows with memory, if it changes at all."""
     host = data.draw(st.integers(0, 400 * GB))

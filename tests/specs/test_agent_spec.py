@@ -23,7 +23,7 @@ from nthrun.specs.field import Field
 TOY = AgentDeclaration(
     name="Toy",
     program="toy:Toy",
-    footprint=SAC.footprint,
+    layout=SAC.layout,
     rules=(AtMost("small", "large"),),
     hyperparameters=(
         Field("small", "int", 5, "", minimum=1, maximum=1000),
@@ -133,7 +133,7 @@ class TestValues:
     def test_a_string_is_never_swept_by_character(self, folder: Path, text: str) -> None:
         """Whatever the string, it is one value, refused as a whole where it is not allowed."""
         fields = (Field("word", "str", "x", ""),)
-        free = AgentDeclaration("Free", fields, "free:Free", SAC.footprint)
+        free = AgentDeclaration("Free", fields, "free:Free", SAC.layout)
         assert spec(folder, free, word=text).parameters == {"word": (text,)}
         [fault] = faults(folder, SAC, batch_size=text)
         assert fault.key == "parameters.batch_size"

@@ -17,7 +17,7 @@ FIELDS = (
     Field("hidden", "ints", (64, 64), "", minimum=2, maximum=1000, static=True),
     Field("pair", "ints", (1, 2), "", length=2),
 )
-NETWORK = AgentDeclaration("Network", FIELDS, "network:Network", SAC.footprint)
+NETWORK = AgentDeclaration("Network", FIELDS, "network:Network", SAC.layout)
 WIDTHS = st.lists(st.integers(2, 1000), min_size=1, max_size=4)
 
 

@@ -25,7 +25,7 @@ GOLDEN = Path(__file__).parents[2] / "docs" / "golden_index.json"
 LINEAR_AC = AgentDeclaration(
     name="linearAC",
     program="linear_ac:LinearAC",
-    footprint=SAC.footprint,
+    layout=SAC.layout,
     hyperparameters=(
         Field("decay", "float", 0.5, ""),
         Field("critic_lr", "float", 0.1, ""),

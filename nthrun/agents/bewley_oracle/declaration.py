@@ -7,34 +7,29 @@ from collections.abc import Iterator
 from nthrun.environments.bewley.declaration import COMPLETE, INCOMPLETE
 from nthrun.specs.declaration import AgentDeclaration, FitsModel, Misfit, Setting, ValuesOf
 from nthrun.specs.field import Field
-from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface
+from nthrun.specs.layout import Layout
 
-FLOAT, DOUBLE = 4, 8
-NUM_TABLES = 3
+TABLES = ("consumption", "labour", "savings")
 SOLVING_BYTES_PER_POINT = 700
 """Held once a pack while the equilibrium is computed, for each point of wealth and ability
 [measured: 450]."""
 CODE_BYTES = 50_000_000
-"""Of what it is computed with."""
+"""Memory of the code that computes it."""
 ACTING_NUMBERS = 32
-"""Of one household, the indices and shares of the tables among them."""
+"""Numbers held for one household to act, the indices and shares of the tables among them."""
 
 
-def egm_footprint(setting: Setting, environment: Interface) -> AgentFootprint:
-    """The cost of one lane."""
-    points = setting["num_masses"] * environment.num_kinds
-    tables = DOUBLE * (NUM_TABLES * points + setting["num_masses"])
-    return AgentFootprint(
-        state_bytes=tables,
-        learned_bytes=tables,
-        replay_capacity=0,
-        replay_row_bytes=0,
-        num_agent_draws=0,
-        num_replay_draws=0,
-        num_metrics=0,
-        update_bytes=CODE_BYTES + SOLVING_BYTES_PER_POINT * points,
-        acting_bytes=DOUBLE * ACTING_NUMBERS * environment.state_dim,
+def egm_layout(setting: Setting, environment: Interface) -> Layout:
+    """The layout of the decision rules: points of wealth, and tables over them."""
+    masses, kinds = setting["num_masses"], environment.num_kinds
+    tables = {"assets": (masses,), **dict.fromkeys(TABLES, (kinds, masses))}
+    return Layout(
+        state=tables,
+        learned=tables,
+        dtypes=dict.fromkeys(tables, "float64"),
+        update_bytes=CODE_BYTES + SOLVING_BYTES_PER_POINT * masses * kinds,
+        acting_bytes=8 * ACTING_NUMBERS * environment.state_dim,
     )
 
 
@@ -50,7 +45,7 @@ def fits_economy(interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
 EGM = AgentDeclaration(
     name="egm",
     program="nthrun.agents.bewley_oracle.program:EndogenousGrid",
-    footprint=egm_footprint,
+    layout=egm_layout,
     fits=fits_economy,
     solves=True,
     doc=(

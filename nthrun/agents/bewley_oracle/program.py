@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import Noise, State
+from nthrun.agents.bewley_oracle.declaration import TABLES
 from nthrun.environments.bewley.ability import chain_of
 from nthrun.environments.bewley.declaration import MOST_SAVED, calibration_of
 from nthrun.environments.bewley.distribution import Grids
@@ -22,8 +23,6 @@ from nthrun.environments.bewley.household_numpy import DecisionRules, steady_rul
 from nthrun.environments.bewley.household_torch import AbilityDraws
 from nthrun.specs.declaration import Setting
 from nthrun.specs.environment_spec import EnvironmentSpec
-
-TABLES = ("consumption", "labour", "savings")
 
 
 class EndogenousGrid:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from nthrun.agents.fields import ACTOR_LR_SCALE, CRITIC_LR, LEARNING, RULES
-from nthrun.agents.off_policy_footprint import FLOAT_BYTES, Parts, off_policy_footprint
+from nthrun.agents.layouts import OffPolicyParts, off_policy_layout, sampled_numbers
 from nthrun.agents.sizes import MLPShape, critic_shape
 from nthrun.specs.declaration import (
     AgentDeclaration,
@@ -15,41 +16,39 @@ from nthrun.specs.declaration import (
     fits_continuous,
 )
 from nthrun.specs.field import Field
-from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface
 
-NUM_COLUMNS = 6  # gamma, tau, step size, ε, its decay and its minimum
-ACTING_LAYERS = 4
-SEARCH_FLOATS = 8
-"""Numbers of a search for each component of an action."""
+CONSTANTS = {
+    "GradientAscent": ("search.starts",),
+    "CrossEntropySearch": ("search.first", "search.normal"),
+}
+"""The points that a search tries, by policy type; they are in the state."""
 
 
-def epsilon_greedy_footprint(setting: Setting, environment: Interface) -> AgentFootprint:
-    """The cost of one lane of given static hyperparameters."""
+def epsilon_greedy_parts(setting: Setting, environment: Interface) -> OffPolicyParts:
+    """What an ε-greedy agent is made of, whatever finds the best action."""
+    policy_type, size = setting["policy_type"], environment.action_dim
     critic = critic_shape(setting, environment)
-    actor = MLPShape(
-        environment.observation_dim, (setting["hidden_dim"],) * 2, environment.action_dim
-    )
-    acts = setting["policy_type"] == "DeterministicAction"
-    ascends = setting["policy_type"] == "GradientAscent"
+    actor = MLPShape(environment.observation_dim, (setting["hidden_dim"],) * 2, size)
+    acts = policy_type == "DeterministicAction"
     count = setting.get("num_starts") or setting.get("num_candidates") or 0
-    num_points = (1 if ascends else 2) * count * environment.action_dim
-    searching = SEARCH_FLOATS * environment.action_dim
-    judging = max(1, count) * (sum(critic.widths()) + searching)
-    parts = Parts(
-        networks=(critic, actor) if acts else (critic,),
-        targets=(critic, actor) if acts else (critic,),
-        num_columns=NUM_COLUMNS + acts + ascends + num_points,
-        num_agent_draws=1 + environment.action_dim,
-        num_metrics=1 + acts,
-        num_sampled=count,
-        sample_floats=searching,
-        acting_floats=ACTING_LAYERS * (sum(actor.widths()) if acts else judging),
+    judged = sampled_numbers(max(1, count), critic, environment)
+    networks, targets = {"critic": critic}, {"target_critic": "critic"}
+    searching = ("search_lr",) if policy_type == "GradientAscent" else ()
+    return OffPolicyParts(
+        networks=networks | {"actor": actor} if acts else networks,
+        targets=targets | {"target_actor": "actor"} if acts else targets,
+        columns=("tau", "critic_lr", "epsilon", "epsilon_decay", "epsilon_min", *searching),
+        num_agent_draws=1 + size,
+        metrics=("critic_loss", "actor_loss") if acts else ("critic_loss",),
+        acting_numbers=sum(actor.widths()) if acts else judged,
+        sampled_numbers=sampled_numbers(count, critic, environment),
+        shown=("epsilon",),
+        constants=dict.fromkeys(CONSTANTS.get(policy_type, ()), (count, size)),
     )
-    footprint = off_policy_footprint(setting, environment, parts)
-    return replace(footprint, learned_bytes=footprint.learned_bytes + FLOAT_BYTES)  # ε
 
 
+LAYOUT = partial(off_policy_layout, epsilon_greedy_parts)
 PROGRAM = "nthrun.agents.epsilon_greedy.program:EpsilonGreedy"
 ALL_RULES = (*RULES, AtMost("epsilon_min", "epsilon"))
 MNIH = 'Mnih et al., 2015, "Human-level control through deep reinforcement learning"'
@@ -78,7 +77,7 @@ def _count(name: str, default: int, doc: str) -> Field:
 EPSILON_GREEDY = AgentDeclaration(
     name="epsgreedy",
     program=PROGRAM,
-    footprint=epsilon_greedy_footprint,
+    layout=LAYOUT,
     fits=FitsPolicies({"Argmax": "discrete", "DeterministicAction": "continuous"}),
     doc="ε-greedy Q-learning: over discrete actions as DQN, over continuous ones with a network "
     "that puts out the most valued action.",
@@ -95,7 +94,7 @@ EPSILON_GREEDY = AgentDeclaration(
 EPSILON_GREEDY_SGD = AgentDeclaration(
     name="epsgreedy_SGD",
     program=PROGRAM,
-    footprint=epsilon_greedy_footprint,
+    layout=LAYOUT,
     fits=fits_continuous,
     doc="ε-greedy Q-learning over continuous actions; the most valued one is found by gradient "
     "ascent from a few starts.",
@@ -114,7 +113,7 @@ EPSILON_GREEDY_SGD = AgentDeclaration(
 EPSILON_GREEDY_OPTIMIZER = AgentDeclaration(
     name="epsgreedy_optimizer",
     program=PROGRAM,
-    footprint=epsilon_greedy_footprint,
+    layout=LAYOUT,
     fits=fits_continuous,
     doc="ε-greedy Q-learning over continuous actions; the most valued one is found by the "
     "cross-entropy method, without gradients.",

@@ -37,8 +37,8 @@ from nthrun.agents.base import (
     adam_step,
     adam_tick,
     gradient,
-    lane_column,
 )
+from nthrun.agents.epsilon_greedy.declaration import epsilon_greedy_parts
 from nthrun.agents.networks import MLP
 from nthrun.agents.off_policy import Critic, OffPolicyAgent, largest
 from nthrun.agents.policies.base import uniform_of
@@ -49,18 +49,16 @@ from nthrun.specs.interface import Interface
 class EpsilonGreedy(OffPolicyAgent):
     """An ε-greedy agent, over discrete or continuous actions."""
 
-    columns: tuple[str, ...] = ("tau", "critic_lr", "epsilon", "epsilon_decay", "epsilon_min")
+    parts_of = staticmethod(epsilon_greedy_parts)
 
     def __init__(self, statics: Setting, environment: Interface) -> None:
         super().__init__(statics, environment)
-        size = environment.action_dim
-        self.num_agent_draws = 1 + size
-        self.maximiser = MAXIMISERS[statics["policy_type"]](statics, self.critic, size)
-        if isinstance(self.maximiser, DeterministicAction):
-            self.networks["actor"] = self.maximiser.network
-            self.targets["target_actor"] = "actor"
-        if isinstance(self.maximiser, GradientAscent):
-            self.columns = (*self.columns, "search_lr")
+        self.maximiser: Maximiser
+        if "actor" in self.networks:
+            self.maximiser = DeterministicAction(self.networks["actor"])
+        else:
+            search = SEARCHES[statics["policy_type"]]
+            self.maximiser = search(statics, self.critic, environment.action_dim)
 
     def initial_state(
         self,
@@ -72,9 +70,6 @@ class EpsilonGreedy(OffPolicyAgent):
         state = super().initial_state(settings, gamma, generators)
         for name, points in self.maximiser.constants.items():
             state[name] = torch.from_numpy(points).expand(len(settings), -1, -1).clone()
-        if "actor" in self.networks:
-            rates = [s["actor_lr_scale"] * s["critic_lr"] for s in settings]
-            state["actor_lr"] = lane_column(rates)
         return state
 
     def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
@@ -94,10 +89,6 @@ class EpsilonGreedy(OffPolicyAgent):
         super().observe(state, experience, step)
         decayed = state["epsilon"] * state["epsilon_decay"]
         state["epsilon"].copy_(torch.maximum(decayed, state["epsilon_min"]))
-
-    def learned_params(self, state: State) -> dict[str, Tensor]:
-        """See `Agent`; ε is among them."""
-        return super().learned_params(state) | {"epsilon": state["epsilon"]}
 
     def update(
         self, state: State, experience: Experience, ended: Tensor, noise: Noise, step: Tensor
@@ -166,10 +157,9 @@ class Argmax:
 class DeterministicAction:
     """A network that puts out the best action, tanh μ_φ(s); the agent trains it."""
 
-    def __init__(self, statics: Setting, critic: Critic, size: int) -> None:
+    def __init__(self, network: MLP) -> None:
         self.constants: Mapping[str, np.ndarray] = {}
-        num_inputs = critic.network.in_dim - size
-        self.network = MLP(num_inputs, (statics["hidden_dim"],) * 2, size, statics["activation"])
+        self.network = network
 
     def best(self, state: State, prefix: str, observation: Tensor) -> Tensor:
         """See `Maximiser`."""
@@ -245,13 +235,12 @@ class CrossEntropySearch:
         return _chosen(seen, worth.argmax(1, keepdim=True)).squeeze(1)
 
 
-MAXIMISERS: dict[str, Callable[[Setting, Critic, int], Maximiser]] = {
+SEARCHES: dict[str, Callable[[Setting, Critic, int], Maximiser]] = {
     "Argmax": Argmax,
-    "DeterministicAction": DeterministicAction,
     "GradientAscent": GradientAscent,
     "CrossEntropySearch": CrossEntropySearch,
 }
-"""policy_type -> class."""
+"""policy_type -> class of a way that needs no network of its own."""
 
 
 def _for_every_state(points: Tensor, observation: Tensor) -> Tensor:

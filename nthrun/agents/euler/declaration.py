@@ -4,25 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from nthrun.agents.fields import BETAS, normaliser_momentum
+from nthrun.agents.layouts import (
+    FLOAT_BYTES,
+    MOMENTUM,
+    NORMALISER,
+    adam_shapes,
+    columns,
+    normaliser_shapes,
+)
 from nthrun.agents.sizes import MLPShape
 from nthrun.environments.bewley.declaration import INCOMPLETE
 from nthrun.specs.declaration import AgentDeclaration, FitsModel, Misfit, Setting, ValuesOf
 from nthrun.specs.field import Field
-from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface
+from nthrun.specs.layout import Layout
 
-FLOAT = 4
-ADAM_COPIES = 3
-KEPT_COPIES = 2
-NUMBERS = 17
-"""Of a lane beside its network and panel: columns, the schedule, Adam's counts."""
-NUM_METRICS = 9
-"""Without households off the path, whose residual is one more."""
+LIVED = ("wealth", "ability", "labour", "rebate")
+"""The state of a panel: of its households the first two, of its worlds the others."""
+LEARNED = ("policy", "policy.mean", "policy.square", *NORMALISER)
+COLUMNS = ("max_grad_norm", MOMENTUM)
+"""Hyperparameters that are numbers of a lane, in its state by name."""
+SCHEDULE_COLUMNS = ("lr", "lr_factor", "lr_patience", "max_resets")
+COUNTERS = tuple(f"schedule.{name}" for name in ("loss", "weight", "best", "since", "resets"))
+"""What a schedule of step sizes keeps, one number each."""
+GOOD = "good."
+"""Prefix of what a lane goes back to, which is all that it has learned and lived."""
+METRICS = (
+    *("loss", "lr", "resets", "euler_residual"),
+    *("r", "w", "capital", "consumption", "hours"),
+)
+OFF_PATH_METRIC = "euler_residual_off_path"
 ACTING_COPIES = 4
 """Outputs of a layer, and numbers of a household for a state of ability, held at once to act."""
 HOUSEHOLD_NUMBERS = 64
+"""Numbers of a household beside what the network puts out for it."""
 OFF_PATH_DRAWS = 4
 """Uniform numbers for each household off the path."""
 
@@ -34,18 +52,19 @@ class Method:
     Attributes:
         num_outputs: of the network, for each state of ability.
         panel_draws: uniform numbers of a step for each household of the panel.
-        num_columns: numbers of a lane that its loss uses.
+        columns: hyperparameters that its loss uses, numbers of a lane.
         layer_copies: as `ACTING_COPIES`, in a step: in this period and the next, with gradients.
     """
 
     num_outputs: int
     panel_draws: int
-    num_columns: int
+    columns: tuple[str, ...]
     layer_copies: int
 
 
-QUADRATURE = Method(num_outputs=1, panel_draws=1, num_columns=0, layer_copies=6)
-ALL_IN_ONE = Method(num_outputs=3, panel_draws=2, num_columns=3, layer_copies=9)
+QUADRATURE = Method(num_outputs=1, panel_draws=1, columns=(), layer_copies=6)
+WEIGHTS = ("weight_fb", "weight_euler", "weight_labour")
+ALL_IN_ONE = Method(num_outputs=3, panel_draws=2, columns=WEIGHTS, layer_copies=9)
 
 
 def households_of(environment: Interface) -> int:
@@ -64,47 +83,35 @@ def network_shape(setting: Setting, environment: Interface, method: Method) -> M
     return MLPShape(seen, setting["hidden"], method.num_outputs * environment.num_kinds)
 
 
-def simulated(setting: Setting, environment: Interface, method: Method) -> int:
-    """Uniform numbers of a step."""
-    panel: int = setting["num_worlds"] * households_of(environment)
-    return method.panel_draws * panel + OFF_PATH_DRAWS * _off_path(setting)
-
-
-def quadrature_footprint(setting: Setting, environment: Interface) -> AgentFootprint:
-    """The cost of one lane of euler_quadrature."""
-    return _footprint(setting, environment, QUADRATURE)
-
-
-def all_in_one_footprint(setting: Setting, environment: Interface) -> AgentFootprint:
-    """The cost of one lane of euler_all_in_one."""
-    return _footprint(setting, environment, ALL_IN_ONE)
-
-
 def _off_path(setting: Setting) -> int:
     """Households off the path, of which euler_all_in_one has none."""
     number: int = setting.get("off_path_households", 0)
     return number
 
 
-def _footprint(setting: Setting, environment: Interface, method: Method) -> AgentFootprint:
+def euler_layout(method: Method, setting: Setting, environment: Interface) -> Layout:
+    """The layout of one of the solvers: a network, a panel, and what a lane goes back to."""
     shape = network_shape(setting, environment, method)
     panel = setting["num_worlds"] * households_of(environment)
-    looked_at = panel + _off_path(setting)
-    normaliser = 2 * shape.in_dim
-    kept = ADAM_COPIES * shape.num_params() + 2 * panel + 2 * setting["num_worlds"] + normaliser
+    sizes = (panel, panel, *[setting["num_worlds"]] * 2)
+    lived = {name: (size,) for name, size in zip(LIVED, sizes, strict=True)}
+    state = {
+        **adam_shapes({"policy": (shape.num_params(),)}),
+        **normaliser_shapes(shape.in_dim),
+        **lived,
+    }
+    good = {GOOD + name: state[name] for name in (*LEARNED, *LIVED)}
+    numbers = columns(*COLUMNS, *method.columns, *SCHEDULE_COLUMNS, *COUNTERS)
+    off_path = _off_path(setting)
     width = sum(shape.widths()) + environment.num_kinds * method.num_outputs + HOUSEHOLD_NUMBERS
-    seen = households_of(environment)
-    return AgentFootprint(
-        state_bytes=FLOAT * (KEPT_COPIES * kept + NUMBERS + method.num_columns),
-        learned_bytes=FLOAT * (shape.num_learned() + normaliser),
-        replay_capacity=0,
-        replay_row_bytes=0,
-        num_agent_draws=0,
-        num_replay_draws=0,
-        num_metrics=NUM_METRICS + (_off_path(setting) > 0),
-        update_bytes=FLOAT * method.layer_copies * looked_at * width,
-        acting_bytes=FLOAT * ACTING_COPIES * seen * width,
-        num_simulation_draws=simulated(setting, environment, method),
+    acting = ACTING_COPIES * households_of(environment) * width
+    return Layout(
+        state={**state, **good, **numbers},
+        learned={**shape.named_shapes("policy."), **normaliser_shapes(shape.in_dim)},
+        metrics=(*METRICS, OFF_PATH_METRIC) if off_path else METRICS,
+        num_simulation_draws=method.panel_draws * panel + OFF_PATH_DRAWS * off_path,
+        update_bytes=FLOAT_BYTES * method.layer_copies * (panel + off_path) * width,
+        acting_bytes=FLOAT_BYTES * acting,
     )
 
 
@@ -153,7 +160,7 @@ def fits_priced(interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
 EULER_QUADRATURE = AgentDeclaration(
     name="euler_quadrature",
     program="nthrun.agents.euler.program:EulerQuadrature",
-    footprint=quadrature_footprint,
+    layout=partial(euler_layout, QUADRATURE),
     fits=fits_priced,
     solves=True,
     doc=(
@@ -183,7 +190,7 @@ EULER_QUADRATURE = AgentDeclaration(
 EULER_ALL_IN_ONE = AgentDeclaration(
     name="euler_all_in_one",
     program="nthrun.agents.euler.program:EulerAllInOne",
-    footprint=all_in_one_footprint,
+    layout=partial(euler_layout, ALL_IN_ONE),
     fits=FITS_MODEL,
     solves=True,
     doc=(

@@ -33,7 +33,7 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import State
-from nthrun.agents.euler.declaration import ALL_IN_ONE, QUADRATURE
+from nthrun.agents.euler.declaration import ALL_IN_ONE, QUADRATURE, WEIGHTS
 from nthrun.agents.euler.household_torch import Circumstances
 from nthrun.agents.euler.rule import Decisions, Households
 from nthrun.agents.euler.solver import EulerSolver
@@ -111,7 +111,6 @@ class EulerQuadrature(EulerSolver):
         return base * torch.exp(WIDEST * torch.tanh(output / WIDEST))
 
 
-WEIGHTS = ("weight_fb", "weight_euler", "weight_labour")
 FARTHEST = 20.0
 """Outputs are kept within this, so that their exponentials are finite."""
 
@@ -132,8 +131,6 @@ class Choice(NamedTuple):
 
 class EulerAllInOne(EulerSolver):
     """euler_all_in_one."""
-
-    columns = WEIGHTS
 
     def __init__(self, statics: Setting, environment: EnvironmentSpec) -> None:
         super().__init__(statics, environment, ALL_IN_ONE)

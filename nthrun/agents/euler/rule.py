@@ -23,7 +23,8 @@ from nthrun.agents.base import State
 from nthrun.agents.euler.declaration import Method, network_shape
 from nthrun.agents.euler.features import Features, scale_of
 from nthrun.agents.euler.household_torch import Circumstances, Household
-from nthrun.agents.networks import MLP, NORMALISER, normalised
+from nthrun.agents.layouts import NORMALISER
+from nthrun.agents.networks import MLP, normalised
 from nthrun.environments.bewley.ability import AbilityChain, chain_of
 from nthrun.environments.bewley.calibration import Calibration
 from nthrun.environments.bewley.declaration import MOST_SAVED, calibration_of

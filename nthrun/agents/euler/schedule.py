@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import State, lane_column
+from nthrun.agents.euler.declaration import COUNTERS, GOOD, SCHEDULE_COLUMNS
 from nthrun.environments.bewley.household_torch import TINY
 from nthrun.specs.declaration import Setting
 
@@ -22,8 +23,6 @@ PROGRESS = 0.98
 KEPT_EVERY = 100
 WARM_UP_STEPS = 100
 """Over which the step size grows to its full size."""
-GOOD = "good."
-COLUMNS = ("lr", "lr_factor", "lr_patience", "max_resets")
 
 
 def schedule_state(settings: Sequence[Setting], kept: State) -> State:
@@ -32,15 +31,12 @@ def schedule_state(settings: Sequence[Setting], kept: State) -> State:
     Args:
         kept: what a lane goes back to, `(lanes, ...)` each.
     """
-    columns = {name: lane_column([float(s[name]) for s in settings]) for name in COLUMNS}
-    zero = torch.zeros(len(settings), 1)
+    columns = {name: lane_column([float(s[name]) for s in settings]) for name in SCHEDULE_COLUMNS}
+    counters = {name: torch.zeros(len(settings), 1) for name in COUNTERS}
+    counters["schedule.best"] += torch.finfo(torch.float32).max
     return {
         **columns,
-        "schedule.loss": zero.clone(),
-        "schedule.weight": zero.clone(),
-        "schedule.best": zero.clone() + torch.finfo(torch.float32).max,
-        "schedule.since": zero.clone(),
-        "schedule.resets": zero.clone(),
+        **counters,
         **{GOOD + name: tensor.clone() for name, tensor in kept.items()},
     }
 

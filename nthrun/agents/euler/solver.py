@@ -17,7 +17,15 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import Noise, State, adam_state, adam_step, adam_tick, gradient, lane_column
-from nthrun.agents.euler.declaration import OFF_PATH_DRAWS, Method, simulated
+from nthrun.agents.euler.declaration import (
+    COLUMNS,
+    LEARNED,
+    LIVED,
+    OFF_PATH_DRAWS,
+    OFF_PATH_METRIC,
+    Method,
+    euler_layout,
+)
 from nthrun.agents.euler.household_torch import Circumstances
 from nthrun.agents.euler.rule import Decisions, EulerRule, Households
 from nthrun.agents.euler.schedule import (
@@ -27,7 +35,7 @@ from nthrun.agents.euler.schedule import (
     schedule_state,
     step_size,
 )
-from nthrun.agents.networks import MOMENTUM, NORMALISER, normaliser_state, update_normaliser
+from nthrun.agents.networks import normaliser_state, update_normaliser
 from nthrun.environments.bewley.calibration import Calibration
 from nthrun.environments.bewley.household_torch import TINY, AbilityDraws, Prices, prices, wage_at
 from nthrun.specs.declaration import Setting
@@ -129,18 +137,12 @@ class Panel:
         state["wealth"].copy_(savings)
 
 
-LEARNED = ("policy", "policy.mean", "policy.square", *NORMALISER)
-LIVED = ("wealth", "ability", "labour", "rebate")
-COLUMNS = ("max_grad_norm", MOMENTUM)
 FARTHEST_WEALTH = 50.0
 """Of households off the path, in usual households' wealth."""
 
 
 class EulerSolver(EulerRule):
     """A solver of the Bewley economy.
-
-    Attributes:
-        columns: hyperparameters that its loss uses.
 
     Args:
         statics: of its setting.
@@ -149,14 +151,15 @@ class EulerSolver(EulerRule):
     """
 
     num_agent_draws = 0
-    columns: tuple[str, ...] = ()
 
     def __init__(self, statics: Setting, environment: EnvironmentSpec, method: Method) -> None:
         super().__init__(statics, environment, method)
         num_worlds = statics["num_worlds"]
         bounds, count = self.scale.bounds, self.num_households
         self.panel = Panel(self.calibration, self.ability, bounds, num_worlds, count)
-        self.num_simulation_draws = simulated(statics, environment.interface, method)
+        layout = euler_layout(method, statics, environment.interface)
+        self.num_simulation_draws = layout.num_simulation_draws
+        self._columns = (*COLUMNS, *method.columns)
         self._panel_draws = method.panel_draws * self.panel.size
         self._mean_wealth = environment.number("initial_wealth")
 
@@ -185,7 +188,7 @@ class EulerSolver(EulerRule):
         state: State = learned | adam_state(settings, learned)
         state |= self.panel.initial(generators, self._mean_wealth)
         state |= normaliser_state(len(settings), self.network.in_dim)
-        for name in (*COLUMNS, *self.columns):
+        for name in self._columns:
             state[name] = lane_column([float(s[name]) for s in settings])
         return state | schedule_state(settings, {name: state[name] for name in (*LEARNED, *LIVED)})
 
@@ -258,7 +261,7 @@ class EulerSolver(EulerRule):
             "hours": panel.labour.mean(1),
         }
         if decided.residual.shape[1] > size:
-            metrics["euler_residual_off_path"] = decided.residual[:, size:].abs().mean(1)
+            metrics[OFF_PATH_METRIC] = decided.residual[:, size:].abs().mean(1)
         self.panel.move(state, panel.savings, panel.labour, revenue, draws[:, :size])
         return metrics
 

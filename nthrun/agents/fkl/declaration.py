@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from nthrun.agents.fields import (
     ACTOR_LR_SCALE,
@@ -13,26 +14,25 @@ from nthrun.agents.fields import (
     RULES,
     policy_type,
 )
-from nthrun.agents.off_policy_footprint import sampling_footprint
+from nthrun.agents.layouts import OffPolicyParts, likelihood_ratio_parts, off_policy_layout
 from nthrun.agents.sizes import policy_spec
 from nthrun.specs.declaration import AgentDeclaration, FitsPolicies, Setting
 from nthrun.specs.field import Field
-from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface
 
 
-def fkl_footprint(setting: Setting, environment: Interface) -> AgentFootprint:
-    """The cost of one lane; over discrete actions an update takes all and draws none."""
-    footprint = sampling_footprint(setting, environment)
+def fkl_parts(setting: Setting, environment: Interface) -> OffPolicyParts:
+    """What FKL is made of; over discrete actions an update takes all and draws none."""
+    parts = likelihood_ratio_parts(setting, environment)
     if not environment.discrete:
-        return footprint
-    return replace(footprint, num_agent_draws=policy_spec(setting, environment).num_draws)
+        return parts
+    return replace(parts, num_agent_draws=policy_spec(setting, environment).num_draws)
 
 
 FKL = AgentDeclaration(
     name="FKL",
     program="nthrun.agents.fkl.program:KLGreedification",
-    footprint=fkl_footprint,
+    layout=partial(off_policy_layout, fkl_parts),
     fits=FitsPolicies({"SquashedGaussian": "continuous", "Softmax": "discrete"}),
     doc="Actor-critic whose actor reduces the forward or the reverse KL divergence to the "
     "Boltzmann policy of the action values.",

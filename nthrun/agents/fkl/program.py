@@ -23,18 +23,14 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import AdamClock, Experience, Noise, State, adam_tick
+from nthrun.agents.fkl.declaration import fkl_parts
 from nthrun.agents.likelihood_ratio import SamplingAgent
-from nthrun.specs.declaration import Setting
-from nthrun.specs.interface import Interface
 
 
 class KLGreedification(SamplingAgent):
     """FKL, over continuous or discrete actions."""
 
-    def __init__(self, statics: Setting, environment: Interface) -> None:
-        super().__init__(statics, environment)
-        if self.discrete:
-            self.num_agent_draws = self.num_draws  # an update takes every action
+    parts_of = staticmethod(fkl_parts)
 
     def update(
         self, state: State, experience: Experience, ended: Tensor, noise: Noise, step: Tensor

@@ -4,43 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nthrun.agents.layouts import FLOAT_BYTES, columns
 from nthrun.environments.ghm.declaration import FINE, MAX_NODES, SAFE, SOLVABLE
 from nthrun.specs.declaration import AgentDeclaration, AtMost, FitsModel, Misfit, Setting, ValuesOf
 from nthrun.specs.field import Field
-from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface
+from nthrun.specs.layout import Layout
 
-FLOAT, DOUBLE = 4, 8
 SOLVING_BYTES = 160_000_000
 """Held while the optimum is computed, beside its tables; once a pack, and counted for each lane
 [measured at the default bounds: 65 MB with steps of 0.1 years, 105 MB with 0.01, 160 MB with 0.001,
 303 MB with 0.00012]."""
-BARRIER_NUMBERS, TABLE_NUMBERS = 16, 48
-"""Held for one action by thresholds, and by tables with their indices and shares."""
+THRESHOLDS = ("issue_below", "pay_above")
+TABLES = ("cash", "value", "dividend", "issuance")
+THRESHOLD_NUMBERS, TABLE_NUMBERS = 16, 48
+"""Numbers held for one action by thresholds, and by tables with their indices and shares."""
 
 
-def barrier_footprint(setting: Setting, environment: Interface) -> AgentFootprint:
-    """The cost of one lane."""
-    return _footprint(2 * FLOAT, 0, BARRIER_NUMBERS)
+def barrier_layout(setting: Setting, environment: Interface) -> Layout:
+    """The layout of two thresholds."""
+    thresholds = columns(*THRESHOLDS)
+    return Layout(thresholds, thresholds, acting_bytes=FLOAT_BYTES * THRESHOLD_NUMBERS)
 
 
-def dp_footprint(setting: Setting, environment: Interface) -> AgentFootprint:
-    """The cost of one lane."""
-    tables = DOUBLE * MAX_NODES * (3 * environment.horizon_steps + 2)
-    return _footprint(tables, SOLVING_BYTES, TABLE_NUMBERS)
-
-
-def _footprint(learned: int, working: int, acting_numbers: int) -> AgentFootprint:
-    return AgentFootprint(
-        state_bytes=learned,
-        learned_bytes=learned,
-        replay_capacity=0,
-        replay_row_bytes=0,
-        num_agent_draws=0,
-        num_replay_draws=0,
-        num_metrics=0,
-        update_bytes=working,
-        acting_bytes=FLOAT * acting_numbers,
+def dp_layout(setting: Setting, environment: Interface) -> Layout:
+    """The layout of the optimum, over as many points of cash as there may be."""
+    steps = environment.horizon_steps
+    tables = {
+        "cash": (MAX_NODES,),
+        "value": (steps + 1, MAX_NODES),
+        **dict.fromkeys(TABLES[2:], (steps, MAX_NODES)),
+    }
+    return Layout(
+        state=tables,
+        learned=tables,
+        dtypes=dict.fromkeys(tables, "float64"),
+        update_bytes=SOLVING_BYTES,
+        acting_bytes=FLOAT_BYTES * TABLE_NUMBERS,
+        largest=True,
     )
 
 
@@ -76,7 +77,7 @@ def fits_solvable_firm(interface: Interface, values_of: ValuesOf) -> Iterator[Mi
 BARRIER = AgentDeclaration(
     name="barrier",
     program="nthrun.agents.ghm_oracles.program:Barrier",
-    footprint=barrier_footprint,
+    layout=barrier_layout,
     fits=fits_firm,
     rules=(AtMost("issue_below", "pay_above"),),
     solves=True,
@@ -94,7 +95,7 @@ BARRIER = AgentDeclaration(
 DP = AgentDeclaration(
     name="dp",
     program="nthrun.agents.ghm_oracles.program:DynamicProgramme",
-    footprint=dp_footprint,
+    layout=dp_layout,
     fits=fits_solvable_firm,
     solves=True,
     doc="The optimum of the simulated firm, by exact dynamic programming before the first step.",

@@ -19,12 +19,11 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import Noise, State, lane_column
+from nthrun.agents.ghm_oracles.declaration import TABLES, THRESHOLDS
 from nthrun.environments.ghm.declaration import calibration_of, rules_of
 from nthrun.environments.ghm.dynamic_programme import solve
 from nthrun.specs.declaration import Setting
 from nthrun.specs.environment_spec import EnvironmentSpec
-
-THRESHOLDS = ("issue_below", "pay_above")
 
 
 class Barrier:
@@ -74,9 +73,6 @@ class Barrier:
     def learned_params(self, state: State) -> dict[str, Tensor]:
         """See `Solver`."""
         return {name: state[name] for name in THRESHOLDS}
-
-
-TABLES = ("cash", "value", "dividend", "issuance")
 
 
 class DynamicProgramme:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from functools import partial
 
 from nthrun.agents.fields import (
     ACTOR_LR_SCALE,
@@ -13,17 +15,11 @@ from nthrun.agents.fields import (
     policy_type,
     temperature,
 )
-from nthrun.agents.off_policy_footprint import Parts, off_policy_footprint
+from nthrun.agents.layouts import OffPolicyParts, off_policy_layout, sampled_numbers
 from nthrun.agents.sizes import actor_shape, critic_shape, policy_spec
 from nthrun.specs.declaration import AgentDeclaration, FitsPolicies, Setting
 from nthrun.specs.field import Field
-from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface
-
-NUM_COLUMNS = 4  # gamma, tau and two step sizes
-ACTING_LAYERS = 3
-SAMPLE_FLOATS = 8
-"""Numbers of a sampled action's density and gradient, for each of its components."""
 
 
 def num_best(count: int, rho: float) -> int:
@@ -31,32 +27,31 @@ def num_best(count: int, rho: float) -> int:
     return max(1, math.ceil(rho * count - 1e-9))
 
 
-def greedy_ac_footprint(setting: Setting, environment: Interface) -> AgentFootprint:
-    """The cost of one lane of given static hyperparameters."""
-    return _footprint(setting, environment, regularised=True)
+def greedy_ac_parts(setting: Setting, environment: Interface) -> OffPolicyParts:
+    """What GreedyAC is made of; a proposal is needed for continuous actions alone."""
+    parts = no_ent_reg_parts(setting, environment)
+    columns = (*parts.columns, "alpha")
+    if environment.discrete:
+        return replace(parts, columns=columns)
+    networks = {**parts.networks, "proposal": parts.networks["actor"]}
+    metrics = (*parts.metrics, "proposal_loss", "proposal_entropy")
+    return replace(parts, columns=columns, networks=networks, metrics=metrics)
 
 
-def greedy_ac_no_ent_reg_footprint(setting: Setting, environment: Interface) -> AgentFootprint:
-    """The same where the actor is its own proposal."""
-    return _footprint(setting, environment, regularised=False)
-
-
-def _footprint(setting: Setting, environment: Interface, regularised: bool) -> AgentFootprint:
+def no_ent_reg_parts(setting: Setting, environment: Interface) -> OffPolicyParts:
+    """What GreedyAC is made of where the actor is its own proposal."""
     actor, critic = actor_shape(setting, environment), critic_shape(setting, environment)
     draws, (count, _) = policy_spec(setting, environment).num_draws, setting["n_rho"]
-    proposed = 0 if environment.discrete else count
-    proposes = regularised and not environment.discrete
-    parts = Parts(
-        networks=(critic, actor, actor) if proposes else (critic, actor),
-        targets=(critic,),
-        num_columns=NUM_COLUMNS + regularised,
-        num_agent_draws=draws * (1 + setting["batch_size"] * (1 + proposed)),
-        num_metrics=4 if proposes else 2,
-        num_sampled=proposed,
-        sample_floats=SAMPLE_FLOATS * environment.action_dim,
-        acting_floats=ACTING_LAYERS * sum(actor.widths()),
+    num_proposed = 0 if environment.discrete else count
+    return OffPolicyParts(
+        networks={"critic": critic, "actor": actor},
+        targets={"target_critic": "critic"},
+        columns=("tau", "critic_lr"),
+        num_agent_draws=draws * (1 + setting["batch_size"] * (1 + num_proposed)),
+        metrics=("critic_loss", "actor_loss"),
+        acting_numbers=sum(actor.widths()),
+        sampled_numbers=sampled_numbers(num_proposed, critic, environment),
     )
-    return off_policy_footprint(setting, environment, parts)
 
 
 SOURCE = (
@@ -90,7 +85,7 @@ SHARED = (
 GREEDY_AC = AgentDeclaration(
     name="GreedyAC",
     program="nthrun.agents.greedy_ac.program:GreedyActorCritic",
-    footprint=greedy_ac_footprint,
+    layout=partial(off_policy_layout, greedy_ac_parts),
     fits=FITS,
     doc="Actor-critic whose actor follows the most valued of the actions that a proposal policy, "
     "regularised by its entropy, samples.",
@@ -104,7 +99,7 @@ GREEDY_AC = AgentDeclaration(
 GREEDY_AC_NO_ENT_REG = AgentDeclaration(
     name="GreedyACNoEntReg",
     program="nthrun.agents.greedy_ac.program:GreedyActorCriticNoEntReg",
-    footprint=greedy_ac_no_ent_reg_footprint,
+    layout=partial(off_policy_layout, no_ent_reg_parts),
     fits=FITS,
     doc="GreedyAC without entropy regularisation, whose actor samples the actions itself.",
     source=SOURCE,

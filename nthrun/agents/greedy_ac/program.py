@@ -26,7 +26,7 @@ import numpy as np
 from torch import Tensor
 
 from nthrun.agents.base import AdamClock, Experience, Noise, State, adam_step, adam_tick, gradient
-from nthrun.agents.greedy_ac.declaration import num_best
+from nthrun.agents.greedy_ac.declaration import greedy_ac_parts, no_ent_reg_parts, num_best
 from nthrun.agents.off_policy import ActorCriticAgent, largest
 from nthrun.agents.policies.base import repeated
 from nthrun.specs.declaration import Setting
@@ -36,7 +36,7 @@ from nthrun.specs.interface import Interface
 class GreedyActorCritic(ActorCriticAgent):
     """GreedyAC, over continuous or discrete actions."""
 
-    columns: tuple[str, ...] = ("tau", "critic_lr", "alpha")
+    parts_of = staticmethod(greedy_ac_parts)
     regularised = True
     """Whether there is a proposal, whose entropy counts."""
 
@@ -45,9 +45,6 @@ class GreedyActorCritic(ActorCriticAgent):
         count, rho = statics["n_rho"]
         self.num_proposed = 0 if self.discrete else count
         self.num_best = num_best(environment.num_actions or count, rho)
-        self.num_agent_draws = self.num_draws * (1 + self.batch_size * (1 + self.num_proposed))
-        if self.regularised and not self.discrete:
-            self.networks["proposal"] = self.actor
 
     def initial_state(
         self,
@@ -155,5 +152,5 @@ class GreedyActorCritic(ActorCriticAgent):
 class GreedyActorCriticNoEntReg(GreedyActorCritic):
     """GreedyAC without entropy, in which the actor is its own proposal."""
 
-    columns = ("tau", "critic_lr")
+    parts_of = staticmethod(no_ent_reg_parts)
     regularised = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nthrun.agents.linear_footprint import LinearSizes, linear_footprint
+from nthrun.agents.layouts import LinearParts, columns, linear_layout
 from nthrun.agents.sizes import TILE_FIELDS, fits_tiles, tile_sizes
 from nthrun.specs.declaration import (
     AgentDeclaration,
@@ -15,39 +15,39 @@ from nthrun.specs.declaration import (
     fits_discrete,
 )
 from nthrun.specs.field import Field
-from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface
-
-NUM_METRICS = 2  # error and entropy
-NUM_COLUMNS = 5  # average reward, discount and three step sizes
+from nthrun.specs.layout import Layout
 
 
-def gaussian_footprint(setting: Setting, environment: Interface) -> AgentFootprint:
-    """The cost of one lane of linearAC."""
-    num_draws = environment.action_dim
-    return _footprint(setting, environment, 2 * environment.action_dim, num_draws)
+def gaussian_layout(setting: Setting, environment: Interface) -> Layout:
+    """The layout of linearAC."""
+    size = environment.action_dim
+    return _layout(setting, environment, {"mean_weight": size, "log_std_weight": size}, size)
 
 
-def softmax_footprint(setting: Setting, environment: Interface) -> AgentFootprint:
-    """The cost of one lane of SoftmaxAC."""
-    return _footprint(setting, environment, environment.num_actions, 1)
+def softmax_layout(setting: Setting, environment: Interface) -> Layout:
+    """The layout of SoftmaxAC."""
+    return _layout(setting, environment, {"weight": environment.num_actions}, 1)
 
 
-def _footprint(
-    setting: Setting, environment: Interface, num_outputs: int, num_draws: int
-) -> AgentFootprint:
-    tiles = tile_sizes(setting, environment)
-    rows = 1 + num_outputs
-    return linear_footprint(
-        LinearSizes(
-            tiles,
-            rows,
-            state_numbers=NUM_COLUMNS + rows + 2 * tiles.num_active,
-            learned_numbers=rows * tiles.num_features + 1,
-            num_agent_draws=num_draws,
-            num_metrics=NUM_METRICS,
-        )
+def _layout(
+    setting: Setting, environment: Interface, actor: dict[str, int], num_draws: int
+) -> Layout:
+    """The layout of an actor whose weights have so many rows by name; the critic's is the first."""
+    rows, features = 1 + sum(actor.values()), tile_sizes(setting, environment).num_features
+    rates = ("critic_lr", "actor_lr", "avg_reward_lr")
+    parts = LinearParts(
+        rows,
+        state={"outputs": (rows,), **columns("average_reward", "discount", *rates)},
+        learned={
+            "critic.weight": (features,),
+            **{f"actor.{name}": (count, features) for name, count in actor.items()},
+            **columns("average_reward"),
+        },
+        metrics=("td_error", "entropy"),
+        num_agent_draws=num_draws,
     )
+    return linear_layout(setting, environment, parts)
 
 
 SOURCE = (
@@ -86,7 +86,7 @@ def _step_sizes(decay: float, critic_lr: float, actor_lr: float) -> tuple[Field,
 LINEAR_AC = AgentDeclaration(
     name="linearAC",
     program="nthrun.agents.linear_actor_critic.program:GaussianActorCritic",
-    footprint=gaussian_footprint,
+    layout=gaussian_layout,
     fits=_fits_gaussian,
     doc="Linear actor-critic with traces and a Gaussian policy, on tile-coded observations; for "
     "discounted or for average reward.",
@@ -109,7 +109,7 @@ LINEAR_AC = AgentDeclaration(
 SOFTMAX_AC = AgentDeclaration(
     name="SoftmaxAC",
     program="nthrun.agents.linear_actor_critic.program:SoftmaxActorCritic",
-    footprint=softmax_footprint,
+    layout=softmax_layout,
     fits=_fits_softmax,
     doc="Linear actor-critic with traces and a softmax policy, on tile-coded observations; for "
     "discounted or for average reward.",

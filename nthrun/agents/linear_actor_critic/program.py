@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -37,11 +37,13 @@ from torch import Tensor
 
 from nthrun.agents.base import Experience, Noise, State, lane_column
 from nthrun.agents.linear import TileCoder, fade, learn, linear_state, values
+from nthrun.agents.linear_actor_critic.declaration import gaussian_layout, softmax_layout
 from nthrun.agents.networks import ActionScale
 from nthrun.agents.policies.softmax import drawn
 from nthrun.agents.sizes import tile_sizes
 from nthrun.specs.declaration import Setting
 from nthrun.specs.interface import Interface
+from nthrun.specs.layout import Layout
 
 HALF_LOG_TWO_PI_E = 0.5 * math.log(2.0 * math.pi * math.e)
 
@@ -54,11 +56,12 @@ class LinearActorCritic(ABC):
     """
 
     num_outputs: int
-    num_agent_draws: int
+    layout_of: Callable[[Setting, Interface], Layout]
     num_replay_draws = 0
     replay_capacity = 0
 
     def __init__(self, statics: Setting, environment: Interface) -> None:
+        self.num_agent_draws = type(self).layout_of(statics, environment).num_agent_draws
         self.sizes = tile_sizes(statics, environment)
         self.tiles = TileCoder(self.sizes, environment)
 
@@ -154,13 +157,14 @@ class LinearActorCritic(ABC):
 class GaussianActorCritic(LinearActorCritic):
     """`linearAC`: rows 1.. are the means of the action's components, then their log σ."""
 
+    layout_of = staticmethod(gaussian_layout)
+
     def __init__(self, statics: Setting, environment: Interface) -> None:
         super().__init__(statics, environment)
         self.scaled: bool = statics["scaled"]
         self.max_log_std = math.log(statics["clip_stddev"])
         self.scale = ActionScale(environment)
         self.num_outputs = 2 * environment.action_dim
-        self.num_agent_draws = environment.action_dim
 
     def sampled(self, outputs: Tensor, normal: Tensor) -> Tensor:
         mean, log_std = self._split(outputs)
@@ -191,7 +195,7 @@ class GaussianActorCritic(LinearActorCritic):
 class SoftmaxActorCritic(LinearActorCritic):
     """`SoftmaxAC`: rows 1.. are the preferences of the actions."""
 
-    num_agent_draws = 1
+    layout_of = staticmethod(softmax_layout)
 
     def __init__(self, statics: Setting, environment: Interface) -> None:
         super().__init__(statics, environment)

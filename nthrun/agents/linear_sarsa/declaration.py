@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nthrun.agents.linear_footprint import LinearSizes, linear_footprint
+from nthrun.agents.layouts import LinearParts, columns, linear_layout
 from nthrun.agents.sizes import TILE_FIELDS, fits_tiles, tile_sizes
 from nthrun.specs.declaration import (
     AgentDeclaration,
@@ -15,37 +15,35 @@ from nthrun.specs.declaration import (
     fits_discrete,
 )
 from nthrun.specs.field import Field
-from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface
+from nthrun.specs.layout import Layout
 
-NUM_METRICS = 1  # error
-NUM_COLUMNS = 5  # gamma, step size, epsilon, its decay and its least
-
-
-def sarsa_footprint(setting: Setting, environment: Interface) -> AgentFootprint:
-    """The cost of one lane of Sarsa(λ): it keeps its next action, and draws for it."""
-    return _footprint(setting, environment, NUM_COLUMNS + 1, 2)
+COLUMNS = ("epsilon", "epsilon_decay", "epsilon_min")
+"""Hyperparameters that are numbers of a lane, in its state by name."""
 
 
-def expected_sarsa_footprint(setting: Setting, environment: Interface) -> AgentFootprint:
-    """The cost of one lane of Expected Sarsa(λ)."""
-    return _footprint(setting, environment, NUM_COLUMNS, 1)
+def sarsa_layout(setting: Setting, environment: Interface) -> Layout:
+    """The layout of Sarsa(λ): it keeps its next action, and draws for it."""
+    return _layout(setting, environment, ("next_action",), 2)
 
 
-def _footprint(
-    setting: Setting, environment: Interface, num_columns: int, num_draws: int
-) -> AgentFootprint:
-    tiles, rows = tile_sizes(setting, environment), environment.num_actions
-    return linear_footprint(
-        LinearSizes(
-            tiles,
-            rows,
-            state_numbers=num_columns + 2 * tiles.num_active,
-            learned_numbers=rows * tiles.num_features + 1,
-            num_agent_draws=num_draws,
-            num_metrics=NUM_METRICS,
-        )
+def expected_sarsa_layout(setting: Setting, environment: Interface) -> Layout:
+    """The layout of Expected Sarsa(λ)."""
+    return _layout(setting, environment, (), 1)
+
+
+def _layout(
+    setting: Setting, environment: Interface, kept: tuple[str, ...], num_draws: int
+) -> Layout:
+    rows, features = environment.num_actions, tile_sizes(setting, environment).num_features
+    parts = LinearParts(
+        rows,
+        state=columns("gamma", "lr", *COLUMNS, *kept),
+        learned={"critic.weight": (rows, features), **columns("epsilon")},
+        metrics=("td_error",),
+        num_agent_draws=num_draws,
     )
+    return linear_layout(setting, environment, parts)
 
 
 RULES = (AtMost("epsilon_min", "epsilon"),)
@@ -79,7 +77,7 @@ def _fits(interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
 SARSA = AgentDeclaration(
     name="Sarsa",
     program="nthrun.agents.linear_sarsa.program:Sarsa",
-    footprint=sarsa_footprint,
+    layout=sarsa_layout,
     fits=_fits,
     rules=RULES,
     doc="Sarsa(λ) with an ε-greedy policy and linear action values of tile-coded observations.",
@@ -90,7 +88,7 @@ SARSA = AgentDeclaration(
 EXPECTED_SARSA = AgentDeclaration(
     name="ExpectedSarsa",
     program="nthrun.agents.linear_sarsa.program:ExpectedSarsa",
-    footprint=expected_sarsa_footprint,
+    layout=expected_sarsa_layout,
     fits=_fits,
     rules=RULES,
     doc="Expected Sarsa(λ) with an ε-greedy policy and linear action values of tile-coded "

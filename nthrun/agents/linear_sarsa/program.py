@@ -20,7 +20,7 @@ their update. Actions of equal value share their probability.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -28,10 +28,16 @@ from torch import Tensor
 
 from nthrun.agents.base import Experience, Noise, State, lane_column
 from nthrun.agents.linear import TileCoder, fade, learn, linear_state, values
+from nthrun.agents.linear_sarsa.declaration import (
+    COLUMNS,
+    expected_sarsa_layout,
+    sarsa_layout,
+)
 from nthrun.agents.policies.softmax import drawn
 from nthrun.agents.sizes import tile_sizes
 from nthrun.specs.declaration import Setting
 from nthrun.specs.interface import Interface
+from nthrun.specs.layout import Layout
 
 FRESH = -1.0
 """In place of the next action's number: an episode begins, so choose one."""
@@ -40,11 +46,12 @@ FRESH = -1.0
 class LinearActionValues(ABC):
     """What both algorithms share: a row of weights for each action."""
 
-    num_agent_draws = 1
+    layout_of: Callable[[Setting, Interface], Layout]
     num_replay_draws = 0
     replay_capacity = 0
 
     def __init__(self, statics: Setting, environment: Interface) -> None:
+        self.num_agent_draws = type(self).layout_of(statics, environment).num_agent_draws
         self.sizes = tile_sizes(statics, environment)
         self.tiles = TileCoder(self.sizes, environment)
         self.num_actions = environment.num_actions
@@ -58,13 +65,12 @@ class LinearActionValues(ABC):
     ) -> State:
         lanes, active = len(settings), self.sizes.num_active
         decay = lane_column([gamma * setting["decay"] for setting in settings])
-        columns = ("epsilon", "epsilon_decay", "epsilon_min")
         return {
             **linear_state(lanes, self.num_actions, self.sizes.num_features, decay),
             "tiles": torch.zeros(lanes, 1, active, dtype=torch.int64),
             "gamma": lane_column([gamma] * lanes),
             "lr": lane_column([setting["critic_lr"] / active for setting in settings]),
-            **{name: lane_column([setting[name] for setting in settings]) for name in columns},
+            **{name: lane_column([setting[name] for setting in settings]) for name in COLUMNS},
         }
 
     def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
@@ -121,7 +127,7 @@ class LinearActionValues(ABC):
 class Sarsa(LinearActionValues):
     """Sarsa(λ); `state["next_action"]`, `(lanes, 1)`, is the action whose value was the target."""
 
-    num_agent_draws = 2
+    layout_of = staticmethod(sarsa_layout)
 
     def initial_state(
         self,
@@ -147,6 +153,8 @@ class Sarsa(LinearActionValues):
 
 class ExpectedSarsa(LinearActionValues):
     """Expected Sarsa(λ)."""
+
+    layout_of = staticmethod(expected_sarsa_layout)
 
     def next_value(self, state: State, next_values: Tensor, ended: Tensor, noise: Noise) -> Tensor:
         return (epsilon_greedy_probabilities(next_values, state["epsilon"]) * next_values).sum(

@@ -5,19 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nthrun.agents.fields import BETAS, normaliser_momentum
+from nthrun.agents.layouts import (
+    FLOAT_BYTES,
+    MOMENTUM,
+    adam_shapes,
+    columns,
+    normaliser_shapes,
+)
 from nthrun.agents.sizes import MLPShape
 from nthrun.specs.declaration import AgentDeclaration, Misfit, Setting, ValuesOf, fits_continuous
 from nthrun.specs.field import Field
-from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface
+from nthrun.specs.layout import Layout
 
-FLOAT = 4
-ADAM_COPIES = 3
-NUMBERS = 7 + 3 * 2
-"""Of a lane beside its networks: step sizes, weights and γ, and what Adam counts."""
-NUM_METRICS = 7
-LAYER_COPIES = 4
-"""Outputs of a layer that an update holds at once: before and after it, and their gradients."""
+COPIES = 4
+"""Copies that an update or an action holds of the numbers it goes through [measured]."""
+COLUMNS = (
+    *("lr_policy", "lr_baseline", "max_grad_norm", "entropy_weight", "action_reg_weight"),
+    MOMENTUM,
+)
+"""Hyperparameters that are numbers of a lane, in its state by name."""
+METRICS = (
+    *("return", "episode_length", "policy_loss", "baseline_loss", "entropy", "advantage"),
+    "grad_norm",
+)
 
 
 def networks(setting: Setting, environment: Interface) -> tuple[MLPShape, MLPShape]:
@@ -29,27 +40,32 @@ def networks(setting: Setting, environment: Interface) -> tuple[MLPShape, MLPSha
     )
 
 
-def mc_pg_footprint(setting: Setting, environment: Interface) -> AgentFootprint:
-    """The cost of one lane."""
+def mc_pg_layout(setting: Setting, environment: Interface) -> Layout:
+    """The layout of a policy, whose last numbers are log σ, and its baseline."""
     policy, baseline = networks(setting, environment)
-    learned = policy.num_params() + environment.action_dim + baseline.num_params()
+    size, observation = environment.action_dim, environment.observation_dim
     episodes, steps = setting["n_trajectories"], environment.horizon_steps
-    normaliser = 2 * environment.observation_dim
-    seen = 2 * environment.observation_dim + 2 * environment.action_dim + 4
+    blocks = {"policy": (policy.num_params() + size,), "baseline": (baseline.num_params(),)}
+    shown = 2 * observation + 2 * size + 4
     widest = max(sum(policy.widths()), sum(baseline.widths()))
-    shown = policy.num_learned() + environment.action_dim + baseline.num_learned() + normaliser
-    return AgentFootprint(
-        state_bytes=FLOAT * (ADAM_COPIES * learned + normaliser + NUMBERS),
-        learned_bytes=FLOAT * shown,
-        replay_capacity=0,
-        replay_row_bytes=0,
-        num_agent_draws=episodes * steps * environment.action_dim,
-        num_replay_draws=0,
-        num_metrics=NUM_METRICS,
-        update_bytes=FLOAT * episodes * steps * (seen + LAYER_COPIES * widest),
-        acting_bytes=FLOAT * LAYER_COPIES * sum(policy.widths()),
+    return Layout(
+        state={
+            **adam_shapes(blocks),
+            **normaliser_shapes(observation),
+            **columns("gamma", *COLUMNS),
+        },
+        learned={
+            **policy.named_shapes("policy."),
+            "policy.log_std": (size,),
+            **baseline.named_shapes("baseline."),
+            **normaliser_shapes(observation),
+        },
+        metrics=METRICS,
+        num_agent_draws=episodes * steps * size,
         num_simulation_draws=episodes
         * (environment.num_reset_draws + steps * environment.num_step_draws),
+        update_bytes=FLOAT_BYTES * episodes * steps * (shown + COPIES * widest),
+        acting_bytes=FLOAT_BYTES * COPIES * sum(policy.widths()),
     )
 
 
@@ -65,7 +81,7 @@ def fits_episodes(interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]
 MC_PG = AgentDeclaration(
     name="mc_pg",
     program="nthrun.agents.mc_pg.program:MonteCarloPolicyGradient",
-    footprint=mc_pg_footprint,
+    layout=mc_pg_layout,
     fits=fits_episodes,
     solves=True,
     doc=(

@@ -22,25 +22,14 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import Noise, State, adam_state, adam_step, adam_tick, gradient, lane_column
-from nthrun.agents.mc_pg.declaration import networks
-from nthrun.agents.networks import (
-    MLP,
-    MOMENTUM,
-    NORMALISER,
-    ActionScale,
-    normalised,
-    normaliser_state,
-    update_normaliser,
-)
+from nthrun.agents.layouts import NORMALISER
+from nthrun.agents.mc_pg.declaration import COLUMNS, mc_pg_layout, networks
+from nthrun.agents.networks import MLP, ActionScale, normalised, normaliser_state, update_normaliser
 from nthrun.environments.base import Environment, make_environment
 from nthrun.specs.declaration import Setting
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 LOG_STD_LOW, LOG_STD_HIGH = -5.0, 2.0
-COLUMNS = (
-    *("lr_policy", "lr_baseline", "max_grad_norm", "entropy_weight", "action_reg_weight"),
-    MOMENTUM,
-)
 
 
 class Paths(NamedTuple):
@@ -76,8 +65,9 @@ class MonteCarloPolicyGradient:
         self._action_dim = interface.action_dim
         self._decays = statics["lr_schedule"] == "linear"
         self._total_steps = environment.total_timesteps
-        self.num_simulation_draws = self.episodes * (self._sizes[0] + self.steps * self._sizes[1])
-        self.num_agent_draws = self.episodes * self.steps * self._action_dim
+        layout = mc_pg_layout(statics, interface)
+        self.num_simulation_draws = layout.num_simulation_draws
+        self.num_agent_draws = layout.num_agent_draws
 
     def initial_state(
         self,

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
+from nthrun.agents.layouts import FLOAT_BYTES
 from nthrun.specs.declaration import AgentDeclaration, Setting
 from nthrun.specs.field import Field
-from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface
+from nthrun.specs.layout import Layout
 
-FLOAT_BYTES = 4
-ACTING_COPIES = 4
-"""Rows of products of every component of an action and of an observation."""
+COPIES = 4
+"""Copies that acting holds of the products of an action's and an observation's components."""
 
 
-def random_footprint(setting: Setting, environment: Interface) -> AgentFootprint:
-    """The cost of one lane."""
+def random_layout(setting: Setting, environment: Interface) -> Layout:
+    """The layout of what evaluation needs."""
     observation, action = environment.observation_dim, environment.action_dim
-    return AgentFootprint(
-        state_bytes=FLOAT_BYTES * action * (observation + 1),
-        learned_bytes=0,
-        replay_capacity=0,
-        replay_row_bytes=0,
+    return Layout(
+        state={"evaluation.weight": (action, observation), "evaluation.offset": (1, action)},
+        learned={},
         num_agent_draws=action,
-        num_replay_draws=0,
-        num_metrics=0,
-        update_bytes=0,
-        acting_bytes=FLOAT_BYTES * ACTING_COPIES * action * (observation + 1),
+        acting_bytes=FLOAT_BYTES * COPIES * action * (observation + 1),
     )
 
 
 RANDOM = AgentDeclaration(
     name="random",
     program="nthrun.agents.random_agent.program:RandomAgent",
-    footprint=random_footprint,
+    layout=random_layout,
     doc="Uniform actions; learns nothing. Only in training are they drawn anew at every step: an "
     "evaluation plays one fixed action for an observation, a policy drawn for the run. Compare "
     "with its returns in training.",

@@ -20,6 +20,7 @@ from torch import Tensor
 from nthrun.agents.base import Experience, Noise, State
 from nthrun.agents.networks import ActionScale
 from nthrun.agents.policies.base import LARGEST_BELOW_ONE, uniform_of
+from nthrun.agents.random_agent.declaration import random_layout
 from nthrun.specs.declaration import Setting
 from nthrun.specs.interface import Interface
 
@@ -33,7 +34,7 @@ class RandomAgent:
     replay_capacity = 0
 
     def __init__(self, statics: Setting, environment: Interface) -> None:
-        self.num_agent_draws = environment.action_dim
+        self.num_agent_draws = random_layout(statics, environment).num_agent_draws
         self.num_actions = environment.num_actions
         self.observation_dim = environment.observation_dim
         self.scale = None if environment.discrete else ActionScale(environment)

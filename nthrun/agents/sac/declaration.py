@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from nthrun.agents.fields import (
     ACTOR_LR_SCALE,
@@ -14,10 +15,10 @@ from nthrun.agents.fields import (
     TAU,
     policy_type,
 )
-from nthrun.agents.sizes import POLICY_ACTIONS, actor_shape, critic_shape, policy_spec, row_widths
+from nthrun.agents.layouts import OffPolicyParts, off_policy_layout
+from nthrun.agents.sizes import POLICY_ACTIONS, actor_shape, critic_shape, policy_spec
 from nthrun.specs.declaration import AgentDeclaration, FitsPolicies, Setting
 from nthrun.specs.field import Field
-from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface
 
 
@@ -46,50 +47,23 @@ def num_agent_draws(setting: Setting, environment: Interface) -> int:
     return draws * (1 + batch_size * (1 + num_samples + num_baseline_actions(setting)))
 
 
-FLOAT_BYTES = 4
-NUM_METRICS = 3  # critic loss, actor loss, entropy
-NUM_COLUMNS = 5  # gamma, tau and three step sizes
-ADAM_BLOCKS = 3  # a parameter, its mean and its square
-ADAM_COLUMNS = 6  # betas, 1 - betas and powers, two each
-UPDATE_LAYERS = 3
-"""Rows of every layer's width that an update holds at once for each step of its batch, and of
-every sampled action's noise and parameters."""
-UPDATE_BLOCKS = 4
-"""Rows as long as the critics' parameters, or the actor's if that has more, that it holds: their
-gradient and Adam's temporaries."""
-
-
-def sac_footprint(setting: Setting, environment: Interface) -> AgentFootprint:
-    """The cost of one lane of given static hyperparameters."""
+def sac_parts(setting: Setting, environment: Interface) -> OffPolicyParts:
+    """What SAC is made of."""
     actor, critic = actor_shape(setting, environment), critic_shape(setting, environment)
-    critics = num_critics(setting) * critic.num_params()
-    learned = actor.num_params() + critics + 1  # log alpha is the last
-    state = ADAM_BLOCKS * learned + ADAM_COLUMNS + critics + NUM_COLUMNS
-    named = actor.num_learned() + 2 * num_critics(setting) * critic.num_learned() + 1
-    row = sum(row_widths(environment))
-    update = _batch_floats(setting, environment)
-    update += UPDATE_BLOCKS * max(critics, actor.num_params())
-    return AgentFootprint(
-        state_bytes=FLOAT_BYTES * state,
-        learned_bytes=FLOAT_BYTES * named,
-        replay_capacity=setting["replay_capacity"],
-        replay_row_bytes=FLOAT_BYTES * row,
+    spec, count = policy_spec(setting, environment), num_critics(setting)
+    judged = count * sum(critic.widths()) + spec.num_draws + spec.num_outputs
+    return OffPolicyParts(
+        networks={"actor": actor, "critic": critic},
+        targets={"target_critic": "critic"},
+        columns=("tau", "critic_lr", "alpha_lr"),
         num_agent_draws=num_agent_draws(setting, environment),
-        num_replay_draws=setting["batch_size"],
-        num_metrics=NUM_METRICS,
-        update_bytes=FLOAT_BYTES * update,
-        acting_bytes=FLOAT_BYTES * UPDATE_LAYERS * sum(actor.widths()),
+        metrics=("critic_loss", "actor_loss", "entropy"),
+        acting_numbers=sum(actor.widths()),
+        sampled_numbers=sum(actor.widths()) + _num_judged(setting, environment) * judged,
+        num_critics=count,
+        tuned=("log_alpha",),
+        shown=("log_alpha",),
     )
-
-
-def _batch_floats(setting: Setting, environment: Interface) -> int:
-    """Numbers that an update holds of its batch and of the actions it samples."""
-    spec = policy_spec(setting, environment)
-    batch: int = setting["batch_size"]
-    actor = sum(actor_shape(setting, environment).widths())
-    critics = num_critics(setting) * sum(critic_shape(setting, environment).widths())
-    judged = _num_judged(setting, environment) * (critics + spec.num_draws + spec.num_outputs)
-    return UPDATE_LAYERS * batch * (sum(row_widths(environment)) + actor + judged)
 
 
 def _num_judged(setting: Setting, environment: Interface) -> int:
@@ -106,7 +80,7 @@ def _num_judged(setting: Setting, environment: Interface) -> int:
 SAC = AgentDeclaration(
     name="SAC",
     program="nthrun.agents.sac.program:SoftActorCritic",
-    footprint=sac_footprint,
+    layout=partial(off_policy_layout, sac_parts),
     fits=FitsPolicies(POLICY_ACTIONS),
     doc="Soft actor-critic with one critic or two and a fixed or tuned temperature.",
     source=(

@@ -1,6 +1,7 @@
 """What a spec may say of vanilla actor-critic, and what a lane costs."""
 
 from dataclasses import replace
+from functools import partial
 
 from nthrun.agents.fields import (
     ACTOR_LR_SCALE,
@@ -12,13 +13,13 @@ from nthrun.agents.fields import (
     policy_type,
     temperature,
 )
-from nthrun.agents.off_policy_footprint import sampling_footprint
+from nthrun.agents.layouts import likelihood_ratio_parts, off_policy_layout
 from nthrun.specs.declaration import AgentDeclaration, FitsPolicies
 
 VAC = AgentDeclaration(
     name="VAC",
     program="nthrun.agents.vac.program:VanillaActorCritic",
-    footprint=sampling_footprint,
+    layout=partial(off_policy_layout, likelihood_ratio_parts),
     fits=FitsPolicies(
         {"Gaussian": "continuous", "SquashedGaussian": "continuous", "Softmax": "discrete"}
     ),

@@ -1,0 +1,70 @@
+"""Measured memory: what a lane of a user's own agent or solver costs, by making one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from torch import Tensor
+
+from nthrun.agents.base import Agent, Solver
+from nthrun.agents.layouts import FLOAT_BYTES
+from nthrun.specs.declaration import AgentDeclaration, Setting, load_program
+from nthrun.specs.environment_spec import EnvironmentSpec
+from nthrun.specs.footprint import AgentFootprint
+
+UPDATE_COPIES = 8
+"""How many times what an update changes and draws it is taken to hold beside it."""
+NUM_METRICS = 8
+"""How many metrics an update is taken to report."""
+
+
+def measured_footprint(
+    declaration: AgentDeclaration, setting: Setting, environment: EnvironmentSpec
+) -> AgentFootprint:
+    """The footprint of an agent without a layout: its tensors counted, its updates guessed."""
+    made = load_program(declaration.program)
+    if declaration.solves:
+        return _of_solver(made(setting, environment), setting, environment)
+    return _of_agent(made(setting, environment.interface), setting, environment)
+
+
+def _of_agent(agent: Agent, setting: Setting, environment: EnvironmentSpec) -> AgentFootprint:
+    state = agent.initial_state([setting], environment.number("gamma"), [np.random.default_rng(0)])
+    learned = _bytes(agent.learned_params(state).values())
+    replay = state.pop("replay", None)
+    own = _bytes(state.values())
+    row = 0 if replay is None else replay.shape[2] * replay.element_size()
+    return AgentFootprint(
+        state_bytes=own,
+        learned_bytes=learned,
+        replay_capacity=agent.replay_capacity,
+        replay_row_bytes=row,
+        num_agent_draws=agent.num_agent_draws,
+        num_replay_draws=agent.num_replay_draws,
+        num_metrics=NUM_METRICS,
+        update_bytes=UPDATE_COPIES * (own + row * agent.num_replay_draws),
+        acting_bytes=own,
+    )
+
+
+def _of_solver(solver: Solver, setting: Setting, environment: EnvironmentSpec) -> AgentFootprint:
+    """A step's simulations are taken to hold several numbers for each that they draw."""
+    state = solver.initial_state([setting], environment.number("gamma"), [np.random.default_rng(0)])
+    own, draws = _bytes(state.values()), solver.num_agent_draws + solver.num_simulation_draws
+    return AgentFootprint(
+        state_bytes=own,
+        learned_bytes=_bytes(solver.learned_params(state).values()),
+        replay_capacity=0,
+        replay_row_bytes=0,
+        num_agent_draws=solver.num_agent_draws,
+        num_replay_draws=0,
+        num_metrics=NUM_METRICS,
+        update_bytes=UPDATE_COPIES * (own + FLOAT_BYTES * draws),
+        acting_bytes=own,
+        num_simulation_draws=solver.num_simulation_draws,
+    )
+
+
+def _bytes(tensors: Iterable[Tensor]) -> int:
+    return sum(tensor.nbytes for tensor in tensors)

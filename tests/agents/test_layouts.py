@@ -1,0 +1,295 @@
+"""Every agent's and every solver's layout against its real tensors."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from agents.peak import peak_bytes
+from agents.solver_runs import SOLVERS, solver_spec
+
+from nthrun.agents.base import Experience, Noise, Solver, State
+from nthrun.agents.bewley_oracle.declaration import SOLVING_BYTES_PER_POINT
+from nthrun.agents.ghm_oracles.declaration import SOLVING_BYTES
+from nthrun.agents.networks import MLP
+from nthrun.agents.registry import AGENTS
+from nthrun.agents.sizes import MLPShape
+from nthrun.environments.ghm.dynamic_programme import best_return
+from nthrun.specs.declaration import load_program
+from nthrun.specs.interface import Interface
+from nthrun.specs.layout import Layout
+
+INTERFACES = {
+    "one action": Interface((-1.0,) * 3, (1.0,) * 3, (-2.0,), (2.0,)),
+    "many actions": Interface((-1.0,) * 6, (1.0,) * 6, (-1.0,) * 4, (1.0, 2.0) * 2),
+    "wide": Interface((-1.0,) * 17, (1.0,) * 17, (-1.0,) * 6, (1.0, 2.0) * 3),
+    "discrete": Interface((-1.0,) * 6, (1.0,) * 6, num_actions=3),
+    "many discrete": Interface((-1.0,) * 4, (1.0,) * 4, num_actions=18),
+}
+SHAPES: list[dict[str, Any]] = [
+    {},
+    {"hidden_dim": 7, "batch_size": 1, "replay_capacity": 1},
+    {"hidden_dim": 64, "batch_size": 100, "replay_capacity": 300},
+    {"hidden_dim": 256, "batch_size": 32, "activation": "tanh"},
+]
+TILINGS: list[dict[str, Any]] = [
+    {"num_bins": 2},
+    {"num_tilings": 1, "num_bins": 1, "bias": False},
+    {"num_tilings": 16, "num_bins": 3, "tiling": "pairs"},
+    {"num_tilings": 32, "num_bins": 9, "tiling": "separate"},
+]
+SAC: list[dict[str, Any]] = [
+    {"automatic_entropy_tuning": False},
+    {"double_q": False, "soft_q": False, "num_samples": 5},
+    {"policy_type": "Gaussian", "reparam_baseline": (False, 0), "batch_size": 256},
+    {"policy_type": "Beta", "num_samples": 2},
+    {"policy_type": "Beta", "reparam_baseline": (False, 4), "hidden_dim": 256},
+    {"policy_type": "SquashedGaussianMixture"},
+    {"policy_type": "SquashedGaussianMixture", "num_components": 7, "hidden_dim": 8},
+]
+SAMPLING: list[tuple[str, dict[str, Any]]] = [
+    ("GreedyAC", {}),
+    ("GreedyAC", {"policy_type": "SquashedGaussian", "n_rho": (5, 1.0)}),
+    ("GreedyACNoEntReg", {"n_rho": (100, 0.05)}),
+    ("VAC", {}),
+    ("VAC", {"policy_type": "SquashedGaussian", "num_samples": 1}),
+    ("FKL", {}),
+    ("FKL", {"kl": "reverse", "num_samples": 7}),
+    ("epsgreedy", {}),
+    ("epsgreedy_SGD", {}),
+    ("epsgreedy_SGD", {"num_starts": 1, "num_search_steps": 1}),
+    ("epsgreedy_optimizer", {}),
+    ("epsgreedy_optimizer", {"num_candidates": 64, "num_elites": 64}),
+]
+NUMBERED: list[tuple[str, dict[str, Any]]] = [
+    ("SAC", {"policy_type": "Softmax"}),
+    ("SAC", {"policy_type": "Softmax", "double_q": False}),
+    ("GreedyAC", {"policy_type": "Softmax"}),
+    ("GreedyACNoEntReg", {"policy_type": "Softmax"}),
+    ("VAC", {"policy_type": "Softmax"}),
+    ("FKL", {"policy_type": "Softmax"}),
+    ("FKL", {"policy_type": "Softmax", "kl": "reverse"}),
+    ("epsgreedy", {"policy_type": "Argmax"}),
+]
+Case = tuple[str, str, dict[str, Any]]
+
+
+def _cases() -> Iterator[Case]:
+    """Agent, interface and static hyperparameters."""
+    for shape in SHAPES:
+        yield from ((name, "one action", changes | shape) for name, changes in SAMPLING)
+        yield "SAC", "one action", shape
+    yield from ((name, "wide", changes) for name, changes in SAMPLING)
+    yield from (("SAC", actions, changes) for changes in SAC for actions in ("one action", "wide"))
+    for shape in SHAPES[::2]:
+        yield from ((name, "discrete", changes | shape) for name, changes in NUMBERED)
+    yield from ((name, "many discrete", changes) for name, changes in NUMBERED)
+    for statics in TILINGS:
+        yield from (("linearAC", actions, statics) for actions in ("one action", "many actions"))
+        for name in ("SoftmaxAC", "Sarsa", "ExpectedSarsa"):
+            yield from ((name, actions, statics) for actions in ("discrete", "many discrete"))
+    yield from (("random", actions, {}) for actions in INTERFACES)
+
+
+CASES = list(_cases())
+EPISODES, LANES = 3, 2
+SMALL_BYTES = 1 << 13
+"""What a bound may be above what is held, however little that is."""
+
+
+def made(case: Case) -> tuple[Any, State, Layout]:
+    """An agent of two lanes, its first state, and the layout of a lane."""
+    name, actions, changes = case
+    declaration, interface = AGENTS[name], INTERFACES[actions]
+    setting = {field.name: field.default for field in declaration.hyperparameters} | changes
+    agent = load_program(declaration.program)(setting, interface)
+    generators = [np.random.default_rng(lane) for lane in range(LANES)]
+    state = agent.initial_state([setting] * LANES, 0.99, generators)
+    return agent, state, declaration.layout(setting, interface)
+
+
+def difference(layout: Layout, tensors: Mapping[str, torch.Tensor]) -> str:
+    """What of tensors of two lanes is not as a layout's state says, in words."""
+    assert all(len(tensor) == LANES for tensor in tensors.values())
+    return layout.mismatch({name: tensor[0] for name, tensor in tensors.items()})
+
+
+def assert_is(layout: Layout, agent: Any, state: State) -> None:
+    """A layout has the names, shapes and types of an agent's state and learned parameters, and
+    counts what it draws."""
+    assert difference(layout, state) == ""
+    assert difference(replace(layout, state=layout.learned), agent.learned_params(state)) == ""
+    assert layout.num_agent_draws == agent.num_agent_draws
+
+
+def update_with(case: Case, agent: Any, state: State) -> Callable[[], Mapping[str, torch.Tensor]]:
+    """An update after a step of zeros; every stored step drawn is the first."""
+    interface = INTERFACES[case[1]]
+    normal = torch.randn(LANES, agent.num_agent_draws)
+    steps = torch.zeros(LANES, agent.num_replay_draws, dtype=torch.int64)
+    nothing = torch.zeros(LANES, 1, 0)
+    noise = Noise(nothing, nothing, nothing, normal, steps)
+    sizes = (interface.observation_dim, interface.action_dim, 1, interface.observation_dim, 1)
+    experience = Experience(*(torch.zeros(LANES, 1, size) for size in sizes))
+    ended, now = torch.zeros(LANES, 1, 1, dtype=torch.bool), torch.tensor(0)
+    agent.act(state, experience.observation, noise, now)
+    return lambda: agent.update(state, experience, ended, noise, now)
+
+
+def test_every_agent_is_tried() -> None:
+    """The cases cover the registry, but for solvers, which have cases of their own."""
+    acting = {name for name, declared in AGENTS.items() if not declared.solves}
+    assert {name for name, _, _ in CASES} == acting
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_layout_is_the_tensors(case: Case) -> None:
+    """State, replay and learned parameters have the declared names, shapes and types, and as many
+    numbers are drawn as declared."""
+    agent, state, layout = made(case)
+    assert_is(layout, agent, state)
+    replay = state.pop("replay", torch.empty(LANES, 0, 0))
+    assert (layout.replay_capacity, layout.replay_width) == replay.shape[1:]
+    assert layout.replay_capacity == agent.replay_capacity
+    assert layout.num_replay_draws == agent.num_replay_draws
+    footprint = layout.footprint()
+    assert footprint.state_bytes * LANES == sum(tensor.nbytes for tensor in state.values())
+    assert footprint.replay_bytes * LANES == replay.nbytes
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@torch.no_grad()
+def test_working_memory_is_bounded(case: Case) -> None:
+    """An update and an action hold no more than declared, and the bounds are not absurd; an update
+    reports the declared metrics, and a state tensor keeps its shape and type."""
+    agent, state, layout = made(case)
+    update = update_with(case, agent, state)
+    assert set(layout.metrics) == set(update())
+    held = peak_bytes(update)
+    assert held <= LANES * layout.update_bytes <= 4 * held + SMALL_BYTES
+    observations = torch.zeros(LANES, EPISODES, INTERFACES[case[1]].observation_dim)
+    acting = peak_bytes(lambda: agent.act_greedily(state, observations))
+    assert acting <= LANES * EPISODES * layout.acting_bytes <= 8 * acting
+    assert difference(layout, state) == ""
+
+
+@pytest.mark.parametrize("out_dim", [1, 2, 5])
+@pytest.mark.parametrize("hidden", [(2, 2), (7, 7), (100, 100), (5,), (16, 3, 64)], ids=str)
+def test_a_network_has_its_shape(hidden: tuple[int, ...], out_dim: int) -> None:
+    """The shape that planning counts is that of the network, with and without padding."""
+    shape, network = MLPShape(3, hidden, out_dim), MLP(3, hidden, out_dim, "relu")
+    assert shape.sizes() == network.sizes()
+    assert shape.num_params() == len(network.initial(np.random.default_rng(0), "xavier_uniform"))
+    named = network.named(torch.zeros(1, shape.num_params()), "x.")
+    assert shape.named_shapes("x.") == {name: part[0].shape for name, part in named.items()}
+
+
+LONG = {"horizon": 5.0, "steps_per_episode": 50}
+CROWD = {"observation": "cross_section"}
+MANY = {"households": 40, "ability_states": 15}
+FIRST_SOLVED = ("dp", "egm")
+"""What works before the first step."""
+SolverCase = tuple[str, dict[str, Any], dict[str, Any]]
+SOLVER_CASES: list[SolverCase] = [
+    ("mc_pg", {}, {}),
+    ("mc_pg", {"n_trajectories": [50], "policy_hidden": [[64, 64]]}, LONG),
+    (
+        "mc_pg",
+        {"n_trajectories": [50], "value_hidden": [[64, 64]], "returns": ["trajectory"]},
+        LONG,
+    ),
+    ("mc_pg", {"n_trajectories": [50], "policy_hidden": [[2]], "value_hidden": [[2]]}, LONG),
+    ("mc_pg", {"policy_hidden": [[8]], "value_hidden": [[100, 7, 100]]}, LONG),
+    ("barrier", {}, {}),
+    ("dp", {}, {}),
+    ("dp", {}, LONG),
+    ("egm", {"num_masses": [1000]}, {}),
+    ("egm", {"num_masses": [200]}, MANY),
+    ("euler_quadrature", {}, {}),
+    ("euler_quadrature", {"off_path_households": [0]}, MANY),
+    ("euler_quadrature", {"off_path_households": [500], "hidden": [[64, 64]]}, MANY),
+    ("euler_quadrature", {"off_path_households": [50], "hidden": [[100, 2]]}, {}),
+    ("euler_all_in_one", {}, {}),
+    ("euler_all_in_one", {"hidden": [[64, 64]]}, MANY),
+    ("euler_all_in_one", {}, CROWD),
+    ("euler_all_in_one", {"num_worlds": [4], "hidden": [[64, 64]]}, MANY | CROWD),
+]
+
+
+def made_solver(case: SolverCase) -> tuple[Solver, State, Layout]:
+    """A solver of two lanes, its first state, and the layout of a lane."""
+    spec = solver_spec(*case)
+    setting, environment = spec.sweep.setting(0), spec.environment
+    solver = load_program(spec.agent.declaration.program)(setting, environment)
+    generators = [np.random.default_rng(lane) for lane in range(LANES)]
+    state = solver.initial_state([setting] * LANES, environment.number("gamma"), generators)
+    return solver, state, spec.agent.declaration.layout(setting, environment.interface)
+
+
+def test_every_solver_is_tried() -> None:
+    """The cases cover the solvers."""
+    assert {name for name, _, _ in SOLVER_CASES} == set(SOLVERS)
+
+
+@pytest.mark.parametrize("case", SOLVER_CASES, ids=str)
+def test_a_solvers_layout_is_its_tensors(case: SolverCase) -> None:
+    """State and learned parameters have the declared names, shapes and types, and as many numbers
+    are drawn as declared; the tables of the optimum, whose points of cash planning does not know,
+    are within the declared shapes."""
+    solver, state, layout = made_solver(case)
+    assert_is(layout, solver, state)
+    assert layout.num_simulation_draws == solver.num_simulation_draws
+    assert layout.largest == (case[0] == "dp")
+
+
+@pytest.mark.parametrize("case", SOLVER_CASES, ids=str)
+@torch.no_grad()
+def test_a_solvers_working_memory_is_bounded(case: SolverCase) -> None:
+    """An iteration and an action hold no more than declared, and the bounds are not absurd; an
+    iteration reports the declared metrics, and a state tensor keeps its shape and type."""
+    solver, state, layout = made_solver(case)
+    nothing, now = torch.zeros(LANES, 0), torch.tensor(0)
+    draws = torch.rand(LANES, solver.num_simulation_draws)
+    normal = torch.randn(LANES, solver.num_agent_draws)
+    noise = Noise(nothing, nothing, draws, normal, nothing)
+    assert set(layout.metrics) == set(solver.solve(state, noise, now))
+    held = peak_bytes(lambda: solver.solve(state, noise, now))
+    assert held <= LANES * layout.update_bytes
+    assert case[0] in FIRST_SOLVED or LANES * layout.update_bytes <= 4 * held + SMALL_BYTES
+    observations = torch.zeros(
+        LANES, EPISODES, solver_spec(*case).environment.interface.observation_dim
+    )
+    acting = peak_bytes(lambda: solver.act_greedily(state, observations))
+    assert acting <= LANES * EPISODES * layout.acting_bytes <= 8 * acting
+    assert difference(layout, state) == ""
+
+
+@pytest.mark.parametrize("dt", [0.1, 0.001])
+def test_finding_the_optimum_is_bounded(dt: float) -> None:
+    """Dynamic programming holds no more than is declared of it, and the bound is not absurd."""
+    horizon = {"horizon": 10 * dt, "dt": dt}
+    environment = solver_spec("dp", {}, horizon).environment
+    tracemalloc.start()
+    best_return(environment)
+    _, held = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held <= SOLVING_BYTES <= 4 * held
+
+
+@pytest.mark.parametrize("num_masses", [1000, 4000])
+def test_finding_the_equilibrium_is_bounded(num_masses: int) -> None:
+    """The exact solution of an economy holds no more than is declared of it, and the bound is not
+    absurd."""
+    spec = solver_spec("egm", {"num_masses": [num_masses]}, {"ability_states": 5})
+    setting, environment = spec.sweep.setting(0), spec.environment
+    solver = load_program(spec.agent.declaration.program)(setting, environment)
+    tracemalloc.start()
+    solver.initial_state([setting], 0.96, [])
+    _, held = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held <= SOLVING_BYTES_PER_POINT * num_masses * 5 <= 4 * held
