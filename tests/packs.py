@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nthrun.agents.registry import AGENTS
 from nthrun.environments.registry import ENVIRONMENTS
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import Pack, packs_of_runs, plan_run
-from nthrun.records.schema import Run
+from nthrun.records.schema import Run, first_difference
 from nthrun.specs.agent_spec import read_agent_spec
 from nthrun.specs.documents import Document
 from nthrun.specs.environment_spec import read_environment_spec
@@ -63,3 +63,27 @@ def train(
     """Index -> record of one pack trained from step 0, by default operation by operation."""
     runs = Training(pack_of(spec, indices, stage), context or make_context(spec)).run()
     return {run["index"]: run for run in runs}
+
+
+def beside_neighbours(index: int, widths: Iterable[int]) -> Iterator[list[int]]:
+    """Packs of these widths with an index on the first lane, and on the last."""
+    for width in widths:
+        neighbours = [100 + 5 * lane for lane in range(width - 1)]
+        yield [index, *neighbours]
+        yield [*neighbours, index]
+
+
+def run_of_same_bits(
+    spec: ExperimentSpec,
+    index: int,
+    packs: Iterable[Sequence[int]],
+    backend: str = "eager",
+    device: str = "cpu",
+) -> Run:
+    """The record of an index trained alone, which equals its record in each of these packs."""
+    context = make_context(spec, backend, device)
+    alone = train(spec, [index], context=context)[index]
+    for indices in packs:
+        again = train(spec, indices, context=context)[index]
+        assert first_difference(alone, again) is None, indices
+    return alone

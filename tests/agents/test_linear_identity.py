@@ -10,7 +10,7 @@ import pytest
 import torch
 from agents.linear_cases import WORLDS, linear_spec
 from checkpoints import attempt, experiment_in
-from packs import BACKENDS, pack_of, train
+from packs import BACKENDS, beside_neighbours, pack_of, run_of_same_bits, train
 
 from nthrun.compiler.program_text import write_program
 from nthrun.errors import InterruptedRunError
@@ -40,30 +40,20 @@ def small(agent_name: str, statics: dict[str, Any], num_steps: int) -> Experimen
     return linear_spec(agent_name, SWEPT | OTHERS[agent_name] | statics, environment)
 
 
-def assert_same_bits(spec: ExperimentSpec, backend: str, widths: tuple[int, ...]) -> None:
-    """Index 7 alone equals index 7 in packs of these widths, on the first and the last lane."""
-    context = make_context(spec, backend)
-    alone = train(spec, [7], context=context)[7]
-    for width in widths:
-        neighbours = [100 + 5 * lane for lane in range(width - 1)]
-        for indices in ([7, *neighbours], [*neighbours, 7]):
-            again = train(spec, indices, context=context)[7]
-            assert first_difference(alone, again) is None, (width, indices)
-
-
 @pytest.mark.parametrize("agent_name", WORLDS)
 @pytest.mark.parametrize("statics", STATICS)
 def test_an_index_has_the_same_bits_alone_and_in_a_pack(
     agent_name: str, statics: dict[str, Any]
 ) -> None:
     """Whatever shares its pack, whichever lane it is on, every bit of a record is the same."""
-    assert_same_bits(small(agent_name, statics, 110), "eager", (2, 3, 33))
+    run_of_same_bits(small(agent_name, statics, 110), 7, beside_neighbours(7, (2, 3, 33)))
 
 
 @pytest.mark.parametrize("agent_name", ["linearAC", "Sarsa"])
 def test_compiled_packs_have_the_same_bits(agent_name: str) -> None:
     """The same of compiled steps."""
-    assert_same_bits(small(agent_name, STATICS[0], 110), "compile", (3, 33))
+    spec = small(agent_name, STATICS[0], 110)
+    run_of_same_bits(spec, 7, beside_neighbours(7, (3, 33)), "compile")
 
 
 @pytest.mark.slow
@@ -74,7 +64,7 @@ def test_identity_holds_over_thousands_of_steps(
     agent_name: str, statics: dict[str, Any], backend: str
 ) -> None:
     """The same over a long training, of every agent and with either backend."""
-    assert_same_bits(small(agent_name, statics, 3000), backend, (2, 8, 33))
+    run_of_same_bits(small(agent_name, statics, 3000), 7, beside_neighbours(7, (2, 8, 33)), backend)
 
 
 @pytest.mark.slow

@@ -12,12 +12,11 @@ import numpy as np
 import pytest
 import torch
 from agents.solver_runs import solver_spec
-from packs import pack_of, train
+from packs import pack_of, run_of_same_bits, train
 from torch import Tensor
 
 from nthrun.agents.base import Noise, State
 from nthrun.environments.ghm.program import Firm
-from nthrun.records.schema import first_difference
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.training.context import make_context
 from nthrun.training.loop import Training
@@ -284,9 +283,7 @@ def test_lanes_are_independent(shape: tuple[int, list[int]], form: dict[str, Any
     episodes, hidden = shape
     sizes = {"n_trajectories": [episodes], "policy_hidden": [hidden], "value_hidden": [[9]]}
     spec = solver_spec("mc_pg", {**form, **sizes}, {"total_timesteps": 4})
-    alone = train(spec, [1])[1]
-    for indices in ([1, 4], [0, 2, 1], [3, 4, 5, 6, 1, 7, 8]):
-        assert first_difference(alone, train(spec, indices)[1]) is None, indices
+    run_of_same_bits(spec, 1, ([1, 4], [0, 2, 1], [3, 4, 5, 6, 1, 7, 8]))
 
 
 def test_a_short_training_improves_the_return() -> None:

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 import torch
 from agents.deep_runs import deep_spec, started
-from packs import pack_of, train
+from packs import beside_neighbours, pack_of, run_of_same_bits, train
 
 from nthrun.agents.registry import AGENTS
 from nthrun.compiler.tracing import record
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.records.schema import Run, first_difference
 from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 from nthrun.training.steppers.compiled import NOISE, STEP, training_step
@@ -64,25 +63,12 @@ def short_spec(case: Case, steps: int) -> ExperimentSpec:
     return deep_spec(name, parameters, {"total_timesteps": steps, **SHORT, **environment})
 
 
-def same_bits(case: Case, backend: str, steps: int, widths: tuple[int, ...]) -> Run:
-    """Index 1 alone, which equals index 1 on the first and the last lane of packs of widths."""
-    spec = short_spec(case, steps)
-    context = make_context(spec, backend)
-    alone = train(spec, [1], context=context)[1]
-    for width in widths:
-        neighbours = [100 + 5 * lane for lane in range(width - 1)]
-        for indices in ([1, *neighbours], [*neighbours, 1]):
-            again = train(spec, indices, context=context)[1]
-            assert first_difference(alone, again) is None, (width, indices)
-    return alone
-
-
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_an_index_has_the_same_bits_alone_and_in_a_pack(
     case: Case,
 ) -> None:
     """Whatever shares its pack, whichever lane it is on, every bit of a record is the same."""
-    same_bits(case, "eager", 25, (5,))
+    run_of_same_bits(short_spec(case, 25), 1, beside_neighbours(1, (5,)))
 
 
 @pytest.mark.slow
@@ -93,7 +79,8 @@ def test_identity_holds_for_usual_and_odd_shapes(case: Case, shape: tuple[int, i
     name, parameters, environment = case
     hidden_dim, batch_size = shape
     sizes = {"hidden_dim": [hidden_dim], "batch_size": [batch_size]} if name != "random" else {}
-    same_bits((name, parameters | sizes, environment), "eager", 60, (2, 33))
+    spec = short_spec((name, parameters | sizes, environment), 60)
+    run_of_same_bits(spec, 1, beside_neighbours(1, (2, 33)))
 
 
 @pytest.mark.slow
@@ -102,7 +89,7 @@ def test_compiled_agents_are_the_agents(case: Case) -> None:
     """Compiled for a CPU every agent computes the same training, to rounding, and in packs the
     same bits as alone."""
     eager = train(short_spec(case, 60), [1])[1]
-    compiled = same_bits(case, "compile", 60, (3,))
+    compiled = run_of_same_bits(short_spec(case, 60), 1, beside_neighbours(1, (3,)), "compile")
     for metric, series in eager.get("metrics", {}).items():
         np.testing.assert_allclose(compiled["metrics"][metric], series, rtol=2e-3, atol=1e-3)
     for parameter, array in eager["learned_params"].items():

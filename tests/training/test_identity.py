@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from packs import BACKENDS, small_spec, train
+from packs import BACKENDS, beside_neighbours, run_of_same_bits, small_spec, train
 
-from nthrun.records.schema import first_difference
 from nthrun.training.context import make_context
 
 ALL_SERIES = ["update_states", "update_next_states", "train_rewards", "metrics", "eval_states"]
@@ -29,13 +28,7 @@ def assert_same_bits(
 ) -> None:
     """Index 7 alone equals index 7 in packs of these widths, on the first and the last lane."""
     spec = small_spec({"total_timesteps": steps, "record": ALL_SERIES}, parameters)
-    context = make_context(spec, backend)
-    alone = train(spec, [7], context=context)[7]
-    for width in widths:
-        neighbours = [100 + 5 * lane for lane in range(width - 1)]
-        for indices in ([7, *neighbours], [*neighbours, 7]):
-            again = train(spec, indices, context=context)[7]
-            assert first_difference(alone, again) is None, (width, indices)
+    run_of_same_bits(spec, 7, beside_neighbours(7, widths), backend)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

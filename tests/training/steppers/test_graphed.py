@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 from agents.deep_runs import deep_spec
-from packs import BACKENDS, pack_of, small_spec, train
+from packs import BACKENDS, beside_neighbours, pack_of, run_of_same_bits, small_spec, train
 
 from nthrun.agents.registry import AGENTS
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.records.schema import Run, first_difference
+from nthrun.records.schema import Run
 from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 from nthrun.training.steppers.graphed import GraphedStepper, Replay
@@ -81,17 +81,6 @@ def test_a_gpu_follows_the_cpu(case: Case, backend: str) -> None:
         assert_close(run, reference[index])
 
 
-def assert_same_bits(spec: ExperimentSpec, backend: str, widths: tuple[int, ...]) -> None:
-    """Index 7 alone is index 7 on the first and the last lane of packs of these widths."""
-    context = make_context(spec, backend, "cuda")
-    alone = train(spec, [7], context=context)[7]
-    for width in widths:
-        neighbours = [100 + 5 * lane for lane in range(width - 1)]
-        for indices in ([7, *neighbours], [*neighbours, 7]):
-            again = train(spec, indices, context=context)[7]
-            assert first_difference(alone, again) is None, (width, indices)
-
-
 @needs_gpu
 @pytest.mark.gpu
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -99,7 +88,7 @@ def assert_same_bits(spec: ExperimentSpec, backend: str, widths: tuple[int, ...]
 def test_an_index_has_the_same_bits_in_every_pack_on_a_gpu(backend: str, hidden_dim: int) -> None:
     """Alone, and on the first and the last lane of packs of 2, 3, 8 and 33."""
     spec = small_spec(PROTOCOL, {"hidden_dim": [hidden_dim], "batch_size": [32]})
-    assert_same_bits(spec, backend, (2, 3, 8, 33))
+    run_of_same_bits(spec, 7, beside_neighbours(7, (2, 3, 8, 33)), backend, "cuda")
 
 
 @needs_gpu
@@ -108,4 +97,4 @@ def test_an_index_has_the_same_bits_in_every_pack_on_a_gpu(backend: str, hidden_
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_every_agent_has_the_same_bits_on_a_gpu(case: Case, backend: str) -> None:
     """The same of every family of agents in packs of 3 and 33."""
-    assert_same_bits(spec_of(case), backend, (3, 33))
+    run_of_same_bits(spec_of(case), 7, beside_neighbours(7, (3, 33)), backend, "cuda")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from checkpoints import attempt, experiment_in, stopped_at
-from packs import pack_of, train
+from packs import pack_of, run_of_same_bits, train
 from worlds import Cut, Walk, noted_worlds
 
 from nthrun.agents.base import State
@@ -60,10 +60,7 @@ def test_a_run_has_the_same_bits_alone_and_in_a_pack(
 ) -> None:
     """Whatever shares its pack, every bit of a record is the same."""
     spec = spec_of(environment, record=list(SERIES))
-    context = make_context(spec, backend)
-    alone = train(spec, [2], context=context)[2]
-    for indices in ([2, 5, 6], [0, 1, 3, 2]):
-        assert first_difference(alone, train(spec, indices, context=context)[2]) is None
+    alone = run_of_same_bits(spec, 2, ([2, 5, 6], [0, 1, 3, 2]), backend)
     assert alone["status"] == "completed"
     assert len(np.unique(alone["train_actions"])) > 20
 
