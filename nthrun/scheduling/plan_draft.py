@@ -261,7 +261,7 @@ def plan_tasks(packs: Iterable[tuple[Sequence[int], float]], shape: Shape) -> li
         packs: indices, and the seconds that a worker needs for them.
         shape: of the tasks.
     """
-    return [_task(chosen, seconds, shape) for chosen, seconds in _filled(packs, shape)]
+    return [_task(chosen, seconds, shape) for chosen, seconds in _fill_tasks(packs, shape)]
 
 
 def plan_arrays(tasks: Sequence[Task], array_tasks: int) -> tuple[Array, ...]:
@@ -276,7 +276,7 @@ def plan_arrays(tasks: Sequence[Task], array_tasks: int) -> tuple[Array, ...]:
     return tuple(arrays)
 
 
-def _filled(
+def _fill_tasks(
     packs: Iterable[tuple[Sequence[int], float]], shape: Shape
 ) -> Iterator[tuple[list[Sequence[int]], float]]:
     """The packs of each task, and the seconds its busiest worker needs."""

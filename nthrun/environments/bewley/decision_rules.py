@@ -231,12 +231,14 @@ def rule_at_prices(situation: Situation) -> Rule | None:
         return None
 
     def rule(wealth: Array, states: States) -> Choice:
-        return _looked_up(choices, calibration, wealth, states)
+        return _exact_choice(choices, calibration, wealth, states)
 
     return rule
 
 
-def _looked_up(choices: Choices, calibration: Calibration, wealth: Array, states: States) -> Choice:
+def _exact_choice(
+    choices: Choices, calibration: Calibration, wealth: Array, states: States
+) -> Choice:
     points, places = np.unique(wealth, return_inverse=True)
     rules = choices.rules(points)
     tables = (rules.consumption, rules.labour, rules.savings)

@@ -192,7 +192,7 @@ def solve_with(
 ) -> Equilibrium:
     """Find the equilibrium with any chain of ability and any rules; raises as `solve` does."""
     economy = Economy(calibration, chain, grids, decide)
-    supply = _cleared(economy, *_bracket(economy))
+    supply = _clearing_supply(economy, *_bracket(economy))
     sums = aggregates(supply.household, supply.rules, supply.mass)
     if sums.share_at_top > grids.max_share_at_top:
         raise NoSolutionError(
@@ -225,10 +225,10 @@ def _bracket(economy: Economy) -> tuple[Supply, Supply]:
         if low is not None and high is not None:
             return low, high
         near = economy.supply(floor + share * (limit - floor), near)
-    raise _not_cleared(near, f"{MAX_TRIALS} interest rates between {floor:g} and {limit:g}")
+    raise _no_equilibrium(near, f"{MAX_TRIALS} interest rates between {floor:g} and {limit:g}")
 
 
-def _cleared(economy: Economy, low: Supply, high: Supply) -> Supply:
+def _clearing_supply(economy: Economy, low: Supply, high: Supply) -> Supply:
     """The supply that firms want, by false position.
 
     An end that stays twice counts half: Dowell and Jarratt (1971), A modified regula falsi method
@@ -249,10 +249,10 @@ def _cleared(economy: Economy, low: Supply, high: Supply) -> Supply:
         else:
             below *= 0.5 if moved > 0 else 1.0
             high, above, moved = supply, excess, 1
-    raise _not_cleared(supply, f"{MAX_STEPS} steps of false position")
+    raise _no_equilibrium(supply, f"{MAX_STEPS} steps of false position")
 
 
-def _not_cleared(last: Supply, tried: str) -> NoSolutionError:
+def _no_equilibrium(last: Supply, tried: str) -> NoSolutionError:
     return NoSolutionError(
         f"no equilibrium after {tried}: at r = {last.household.r:.8g} households supply "
         f"{last.excess:.3g} more log K/L than firms want, allowed is {TOLERANCE}",

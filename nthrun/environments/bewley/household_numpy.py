@@ -279,7 +279,7 @@ def solve_household(household: Household, assets: Array, guess: Array | None = N
     consumption = spent[0] if guess is None else guess
     labour = household.labour(consumption, assets[None, :])
     for _ in range(MAX_SWEEPS):
-        choices = _swept(household, assets, consumption, labour)
+        choices = _sweep(household, assets, consumption, labour)
         rules = choices.rules_beside(assets, *spent)
         change = float(np.max(np.abs(rules.consumption / consumption - 1)))
         if change < EULER_TOLERANCE:
@@ -292,7 +292,7 @@ def solve_household(household: Household, assets: Array, guess: Array | None = N
     )
 
 
-def _swept(household: Household, assets: Array, consumption: Array, labour: Array) -> Choices:
+def _sweep(household: Household, assets: Array, consumption: Array, labour: Array) -> Choices:
     """The choices of a household that from the next period on consumes and works like this."""
     preferences = household.calibration.preferences
     worth = household.value_of_wealth(consumption, labour, assets[None, :])

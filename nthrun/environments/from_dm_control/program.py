@@ -26,14 +26,14 @@ class ControlTask:
     def reset(self, seed: int) -> np.ndarray:
         """See `HostEnvironment`."""
         self._environment.task.random.seed(seed)
-        return _joined(self._environment.reset().observation)
+        return _flat_observation(self._environment.reset().observation)
 
     def step(self, action: np.ndarray) -> Outcome:
         """See `HostEnvironment`."""
         seen = self._environment.step(action)
         terminated = bool(seen.last() and seen.discount == 0.0)
         truncated = seen.last() and not terminated
-        return _joined(seen.observation), float(seen.reward), terminated, truncated
+        return _flat_observation(seen.observation), float(seen.reward), terminated, truncated
 
     def render(self, camera: int = 0) -> np.ndarray:
         """A picture, `(height, width, 3)`."""
@@ -41,5 +41,5 @@ class ControlTask:
         return picture
 
 
-def _joined(observation: Mapping[str, Any]) -> np.ndarray:
+def _flat_observation(observation: Mapping[str, Any]) -> np.ndarray:
     return np.concatenate([np.asarray(part, np.float32).ravel() for part in observation.values()])
