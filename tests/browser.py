@@ -20,6 +20,12 @@ OPTIONS = (
     *("--disable-component-update", "--disable-sync", "--force-color-profile=srgb"),
     "--window-size=1100,900",
 )
+WATCH_POLICY = """
+const policyViolations = [];
+addEventListener("securitypolicyviolation", (event) => {
+  policyViolations.push(event.effectiveDirective);
+});
+"""
 
 
 class Browser:
@@ -31,6 +37,7 @@ class Browser:
 
     def __init__(self, driver: Any) -> None:
         self.driver = driver
+        self._tell("Page.addScriptToEvaluateOnNewDocument", source=WATCH_POLICY)
 
     def open(self, page: Path, scripts: bool = True) -> None:
         """Show a file, with its scripts or without."""
@@ -67,6 +74,11 @@ class Browser:
     def complaints(self) -> list[str]:
         """What the console says since the page was opened."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
+
+    def policy_violations(self) -> list[str]:
+        """What the page's policy has forbidden since it was opened, directive by directive."""
+        violations: list[str] = self.run("return policyViolations")
+        return violations
 
     def asked_for(self) -> list[str]:
         """The addresses that the page has asked for, itself included."""

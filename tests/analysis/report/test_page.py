@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from analysis.report.report_sweep import page_of, sweep
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
@@ -44,6 +44,7 @@ def read(text: str) -> Reader:
     return reader
 
 
+@settings(deadline=None)  # the first call compiles the template
 @given(texts, texts)
 def test_any_text(text: str, caption: str) -> None:
     """Any text is seen as it is, within an element and in an attribute, and is never a tag."""
@@ -54,6 +55,7 @@ def test_any_text(text: str, caption: str) -> None:
     assert "".join(seen.text.split()) == "".join((caption + 3 * text).split())
 
 
+@settings(deadline=None)
 @given(st.recursive(texts | st.none() | st.booleans(), st.lists))
 def test_any_json(document: object) -> None:
     """JSON in a script reads back the same and cannot end the script."""

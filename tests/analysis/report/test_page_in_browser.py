@@ -14,6 +14,7 @@ from browser import Browser
 from builders import make_experiment, make_run, make_solver_run
 from processes import ROOT
 from selenium.webdriver import ActionChains
+from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
 
 pytestmark = pytest.mark.browser
 
@@ -70,7 +71,28 @@ class TestQuiet:
             "fetch('data:text/plain,x').then(() => done(false), () => done(true));"
         )
         assert failed
+        assert page.policy_violations() == ["connect-src"]
         page.complaints()
+
+    def test_policy_holds(self, page: Browser) -> None:
+        """Nothing that a reader does with a chart, be it hovering, zooming, brushing or typing, is
+        anything that the page's policy forbids."""
+        for chart in page.find_all("#experiment-0 .paper > *"):
+            page.run("arguments[0].scrollIntoView({block: 'center'})", chart)
+            for script in ("arguments[0].style.zoom = 2", "arguments[0].style.zoom = 1"):
+                hover = ActionChains(page.driver).move_to_element(chart).move_by_offset(20, 30)
+                hover.scroll_from_origin(ScrollOrigin.from_element(chart), 0, -50)
+                hover.double_click().click_and_hold().move_by_offset(0, 40).release().perform()
+                page.run(script, chart)
+        axis = page.find(f"{PARALLEL} .reach[data-axis='0']")
+        page.run("arguments[0].scrollIntoView({block: 'center'})", axis)
+        brush = ActionChains(page.driver).move_to_element(axis).click_and_hold()
+        brush.move_by_offset(0, 60).release().perform()
+        assert len(column(page, 1)) < NUM_SETTINGS
+        page.find(f"{CHART} .legend button").click()
+        page.find(f"{TABLE} thead button").click()
+        page.find(f"{TABLE} input").send_keys("lost=0")
+        assert page.policy_violations() == []
 
     @pytest.mark.parametrize(
         "name",
