@@ -7,6 +7,7 @@ COMMANDS = {
     "best": ("nthrun.commands.best:best", "Choose the best setting, and write it as a spec."),
     "combine": ("nthrun.commands.combine:combine", "Merge the records of an experiment."),
     "forget": ("nthrun.commands.forget:forget", "Remove the records of some indices."),
+    "plot": ("nthrun.commands.plot:plot", "Draw a figure of experiments."),
     "report": ("nthrun.commands.report:report", "Write a page about experiments."),
     "run": ("nthrun.commands.run:run", "Train the agent on the environment for each index."),
     "schedule": ("nthrun.commands.schedule:schedule", "Submit the runs that are missing."),

@@ -12,6 +12,7 @@ from processes import ROOT
 
 from nthrun.agents.registry import AGENTS
 from nthrun.commands.best import best
+from nthrun.commands.plot import figure_command
 from nthrun.commands.run import run
 from nthrun.commands.schedule import schedule
 from nthrun.environments.registry import ENVIRONMENTS
@@ -19,13 +20,12 @@ from nthrun.planning.experiment_spec import read_experiment_spec
 from nthrun.records import schema
 from nthrun.specs import environment_spec
 from nthrun.specs.search import search_spec
-from utils import plot_decision_rules
 
 PAGE = ROOT / "docs/coming_from.md"
 COMMANDS: dict[str, click.Command] = {
     "main.py": run,
     "schedule.py": schedule,
-    "utils/plot_decision_rules.py": plot_decision_rules.main,
+    "utils/plot_decision_rules.py": figure_command("decision_rules"),
     "-m nthrun best": best,
 }
 FOLDERS = {"checkpoints", "snapshots", "logs", "summary.json", "parameters", "results"}

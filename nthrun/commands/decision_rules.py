@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import click
 import numpy as np
 from torch import Tensor
 
-from nthrun.analysis.figures.decision_rules import Line, RulePicture
+from nthrun.analysis.figures.base import Drawn, plot
+from nthrun.analysis.figures.decision_rules import Line, RulePicture, decision_rules_figure
 from nthrun.environments.bewley.ability import chain_of
 from nthrun.environments.bewley.calibration import Array
 from nthrun.environments.bewley.decision_rules import (
     DEFAULT_WEALTH,
+    VARIED,
     Choice,
     Rule,
     Situation,
@@ -50,6 +54,55 @@ class View:
     points: int = 50
     household: int = 0
     world: int = 0
+
+
+@plot(
+    of="policy",
+    demo="solvers/Bewley_euler_quadrature.h5",
+    options=[
+        click.Option(
+            ["--vary"],
+            type=click.Choice(VARIED),
+            default="wealth",
+            show_default=True,
+            help="What varies.",
+        ),
+        click.Option(
+            ["--range", "bounds"],
+            type=(float, float),
+            metavar="LO HI",
+            help="Values of it.  [default: 0.1 10 for wealth, else all there is]",
+        ),
+        click.Option(["--points"], type=click.IntRange(2, 10_000), default=50, show_default=True),
+        click.Option(
+            ["--household"], type=int, default=0, show_default=True, help="Whose rules, from 0."
+        ),
+        click.Option(
+            ["--world"], type=int, default=0, show_default=True, help="In which world, from 0."
+        ),
+    ],
+    file_name=lambda _, values: "decision_rules_agent{household}_batch{world}".format(**values),
+)
+def decision_rules(learned: Learned, **view: Any) -> Drawn:
+    """Plot consumption, labour, savings and the savings ratio of a household of a Bewley run.
+
+    The run's agent decides, with what it had learned at the end or at the --step of a snapshot;
+    dashed are the exact rules at the prices that the household sees, dotted those of the exact
+    equilibrium.
+
+    All but what varies stays as it is in one world: world B is the state at the end of episode B
+    of the last evaluation up to that step, played again with the run's own seeds. Wealth and
+    ability of the other households and both prices are held. Between two states of ability, rules
+    are interpolated linearly in the logarithm of ability. With --vary savings the share saved is
+    forced, labour is the best with that share, and what the rules choose are points.
+
+    What a record does not hold of the agent's own simulation is put in: the exact equilibrium's
+    rebate and, where the environment shows no prices, its labour to form them with, at the end the
+    world's.
+
+    Without --out the file is decision_rules_agent<household>_batch<world>.png.
+    """
+    return decision_rules_figure(rule_picture(learned, View(**view))), ()
 
 
 def rule_picture(learned: Learned, view: View) -> RulePicture:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import click
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,7 +14,8 @@ from nthrun.agents.ghm_oracles.declaration import TABLES
 from nthrun.agents.ghm_oracles.program import DynamicProgramme
 from nthrun.agents.mc_pg.program import MonteCarloPolicyGradient
 from nthrun.agents.networks import normalised
-from nthrun.analysis.figures.policy_map import MapPicture, Surface
+from nthrun.analysis.figures.base import Drawn, plot
+from nthrun.analysis.figures.policy_map import MapPicture, Surface, policy_map_figure
 from nthrun.environments.ghm.calibration import Rules
 from nthrun.environments.ghm.declaration import calibration_of, rules_of
 from nthrun.environments.ghm.dynamic_programme import Optimum
@@ -22,11 +25,11 @@ from nthrun.training.saved_policy import Learned, Policy, restored
 
 ENVIRONMENT = "GHM"
 SLICES = (0.05, 0.25, 0.5, 0.75, 1.0)
-"""Shares of the horizon that are left."""
+"""Times of the slices, as shares of the horizon that are left."""
 CASH_BEYOND = 2.5
-"""Of the payout boundary, how far cash is looked at."""
+"""Highest cash that is drawn, as a multiple of the payout boundary."""
 MARGIN = 1e-9
-"""Of a time, what rounding may have taken from it."""
+"""Share of a time that rounding may have taken from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,60 @@ class MapView:
     points: int = 101
     cash_max: float | None = None
     slices: tuple[float, ...] = ()
+
+
+def _years(context: click.Context, option: click.Parameter, text: str | None) -> tuple[float, ...]:
+    """Numbers with commas between them.
+
+    Raises:
+        BadParameter: it is something else.
+    """
+    try:
+        return tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise click.BadParameter(f"got {text}, allowed: years such as 0.5,2.5,10") from None
+
+
+@plot(
+    of="policy",
+    demo="solvers/GHM_mc_pg.h5",
+    options=[
+        click.Option(
+            ["--points"],
+            type=click.IntRange(2, 2000),
+            default=MapView().points,
+            show_default=True,
+            help="Levels of cash, and times at most.",
+        ),
+        click.Option(
+            ["--cash-max"],
+            type=float,
+            help="Highest cash.  [default: 2.5 payout boundaries, at most that of the start]",
+        ),
+        click.Option(
+            ["--slices"],
+            callback=_years,
+            metavar="YEARS",
+            help="Years left, such as 0.5,2.5,10.  [default: 5, 25, 50, 75 and 100 % of the "
+            "horizon]",
+        ),
+    ],
+    file_name=lambda learned, values: f"policy_map_index{learned.index}",
+)
+def policy_map(learned: Learned, **view: Any) -> Drawn:
+    """Plot the policy of a GHM run: dividends and issuance over cash and the time left.
+
+    The run's agent decides, with what it had learned at the end or at the --step of a snapshot;
+    shown is its action in evaluation, before the firm pays no more than it has and takes an issue
+    below the least (a grey line) for none. The value is what the agent itself expects, where it
+    does: the baseline of mc_pg, the table of dp.
+
+    Vertical lines are the optimum in continuous time without end: the payout boundary, above which
+    all cash is paid out, and the target up to which equity is issued when cash runs out.
+
+    Without --out the file is policy_map_index<I>.png.
+    """
+    return policy_map_figure(map_picture(learned, MapView(**view))), ()
 
 
 def map_picture(learned: Learned, view: MapView) -> MapPicture:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from nthrun.analysis.scores import DIRECTIONS, WHOLE_RUN
-from nthrun.commands.figure_data import env_names, open_labelled
+from nthrun.commands.labelled_data import open_labelled
 from nthrun.commands.options import debug_option
 from nthrun.errors import NthrunError, StorageError
 from nthrun.records.durable_file import write_durably
@@ -76,9 +76,10 @@ def report(
             f"--out {out}: there already, and no report of nthrun", "give another, or --overwrite"
         )
     opened = open_labelled(experiments, labels)
+    environments = ", ".join(dict.fromkeys(data.env_name for _, data in opened))
     asked = Question(**question)  # type: ignore[arg-type]
-    summaries = [summarise(label, data, asked) for label, data in opened.items()]
-    page = report_page(summaries, title or f"Report: {env_names(opened)}")
+    summaries = [summarise(label, data, asked) for label, data in opened]
+    page = report_page(summaries, title or f"Report: {environments}")
     try:
         write_durably(out, lambda file: file.write(page.encode(errors="replace")))
     except StorageError as error:

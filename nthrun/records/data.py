@@ -87,6 +87,16 @@ class Data(Mapping[str, Any]):
     def __len__(self) -> int:
         return 2
 
+    @property
+    def agent_name(self) -> str:
+        """The agent_name of the agent spec."""
+        return str(self._experiment["agent"]["agent_name"])
+
+    @property
+    def env_name(self) -> str:
+        """The env_name of the environment spec."""
+        return str(self._experiment["environment"]["env_name"])
+
     def scalars(self) -> dict[str, np.ndarray]:
         """Every integer, float and text of the record, each (num_runs,) along `entries`."""
         return self.bulk().scalars()

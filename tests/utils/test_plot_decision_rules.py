@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import plots
 import pytest
 import torch
 from builders import make_experiment, make_run
@@ -27,7 +27,6 @@ from nthrun.environments.bewley.calibration import (
 from nthrun.environments.bewley.equilibrium import solve
 from nthrun.errors import NthrunError
 from nthrun.training.saved_policy import Policy, last_evaluation, read_learned, restored
-from utils.plot_decision_rules import plot_decision_rules
 
 SCRIPT = "utils/plot_decision_rules.py"
 HOUSEHOLDS = 8
@@ -134,33 +133,28 @@ def test_the_script_writes_a_picture(tmp_path: Path, roots: dict[str, Path]) -> 
     assert picture.min() < 0.2 and picture.max() == 1.0
     for kind, begin in (("pdf", b"%PDF-"), ("svg", b"<?xml")):
         path = tmp_path / "new" / f"rules.{kind}"
-        assert plot_decision_rules(root, View(points=3), path) == path
+        assert plots.drawn("decision_rules", root, "--points", "3", "--out", path) == [path]
         assert path.read_bytes().startswith(begin)
 
 
 @pytest.mark.parametrize(
-    ("agent", "view", "asked", "said"),
+    ("agent", "asked", "said"),
     [
-        ("barrier", View(), {}, "decision rules are of Bewley, got GHM"),
-        ("euler_quadrature", View(), {"step": 15}, "--step 15: .*, allowed: 10,20,30; hint: "),
-        ("euler_quadrature", View(household=8), {}, "--household 8: allowed: 0 to 7"),
-        ("euler_quadrature", View(world=-1), {}, "--world -1: allowed: 0 to 2"),
-        ("euler_quadrature", View(bounds=(3, 1)), {}, "--range 3 1: allowed for wealth: LO < HI"),
-        ("euler_quadrature", View(), {"out": "x.gif"}, "x.gif: .*, allowed: .png, .pdf, .svg"),
+        ("barrier", "", "decision rules are of Bewley, got GHM"),
+        ("euler_quadrature", "--step 15", "--step 15: .*, allowed: 10,20,30; hint: "),
+        ("euler_quadrature", "--household 8", "--household 8: allowed: 0 to 7"),
+        ("euler_quadrature", "--world -1", "--world -1: allowed: 0 to 2"),
+        ("euler_quadrature", "--range 3 1", "--range 3 1: allowed for wealth: LO < HI"),
+        ("euler_quadrature", "--out x.gif", "x.gif: .*, allowed: .png, .pdf, .svg"),
     ],
 )
 def test_what_cannot_be_drawn_is_one_line(
-    here: Path,
-    roots: dict[str, Path],
-    agent: str,
-    view: View,
-    asked: dict[str, Any],
-    said: str,
+    here: Path, roots: dict[str, Path], agent: str, asked: str, said: str
 ) -> None:
     """Another environment, and steps, households, worlds, ranges and files that there are not, are
     told in one line, and there is no picture."""
     with pytest.raises(NthrunError, match=said) as caught:
-        plot_decision_rules(roots[agent], view, **asked)
+        plots.drawn("decision_rules", roots[agent], *asked.split())
     assert len(caught.value.lines()) == 1
     assert list(here.iterdir()) == []
 
@@ -219,4 +213,4 @@ def test_other_experiments_are_told(tmp_path: Path) -> None:
     """A run of another agent in another environment is refused by name."""
     root = make_experiment(tmp_path / "exp", runs=[make_run(0, 0, 0)]).root
     with pytest.raises(NthrunError, match="decision rules are of Bewley, got Pendulum-v1"):
-        plot_decision_rules(root, View(), tmp_path / "x.png")
+        plots.drawn("decision_rules", root, "--out", tmp_path / "x.png")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import plots
 import pytest
 import torch
 from matplotlib.collections import QuadMesh
@@ -21,7 +21,6 @@ from nthrun.environments.ghm import dynamic_programme, free_boundary
 from nthrun.environments.ghm.calibration import Calibration, Rules
 from nthrun.errors import NthrunError
 from nthrun.training.saved_policy import read_learned, restored
-from utils.plot_policy_map import plot_policy_map
 
 SCRIPT = "utils/plot_policy_map.py"
 VIEW = MapView(points=10, cash_max=0.5, slices=(2.0, 10.0))
@@ -129,36 +128,31 @@ def test_the_script_writes_a_picture(tmp_path: Path, roots: dict[str, Path]) -> 
     assert picture.min() < 0.2 and picture.max() == 1.0
     for kind, begin in (("pdf", b"%PDF-"), ("svg", b"<?xml")):
         path = tmp_path / "new" / f"map.{kind}"
-        assert plot_policy_map(root, MapView(points=3), path) == path
+        assert plots.drawn("policy_map", root, "--points", "3", "--out", path) == [path]
         assert path.read_bytes().startswith(begin)
 
 
 @pytest.mark.parametrize(
-    ("agent", "view", "asked", "said"),
+    ("agent", "asked", "said"),
     [
-        ("egm", MapView(), {}, "policy maps are of GHM, got Bewley"),
-        ("mc_pg", MapView(), {"step": 11}, "--step 11: .*, allowed: 10,20; hint: "),
-        ("mc_pg", MapView(slices=(0.1,)), {}, "--slices 0.1: allowed: years from 1 to 10"),
-        ("mc_pg", MapView(slices=(2, 11)), {}, "--slices 2,11: allowed: years from 1 to 10"),
-        ("mc_pg", MapView(slices=(math.nan, 2)), {}, "--slices nan,2: allowed: years from 1 to"),
-        ("mc_pg", MapView(slices=(math.inf,)), {}, "--slices inf: allowed: years from 1 to 10"),
-        ("mc_pg", MapView(slices=(-1e300,)), {}, "--slices -1e\\+300: allowed: years from 1 to"),
-        ("mc_pg", MapView(cash_max=0), {}, "--cash-max 0: allowed: above 0"),
-        ("mc_pg", MapView(), {"out": "map"}, "map: got suffix '', allowed: .png, .pdf, .svg"),
+        ("egm", "", "policy maps are of GHM, got Bewley"),
+        ("mc_pg", "--step 11", "--step 11: .*, allowed: 10,20; hint: "),
+        ("mc_pg", "--slices 0.1", "--slices 0.1: allowed: years from 1 to 10"),
+        ("mc_pg", "--slices 2,11", "--slices 2,11: allowed: years from 1 to 10"),
+        ("mc_pg", "--slices nan,2", "--slices nan,2: allowed: years from 1 to"),
+        ("mc_pg", "--slices inf", "--slices inf: allowed: years from 1 to 10"),
+        ("mc_pg", "--slices -1e300", "--slices -1e\\+300: allowed: years from 1 to"),
+        ("mc_pg", "--cash-max 0", "--cash-max 0: allowed: above 0"),
+        ("mc_pg", "--out map", "map: got suffix '', allowed: .png, .pdf, .svg"),
     ],
 )
 def test_what_cannot_be_drawn_is_one_line(
-    here: Path,
-    roots: dict[str, Path],
-    agent: str,
-    view: MapView,
-    asked: dict[str, Any],
-    said: str,
+    here: Path, roots: dict[str, Path], agent: str, asked: str, said: str
 ) -> None:
     """Another environment, and steps, times, cash and files that there are not, are told in one
     line, and there is no picture."""
     with pytest.raises(NthrunError, match=said) as caught:
-        plot_policy_map(roots[agent], view, **asked)
+        plots.drawn("policy_map", roots[agent], *asked.split())
     assert len(caught.value.lines()) == 1
     assert list(here.iterdir()) == []
 

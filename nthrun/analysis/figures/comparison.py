@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
+import click
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from nthrun.analysis.compatibility_checks import require_one_metric
 from nthrun.analysis.figures.bands import Kind, band_of
+from nthrun.analysis.figures.base import BAND_OPTION, SCORE_OPTIONS, Drawn, Group, plot
+from nthrun.analysis.figures.reading import scores_of_best
 from nthrun.analysis.figures.style import (
     LOST_COLOUR,
     Look,
@@ -29,6 +33,43 @@ NORMALISATIONS: tuple[Normalisation, ...] = ("none", "range", "ecdf")
 
 Groups = Mapping[str, Mapping[str, np.ndarray]]
 """Environment -> label -> `(num_runs,)` scores, NaN of a lost run."""
+
+
+@plot(
+    of="environments",
+    demo="agents/*.json",
+    options=[
+        *SCORE_OPTIONS,
+        click.Option(
+            ["--normalise"],
+            type=click.Choice(NORMALISATIONS),
+            default="none",
+            show_default=True,
+            help="range: 0 and 1 are the worst and the best run of the environment; ecdf: the "
+            "share of its runs that are no better.",
+        ),
+        BAND_OPTION,
+    ],
+    file_name=lambda group, values: "comparison",
+)
+def comparison(group: Group, normalise: Normalisation, band: Kind, **scored: Any) -> Drawn:
+    """Plot the best setting of each DATA as a point with its interval, a panel an environment.
+
+    DATA of one label, such as an agent's name, have one colour.
+    """
+    best = {env: scores_of_best(part, **scored) for env, part in group.environments.items()}
+    require_one_metric(scores for one in best.values() for scores in one.scores.values())
+    first = next(iter(best.values()))
+    values = {env: one.values for env, one in best.items()}
+    figure = comparison_figure(
+        normalised(values, normalise, first.higher_is_better),
+        first.label + ("" if normalise == "none" else f", normalised ({normalise})"),
+        group.title or "",
+        group.agents,
+        band,
+        group.style,
+    )
+    return figure, [shown for one in best.values() for shown in one.shown]
 
 
 def comparison_figure(

@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import fill
+from typing import Any
 
+import click
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from nthrun.analysis.curves import Curve
+from nthrun.analysis.curves import Curve, learning_curve
 from nthrun.analysis.figures.bands import TEXTS, Band, Kind, Statistic, band_of
+from nthrun.analysis.figures.base import BAND_OPTION, STATISTIC_OPTION, Drawn, Group, plot
 from nthrun.analysis.figures.saving import Shown
 from nthrun.analysis.figures.style import (
     Look,
@@ -50,6 +53,91 @@ class CurveView:
     x_limits: tuple[float, float] | None = None
     y_limits: tuple[float, float] | None = None
     log_y: bool = False
+
+
+CURVE_OPTIONS = (
+    BAND_OPTION,
+    STATISTIC_OPTION,
+    click.Option(
+        ["--runs/--no-runs", "show_runs"],
+        default=True,
+        show_default=True,
+        help="Thin lines of runs.",
+    ),
+    click.Option(
+        ["--smooth", "smooth_steps"],
+        type=click.IntRange(min=0),
+        default=0,
+        metavar="STEPS",
+        help="Mean of each run over the last so many steps.  [default: no smoothing]",
+    ),
+    click.Option(
+        ["--x-limits"], type=(float, float), default=None, metavar="LO HI", help="Steps shown."
+    ),
+    click.Option(
+        ["--y-limits"], type=(float, float), default=None, metavar="LO HI", help="Values shown."
+    ),
+    click.Option(["--stage"], type=int, help="Stage of the runs.  [default: the lowest recorded]"),
+)
+"""The options of every curve; all but the last are fields of `CurveView`."""
+
+
+@plot(
+    of="environment",
+    demo="*.json",
+    options=[
+        click.Option(["--metric"], help="A metric, such as oracle_gap.  [default: the return]"),
+        click.Option(
+            ["--setting"],
+            type=int,
+            help="Setting to plot.  [default: the best of each DATA, by --metric if it is known "
+            "which is better, else by the search's metric]",
+        ),
+        *CURVE_OPTIONS,
+    ],
+    file_name=lambda group, values: "_".join(filter(None, [group.name, values["metric"]])),
+)
+def learning_curves(
+    group: Group, setting: int | None, stage: int | None, metric: str | None, **view: Any
+) -> Drawn:
+    """Plot the learning curve of each DATA's best setting, one figure an environment.
+
+    Performance is step-weighted: at each training step, the return of the episode it belongs to.
+    Runs of solvers, which have no training episodes, are shown by the returns of their evaluations.
+    """
+    curves = {label: learning_curve(data, setting, stage, metric) for label, data in group.labelled}
+    figure = learning_curve_figure(
+        curves, group.caption, group.agents, CurveView(**view), group.style
+    )
+    return figure, shown_of_curves(curves)
+
+
+@plot(
+    of="environment",
+    demo="solvers/*.h5",
+    options=[
+        click.Option(
+            ["--metric"],
+            default="oracle_gap",
+            show_default=True,
+            help="Another metric of evaluations.",
+        ),
+        click.Option(
+            ["--setting"],
+            type=int,
+            help="Setting to plot.  [default: the best of each DATA, of the smallest gap, or by "
+            "the search's metric where it is not known of --metric which is better]",
+        ),
+        *CURVE_OPTIONS,
+    ],
+    file_name=lambda group, values: f"{group.name}_{values['metric']}",
+)
+def oracle_gap(group: Group, **values: Any) -> Drawn:
+    """Plot the distance from the exact solution over training, one figure an environment.
+
+    Runs are shown by the magnitude of their gap, since luck in evaluation can make one negative.
+    """
+    return learning_curves.draw(group, log_y=True, **values)
 
 
 def learning_curve_figure(

@@ -31,7 +31,7 @@ VARIED = {
 }
 STYLES = ("-", "--", ":")
 MARKERS = (("o", "none"), ("x", None))
-"""And what they are filled with."""
+"""Marker and filling of each single choice."""
 OWN_COLOUR = "0.6"
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
+import click
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,6 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 from scipy.stats import gaussian_kde
 
+from nthrun.analysis.figures.base import SCORE_OPTIONS, Drawn, Group, plot
+from nthrun.analysis.figures.reading import scores_of_best
 from nthrun.analysis.figures.style import (
     Look,
     Style,
@@ -27,6 +30,31 @@ Shape = Literal["histogram", "density", "cumulative"]
 SHAPES: tuple[Shape, ...] = ("histogram", "density", "cumulative")
 MAX_BINS = 60
 LEAST_FOR_DENSITY = 3
+
+
+@plot(
+    of="environment",
+    demo="agents/*.json",
+    options=[
+        *SCORE_OPTIONS,
+        click.Option(
+            ["--setting"], type=int, help="Setting to plot.  [default: the best of each DATA]"
+        ),
+        click.Option(
+            ["--shape"], type=click.Choice(SHAPES), default="histogram", show_default=True
+        ),
+    ],
+)
+def distribution(group: Group, setting: int | None, shape: Shape, **scored: Any) -> Drawn:
+    """Plot the distribution of the scores of one setting's runs, one figure an environment.
+
+    Strokes below the axis are runs.
+    """
+    best = scores_of_best(group.data, setting, **scored)
+    figure = distribution_figure(
+        best.values, best.label, group.caption, shape, group.agents, group.style
+    )
+    return figure, best.shown
 
 
 def distribution_figure(

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import click
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from nthrun.analysis.figures.base import SCORE_OPTIONS, SWEEP, Drawn, Group, plot
+from nthrun.analysis.figures.reading import shown_of_settings
 from nthrun.analysis.figures.saving import Shown
-from nthrun.analysis.figures.sensitivity import Others
-from nthrun.analysis.figures.setting_scores import shown_of_settings
+from nthrun.analysis.figures.sensitivity import OTHERS, Others
 from nthrun.analysis.figures.style import (
     COLOUR_MAP,
     Style,
@@ -25,7 +27,7 @@ from nthrun.analysis.figures.style import (
 )
 from nthrun.analysis.figures.value_scale import ValueScale, value_scale, value_text
 from nthrun.analysis.ranking import RankedSettings, ranked_settings, require_varying, tied
-from nthrun.analysis.scores import Scores
+from nthrun.analysis.scores import Scores, read_scores
 from nthrun.errors import NthrunError
 
 MAX_WRITTEN = 10
@@ -49,6 +51,35 @@ class Cells:
     places: np.ndarray
     values: np.ndarray
     num_lost: np.ndarray
+
+
+@plot(
+    of="data",
+    demo=SWEEP,
+    options=[
+        *SCORE_OPTIONS,
+        click.Option(
+            ["--parameter", "parameters"],
+            multiple=True,
+            help="A hyperparameter, twice.  [default: the two with the most values]",
+        ),
+        click.Option(
+            ["--others"],
+            type=click.Choice(OTHERS),
+            default="best",
+            show_default=True,
+            help="The others at their best for each cell, or as in the best setting of all.",
+        ),
+    ],
+)
+def heat_map(group: Group, parameters: Sequence[str], others: Others, **scored: Any) -> Drawn:
+    """Plot the score over two hyperparameters, one figure for each DATA, a sweep.
+
+    Cells say how many of their runs were lost.
+    """
+    [data] = group.data.values()
+    scores = read_scores(data, **scored)
+    return heat_map_figure(scores, parameters, group.caption, others, group.style)
 
 
 def cells_of(settings: RankedSettings, names: tuple[str, str], others: Others = "best") -> Cells:

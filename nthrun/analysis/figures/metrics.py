@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import click
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from nthrun.analysis.figures.bands import Statistic, band_of
+from nthrun.analysis.figures.base import STATISTIC_OPTION, Drawn, Group, plot
 from nthrun.analysis.figures.curves import shown_runs
+from nthrun.analysis.figures.reading import entries_of, shown_of_entries
 from nthrun.analysis.figures.style import (
     COLOUR_MAP,
     COLOURS,
@@ -32,7 +35,7 @@ NUM_POINTS = 400
 NUM_BINS = 40
 MAX_NAMED_ACTIONS = 8
 COLOURED = 0.99
-"""Of a histogram's cells, the share whose numbers the colours tell apart."""
+"""Share of a histogram's cells whose numbers the colours tell apart."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +51,42 @@ class SeriesOfRuns:
     name: str
     runs: Sequence[np.ndarray]
     lost: Sequence[bool]
+
+
+@plot(
+    of="data",
+    demo="metrics/*.h5",
+    options=[
+        click.Option(
+            ["--metric", "names"], multiple=True, help="A series.  [default: all, and actions]"
+        ),
+        click.Option(
+            ["--setting"],
+            type=int,
+            help="Setting to plot.  [default: the best by the search's metric]",
+        ),
+        click.Option(["--stage"], type=int, help="Stage of the runs.  [default: the only one]"),
+        STATISTIC_OPTION,
+    ],
+)
+def metrics(
+    group: Group,
+    names: Sequence[str],
+    setting: int | None,
+    stage: int | None,
+    statistic: Statistic,
+) -> Drawn:
+    """Plot what the runs of one setting recorded of every update, one figure for each DATA.
+
+    The runs have "metrics" or "train_actions" in "record", and a data.json is combined with --full.
+    """
+    [(label, data)] = group.labelled
+    entries = entries_of(data, setting, stage)
+    series = series_of(data, entries, names)
+    actions = [] if names else actions_of(entries)
+    require_recorded(data, series, actions)
+    figure = metric_figure(series, group.caption, actions, statistic, group.style)
+    return figure, shown_of_entries(data, entries, label)
 
 
 def metric_names(data: Data, entries: Sequence[Entry]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from textwrap import fill
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -12,8 +13,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from nthrun.analysis.figures.base import PARAMETERS_OPTION, SCORE_OPTIONS, SWEEP, Drawn, Group, plot
+from nthrun.analysis.figures.reading import shown_of_settings
 from nthrun.analysis.figures.saving import Shown
-from nthrun.analysis.figures.setting_scores import shown_of_settings
 from nthrun.analysis.figures.style import (
     COLOUR_MAP,
     LOST_COLOUR,
@@ -25,11 +27,21 @@ from nthrun.analysis.figures.style import (
 )
 from nthrun.analysis.figures.value_scale import ValueScale, value_scale, value_text
 from nthrun.analysis.ranking import RankedSettings, ranked_settings, require_varying
-from nthrun.analysis.scores import Scores
+from nthrun.analysis.scores import Scores, read_scores
 
 SPREAD = 0.035
 """Settings of one value lie so far around it at most, so that lines can be told apart."""
 MAX_LABELS = 12
+
+
+@plot(of="data", demo=SWEEP, options=[*SCORE_OPTIONS, PARAMETERS_OPTION])
+def parallel(group: Group, parameters: Sequence[str], **scored: Any) -> Drawn:
+    """Plot settings as lines over their hyperparameters, one figure for each DATA, a sweep.
+
+    Colours are scores, the best setting is drawn thick, and settings that lost runs are dotted.
+    """
+    [data] = group.data.values()
+    return parallel_figure(read_scores(data, **scored), parameters, group.caption, group.style)
 
 
 def parallel_figure(

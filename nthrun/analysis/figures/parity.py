@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from nthrun.analysis.figures.base import SCORE_OPTIONS, Drawn, Group, plot
+from nthrun.analysis.figures.reading import scores_of_best
 from nthrun.analysis.figures.style import (
     LOST_COLOUR,
     QUIET_COLOUR,
@@ -24,9 +26,10 @@ from nthrun.analysis.figures.style import (
     panels_of,
 )
 from nthrun.analysis.scores import Scores
+from nthrun.errors import NthrunError
 
 LOST_PLACE = 0.02
-"""Of the axes, where the coordinate of a lost run stands."""
+"""Where a lost run stands, as a share of the axis."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +44,27 @@ class Pairs:
     across: np.ndarray
     up: np.ndarray
     num_alone: int
+
+
+@plot(of="all", demo="agents/MountainCar*.json", options=SCORE_OPTIONS)
+def parity(group: Group, **scored: Any) -> Drawn:
+    """Plot the score of one DATA against that of another, a point for each seed both were run with.
+
+    Of each DATA the best setting is taken.
+    """
+    if len(group.data) != 2:
+        raise NthrunError(
+            f"parity: got {len(group.data)} data, allowed: 2", "give the two to compare"
+        )
+    best = scores_of_best(group.data, **scored)
+    first, second = group.data
+    pairs = pairs_of(
+        best.scores[first], best.settings[first], best.scores[second], best.settings[second]
+    )
+    labels = (f"{first}: {best.label}", f"{second}: {best.label}")
+    agents = {"runs": group.agents[second]}
+    figure = parity_figure({"runs": pairs}, labels, group.caption, agents, group.style)
+    return figure, best.shown
 
 
 def pairs_of(first: Scores, first_setting: int, second: Scores, second_setting: int) -> Pairs:

@@ -8,9 +8,7 @@ Each takes opened data, `label -> Data` or one `Data`, and returns a figure for 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from nthrun.analysis.compatibility_checks import require_one_metric
@@ -25,7 +23,7 @@ from nthrun.analysis.figures.metrics import (
     require_recorded,
     series_of,
 )
-from nthrun.analysis.figures.reading import EPISODE_STEPS, entries_of
+from nthrun.analysis.figures.reading import EPISODE_STEPS, entries_of, scores_of_best
 from nthrun.analysis.figures.sensitivity import SensitivityView, sensitivity_figure
 from nthrun.analysis.figures.setting_panels import (
     multi_individual_runs as multi_individual_runs,
@@ -35,7 +33,6 @@ from nthrun.analysis.figures.setting_panels import (
 )
 from nthrun.analysis.figures.setting_panels import sensitivity_grid_figure
 from nthrun.analysis.figures.style import Style
-from nthrun.analysis.ranking import ranked_settings
 from nthrun.analysis.scores import Stage, read_scores
 from nthrun.errors import DataFileError
 from nthrun.records.data import Data
@@ -161,7 +158,9 @@ def plot_mean_with_stderr_summary(
 
     Standard errors are discouraged, see `mean_with_stderr`; `comparison_figure` draws intervals.
     """
-    return comparison_figure(*_of_best(data, metric, stage), "", _agents(data), "stderr", style)
+    best = scores_of_best(_labelled(data), metric=metric, stage=stage)
+    groups = {_title(data): best.values}
+    return comparison_figure(groups, best.label, "", _agents(data), "stderr", style)
 
 
 def return_distribution(
@@ -173,9 +172,8 @@ def return_distribution(
     stage: Stage = None,
 ) -> Figure:
     """How the scores of the runs of each experiment's best setting are distributed."""
-    groups, label = _of_best(data, metric, stage)
-    [values] = groups.values()
-    return distribution_figure(values, label, _title(data), shape, _agents(data), style)
+    best = scores_of_best(_labelled(data), metric=metric, stage=stage)
+    return distribution_figure(best.values, best.label, _title(data), shape, _agents(data), style)
 
 
 def _curves(
@@ -187,32 +185,13 @@ def _curves(
     return learning_curve_figure(curves, _title(data), _agents(data), view, style)
 
 
-def _of_best(
-    data: Datas, metric: str, stage: Stage
-) -> tuple[dict[str, dict[str, np.ndarray]], str]:
-    """Title -> label -> scores of the best setting, lost runs NaN; and what they are."""
-    values, label = {}, ""
-    for name, one in _labelled(data).items():
-        scores = read_scores(one, metric, stage=stage)
-        settings = ranked_settings(scores)
-        rows = settings.rows[settings.best()]
-        values[name] = np.where(scores.lost, np.nan, scores.values)[rows]
-        label = scores.label
-    return {_title(data): values}, label
-
-
 def _labelled(data: Datas) -> Mapping[str, Data]:
-    return {_spec(data, "agent", "agent_name"): data} if isinstance(data, Data) else data
+    return {data.agent_name: data} if isinstance(data, Data) else data
 
 
 def _agents(data: Datas) -> dict[str, str]:
-    return {label: _spec(one, "agent", "agent_name") for label, one in _labelled(data).items()}
+    return {label: one.agent_name for label, one in _labelled(data).items()}
 
 
 def _title(data: Datas) -> str:
-    names = [_spec(one, "environment", "env_name") for one in _labelled(data).values()]
-    return ", ".join(dict.fromkeys(names))
-
-
-def _spec(data: Data, part: str, key: str) -> Any:
-    return str(data["experiment"][part][key])
+    return ", ".join(dict.fromkeys(one.env_name for one in _labelled(data).values()))

@@ -17,9 +17,9 @@ PANEL_INCHES, HEIGHT_INCHES = 3.7, 6.6
 COLOUR_MAP = "cividis"
 """Made for colour-blind readers, and rising in lightness."""
 COLOURED = 0.99
-"""Of a map, the share whose numbers the colours tell apart."""
+"""Share of a map whose numbers the colours tell apart."""
 NOTICEABLE = 1e-3
-"""Of what is allowed, the least that a scale is fitted to."""
+"""Least number that a scale is fitted to, as a share of what is allowed."""
 SLICE_STYLES = ("-", "--", "-.", (0, (4, 1, 1, 1, 1, 1)), (0, (1, 1)))
 SLICE_COLOURS = (COLOURS[0], COLOURS[2], COLOURS[4], COLOURS[5], COLOURS[6])
 

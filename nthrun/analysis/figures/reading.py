@@ -1,13 +1,17 @@
-"""What figures read of records besides scores: the runs of a setting, and curves of any series."""
+"""What figures read of records: the runs of a setting, and the scores of the best one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from nthrun.analysis.compatibility_checks import require_one_metric
 from nthrun.analysis.curves import best_setting
 from nthrun.analysis.figures.saving import Shown
+from nthrun.analysis.ranking import RankedSettings, ranked_settings
 from nthrun.analysis.returns import (
     EVALUATION_RETURN,
     TRAINING_RETURN,
@@ -15,8 +19,8 @@ from nthrun.analysis.returns import (
     Quantity,
     Series,
 )
-from nthrun.analysis.scores import ALL_STAGES, Stage, chosen_entries
-from nthrun.errors import DataFileError
+from nthrun.analysis.scores import ALL_STAGES, Scores, Stage, chosen_entries, read_scores
+from nthrun.errors import DataFileError, NthrunError
 from nthrun.records.data import Data
 from nthrun.records.sources import Entry, bulk_of
 
@@ -73,3 +77,85 @@ def shown_of_entries(data: Data, entries: Sequence[Entry], label: str) -> list[S
         Shown(str(data.source), label, stage, number, tuple(indices))
         for (stage, number), indices in found.items()
     ]
+
+
+def shown_of_settings(
+    settings: RankedSettings, positions: Sequence[int] | np.ndarray, label: str
+) -> list[Shown]:
+    """The runs of the settings at some positions, by stage."""
+    scores, shown = settings.scores, []
+    for position in positions:
+        rows = settings.rows[position]
+        stages = scores.stages[rows]
+        for stage in np.unique(stages).tolist():
+            indices = tuple(scores.indices[rows[stages == stage]].tolist())
+            number = int(settings.numbers[position])
+            shown.append(Shown(scores.source, label, stage, number, indices))
+    return shown
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BestScores:
+    """One setting of each of several data.
+
+    Attributes:
+        scores: label -> all its scores.
+        settings: label -> the setting's number.
+        values: label -> `(num_runs,)` of that setting, NaN of lost runs.
+        shown: the runs.
+        label: of an axis.
+        higher_is_better: which runs are good.
+    """
+
+    scores: Mapping[str, Scores]
+    settings: Mapping[str, int]
+    values: Mapping[str, np.ndarray]
+    shown: Sequence[Shown]
+    label: str
+    higher_is_better: bool
+
+
+def scores_of_best(
+    labelled: Mapping[str, Data], setting: int | None = None, **scored: Any
+) -> BestScores:
+    """The scores of the best setting of each data, or of one by number.
+
+    Args:
+        labelled: label -> data.
+        setting: its number; None is the best of each.
+        scored: what stands for a run, as `read_scores` takes it.
+
+    Raises:
+        NthrunError: there are no such runs, no run has the metric, or data without one asked for
+            go by different ones.
+    """
+    scores = {label: read_scores(data, **scored) for label, data in labelled.items()}
+    numbers: dict[str, int] = {}
+    values: dict[str, np.ndarray] = {}
+    shown: list[Shown] = []
+    for label, of_runs in scores.items():
+        settings = ranked_settings(of_runs)
+        position = settings.best(_positions(settings, setting))
+        numbers[label] = int(settings.numbers[position])
+        values[label] = np.where(of_runs.lost, np.nan, of_runs.values)[settings.rows[position]]
+        shown += shown_of_settings(settings, [position], label)
+    require_one_metric(scores.values())
+    first = next(iter(scores.values()))
+    return BestScores(scores, numbers, values, shown, first.label, first.higher_is_better)
+
+
+def _positions(settings: RankedSettings, number: int | None) -> np.ndarray:
+    """The position of a setting, or of all where none is asked for.
+
+    Raises:
+        NthrunError: it has no run.
+    """
+    positions = np.arange(len(settings.numbers))
+    if number is not None:
+        positions = np.flatnonzero(settings.numbers == number)
+    if not len(positions):
+        known = f"{settings.numbers[0]} to {settings.numbers[-1]}"
+        raise NthrunError(
+            f"{settings.scores.source}: no run of setting {number}", f"settings with runs: {known}"
+        )
+    return positions

@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from nthrun.analysis.figures.base import STAGE_OPTION, Drawn, Group, plot
+from nthrun.analysis.figures.reading import shown_of_entries
 from nthrun.analysis.figures.style import (
     Style,
     finite_range,
@@ -19,17 +21,17 @@ from nthrun.analysis.figures.style import (
     number_axis,
     panels_of,
 )
-from nthrun.analysis.scores import Stage, read_scores
+from nthrun.analysis.scores import Stage, chosen_entries, read_scores
 from nthrun.records.data import Data
 
 RESERVE = 1.25
-"""What is suggested, over the most that was seen."""
+"""What is suggested, as a multiple of the most that was seen."""
 UNITS = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
 TIME_STEP_SECONDS = 300
 MEMORY_STEP_MB = 256
 NUM_BINS = 30
 LEAST_SPREAD = 0.05
-"""Of the greatest; numbers that lie closer are shown as next to one another."""
+"""Numbers whose range is a smaller share of the greatest are drawn close to one another."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +45,22 @@ class Costs:
 
     seconds: np.ndarray
     memory_mb: np.ndarray
+
+
+@plot(of="all", demo="agents/MountainCar*.json", options=[STAGE_OPTION])
+def resources(group: Group, stage: Stage) -> Drawn:
+    """Plot histograms of the time of all runs of each DATA and of the memory of their processes.
+
+    A run's time is its share of its pack; the legend says what to ask a cluster for, a quarter more
+    than the most.
+    """
+    costs = {label: costs_of(data, stage) for label, data in group.labelled}
+    figure = resources_figure(costs, group.caption, group.agents, group.style)
+    return figure, [
+        shown
+        for label, data in group.labelled
+        for shown in shown_of_entries(data, chosen_entries(data, stage), label)
+    ]
 
 
 def costs_of(data: Data, stage: Stage = None) -> Costs:

@@ -10,16 +10,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import click
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from nthrun.analysis.compatibility_checks import require_one_metric
 from nthrun.analysis.figures.bands import Kind, band_of
+from nthrun.analysis.figures.base import (
+    BAND_OPTION,
+    PARAMETERS_OPTION,
+    SCORE_OPTIONS,
+    SWEEP,
+    Drawn,
+    Group,
+    plot,
+)
+from nthrun.analysis.figures.reading import shown_of_settings
 from nthrun.analysis.figures.saving import Shown
-from nthrun.analysis.figures.setting_scores import shown_of_settings
 from nthrun.analysis.figures.style import (
     LOST_COLOUR,
     Look,
@@ -34,7 +45,7 @@ from nthrun.analysis.figures.style import (
 from nthrun.analysis.figures.value_scale import ValueScale, value_scale
 from nthrun.analysis.hyperparameters import value_key
 from nthrun.analysis.ranking import RankedSettings, ranked_settings, require_varying, tied
-from nthrun.analysis.scores import Scores
+from nthrun.analysis.scores import Scores, read_scores
 
 Others = Literal["best", "slice"]
 OTHERS: tuple[Others, ...] = ("best", "slice")
@@ -77,6 +88,41 @@ class Line:
     num_runs: np.ndarray
     num_lost: np.ndarray
     band: str
+
+
+@plot(
+    of="all",
+    demo=SWEEP,
+    options=[
+        *SCORE_OPTIONS,
+        PARAMETERS_OPTION,
+        click.Option(
+            ["--others"],
+            type=click.Choice([*OTHERS, "both"]),
+            default="both",
+            show_default=True,
+            help="The others at their best for each value, or as in the best setting of all.",
+        ),
+        BAND_OPTION,
+    ],
+)
+def sensitivity(
+    group: Group,
+    parameters: Sequence[str],
+    others: Literal["best", "slice", "both"],
+    band: Kind,
+    **scored: Any,
+) -> Drawn:
+    """Plot the score over the values of each hyperparameter, of sweeps.
+
+    Above each point stand its runs and, after a minus, how many of them were lost.
+    """
+    scores = {label: read_scores(data, **scored) for label, data in group.labelled}
+    require_one_metric(scores.values())
+    view = SensitivityView(OTHERS if others == "both" else (others,), band)
+    return sensitivity_figure(
+        scores, parameters, group.caption, view, group.style, agents=group.agents
+    )
 
 
 def sensitivity_figure(

@@ -70,7 +70,7 @@ def multi_learning_curves(
     if not curves:
         raise _nothing_to_show(data)
     scales = cells.across, cells.up
-    return curve_grid_figure(curves, scales, _title(data), view, style, empty=empty)
+    return curve_grid_figure(curves, scales, data.env_name, view, style, empty=empty)
 
 
 def multi_individual_runs(
@@ -97,7 +97,7 @@ def multi_individual_runs(
         raise _nothing_to_show(data)
     left_out = len(found) - len(curves)
     note = f" ({left_out} setting{'s' * (left_out != 1)} without a return left out)"
-    return individual_runs_figure(curves, _title(data) + note * bool(left_out), style)
+    return individual_runs_figure(curves, data.env_name + note * bool(left_out), style)
 
 
 def curve_grid_figure(
@@ -268,10 +268,6 @@ def _nothing_to_show(data: Data) -> DataFileError:
         f"{data.source}: no run of these settings has a finite return",
         "train for longer than an episode, or plot other settings",
     )
-
-
-def _title(data: Data) -> str:
-    return str(data["experiment"]["environment"]["env_name"])
 
 
 def _set_title(axes: Axes, text: str, style: Style) -> None:

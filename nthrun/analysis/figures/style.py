@@ -33,7 +33,7 @@ COLOURS = (
 )
 """The palette of Okabe and Ito, which colour-blind readers can tell apart; the palest last."""
 NUM_DARK = 6
-"""Of them, the first that any agent may get."""
+"""How many of them, from the first on, an agent may get by its name."""
 LINE_STYLES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
 COLOUR_MAP = "cividis"
@@ -101,7 +101,7 @@ class Style:
 
     @property
     def small_points(self) -> float:
-        """Of ticks, legends and notes."""
+        """The size of ticks, legends and notes."""
         return self.font_points / 1.2
 
     @property

@@ -15,11 +15,10 @@ from nthrun.analysis.curves import Curve, learning_curve
 from nthrun.analysis.figures.curves import shown_of_curves
 from nthrun.analysis.figures.distribution import distribution_figure
 from nthrun.analysis.figures.heat_map import heat_map_figure
-from nthrun.analysis.figures.reading import shown_of_entries
+from nthrun.analysis.figures.reading import shown_of_entries, shown_of_settings
 from nthrun.analysis.figures.resources import costs_of, resources_figure, suggestion
 from nthrun.analysis.figures.saving import Shown, save_as
 from nthrun.analysis.figures.sensitivity import sensitivity_figure
-from nthrun.analysis.figures.setting_scores import shown_of_settings
 from nthrun.analysis.figures.style import Look, distinct_looks, looks
 from nthrun.analysis.ranking import RankedSettings, ranked_settings
 from nthrun.analysis.report.experiment_summary import ORACLE_GAP, ExperimentSummary

@@ -1,0 +1,167 @@
+"""What a figure is that can be asked for by name: a function that draws it, and what it needs.
+
+    @plot(of="environment", demo="agents/*.json", options=[click.Option(["--setting"], type=int)])
+    def distribution(group: Group, setting: int | None) -> Drawn:
+        '''Plot the distribution of returns, one figure an environment.'''
+
+The decorated function is the figure. Shipped ones are in the table of `commands.plot`, and a user's
+own is named there as `package.module:function`. The first sentences of the docstring are the
+command's help, and each option is an argument of the function. Its files are called after the data
+and the function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import click
+from matplotlib.figure import Figure
+
+from nthrun.analysis.figures.bands import OFFERED, STATISTICS
+from nthrun.analysis.figures.saving import Shown
+from nthrun.analysis.figures.style import Style
+from nthrun.analysis.scores import DIRECTIONS
+from nthrun.records.data import Data
+
+Of = Literal["all", "environments", "environment", "data", "policy"]
+"""What one figure is of: all DATA; all, with a part for each environment; those of one environment;
+one of them; or what a run learned."""
+Drawn = tuple[Figure, Sequence[Shown]]
+"""A figure, and the runs it shows."""
+SWEEP = "MountainCar-v0_SoftmaxAC.json"
+"""Demo data with several settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Data that share a figure.
+
+    Attributes:
+        labelled: label and data of each, in the order given.
+        single: whether every DATA has a figure of its own.
+        title: of the figure, if one is asked for.
+        style: its width and fonts.
+    """
+
+    labelled: Sequence[tuple[str, Data]]
+    single: bool = False
+    title: str | None = None
+    style: Style = field(default_factory=Style)
+
+    @property
+    def data(self) -> dict[str, Data]:
+        """Label -> data."""
+        return dict(self.labelled)
+
+    @property
+    def environments(self) -> dict[str, dict[str, Data]]:
+        """env_name -> label -> data."""
+        found: dict[str, dict[str, Data]] = {}
+        for label, data in self.labelled:
+            found.setdefault(data.env_name, {})[label] = data
+        return found
+
+    @property
+    def agents(self) -> dict[str, str]:
+        """Label -> agent_name."""
+        return {label: data.agent_name for label, data in self.labelled}
+
+    @property
+    def name(self) -> str:
+        """What the data are called in file names."""
+        return "_".join(self._parts())
+
+    @property
+    def caption(self) -> str:
+        """The title, or else what the data are called."""
+        return self.title or ", ".join(self._parts())
+
+    def _parts(self) -> list[str]:
+        return [", ".join(self.environments), *(self.data if self.single else ())]
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A figure that can be asked for by name.
+
+    Attributes:
+        draw: takes a `Group` and the options' values by name. Of a policy it takes a `Learned`.
+        of: what one figure is of.
+        demo: what is drawn without DATA, a pattern of paths below docs/demo/.
+        options: besides those that every figure has.
+        file_name: what its files are called; takes what `draw` takes, the values as one mapping.
+    """
+
+    draw: Callable[..., Drawn]
+    of: Of
+    demo: str
+    options: tuple[click.Option, ...]
+    file_name: Callable[[Any, Mapping[str, Any]], str]
+
+
+def plot(
+    of: Of = "all",
+    demo: str = "",
+    options: Sequence[click.Option] = (),
+    file_name: Callable[[Any, Mapping[str, Any]], str] | None = None,
+) -> Callable[[Callable[..., Drawn]], Plot]:
+    """Make a function a figure that can be asked for by name; see `Plot`."""
+
+    def made(draw: Callable[..., Drawn]) -> Plot:
+        by_function = file_name or (lambda group, _: f"{group.name}_{draw.__name__}")
+        return Plot(draw, of, demo, tuple(options), by_function)
+
+    return made
+
+
+class StageType(click.ParamType[Any]):
+    """A stage's number, or `all`."""
+
+    name = "stage"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number; `all` stays."""
+        if value == "all" or isinstance(value, int):
+            return value
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"got {value!r}, allowed: a number, or all", param, ctx)
+
+
+STAGE_OPTION = click.Option(
+    ["--stage"], type=StageType(), help="Stage of the runs, or all.  [default: the only one]"
+)
+BAND_OPTION = click.Option(
+    ["--band"], type=click.Choice(OFFERED), default="bootstrap", show_default=True
+)
+STATISTIC_OPTION = click.Option(
+    ["--statistic"], type=click.Choice(STATISTICS), default="mean", show_default=True
+)
+PARAMETERS_OPTION = click.Option(
+    ["--parameter", "parameters"], multiple=True, help="A hyperparameter.  [default: all swept]"
+)
+SCORE_OPTIONS = (
+    click.Option(
+        ["--metric"],
+        help="return, evaluation, final_evaluation, train_time, peak_memory, or any that the runs "
+        "recorded, such as oracle_gap.  [default: the search's, else return]",
+    ),
+    click.Option(
+        ["--last"],
+        type=float,
+        default=100.0,
+        show_default=True,
+        metavar="PERCENT",
+        help="Only the last so many percent of each run.",
+    ),
+    click.Option(
+        ["--direction"],
+        type=click.Choice(DIRECTIONS),
+        help="What is better.  [default: as is known of the metric]",
+    ),
+    STAGE_OPTION,
+)
+"""Which number stands for a run; their values are arguments of `read_scores`."""

@@ -1,0 +1,67 @@
+"""The data that a command is given, opened and labelled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from nthrun.errors import NthrunError
+from nthrun.records import Data, open_data
+
+
+def open_labelled(
+    paths: Sequence[str | Path], labels: Sequence[str] = (), by_environment: bool = False
+) -> list[tuple[str, Data]]:
+    """Label and data, in the order given; warns of what cannot be read of them.
+
+    Args:
+        paths: of the data.
+        labels: one for each; none takes them from the names of the files.
+        by_environment: whether data of different environments may have the same label.
+
+    Raises:
+        NthrunError: a file cannot be read, or the labels do not fit.
+    """
+    opened = [open_data(Path(path)) for path in paths]
+    for path, problem in (pair for data in opened for pair in data.unreadable):
+        click.echo(f"warning: {path}: {problem}; left out", err=True)
+    if labels and len(labels) != len(opened):
+        raise NthrunError(
+            f"--label: got {len(labels)} labels for {len(opened)} data",
+            "give one --label for each DATA, in the same order",
+        )
+    scopes = [data.env_name if by_environment else "" for data in opened]
+    labels = labels or _default_labels(opened, scopes)
+    taken: set[tuple[str, str]] = set()
+    for label, scope, data in zip(labels, scopes, opened, strict=True):
+        if (scope, label) in taken:
+            raise NthrunError(
+                f"{data.source}: label {label!r} is taken", "give each DATA its own --label"
+            )
+        taken.add((scope, label))
+    return list(zip(labels, opened, strict=True))
+
+
+def _default_labels(opened: Sequence[Data], scopes: Sequence[str]) -> list[str]:
+    """Short labels; those that two DATA of one scope would share become their paths."""
+    short = [*zip(scopes, map(_short_label, opened), strict=True)]
+    count = Counter(short)
+    return [
+        str(data.source) if count[pair] > 1 else pair[1]
+        for pair, data in zip(short, opened, strict=True)
+    ]
+
+
+def _short_label(data: Data) -> str:
+    """The experiment's name without its environment's, or a single file's own name."""
+    path = data.source.resolve()
+    if path.is_dir():
+        label = path.name
+    elif path.stem == "data":
+        label = path.parent.name
+    else:
+        label = path.stem
+    return label.removeprefix(f"{data.env_name}_")
