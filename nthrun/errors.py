@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 
@@ -130,6 +131,23 @@ class SupersededError(NthrunError, RuntimeError):
 
 class MissingExtraError(NthrunError, ImportError):
     """An optional package that is not installed."""
+
+
+def require_extra(name: str, wanted_by: str) -> None:
+    """Check, without importing it, that the package of an extra of its name is installed.
+
+    Args:
+        name: of both.
+        wanted_by: what needs it, as the user wrote it.
+
+    Raises:
+        MissingExtraError: it is not.
+    """
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:  # a folder here may have the package's name
+        raise MissingExtraError(
+            f"{wanted_by}: the package {name} is not installed", f'pip install ".[{name}]"'
+        )
 
 
 class ConflictError(NthrunError, ValueError):

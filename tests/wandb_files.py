@@ -57,12 +57,23 @@ def history(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def kinds(path: Path) -> list[str]:
-    """The kind of each message."""
-    return [str(message.WhichOneof("record_type")) for message in messages(path)]
-
-
 def config(path: Path) -> dict[str, Any]:
     """The hyperparameters of a log."""
     (run,) = (m.run for m in messages(path) if m.WhichOneof("record_type") == "run")
     return {item.key: json.loads(item.value_json) for item in run.config.update}
+
+
+def summary(path: Path) -> dict[str, Any]:
+    """What a table of runs shows of one."""
+    found: dict[str, Any] = {}
+    for message in messages(path):
+        for item in message.summary.update:
+            found[item.key or "/".join(item.nested_key)] = json.loads(item.value_json)
+    return found
+
+
+def exit_code(path: Path) -> int:
+    """How a run ended; its file is whole."""
+    last = messages(path)[-1]
+    assert last.WhichOneof("record_type") == "exit"
+    return int(last.exit.exit_code)

@@ -5,11 +5,17 @@ Torch is imported only where the experiment is new or trained on a GPU.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nthrun.errors import DeviceError, MissingCompilerError, UnsupportedOperationError
+from nthrun.errors import (
+    DeviceError,
+    MissingCompilerError,
+    UnsupportedOperationError,
+    require_extra,
+)
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.machine import compiler
 from nthrun.planning.packs import planned_setting, static_groups
@@ -24,7 +30,6 @@ from nthrun.records.experiment import (
 from nthrun.specs.fingerprint import fingerprint
 from nthrun.specs.solver_limits import tried_backend
 from nthrun.studies.study import with_known_settings
-from nthrun.training.loggers import require_loggers
 from nthrun.training.progress import note
 
 if TYPE_CHECKING:
@@ -47,8 +52,8 @@ def open_for(spec: ExperimentSpec, request: Request, root: Path | None = None) -
         DeviceError: this machine cannot provide what the manifest says.
         MissingExtraError: a package that logs are written with is not installed.
     """
-    require_loggers(spec.environment.items("log"))
     root = root or spec.directory(request.save_dir)
+    _prepare_logs(spec, root)
     if is_experiment(root):
         agent, environment = spec.agent.as_document(), spec.environment.as_document()
         experiment = continue_experiment(root, agent, environment)
@@ -56,6 +61,20 @@ def open_for(spec: ExperimentSpec, request: Request, root: Path | None = None) -
         experiment = create_experiment(root, new_manifest(spec, request))
     require_fixed(experiment, request)
     return experiment
+
+
+def _prepare_logs(spec: ExperimentSpec, root: Path) -> None:
+    """Check that what `log` asks for can be written; say how W&B gets what it asks for.
+
+    Raises:
+        MissingExtraError: a package that logs are written with is not installed.
+    """
+    loggers = spec.environment.items("log")
+    if "tensorboard" in loggers:
+        require_extra("tensorboard", "log: tensorboard")
+    if "wandb" in loggers:
+        command = f"python -m nthrun export wandb {shlex.quote(str(root))}"
+        note(f"log: wandb: W&B's runs are written from the records, by {command}")
 
 
 def require_fixed(experiment: Experiment, request: Request) -> None:

@@ -103,7 +103,7 @@ FIELDS = (
         "log",
         "strs",
         (),
-        "for whose viewer training is logged as it goes, in `logs/` of the experiment",
+        "for whose viewer runs are logged, in `logs/` of the experiment; see docs/logging.md",
         choices=LOGGERS,
     ),
 )

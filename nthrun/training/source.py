@@ -66,19 +66,35 @@ def source_closure(programs: Iterable[str], checkout: Path) -> dict[str, str]:
     """
     modules = [_module_of(program) for program in programs if ":" in program]
     sources = _Sources(modules, checkout)
-    beside = [f"{_package_of(module)}.{DECLARATION}" for module in modules]
+    beside = [f"{_package_of(module)}.{DECLARATION}" for module in modules if "." in module]
     pending = [_module_of(LOOP), *modules, *beside]
+    public = _public_names(checkout)
     looked_at = {PACKAGE.name, *map(_module_of, REGISTRIES)}
     trees: dict[str, str] = {}
     while pending:
         module = pending.pop()
-        path = None if module in looked_at else sources.path(module)
+        if module in looked_at:
+            continue
         looked_at.add(module)
+        if module in public:
+            pending += _with_parents(public[module])
+        path = sources.path(module)
         if path is not None:
             state = os.stat(path)
             trees[module], imported = _read_module(module, path, state.st_mtime_ns, state.st_size)
             pending += imported
     return trees
+
+
+def _public_names(checkout: Path) -> dict[str, str]:
+    """What can be imported from nthrun itself: its name there -> its name in its own module."""
+    tree = ast.parse((checkout / PACKAGE.name / "__init__.py").read_bytes())
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return {
+        f"{PACKAGE.name}.{alias.asname or alias.name}": f"{node.module}.{alias.name}"
+        for node in imports
+        for alias in node.names
+    }
 
 
 def header_hashes(directory: Path) -> dict[str, str]:

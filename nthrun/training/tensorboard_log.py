@@ -13,6 +13,7 @@ import os
 import socket
 import time
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
@@ -24,7 +25,7 @@ from tensorboard.plugins.hparams import metadata as hparams
 from tensorboard.plugins.text import metadata as text
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from nthrun.training.logged_run import LoggedRun, Row
+from nthrun.training.logged_points import Row
 
 PREFIX = "events.out.tfevents."
 
@@ -33,19 +34,21 @@ class TensorboardLog:
     """The event file of one attempt at a run, in place of those of earlier attempts.
 
     Args:
-        run: whose.
+        folder: of the logs of its stage.
+        index: of the run.
+        params: its hyperparameters, as JSON has them.
 
     Raises:
         OSError: its directory cannot be written to.
     """
 
-    def __init__(self, run: LoggedRun) -> None:
-        directory = run.logs / "tensorboard" / f"stage{run.stage}" / str(run.index)
+    def __init__(self, folder: Path, index: int, params: Mapping[str, Any]) -> None:
+        directory = folder / str(index)
         directory.mkdir(parents=True, exist_ok=True)
         earlier = list(directory.glob(f"{PREFIX}*"))
         now = time.time()
         self._path = directory / f"{PREFIX}{now:017.6f}.{socket.gethostname()}.{os.getpid()}"
-        start = summary_v2.hparams_pb(dict(_shown(run.params)), trial_id=str(run.index))
+        start = summary_v2.hparams_pb(dict(_shown(params)), trial_id=str(index))
         self._append(
             [
                 Event(wall_time=now, file_version="brain.Event:2"),

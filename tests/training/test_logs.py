@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import wandb
 from checkpoints import attempt, experiment_in
+from logged_points import Points, expected
 from packs import pack_of, small_spec, train
 from processes import EXPERIMENT, call, recorded, write_specs
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from wandb_files import config, history, kinds, messages, wandb_file
 
-from nthrun.errors import InterruptedRunError, MissingExtraError
+from nthrun.errors import InterruptedRunError, MissingExtraError, require_extra
 from nthrun.records.schema import Run, first_difference
-from nthrun.training import logs, wandb_log
+from nthrun.training import logs
 from nthrun.training.context import make_context
-from nthrun.training.loggers import require_loggers
 from nthrun.training.loop import Training
 from nthrun.training.progress import News, Noted
-from nthrun.training.wandb_log import framed
 
 SHORT = {"total_timesteps": 120, "steps_per_episode": 20, "eval_interval_timesteps": 40}
-BOTH = SHORT | {"log": ["tensorboard", "wandb"]}
-Points = dict[str, list[tuple[int, float]]]
+LOGGED = SHORT | {"log": ["tensorboard"]}
 
 
 @pytest.fixture(autouse=True)
@@ -59,54 +52,23 @@ def in_tensorboard(root: Path, index: int) -> Points:
     }
 
 
-def in_wandb(root: Path, index: int) -> Points:
-    points: Points = {}
-    for row in history(wandb_file(root / "logs" / "wandb", f"-0-{index}")):
-        assert row.pop("step") == row["_step"]
-        step = row.pop("_step")
-        for name, value in row.items():
-            points.setdefault(name, []).append((step, value))
-    return points
-
-
-def expected(run: Run) -> Points:
-    """What a record says is to be found."""
-    ends = list(accumulate(run["train_episode_steps"].tolist()))
-    evaluations = run["timesteps_at_eval"].tolist()
-    points = {
-        "train/return": list(zip(ends, run["train_episode_rewards"], strict=True)),
-        "train/length": list(zip(ends, run["train_episode_steps"], strict=True)),
-        "eval/return": list(zip(evaluations, run["eval_episode_rewards"].mean(1), strict=True)),
-    }
-    for name, values in run.get("eval_metrics", {}).items():
-        points[f"eval_metrics/{name}"] = list(zip(evaluations, values, strict=True))
-    return {name: found for name, found in points.items() if found}
-
-
 def require_logged(root: Path, runs: Sequence[Run]) -> None:
-    """Check that both logs of each run have the points of its record, each once."""
+    """Check that the log of each run has the points of its record, each once."""
     for run in runs:
-        wanted = expected(run)
-        for found in (in_wandb(root, run["index"]), in_tensorboard(root, run["index"])):
-            assert {k: v for k, v in found.items() if not k.startswith("metrics/")}.keys() == (
-                wanted.keys()
-            )
-            for name, points in wanted.items():
-                np.testing.assert_allclose(found[name], points, rtol=1e-6)
+        wanted, found = expected(run), in_tensorboard(root, run["index"])
+        assert {name for name in found if not name.startswith("metrics/")} == wanted.keys()
+        for name, points in wanted.items():
+            np.testing.assert_allclose(found[name], points, rtol=1e-6)
 
 
 def test_logs_are_the_records(tmp_path: Path) -> None:
-    """Both logs have every episode and evaluation of the record at its step, once, with the
+    """A log has every episode and evaluation of the record at its step, once, with the
     hyperparameters and the status, and the record has the bits it has without logs."""
-    spec = small_spec(BOTH)
+    spec = small_spec(LOGGED)
     runs = attempt(spec, experiment_in(tmp_path, spec), [0, 4], None)
     require_logged(tmp_path, runs)
     plainly = train(small_spec(SHORT), [0, 4])
     assert all(first_difference(run, plainly[run["index"]]) is None for run in runs)
-    path = wandb_file(tmp_path / "logs" / "wandb", "-0-4")
-    assert config(path).items() >= runs[1]["agent_params"].items()
-    assert config(path)["environment"]["env_name"] == "Pendulum-v1"
-    assert kinds(path)[-1] == "exit"
     found = accumulator(tmp_path, 4)
     assert found.Tensors("status")[0].tensor_proto.string_val == [b"completed"]
     start = found.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
@@ -116,7 +78,7 @@ def test_logs_are_the_records(tmp_path: Path) -> None:
 
 def test_continued_runs_are_logged_once(tmp_path: Path) -> None:
     """However often a run is interrupted, its logs have the points of an undisturbed one."""
-    spec = small_spec(BOTH)
+    spec = small_spec(LOGGED)
     experiment = experiment_in(tmp_path, spec)
     for stop in (40, 40):
         with pytest.raises(InterruptedRunError):
@@ -124,58 +86,56 @@ def test_continued_runs_are_logged_once(tmp_path: Path) -> None:
         assert in_tensorboard(tmp_path, 1)["train/return"]
     runs = attempt(spec, experiment, [0, 1], None)
     require_logged(tmp_path, runs)
-    assert len(list((tmp_path / "logs" / "wandb").iterdir())) == 2
 
 
 def test_rows_are_there_while_it_trains(tmp_path: Path) -> None:
     """What a block showed can be read before the next one ends."""
-    spec = small_spec(BOTH)
+    spec = small_spec(LOGGED)
     with pytest.raises(InterruptedRunError):
         attempt(spec, experiment_in(tmp_path, spec), [0], 80)
-    for found in (in_wandb(tmp_path, 0), in_tensorboard(tmp_path, 0)):
-        assert [step for step, _ in found["train/return"]] == [20, 40, 60]
-        assert [step for step, _ in found["eval/return"]] == [0, 40]
+    found = in_tensorboard(tmp_path, 0)
+    assert [step for step, _ in found["train/return"]] == [20, 40, 60]
+    assert [step for step, _ in found["eval/return"]] == [0, 40]
 
 
 def test_metrics_are_thinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Recorded metrics are logged at the steps of their updates, and so many at most."""
-    spec = small_spec({**BOTH, "record": ["metrics"]})
+    spec = small_spec({**LOGGED, "record": ["metrics"]})
     for most in (1000, 20):
         monkeypatch.setattr(logs, "MAX_UPDATES", most)
         root = tmp_path / str(most)
         (run,) = attempt(spec, experiment_in(root, spec), [0], None)
         for name, values in run["metrics"].items():
-            for found in (in_wandb(root, 0), in_tensorboard(root, 0)):
-                points = found[f"metrics/{name}"]
-                first = 120 - len(values)
-                kept = [values[step - first - 1] for step, _ in points]
-                np.testing.assert_allclose([value for _, value in points], kept, rtol=1e-6)
-                assert len(points) == len(values) if most > 120 else 10 < len(points) <= most
+            points = in_tensorboard(root, 0)[f"metrics/{name}"]
+            first = 120 - len(values)
+            kept = [values[step - first - 1] for step, _ in points]
+            np.testing.assert_allclose([value for _, value in points], kept, rtol=1e-6)
+            assert len(points) == len(values) if most > 120 else 10 < len(points) <= most
 
 
 def test_episodes_are_thinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of more episodes than are logged, those logged are spread over the whole run."""
     monkeypatch.setattr(logs, "MAX_EPISODES", 3)
-    spec = small_spec({**BOTH, "steps_per_episode": 10})
+    spec = small_spec({**LOGGED, "steps_per_episode": 10})
     attempt(spec, experiment_in(tmp_path, spec), [0], None)
     assert [step for step, _ in in_tensorboard(tmp_path, 0)["train/return"]] == [10, 50, 90]
 
 
 def test_a_diverged_run(tmp_path: Path) -> None:
     """A run that diverges is logged up to there, with its status; its neighbour to the end."""
-    spec = small_spec({**BOTH, "record": ["metrics"]}, {"critic_lr": [0.001, 1e38], "alpha": [0.1]})
+    spec = small_spec(
+        {**LOGGED, "record": ["metrics"]}, {"critic_lr": [0.001, 1e38], "alpha": [0.1]}
+    )
     runs = attempt(spec, experiment_in(tmp_path, spec), [0, 1], None)
     assert [run["status"] for run in runs] == ["completed", "diverged"]
     require_logged(tmp_path, runs)
     status = accumulator(tmp_path, 1).Tensors("status")[0].tensor_proto.string_val[0]
     assert status.startswith(b"diverged, non-finite numbers at step")
-    last = messages(wandb_file(tmp_path / "logs" / "wandb", "-0-1"))[-2].summary.update
-    assert {item.key: json.loads(item.value_json) for item in last}["status"] == "diverged"
 
 
 def test_a_failing_log_ends_no_run(tmp_path: Path) -> None:
-    """A log that cannot be written is noted once a run, the other goes on, the runs complete."""
-    spec = small_spec(BOTH)
+    """A log that cannot be written is noted once a run, and the runs complete."""
+    spec = small_spec(LOGGED)
     experiment = experiment_in(tmp_path, spec)
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "tensorboard").write_text("in the way")
@@ -185,7 +145,6 @@ def test_a_failing_log_ends_no_run(tmp_path: Path) -> None:
     assert [run["status"] for run in runs] == ["completed", "completed"]
     notes = [told.line.split(": ")[:2] for told in news if isinstance(told, Noted)]
     assert notes == [[f"index {index}", "logged no further for tensorboard"] for index in (0, 1)]
-    assert in_wandb(tmp_path, 1)["eval/return"]
 
 
 def test_a_missing_package_is_told_before_training(
@@ -194,21 +153,22 @@ def test_a_missing_package_is_told_before_training(
     """A logger whose package is not installed is one line with the extra, and nothing is made; a
     folder of its name is no package."""
     find = importlib.util.find_spec
-    monkeypatch.setattr("nthrun.training.loggers.find_spec", lambda name: find("not_" + name))
-    with pytest.raises(MissingExtraError, match=r'log: wandb: .*pip install "\.\[wandb\]"'):
-        require_loggers(["wandb"])
-    require_loggers([])
-    (tmp_path / "not_wandb").mkdir()
+    monkeypatch.setattr("nthrun.errors.find_spec", lambda name: find("not_" + name))
+    with pytest.raises(
+        MissingExtraError, match=r'log: tensorboard: .*pip install "\.\[tensorboard\]"'
+    ):
+        require_extra("tensorboard", "log: tensorboard")
+    (tmp_path / "not_tensorboard").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(MissingExtraError):
-        require_loggers(["wandb"])
+        require_extra("tensorboard", "log: tensorboard")
 
 
 def test_nothing_is_logged_unasked(tmp_path: Path) -> None:
     """Without `log` there is no log, and where no files are left (verifying) there is none."""
     spec = small_spec(SHORT)
     attempt(spec, experiment_in(tmp_path, spec), [0], None)
-    train(small_spec(BOTH), [0])
+    train(small_spec(LOGGED), [0])
     assert not (tmp_path / "logs").exists()
 
 
@@ -225,7 +185,7 @@ def test_nothing_is_imported_unasked() -> None:
 @pytest.mark.slow
 def test_workers_log_too(tmp_path: Path) -> None:
     """Runs of several workers are logged as those of one, and nothing is printed for it."""
-    options = write_specs(tmp_path, BOTH)
+    options = write_specs(tmp_path, LOGGED)
     arguments = ("--index", "0-2", "--save-dir", str(tmp_path), "--backend", "eager")
     done = call("main.py", *options, *arguments, "--workers", "2", "--pack", "2", "--device", "cpu")
     assert done.returncode == 0
@@ -235,55 +195,3 @@ def test_workers_log_too(tmp_path: Path) -> None:
     assert "tensorboard" not in done.stderr
     assert "wandb" not in done.stderr
     require_logged(tmp_path / EXPERIMENT, list(recorded(tmp_path).values()))
-
-
-def official(directory: Path, rows: Sequence[dict[str, Any]]) -> Path:
-    """The log that the client itself writes offline."""
-    settings = wandb.Settings(silent=True, console="off", x_disable_stats=True, disable_git=True)
-    run = wandb.init(
-        mode="offline", dir=directory, id="a-0-1", config={"lr": 0.1, "to": float("inf")},
-        settings=settings,
-    )  # fmt: skip
-    for step, row in enumerate(rows):
-        run.log(row, step=step)
-    run.finish()
-    return wandb_file(directory / "wandb")
-
-
-@pytest.mark.slow
-def test_the_client_writes_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights & Biases' own client puts the same rows into a file of the same framing."""
-    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
-    rows = [{"train/return": float(n), "text": "x" * 3000} for n in range(40)]
-    rows.append({"train/return": float("inf"), "text": ""})
-    theirs = official(tmp_path, rows)
-    assert theirs.stat().st_size > 2 * 32768
-    run = logs.LoggedRun(tmp_path / "e" / "logs", "a", 1, 0, 1, 0, {"lr": 0.1}, {}, "SAC")
-    ours = wandb_log.WandbLog(run)
-    ours.write(enumerate(rows))
-    ours.close(40, {"status": "completed", "reason": ""})
-    path = wandb_file(tmp_path / "e" / "logs" / "wandb")
-    shared = [{**row, "step": row["_step"]} for row in history(theirs)]
-    assert len(shared) > 20  # a busy client may drop the first rows
-    assert shared == history(path)[-len(shared) :]
-    assert kinds(path)[:2] == kinds(theirs)[:2] == ["header", "run"]
-    assert kinds(path)[-1] == kinds(theirs)[-1] == "exit"
-    assert set(kinds(path)) <= set(kinds(theirs)) | {"metric"}
-    assert config(path)["lr"] == config(theirs)["lr"]
-
-
-@pytest.mark.parametrize("at", [7, 32755, 32761, 32762, 32767])
-@pytest.mark.parametrize("size", [0, 1, 6, 40000, 100_000])
-def test_framing(at: int, size: int) -> None:
-    """A record comes back from its chunks wherever in a block they begin."""
-    data = bytes(range(256)) * (size // 256) + bytes(size % 256)
-    found, place = b"", at
-    content = bytes(at) + framed(data, at)
-    while place < len(content):
-        if 32768 - place % 32768 < 7:
-            place += 32768 - place % 32768
-        length = int.from_bytes(content[place + 4 : place + 6], "little")
-        found += content[place + 7 : place + 7 + length]
-        place += 7 + length
-        assert (place - 1) // 32768 == (place - length - 7) // 32768
-    assert found == data

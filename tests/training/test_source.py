@@ -161,6 +161,25 @@ def test_a_users_code_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         (tmp_path / name).write_text(content)
 
 
+def test_public_names_count_where_they_are_from(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what nthrun makes public only the modules count whose names a user's class imports."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_public_world.py").write_text("from nthrun import fits_episodes")
+    importlib.invalidate_caches()
+    path = checkout / "nthrun" / "__init__.py"
+    content = path.read_text()
+    lines = ("agents.mc_pg.declaration import fits_episodes", "analysis.scores import read_scores")
+    path.write_text(content + "".join(f"\nfrom nthrun.{line}" for line in lines))
+    try:
+        closure = source_closure((PROGRAMS[0], "my_public_world:World"), checkout)
+    finally:
+        path.write_text(content)
+    assert "nthrun.agents.mc_pg.declaration" in closure
+    assert {"nthrun", "nthrun.analysis.scores"}.isdisjoint(closure)
+
+
 def test_what_is_installed_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a user's installed package its own modules count, and not the packages beside it."""
     installed = tmp_path / "site-packages"

@@ -1,0 +1,253 @@
+"""`python -m nthrun export`: records as runs of the packages that others look at them with.
+
+W&B's own client writes the runs, offline: nothing is sent, nobody has to be logged in, and no file
+is left but in the experiment's `logs/wandb`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from nthrun.errors import require_extra
+from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
+from nthrun.records.data import open_data
+from nthrun.records.experiment import Experiment, open_experiment
+from nthrun.records.schema import OMITTED_FROM_JSON, Run
+from nthrun.specs.declaration import load_program
+from nthrun.training.logged_points import MAX_EPISODES, MAX_UPDATES, Row, Thinning
+
+NOT_EXPORTED = tuple(name for name in OMITTED_FROM_JSON if name != "metrics")
+"""Arrays of a record that are not read."""
+CONTENT_FILE = "content.json"
+"""In a run's directory once the run is whole: the hash of what it was written from."""
+STEP = "step"
+"""The name that the training step has as the axis of every chart."""
+SCRATCH_VARIABLES = ("CACHE", "CONFIG", "DATA", "ARTIFACT")
+"""Where the client would write beside the run: `WANDB_<name>_DIR`."""
+SETTINGS = {
+    "silent": True,
+    "console": "off",
+    "disable_code": True,
+    "disable_git": True,
+    "disable_job_creation": True,
+    "x_disable_machine_info": True,
+    "x_disable_meta": True,
+    "x_disable_stats": True,
+    "x_save_requirements": False,
+}
+"""Of the client: what it would add to a run tells of the machine that exports, not of the run."""
+
+Json = Mapping[str, Any]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def export() -> None:
+    """Write records as the runs of another package."""
+
+
+@export.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def wandb(directory: Path, debug: bool) -> int:
+    """Write what the experiment directory DIR has recorded as offline runs of Weights & Biases.
+
+    They are in DIR/logs/wandb, for `wandb sync`; nothing is sent from here. A run that was exported
+    before is written again only if its record has changed.
+    """
+    experiment = open_experiment(directory)
+    require_extra("wandb", "export wandb")
+    written = equal = 0
+    with client() as package:
+        exported = WandbRuns(experiment, package)
+        for run in _recorded(experiment):
+            if exported.write(run):
+                written += 1
+            else:
+                equal += 1
+    unchanged = f", {equal} there already" if equal else ""
+    click.echo(f"{exported.folder}: {written} run{'s' * (written != 1)} written{unchanged}")
+    return 0
+
+
+def _recorded(experiment: Experiment) -> Iterator[Run]:
+    """Every recorded run, the first of those with one identity, while a bar shows how many."""
+    entries = {entry.identity: entry for entry in reversed(open_data(experiment.root).entries)}
+    console = Console(file=sys.stderr)
+    for _, entry in track(
+        sorted(entries.items()), "exporting", console=console, disable=not console.is_terminal
+    ):
+        yield entry.load(NOT_EXPORTED)
+
+
+@contextmanager
+def client() -> Iterator[Any]:
+    """W&B's package, kept from the network, from what a user set for it, and from other folders."""
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        del os.environ[name]
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ |= {f"WANDB_{name}_DIR": scratch for name in SCRATCH_VARIABLES}
+        os.environ |= {"WANDB_MODE": "offline", "WANDB_ERROR_REPORTING": "false"}
+        try:
+            package = importlib.import_module("wandb")
+            try:
+                yield package
+            finally:
+                package.teardown()
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+class WandbRuns:
+    """The exported runs of an experiment.
+
+    Args:
+        experiment: whose.
+        package: of `client`.
+
+    Attributes:
+        folder: where they are.
+    """
+
+    def __init__(self, experiment: Experiment, package: Any) -> None:
+        self.folder = experiment.root / "logs" / "wandb"
+        self._experiment = experiment
+        self._package = package
+
+    def write(self, run: Run) -> bool:
+        """Write a run, in place of what was exported of it before.
+
+        Returns:
+            whether it was written, because no equal one was there.
+        """
+        name = f"{self._experiment.manifest.fingerprint[:8]}-{run['stage']}-{run['index']}"
+        parts = self._config(run), sorted(self.rows(run).items()), _summary(run)
+        content = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        earlier = list(self.folder.glob(f"offline-run-*-{name}"))
+        if [_content(directory) for directory in earlier] == [content]:
+            return False
+        for directory in earlier:
+            shutil.rmtree(directory)
+        directory = self._written(run, name, *parts)
+        (directory / CONTENT_FILE).write_text(json.dumps(content))
+        return True
+
+    def _written(
+        self, run: Run, name: str, config: Json, rows: Iterable[Row], summary: Json
+    ) -> Path:
+        """The directory of a run that the client has just written."""
+        self.folder.mkdir(parents=True, exist_ok=True)  # else the client writes elsewhere
+        stage = f", stage {run['stage']}" if run["stage"] else ""
+        writer = self._package.init(
+            mode="offline",
+            dir=self.folder.parent,
+            id=name,
+            project=re.sub(r"[/\\#?%:]", "_", self._experiment.root.name)[:128],
+            name=f"index {run['index']}{stage}",
+            group=f"setting {run['setting_number']}",
+            job_type=f"stage {run['stage']}",
+            config=config,
+            reinit="finish_previous",
+            settings=self._package.Settings(**SETTINGS),
+        )
+        writer.define_metric("*", step_metric=STEP)
+        for step, row in rows:
+            writer.log({**row, STEP: step}, step=step)
+        writer.summary.update(summary)
+        directory = Path(writer.settings.sync_dir)
+        writer.finish(exit_code=int(run["status"] == "failed"))
+        return directory
+
+    def _config(self, run: Run) -> Json:
+        """The hyperparameters, and which run of which experiment it is."""
+        manifest = self._experiment.manifest
+        return {
+            **run["agent_params"],
+            "index": run["index"],
+            "setting_number": run["setting_number"],
+            "run_number": run["run_number"],
+            "stage": run["stage"],
+            "agent_name": manifest.agent["agent_name"],
+            "environment": manifest.environment,
+        }
+
+    def rows(self, run: Run) -> dict[int, dict[str, float]]:
+        """Training step -> what a record says of it, by the names that docs/logging.md lists."""
+        rows: dict[int, dict[str, float]] = {}
+        total = self._experiment.manifest.environment["total_timesteps"]
+        episodes = {
+            "train/return": run["train_episode_rewards"],
+            "train/length": run["train_episode_steps"],
+        }
+        ends = np.cumsum(run["train_episode_steps"])
+        _add(rows, ends, episodes, Thinning(total, MAX_EPISODES))
+        if run["timesteps_at_eval"].size:
+            evaluations = {"eval/return": run["eval_episode_rewards"].mean(1)}
+            for name, values in run.get("eval_metrics", {}).items():
+                evaluations[f"eval_metrics/{name}"] = values
+            _add(rows, run["timesteps_at_eval"], evaluations, Thinning(total, total))
+        updates = {f"metrics/{name}": values for name, values in run.get("metrics", {}).items()}
+        if updates:
+            _add(rows, self._update_steps(run), updates, Thinning(total, MAX_UPDATES))
+        return rows
+
+    def _update_steps(self, run: Run) -> np.ndarray:
+        """The training steps that the agent updated after, as many as a record has metrics of."""
+        spec = self._spec.agent
+        steps: Iterable[int] = range(run["total_timesteps"])
+        if not spec.declaration.solves:
+            setting = spec.as_setting(run["agent_params"])
+            statics = {name: setting[name] for name in spec.declaration.static_names()}
+            interface = self._spec.environment.interface
+            agent = load_program(spec.declaration.program)(statics, interface)
+            steps = filter(agent.learns_at, steps)
+        count = max(map(len, run["metrics"].values()))
+        return np.array([step + 1 for step in islice(steps, count)])
+
+    @cached_property
+    def _spec(self) -> ExperimentSpec:
+        manifest = self._experiment.manifest
+        return experiment_spec_of(manifest.environment, manifest.agent, str(self._experiment.root))
+
+
+def _content(directory: Path) -> str:
+    """The hash of what an exported run was written from; "" of one that is not whole."""
+    path = directory / CONTENT_FILE
+    return str(json.loads(path.read_text())) if path.exists() else ""
+
+
+def _add(
+    rows: dict[int, dict[str, float]],
+    steps: np.ndarray,
+    series: Mapping[str, np.ndarray],
+    thinning: Thinning,
+) -> None:
+    """Add series of numbers along some rising steps, thinned."""
+    for place, step in enumerate(steps.tolist()):
+        if thinning.takes(step):
+            row = rows.setdefault(step, {})
+            row.update({name: float(values[place]) for name, values in series.items()})
+
+
+def _summary(run: Run) -> Json:
+    """What a table of runs shows beside the last value of every series."""
+    return {name: run[name] for name in ("status", "reason", "total_timesteps", "train_time")}

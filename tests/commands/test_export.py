@@ -1,0 +1,157 @@
+"""Laws of exporting records to W&B, by the files that its client writes."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from checkpoints import attempt, experiment_in
+from click.testing import CliRunner
+from logged_points import Points, expected
+from packs import small_spec
+from processes import EXPERIMENT, ROOT, call, write_specs
+from wandb_files import config, exit_code, history, summary, wandb_file
+
+from nthrun.agents.sac.program import SoftActorCritic
+from nthrun.commands import export
+from nthrun.errors import MissingExtraError
+from nthrun.records.experiment import Experiment
+from nthrun.records.schema import Run
+
+SHORT = {"total_timesteps": 120, "steps_per_episode": 20, "eval_interval_timesteps": 40}
+
+
+def record(
+    root: Path,
+    environment: dict[str, Any] | None = None,
+    parameters: dict[str, Any] | None = None,
+    indices: Sequence[int] = (0,),
+) -> tuple[Experiment, list[Run]]:
+    """An experiment with the records of some short runs."""
+    spec = small_spec(SHORT | (environment or {}), parameters)
+    experiment = experiment_in(root, spec)
+    runs = attempt(spec, experiment, list(indices), None)
+    experiment.write(0, runs)
+    return experiment, runs
+
+
+def exported(experiment: Experiment, runs: Sequence[Run]) -> list[bool]:
+    """Which of some runs are written by an export."""
+    with export.client() as package:
+        written = export.WandbRuns(experiment, package)
+        return [written.write(run) for run in runs]
+
+
+def file_of(root: Path, index: int) -> Path:
+    """The only exported file of a run."""
+    return wandb_file(root / "logs" / "wandb", f"-0-{index}")
+
+
+def points(path: Path) -> Points:
+    """Name -> (step, value) of each point of a file."""
+    found: Points = {}
+    for row in history(path):
+        assert row.pop("step") == row["_step"]
+        step = row.pop("_step")
+        for name, value in row.items():
+            found.setdefault(name, []).append((step, value))
+    return found
+
+
+def require_points(path: Path, run: Run) -> None:
+    """Check that a file has the episodes and evaluations of a record at their steps, each once."""
+    found, wanted = points(path), expected(run)
+    assert {name for name in found if not name.startswith("metrics/")} == wanted.keys()
+    for name, values in wanted.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-6)
+
+
+def test_files_are_the_records(tmp_path: Path) -> None:
+    """Every run has a file with its hyperparameters, its specs, how it ended, and its episodes and
+    evaluations; a run that diverged has them up to there."""
+    experiment, runs = record(tmp_path, None, {"critic_lr": [0.001, 1e38], "alpha": [0.1]}, (0, 1))
+    assert exported(experiment, runs) == [True, True]
+    for run, status in zip(runs, ("completed", "diverged"), strict=True):
+        path = file_of(tmp_path, run["index"])
+        require_points(path, run)
+        assert config(path).items() >= run["agent_params"].items()
+        assert config(path)["environment"]["env_name"] == "Pendulum-v1"
+        assert config(path)["index"] == run["index"]
+        assert summary(path)["status"] == status
+        assert summary(path)["eval/return"] == points(path)["eval/return"][-1][1]
+        assert exit_code(path) == 0
+
+
+def test_metrics_are_at_their_updates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recorded metrics are at the steps that the agent updated after, whichever those are, and as
+    many as are shown at most."""
+    monkeypatch.setattr(SoftActorCritic, "learns_at", lambda agent, step: step % 4 == 2)
+    experiment, (run,) = record(tmp_path, {"record": ["metrics"]})
+    exported(experiment, [run])
+    for name, values in run["metrics"].items():
+        found = points(file_of(tmp_path, 0))[f"metrics/{name}"]
+        assert [step for step, _ in found] == list(range(3, 121, 4))
+        np.testing.assert_allclose([value for _, value in found], values, rtol=1e-6)
+    monkeypatch.setattr(export, "MAX_UPDATES", 10)
+    exported(experiment, [run])
+    (name, *_) = run["metrics"]
+    assert len(points(file_of(tmp_path, 0))[f"metrics/{name}"]) == 10
+
+
+def test_only_what_changed_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is there is left alone; one whose record is another, or whose export was ended
+    half-way, is written in place of the old file."""
+    experiment, runs = record(tmp_path, indices=(0, 1))
+    assert exported(experiment, runs) == [True, True]
+    before = file_of(tmp_path, 1).stat()
+    changed = Run(runs[0] | {"reason": "another"})
+    assert exported(experiment, [changed, runs[1]]) == [True, False]
+    assert summary(file_of(tmp_path, 0))["reason"] == "another"
+    assert file_of(tmp_path, 1).stat() == before
+    (file_of(tmp_path, 1).parent / export.CONTENT_FILE).unlink()
+    assert exported(experiment, [changed, runs[1]]) == [False, True]
+    monkeypatch.setattr(export, "MAX_EPISODES", 3)
+    assert exported(experiment, [changed]) == [True]
+    assert [step for step, _ in points(file_of(tmp_path, 0))["train/return"]] == [20, 60, 100]
+
+
+def test_nothing_is_written_elsewhere(tmp_path: Path) -> None:
+    """The command needs no login and no network, says what it wrote, and leaves files in the
+    experiment only, whatever W&B is set to on the machine."""
+    specs = write_specs(tmp_path, SHORT | {"log": ["wandb"]})
+    save = ("--save-dir", str(tmp_path), "--backend", "eager", "--device", "cpu")
+    trained = call("main.py", *specs, *save, "--index", "0")
+    assert trained.returncode == 0, trained.stderr
+    root = tmp_path / EXPERIMENT
+    assert trained.stderr.count(f"python -m nthrun export wandb {root}") == 1
+    assert not (root / "logs").exists()
+    elsewhere = [tmp_path / name for name in ("home", "cwd", "wandb")]
+    for folder in elsewhere:
+        folder.mkdir()
+    settings = {"HOME": str(elsewhere[0]), "WANDB_DIR": str(elsewhere[2]), "WANDB_MODE": "online"}
+    variables = settings | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(elsewhere[0])}
+    command = ("export", "wandb", str(root))
+    for words in ("1 run written", "0 runs written, 1 there already"):
+        done = call("nthrun/__main__.py", *command, cwd=elsewhere[1], **variables)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == f"{root / 'logs' / 'wandb'}: {words}\n"
+    assert not [path for folder in elsewhere for path in folder.iterdir()]
+    assert (root / "logs" / "wandb").is_dir()
+    assert "WANDB_CACHE_DIR" not in os.environ
+
+
+def test_a_missing_client_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without W&B's package the command says how to install it, and writes nothing."""
+    experiment, _ = record(tmp_path)
+    find = importlib.util.find_spec
+    monkeypatch.setattr("nthrun.errors.find_spec", lambda name: find("not_" + name))
+    with pytest.raises(MissingExtraError, match=r'pip install "\.\[wandb\]"'):
+        CliRunner().invoke(export.wandb, [str(tmp_path)], catch_exceptions=False)
+    assert not (experiment.root / "logs").exists()
