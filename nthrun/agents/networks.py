@@ -105,6 +105,45 @@ LEAST_DEVIATION = 0.01
 FARTHEST = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class MLPStack:
+    """Perceptrons of one shape on the same inputs, evaluated as one batched product.
+
+    Their parameters lie side by side in `(nets, count * P)`.
+    """
+
+    network: MLP
+    count: int
+
+    def __call__(self, parameters: Tensor, inputs: Tensor) -> Tensor:
+        """Outputs `(nets, count, batch, out_dim)`.
+
+        Args:
+            parameters: `(nets, count * P)`.
+            inputs: `(nets, batch, in_dim)`.
+        """
+        nets, batch, width = inputs.shape
+        shared = inputs.unsqueeze(1).expand(nets, self.count, batch, width)
+        rows = parameters.view(self.count * nets, -1)
+        outputs = self.network(rows, shared.reshape(-1, batch, width))
+        return outputs.view(nets, self.count, batch, -1)
+
+    def initial(self, generator: np.random.Generator, weight_init: str) -> np.ndarray:
+        """Fresh parameters, `(count * P,)`."""
+        return np.concatenate(
+            [self.network.initial(generator, weight_init) for _ in range(self.count)]
+        )
+
+    def named(self, parameters: Tensor, prefix: str) -> dict[str, Tensor]:
+        """Weights and biases by name, `(nets, count, ...)` each."""
+        nets = len(parameters)
+        stacked = self.network.named(parameters.view(self.count * nets, -1), prefix)
+        return {name: part.unflatten(0, (nets, -1)) for name, part in stacked.items()}
+
+
+Network = MLP | MLPStack
+
+
 def normaliser_state(num_lanes: int, width: int) -> State:
     """Mean 0 and deviation 1, `(lanes, width)` each."""
     mean, square = NORMALISER

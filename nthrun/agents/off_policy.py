@@ -31,7 +31,7 @@ from nthrun.agents.base import (
     store,
 )
 from nthrun.agents.layouts import OffPolicyParts
-from nthrun.agents.networks import MLP, ActionScale
+from nthrun.agents.networks import MLP, ActionScale, MLPStack, Network
 from nthrun.agents.policies.base import Policy, uniform_of
 from nthrun.agents.policies.beta import Beta
 from nthrun.agents.policies.gaussian import Gaussian, SquashedGaussian, SquashedGaussianMixture
@@ -59,10 +59,11 @@ class OffPolicyAgent:
         self.num_agent_draws, self.num_replay_draws = self.parts.num_agent_draws, self.batch_size
         self.widths = row_widths(environment)
         self.actions = Actions(environment)
-        self.networks = {
-            name: MLP(shape.in_dim, shape.hidden, shape.out_dim, statics["activation"])
-            for name, shape in self.parts.networks.items()
-        }
+        self.networks: dict[str, Network] = {}
+        for name, shape in self.parts.networks.items():
+            network = MLP(shape.in_dim, shape.hidden, shape.out_dim, statics["activation"])
+            stacked = name == "critic" and self.parts.num_critics
+            self.networks[name] = MLPStack(network, self.parts.num_critics) if stacked else network
         self.critic = Critic(self.networks["critic"], environment)
 
     def initial_state(
@@ -153,28 +154,43 @@ def largest(values: Tensor, count: int, axis: int) -> Tensor:
 
 
 class Critic:
-    """Q(s, a): one output for a state and a continuous action, or one for each discrete action."""
+    """Q(s, a): one output for a state and a continuous action, or one for each discrete action.
 
-    def __init__(self, network: MLP, environment: Interface) -> None:
+    Several critics beside each other have an axis of their own, `count`, behind the lanes'.
+    """
+
+    def __init__(self, network: Network, environment: Interface) -> None:
         self.network = network
         self._discrete = environment.discrete
 
     def value(self, parameters: Tensor, observation: Tensor, action: Tensor) -> Tensor:
-        """Q(s, a), `(lanes, batch)`.
+        """Q(s, a), `(lanes, batch)`, or `(lanes, count, batch)` of several critics.
 
         Args:
-            parameters: `(lanes, P)`.
+            parameters: `(lanes, P)`, or `(lanes, count * P)`.
             observation: `(lanes, batch, observation_dim)`.
             action: in [-1, 1], `(lanes, batch, action_dim)`, or the number of a discrete one.
         """
         if self._discrete:
             values = self.values(parameters, observation)
-            return values.gather(-1, action.long()).squeeze(-1)
+            index = action.long()
+            if values.dim() > index.dim():
+                index = index.unsqueeze(1).expand(-1, values.shape[1], -1, -1)
+            return values.gather(-1, index).squeeze(-1)
         return self.network(parameters, torch.cat((observation, action), -1)).squeeze(-1)
 
     def values(self, parameters: Tensor, observation: Tensor) -> Tensor:
-        """Q(s, a) of every discrete action, `(lanes, batch, num_actions)`."""
+        """Q(s, a) of every discrete action, `(lanes, batch, num_actions)`, or
+        `(lanes, count, batch, num_actions)` of several critics."""
         return self.network(parameters, observation)
+
+    def smallest(self, parameters: Tensor, observation: Tensor, action: Tensor) -> Tensor:
+        """min_i Q_i(s, a) of several critics, `(lanes, batch)`."""
+        return self.value(parameters, observation, action).min(1).values
+
+    def smallest_of_all(self, parameters: Tensor, observation: Tensor) -> Tensor:
+        """min_i Q_i(s, a) of every discrete action, `(lanes, batch, num_actions)`."""
+        return self.values(parameters, observation).min(1).values
 
     def values_of(self, parameters: Tensor, observation: Tensor, action: Tensor) -> Tensor:
         """Q(s, a) of several continuous actions of each state, `(lanes, count, batch)`.
@@ -254,8 +270,10 @@ class ActorCriticAgent(OffPolicyAgent):
         """See `Agent`; uses the first `num_draws` numbers."""
         normal = noise.agent[:, None, : self.num_draws]
         action = self.sampled(state["actor"], observation, normal)
-        uniform = self.actions.uniform(normal[..., : self.actions.size])
-        return self.actions.to_environment(self.explored(action, uniform, step))
+        if self.statics["uniform_exploration_steps"]:
+            uniform = self.actions.uniform(normal[..., : self.actions.size])
+            action = self.explored(action, uniform, step)
+        return self.actions.to_environment(action)
 
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
         """See `Agent`."""

@@ -119,7 +119,7 @@ def value_of(agent: object, state: State, observation: Tensor, action: Tensor) -
 @value_of.register
 def _(agent: SoftActorCritic, state: State, observation: Tensor, action: Tensor) -> Tensor:
     taken = agent.actions.to_unit(action)
-    return agent.critics.values(state["critic"], observation, taken).amin(1)
+    return agent.critic.value(state["critic"], observation, taken).amin(1)
 
 
 @value_of.register

@@ -14,7 +14,7 @@ from torch.distributions import Categorical
 
 from nthrun.agents.registry import AGENTS
 from nthrun.agents.sac.declaration import num_agent_draws
-from nthrun.agents.sac.program import Critics, ExactObjectives, SampledObjectives
+from nthrun.agents.sac.program import SoftActorCritic
 from nthrun.agents.sizes import policy_spec
 from nthrun.specs.interface import Interface
 
@@ -38,11 +38,11 @@ class Case:
             **changes,
         }
         self.batch = setting["batch_size"]
-        self.critics = Critics(setting, environment)
-        kind = ExactObjectives if environment.discrete else SampledObjectives
-        self.objectives = kind(setting, environment, self.critics)
+        agent = SoftActorCritic(setting, environment)
+        self.critic, self.objectives = agent.critic, agent.objectives
         spec = policy_spec(setting, environment)
-        start = 2 * self.critics.initial(np.random.default_rng(0))
+        critics = agent.networks["critic"]
+        start = 2 * critics.initial(np.random.default_rng(0), setting["weight_init"])
         self.parameters = torch.from_numpy(start)[None].double()
         draw = torch.Generator().manual_seed(1)
         self.observation = torch.randn(1, self.batch, 3, generator=draw).double()
@@ -53,7 +53,7 @@ class Case:
 
     def value(self, observation: Tensor, action: Tensor) -> Tensor:
         """min_i Q_i(s, a) of one batch."""
-        return self.critics.values(self.parameters, observation, action).amin(1)
+        return self.critic.value(self.parameters, observation, action).amin(1)
 
     def actor_loss(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Loss and mean log-density."""
@@ -149,7 +149,7 @@ def test_a_baseline_removes_a_constant_from_q() -> None:
         outputs = case.outputs.clone().requires_grad_()
         slopes = []
         for level in (0.0, 100.0):
-            case.critics.smallest = lambda p, s, a, c=level: c + a.sum(-1)  # type: ignore[method-assign,misc]
+            case.critic.smallest = lambda p, s, a, c=level: c + a.sum(-1)  # type: ignore[method-assign,misc]
             slopes.append(slope_of(case.actor_loss(outputs)[0], outputs))
         assert torch.allclose(*slopes, rtol=1e-9, atol=1e-9) == same
 
@@ -189,14 +189,14 @@ def test_one_critic_is_the_first_of_two(environment: Interface) -> None:
     """Without double_q there is one network and its value; with it, the smaller of two."""
     one, two = (Case(environment, double_q=double) for double in (False, True))
     action = torch.zeros(1, BATCH, 1, dtype=torch.float64)
-    values = two.critics.values(two.parameters, two.observation, action)
+    values = two.critic.value(two.parameters, two.observation, action)
     assert values.shape == (1, 2, BATCH)
-    alone = one.critics.values(one.parameters, one.observation, action)
+    alone = one.critic.value(one.parameters, one.observation, action)
     torch.testing.assert_close(alone, values[:, :1])
     if environment.discrete:
-        smallest = two.critics.smallest_of_all(two.parameters, two.observation)[..., 0]
+        smallest = two.critic.smallest_of_all(two.parameters, two.observation)[..., 0]
     else:
-        smallest = two.critics.smallest(two.parameters, two.observation, action)
+        smallest = two.critic.smallest(two.parameters, two.observation, action)
     assert torch.equal(smallest, torch.minimum(values[:, 0], values[:, 1]))
 
 

@@ -143,7 +143,7 @@ def test_a_run_that_does_not_fit_is_refused_with_its_sizes() -> None:
     [line] = caught.value.lines()
     assert line == (
         "one run needs 36 GB of memory: replay 1,000,000,000 rows x 36 B = 36 GB, "
-        "state 17.4 kB, series, steps and copies for checkpoints 235 kB; available: 4.6 GB for "
+        "state 17.4 kB, series, steps and copies for checkpoints 232 kB; available: 4.6 GB for "
         "each of 4 workers; hint: give a smaller replay_capacity, record fewer series, use fewer "
         "--workers, or take a machine with more memory"
     )

@@ -39,7 +39,7 @@ from nthrun.agents.base import (
     gradient,
 )
 from nthrun.agents.epsilon_greedy.declaration import epsilon_greedy_parts
-from nthrun.agents.networks import MLP
+from nthrun.agents.networks import Network
 from nthrun.agents.off_policy import Critic, OffPolicyAgent, largest
 from nthrun.agents.policies.base import uniform_of
 from nthrun.specs.declaration import Setting
@@ -157,7 +157,7 @@ class Argmax:
 class DeterministicAction:
     """A network that puts out the best action, tanh μ_φ(s); the agent trains it."""
 
-    def __init__(self, network: MLP) -> None:
+    def __init__(self, network: Network) -> None:
         self.constants: Mapping[str, np.ndarray] = {}
         self.network = network
 

@@ -32,35 +32,25 @@ from nthrun.agents.base import (
     adam_tick,
     gradient,
     lane_column,
-    recall,
-    store,
 )
-from nthrun.agents.networks import MLP
-from nthrun.agents.off_policy import POLICIES, Actions
+from nthrun.agents.off_policy import POLICIES, ActorCriticAgent, Critic
 from nthrun.agents.policies.base import Policy, Sample, repeated
 from nthrun.agents.policies.softmax import Softmax
-from nthrun.agents.sac.declaration import num_agent_draws, num_baseline_actions, num_critics
-from nthrun.agents.sizes import actor_shape, critic_shape, policy_spec, row_widths
+from nthrun.agents.sac.declaration import num_baseline_actions, sac_parts
+from nthrun.agents.sizes import policy_spec
 from nthrun.specs.declaration import Setting
 from nthrun.specs.interface import Interface
 
 
-class SoftActorCritic:
+class SoftActorCritic(ActorCriticAgent):
     """SAC with one critic or two, target critics and a fixed or tuned temperature."""
 
+    parts_of = staticmethod(sac_parts)
+
     def __init__(self, statics: Setting, environment: Interface) -> None:
-        self.statics = statics
-        self.batch_size: int = statics["batch_size"]
-        self.replay_capacity: int = statics["replay_capacity"]
-        self.widths = row_widths(environment)
-        self.actions = Actions(environment)
-        shape = actor_shape(statics, environment)
-        self.actor = MLP(shape.in_dim, shape.hidden, shape.out_dim, statics["activation"])
-        self.critics = Critics(statics, environment)
+        super().__init__(statics, environment)
         kind = ExactObjectives if environment.discrete else SampledObjectives
-        self.objectives: Objectives = kind(statics, environment, self.critics)
-        self.num_agent_draws = num_agent_draws(statics, environment)
-        self.num_replay_draws = self.batch_size
+        self.objectives: Objectives = kind(statics, environment, self.critic)
 
     def initial_state(
         self,
@@ -68,54 +58,17 @@ class SoftActorCritic:
         gamma: float,
         generators: Sequence[np.random.Generator],
     ) -> State:
-        lanes = len(settings)
-        actor, critic = [], []
-        for generator in generators:
-            actor.append(self.actor.initial(generator, self.statics["weight_init"]))
-            critic.append(self.critics.initial(generator))
-        learned = {
-            "actor": torch.from_numpy(np.stack(actor)),
-            "critic": torch.from_numpy(np.stack(critic)),
-            "log_alpha": lane_column([math.log(setting["alpha"]) for setting in settings]),
-        }
-        return {
-            **learned,
-            **adam_state(settings, learned),
-            "target_critic": learned["critic"].clone(),
-            "replay": torch.zeros(lanes, self.replay_capacity, sum(self.widths)),
-            "gamma": lane_column([gamma] * lanes),
-            "tau": lane_column([setting["tau"] for setting in settings]),
-            "critic_lr": lane_column([setting["critic_lr"] for setting in settings]),
-            "actor_lr": lane_column([s["actor_lr_scale"] * s["critic_lr"] for s in settings]),
-            "alpha_lr": lane_column([setting["alpha_lr"] for setting in settings]),
-        }
-
-    def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
-        policy = self.objectives.policy
-        normal = noise.agent[:, None, : policy.num_draws]
-        action = policy.sample_action(self.actor(state["actor"], observation), normal)
-        if exploration := self.statics["uniform_exploration_steps"]:
-            uniform = self.actions.uniform(normal[..., : self.actions.size])
-            action = torch.where(step < exploration, uniform, action)
-        return self.actions.to_environment(action)
-
-    def act_greedily(self, state: State, observation: Tensor) -> Tensor:
-        action = self.objectives.policy.mode(self.actor(state["actor"], observation))
-        return self.actions.to_environment(action)
-
-    def observe(self, state: State, experience: Experience, step: Tensor) -> None:
-        store(state["replay"], experience, step)
-
-    def learns_at(self, step: int) -> bool:
-        first: int = self.statics["steps_before_learning"]
-        return step >= first
+        """See `Agent`; the temperature is learned by its logarithm."""
+        state = super().initial_state(settings, gamma, generators)
+        temperature = {"log_alpha": lane_column([math.log(s["alpha"]) for s in settings])}
+        return state | temperature | adam_state(settings, temperature)
 
     def update(
         self, state: State, experience: Experience, ended: Tensor, noise: Noise, step: Tensor
     ) -> dict[str, Tensor]:
-        batch = recall(state["replay"], self.widths, noise.replay)
-        num_draws = self.objectives.policy.num_draws
-        normal = noise.agent[:, num_draws:].unflatten(1, (-1, num_draws))
+        """See `Agent`."""
+        batch = self.recalled(state, noise)
+        normal = noise.agent[:, self.num_draws :].unflatten(1, (-1, self.num_draws))
         clock = adam_tick(state)
         alpha = state["log_alpha"].exp()
         critic_loss = self._update_critic(state, batch, normal, alpha, clock)
@@ -123,14 +76,8 @@ class SoftActorCritic:
         if self.statics["automatic_entropy_tuning"]:
             slope = (entropy - self.objectives.target_entropy).unsqueeze(1)
             adam_step(state, "log_alpha", slope, state["alpha_lr"], clock)
-        self._update_target(state, step)
+        self.update_targets(state, step)
         return {"critic_loss": critic_loss, "actor_loss": actor_loss, "entropy": entropy}
-
-    def learned_params(self, state: State) -> dict[str, Tensor]:
-        named = self.actor.named(state["actor"], "actor.")
-        for name in ("critic", "target_critic"):
-            named |= self.critics.named(state[name], f"{name}.")
-        return named | {"log_alpha": state["log_alpha"]}
 
     def _update_critic(
         self, state: State, batch: Experience, normal: Tensor, alpha: Tensor, clock: AdamClock
@@ -143,10 +90,9 @@ class SoftActorCritic:
         gamma, terminated = state["gamma"], batch.terminated.squeeze(-1)
         discount = torch.addcmul(gamma, gamma, terminated, value=-1.0)
         target = torch.addcmul(batch.reward.squeeze(-1), discount, next_value).unsqueeze(1)
-        taken = self.actions.to_unit(batch.action)
 
         def loss(critic: Tensor) -> tuple[Tensor, Tensor]:
-            error = self.critics.values(critic, batch.observation, taken) - target
+            error = self.critic.value(critic, batch.observation, batch.action) - target
             return (error * error).sum((1, 2)) / self.batch_size, error
 
         critic_loss, _, slope = gradient(loss, state["critic"])
@@ -165,12 +111,6 @@ class SoftActorCritic:
         actor_loss, log_density, slope = gradient(loss, state["actor"])
         adam_step(state, "actor", slope, state["actor_lr"], clock)
         return actor_loss, -log_density
-
-    def _update_target(self, state: State, step: Tensor) -> None:
-        weight = state["tau"]
-        if (interval := self.statics["target_update_interval"]) != 1:
-            weight = weight * (step % interval == 0)
-        state["target_critic"].lerp_(state["critic"], weight)
 
 
 class Objectives(Protocol):
@@ -224,11 +164,11 @@ class SampledObjectives:
     elsewhere its log π is the normal variate's at the clamped action (`policies.gaussian`).
     """
 
-    def __init__(self, statics: Setting, environment: Interface, critics: Critics) -> None:
+    def __init__(self, statics: Setting, environment: Interface, critic: Critic) -> None:
         spec = policy_spec(statics, environment)
         self.policy = POLICIES[spec.policy_type](spec)
         self.target_entropy = -float(environment.action_dim)
-        self._critics = critics
+        self._critic = critic
         self._batch_size: int = statics["batch_size"]
         self._soft: bool = statics["soft_q"]
         self._reparameterised: bool = statics["reparam_baseline"][0]
@@ -242,9 +182,9 @@ class SampledObjectives:
         noise = normal[:, : self._batch_size]
         if not self._soft:
             action = self.policy.sample_action(outputs, noise)
-            return self._critics.smallest(targets, observation, action)
+            return self._critic.smallest(targets, observation, action)
         action, log_density, _ = self.policy.sample(outputs, noise)
-        value = self._critics.smallest(targets, observation, action)
+        value = self._critic.smallest(targets, observation, action)
         return torch.addcmul(value, alpha, log_density, value=-1.0)
 
     def actor_loss(
@@ -286,7 +226,7 @@ class SampledObjectives:
     def _cost(self, sample: Sample, observation: Tensor, alpha: Tensor, critics: Tensor) -> Tensor:
         """c(a) of samples of the whole batch, one behind another, `(lanes, samples * batch)`."""
         states = repeated(observation, sample.action.shape[1] // self._batch_size)
-        value = self._critics.smallest(critics, states, sample.action)
+        value = self._critic.smallest(critics, states, sample.action)
         return alpha * sample.log_density - value
 
 
@@ -303,16 +243,16 @@ class ExactObjectives:
     v̄ has no α log π if Q is not soft.
     """
 
-    def __init__(self, statics: Setting, environment: Interface, critics: Critics) -> None:
+    def __init__(self, statics: Setting, environment: Interface, critic: Critic) -> None:
         self.policy = Softmax(policy_spec(statics, environment))
         self.target_entropy = ENTROPY_FRACTION * math.log(environment.num_actions)
-        self._critics = critics
+        self._critic = critic
         self._soft: bool = statics["soft_q"]
 
     def next_value(
         self, outputs: Tensor, observation: Tensor, normal: Tensor, alpha: Tensor, targets: Tensor
     ) -> Tensor:
-        values = self._critics.smallest_of_all(targets, observation)
+        values = self._critic.smallest_of_all(targets, observation)
         if self._soft:
             values = values - alpha.unsqueeze(2) * self.policy.log_probabilities(outputs)
         return (self.policy.probabilities(outputs) * values).sum(-1)
@@ -320,63 +260,7 @@ class ExactObjectives:
     def actor_loss(
         self, outputs: Tensor, observation: Tensor, normal: Tensor, alpha: Tensor, critics: Tensor
     ) -> tuple[Tensor, Tensor]:
-        values = self._critics.smallest_of_all(critics, observation)
+        values = self._critic.smallest_of_all(critics, observation)
         log_density = self.policy.log_probabilities(outputs)
         cost = self.policy.probabilities(outputs) * (alpha.unsqueeze(2) * log_density - values)
         return cost.sum(-1).mean(1), -self.policy.entropy(outputs).mean(1)
-
-
-class Critics:
-    """Q_i(s, a), i up to `count`; their parameters lie side by side in `(lanes, count * P)`.
-
-    For continuous actions a network takes the action with the state, for discrete ones it puts
-    out the value of each.
-    """
-
-    def __init__(self, statics: Setting, environment: Interface) -> None:
-        shape = critic_shape(statics, environment)
-        self.count = num_critics(statics)
-        self._network = MLP(shape.in_dim, shape.hidden, shape.out_dim, statics["activation"])
-        self._weight_init: str = statics["weight_init"]
-        self._discrete = environment.discrete
-
-    def initial(self, generator: np.random.Generator) -> np.ndarray:
-        """Fresh parameters, `(count * P,)`."""
-        rows = [self._network.initial(generator, self._weight_init) for _ in range(self.count)]
-        return np.concatenate(rows)
-
-    def named(self, parameters: Tensor, prefix: str) -> dict[str, Tensor]:
-        """Weights and biases by name, `(lanes, count, ...)` each."""
-        lanes = len(parameters)
-        stacked = self._network.named(parameters.view(self.count * lanes, -1), prefix)
-        return {name: part.unflatten(0, (lanes, -1)) for name, part in stacked.items()}
-
-    def values(self, parameters: Tensor, observation: Tensor, action: Tensor) -> Tensor:
-        """Q_i(s, a), `(lanes, count, batch)`.
-
-        Args:
-            parameters: `(lanes, count * P)`.
-            observation: `(lanes, batch, observation_dim)`.
-            action: in [-1, 1], `(lanes, batch, action_dim)`, or the number of a discrete one.
-        """
-        if self._discrete:
-            values = self._stacked(parameters, observation)
-            index = action.long().unsqueeze(1).expand(-1, self.count, -1, -1)
-            return values.gather(-1, index).squeeze(-1)
-        return self._stacked(parameters, torch.cat((observation, action), -1)).squeeze(-1)
-
-    def smallest(self, parameters: Tensor, observation: Tensor, action: Tensor) -> Tensor:
-        """min_i Q_i(s, a), `(lanes, batch)`, of continuous actions."""
-        return self.values(parameters, observation, action).min(1).values
-
-    def smallest_of_all(self, parameters: Tensor, observation: Tensor) -> Tensor:
-        """min_i Q_i(s, a) of every discrete action, `(lanes, batch, num_actions)`."""
-        return self._stacked(parameters, observation).min(1).values
-
-    def _stacked(self, parameters: Tensor, inputs: Tensor) -> Tensor:
-        """What every network puts out, `(lanes, count, batch, out_dim)`."""
-        lanes, batch, width = inputs.shape
-        shared = inputs.unsqueeze(1).expand(lanes, self.count, batch, width)
-        rows = parameters.view(self.count * lanes, -1)
-        outputs = self._network(rows, shared.reshape(-1, batch, width))
-        return outputs.view(lanes, self.count, batch, -1)
