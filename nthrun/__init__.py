@@ -41,7 +41,14 @@ if TYPE_CHECKING:
     from nthrun.analysis.estimates import estimate as estimate
     from nthrun.analysis.estimates import sample as sample
     from nthrun.analysis.figures import plot_utils as plot_utils
+    from nthrun.analysis.figures.base import Drawn as Drawn
+    from nthrun.analysis.figures.base import FigureData as FigureData
+    from nthrun.analysis.figures.base import plot as plot
+    from nthrun.analysis.figures.curves import runs_of_curves as runs_of_curves
     from nthrun.analysis.figures.saving import save_as as save_as
+    from nthrun.analysis.figures.style import agent_colour as agent_colour
+    from nthrun.analysis.figures.style import new_figure as new_figure
+    from nthrun.analysis.figures.style import step_axis as step_axis
     from nthrun.analysis.intervals import percentile_bootstrap as percentile_bootstrap
     from nthrun.analysis.intervals import student_interval as student_interval
     from nthrun.analysis.intervals import tolerance_interval as tolerance_interval
@@ -86,7 +93,10 @@ _NAMES = {
     "performance_profile probability_of_improvement welch",
     "nthrun.analysis.curves": "best_setting learning_curve",
     "nthrun.analysis.estimates": "estimate sample",
+    "nthrun.analysis.figures.base": "Drawn FigureData plot",
+    "nthrun.analysis.figures.curves": "runs_of_curves",
     "nthrun.analysis.figures.saving": "save_as",
+    "nthrun.analysis.figures.style": "agent_colour new_figure step_axis",
     "nthrun.analysis.intervals": "percentile_bootstrap student_interval tolerance_interval",
     "nthrun.analysis.scores": "read_scores",
     "nthrun.environments.base": "Environment HostEnvironment Transition make_environment",

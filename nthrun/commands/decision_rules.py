@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from nthrun.analysis.figures.base import Drawn, plot
-from nthrun.analysis.figures.decision_rules import Line, RulePicture, decision_rules_figure
+from nthrun.analysis.figures.decision_rules import RuleLine, RulePicture, decision_rules_figure
 from nthrun.environments.bewley.ability import chain_of
 from nthrun.environments.bewley.calibration import Array
 from nthrun.environments.bewley.decision_rules import (
@@ -200,18 +200,18 @@ def _values(situation: Situation, view: View) -> Array:
 
 def _lines(
     situation: Situation, view: View, values: Array, rules: Mapping[str, Rule], exact: Stationary
-) -> dict[str, Line]:
+) -> dict[str, RuleLine]:
     """What the figure draws, by its text; where savings are forced, what is chosen are points."""
     if view.vary != "savings":
         text = f"exact rules at equilibrium prices: {_prices(exact.r, exact.w)}"
         drawn = {**rules, text: exact.rule(situation.calibration)}
         cuts = {name: cut(rule, situation, view.vary, values) for name, rule in drawn.items()}
-        return {name: Line(values, choice) for name, choice in cuts.items()}
+        return {name: RuleLine(values, choice) for name, choice in cuts.items()}
     lines = {}
     for name, rule in rules.items():
         choice = rule(np.array([situation.wealth]), np.array([situation.state]))
-        lines[name] = Line(choice.share, choice)
-    return lines | {FORCED: Line(values, situation.menu(values))}
+        lines[name] = RuleLine(choice.share, choice)
+    return lines | {FORCED: RuleLine(values, situation.menu(values))}
 
 
 def _learned_label(learned: Learned) -> str:

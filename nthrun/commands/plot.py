@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from nthrun.analysis.figures.base import Group, Plot
+from nthrun.analysis.figures.base import FigureData, FigureKind
 from nthrun.analysis.figures.saving import (
     Folders,
     require_kind,
@@ -171,7 +171,7 @@ def figure_command(name: str) -> click.Command:
         SpecError: a user's own cannot be imported, or is no figure.
     """
     target, _ = FIGURES.get(name, (name, ""))
-    figure: Plot = user_class(target, "NAME", "plot", "draw")
+    figure: FigureKind = user_class(target, "NAME", "plot", "draw")
     of_policy = figure.of == "policy"
     parameters = POLICY_PARAMETERS if of_policy else DATA_PARAMETERS
     write = _write_policy_figure if of_policy else _write_figures
@@ -192,7 +192,7 @@ def figure_command(name: str) -> click.Command:
 
 
 def _write_figures(
-    figure: Plot,
+    figure: FigureKind,
     values: Mapping[str, Any],
     data: Sequence[str],
     labels: Sequence[str],
@@ -218,7 +218,7 @@ def _write_figures(
 
 
 def _write_policy_figure(
-    figure: Plot,
+    figure: FigureKind,
     values: Mapping[str, Any],
     data: str | None,
     out: str | None,
@@ -254,7 +254,9 @@ def demo_files(pattern: str) -> list[Path]:
     return files
 
 
-def _groups(figure: Plot, labelled: Sequence[tuple[str, Data]], output: Output) -> list[Group]:
+def _groups(
+    figure: FigureKind, labelled: Sequence[tuple[str, Data]], output: Output
+) -> list[FigureData]:
     """Data that share a figure."""
     if figure.of == "data":
         parts = [[pair] for pair in labelled]
@@ -266,7 +268,7 @@ def _groups(figure: Plot, labelled: Sequence[tuple[str, Data]], output: Output) 
     else:
         parts = [list(labelled)]
     style = VENUES[output.venue]
-    return [Group(part, figure.of == "data", output.title, style) for part in parts]
+    return [FigureData(part, figure.of == "data", output.title, style) for part in parts]
 
 
 def _require_apart(names: Sequence[str], folders: Folders) -> None:

@@ -1,7 +1,7 @@
 """What a figure is that can be asked for by name: a function that draws it, and what it needs.
 
     @plot(of="environment", demo="agents/*.json", options=[click.Option(["--setting"], type=int)])
-    def distribution(group: Group, setting: int | None) -> Drawn:
+    def distribution(group: FigureData, setting: int | None) -> Drawn:
         '''Plot the distribution of returns, one figure an environment.'''
 
 The decorated function is the figure. Shipped ones are in the table of `commands.plot`, and a user's
@@ -20,7 +20,7 @@ import click
 from matplotlib.figure import Figure
 
 from nthrun.analysis.figures.bands import OFFERED, STATISTICS
-from nthrun.analysis.figures.saving import Shown
+from nthrun.analysis.figures.saving import PlottedRuns
 from nthrun.analysis.figures.style import Style
 from nthrun.analysis.scores import DIRECTIONS
 from nthrun.records.data import Data
@@ -28,14 +28,14 @@ from nthrun.records.data import Data
 Of = Literal["all", "environments", "environment", "data", "policy"]
 """What one figure is of: all DATA; all, with a part for each environment; those of one environment;
 one of them; or what a run learned."""
-Drawn = tuple[Figure, Sequence[Shown]]
+Drawn = tuple[Figure, Sequence[PlottedRuns]]
 """A figure, and the runs it shows."""
 SWEEP = "MountainCar-v0_SoftmaxAC.json"
 """Demo data with several settings."""
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class FigureData:
     """Data that share a figure.
 
     Attributes:
@@ -83,11 +83,11 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Plot:
+class FigureKind:
     """A figure that can be asked for by name.
 
     Attributes:
-        draw: takes a `Group` and the options' values by name. Of a policy it takes a `Learned`.
+        draw: takes a `FigureData`, or a `Learned` of a policy, and the options' values by name.
         of: what one figure is of.
         demo: what is drawn without DATA, a pattern of paths below docs/demo/.
         options: besides those that every figure has.
@@ -106,12 +106,12 @@ def plot(
     demo: str = "",
     options: Sequence[click.Option] = (),
     file_name: Callable[[Any, Mapping[str, Any]], str] | None = None,
-) -> Callable[[Callable[..., Drawn]], Plot]:
-    """Make a function a figure that can be asked for by name; see `Plot`."""
+) -> Callable[[Callable[..., Drawn]], FigureKind]:
+    """Make a function a figure that can be asked for by name; see `FigureKind`."""
 
-    def made(draw: Callable[..., Drawn]) -> Plot:
+    def made(draw: Callable[..., Drawn]) -> FigureKind:
         by_function = file_name or (lambda group, _: f"{group.name}_{draw.__name__}")
-        return Plot(draw, of, demo, tuple(options), by_function)
+        return FigureKind(draw, of, demo, tuple(options), by_function)
 
     return made
 

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from nthrun.analysis.compatibility_checks import require_one_metric
 from nthrun.analysis.figures.bands import Kind, band_of
-from nthrun.analysis.figures.base import BAND_OPTION, SCORE_OPTIONS, Drawn, Group, plot
+from nthrun.analysis.figures.base import BAND_OPTION, SCORE_OPTIONS, Drawn, FigureData, plot
 from nthrun.analysis.figures.reading import scores_of_best
 from nthrun.analysis.figures.style import (
     LOST_COLOUR,
@@ -52,7 +52,7 @@ Groups = Mapping[str, Mapping[str, np.ndarray]]
     ],
     file_name=lambda group, values: "comparison",
 )
-def comparison(group: Group, normalise: Normalisation, band: Kind, **scored: Any) -> Drawn:
+def comparison(group: FigureData, normalise: Normalisation, band: Kind, **scored: Any) -> Drawn:
     """Plot the best setting of each DATA as a point with its interval, a panel an environment.
 
     DATA of one label, such as an agent's name, have one colour.

@@ -16,8 +16,8 @@ from matplotlib.lines import Line2D
 
 from nthrun.analysis.curves import Curve, learning_curve
 from nthrun.analysis.figures.bands import TEXTS, Band, Kind, Statistic, band_of
-from nthrun.analysis.figures.base import BAND_OPTION, STATISTIC_OPTION, Drawn, Group, plot
-from nthrun.analysis.figures.saving import Shown
+from nthrun.analysis.figures.base import BAND_OPTION, STATISTIC_OPTION, Drawn, FigureData, plot
+from nthrun.analysis.figures.saving import PlottedRuns
 from nthrun.analysis.figures.style import (
     Look,
     Style,
@@ -98,7 +98,7 @@ CURVE_OPTIONS = (
     file_name=lambda group, values: "_".join(filter(None, [group.name, values["metric"]])),
 )
 def learning_curves(
-    group: Group, setting: int | None, stage: int | None, metric: str | None, **view: Any
+    group: FigureData, setting: int | None, stage: int | None, metric: str | None, **view: Any
 ) -> Drawn:
     """Plot the learning curve of each DATA's best setting, one figure an environment.
 
@@ -109,7 +109,7 @@ def learning_curves(
     figure = learning_curve_figure(
         curves, group.caption, group.agents, CurveView(**view), group.style
     )
-    return figure, shown_of_curves(curves)
+    return figure, runs_of_curves(curves)
 
 
 @plot(
@@ -132,7 +132,7 @@ def learning_curves(
     ],
     file_name=lambda group, values: f"{group.name}_{values['metric']}",
 )
-def oracle_gap(group: Group, **values: Any) -> Drawn:
+def oracle_gap(group: FigureData, **values: Any) -> Drawn:
     """Plot the distance from the exact solution over training, one figure an environment.
 
     Runs are shown by the magnitude of their gap, since luck in evaluation can make one negative.
@@ -240,10 +240,10 @@ def quantity_text(curves: Sequence[Curve], view: CurveView) -> str:
     return " or ".join(f"|{name}|" if view.log_y else name for name in names)
 
 
-def shown_of_curves(curves: Mapping[str, Curve]) -> list[Shown]:
+def runs_of_curves(curves: Mapping[str, Curve]) -> list[PlottedRuns]:
     """The runs that curves are of."""
     return [
-        Shown(curve.source, label, curve.stage, curve.setting_number, curve.indices)
+        PlottedRuns(curve.source, label, curve.stage, curve.setting_number, curve.indices)
         for label, curve in curves.items()
     ]
 

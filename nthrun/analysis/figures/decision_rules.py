@@ -36,7 +36,7 @@ OWN_COLOUR = "0.6"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Line:
+class RuleLine:
     """One line; of one point where a single choice is shown.
 
     Attributes:
@@ -62,7 +62,7 @@ class RulePicture:
 
     vary: str
     values: np.ndarray
-    lines: Mapping[str, Line]
+    lines: Mapping[str, RuleLine]
     own: float | None
     title: str
 

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 from scipy.stats import gaussian_kde
 
-from nthrun.analysis.figures.base import SCORE_OPTIONS, Drawn, Group, plot
+from nthrun.analysis.figures.base import SCORE_OPTIONS, Drawn, FigureData, plot
 from nthrun.analysis.figures.reading import scores_of_best
 from nthrun.analysis.figures.style import (
     Look,
@@ -45,7 +45,7 @@ LEAST_FOR_DENSITY = 3
         ),
     ],
 )
-def distribution(group: Group, setting: int | None, shape: Shape, **scored: Any) -> Drawn:
+def distribution(group: FigureData, setting: int | None, shape: Shape, **scored: Any) -> Drawn:
     """Plot the distribution of the scores of one setting's runs, one figure an environment.
 
     Strokes below the axis are runs.

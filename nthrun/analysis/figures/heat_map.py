@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from nthrun.analysis.figures.base import SCORE_OPTIONS, SWEEP, Drawn, Group, plot
-from nthrun.analysis.figures.reading import shown_of_settings
-from nthrun.analysis.figures.saving import Shown
+from nthrun.analysis.figures.base import SCORE_OPTIONS, SWEEP, Drawn, FigureData, plot
+from nthrun.analysis.figures.reading import runs_of_settings
+from nthrun.analysis.figures.saving import PlottedRuns
 from nthrun.analysis.figures.sensitivity import OTHERS, Others
 from nthrun.analysis.figures.style import (
     COLOUR_MAP,
@@ -72,7 +72,7 @@ class Cells:
         ),
     ],
 )
-def heat_map(group: Group, parameters: Sequence[str], others: Others, **scored: Any) -> Drawn:
+def heat_map(group: FigureData, parameters: Sequence[str], others: Others, **scored: Any) -> Drawn:
     """Plot the score over two hyperparameters, one figure for each DATA, a sweep.
 
     Cells say how many of their runs were lost.
@@ -107,7 +107,7 @@ def heat_map_figure(
     title: str,
     others: Others = "best",
     style: Style | None = None,
-) -> tuple[Figure, list[Shown]]:
+) -> tuple[Figure, list[PlottedRuns]]:
     """The mean score over the values of two hyperparameters.
 
     Every value has a cell of the same width. Cells with lost runs say how many, or bear a × where
@@ -148,7 +148,7 @@ def heat_map_figure(
         if not handles:
             figure.supxlabel(_heading(settings, others), fontsize=style.small_points)
     places = cells.places[cells.places >= 0]
-    return figure, shown_of_settings(settings, places, f"others at {others}")
+    return figure, runs_of_settings(settings, places, f"others at {others}")
 
 
 def draw_cells(

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from nthrun.analysis.figures.bands import Statistic, band_of
-from nthrun.analysis.figures.base import STATISTIC_OPTION, Drawn, Group, plot
+from nthrun.analysis.figures.base import STATISTIC_OPTION, Drawn, FigureData, plot
 from nthrun.analysis.figures.curves import shown_runs
-from nthrun.analysis.figures.reading import entries_of, shown_of_entries
+from nthrun.analysis.figures.reading import entries_of, runs_of_entries
 from nthrun.analysis.figures.style import (
     COLOUR_MAP,
     COLOURS,
@@ -70,7 +70,7 @@ class SeriesOfRuns:
     ],
 )
 def metrics(
-    group: Group,
+    group: FigureData,
     names: Sequence[str],
     setting: int | None,
     stage: int | None,
@@ -86,7 +86,7 @@ def metrics(
     actions = [] if names else actions_of(entries)
     require_recorded(data, series, actions)
     figure = metric_figure(series, group.caption, actions, statistic, group.style)
-    return figure, shown_of_entries(data, entries, label)
+    return figure, runs_of_entries(data, entries, label)
 
 
 def metric_names(data: Data, entries: Sequence[Entry]) -> list[str]:

@@ -13,9 +13,16 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from nthrun.analysis.figures.base import PARAMETERS_OPTION, SCORE_OPTIONS, SWEEP, Drawn, Group, plot
-from nthrun.analysis.figures.reading import shown_of_settings
-from nthrun.analysis.figures.saving import Shown
+from nthrun.analysis.figures.base import (
+    PARAMETERS_OPTION,
+    SCORE_OPTIONS,
+    SWEEP,
+    Drawn,
+    FigureData,
+    plot,
+)
+from nthrun.analysis.figures.reading import runs_of_settings
+from nthrun.analysis.figures.saving import PlottedRuns
 from nthrun.analysis.figures.style import (
     COLOUR_MAP,
     LOST_COLOUR,
@@ -35,7 +42,7 @@ MAX_LABELS = 12
 
 
 @plot(of="data", demo=SWEEP, options=[*SCORE_OPTIONS, PARAMETERS_OPTION])
-def parallel(group: Group, parameters: Sequence[str], **scored: Any) -> Drawn:
+def parallel(group: FigureData, parameters: Sequence[str], **scored: Any) -> Drawn:
     """Plot settings as lines over their hyperparameters, one figure for each DATA, a sweep.
 
     Colours are scores, the best setting is drawn thick, and settings that lost runs are dotted.
@@ -46,7 +53,7 @@ def parallel(group: Group, parameters: Sequence[str], **scored: Any) -> Drawn:
 
 def parallel_figure(
     scores: Scores, names: Sequence[str], title: str, style: Style | None = None
-) -> tuple[Figure, list[Shown]]:
+) -> tuple[Figure, list[PlottedRuns]]:
     """A line for each setting, coloured by its mean score, the best on top.
 
     Axes are logarithmic where values are log-spaced. The last axis is the score; a setting that
@@ -79,7 +86,7 @@ def parallel_figure(
         text = f"lost runs ({lost} of {len(settings.numbers)} settings)"
         handle = Line2D([], [], color=LOST_COLOUR, ls=":", lw=1.2, label=text)
         legend_below(figure, style, [handle] if lost else [])
-    return figure, shown_of_settings(settings, settings.order, "setting")
+    return figure, runs_of_settings(settings, settings.order, "setting")
 
 
 def _draw_settings(axes: Axes, settings: RankedSettings, scales: Sequence[ValueScale]) -> None:

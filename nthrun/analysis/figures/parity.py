@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from nthrun.analysis.figures.base import SCORE_OPTIONS, Drawn, Group, plot
+from nthrun.analysis.figures.base import SCORE_OPTIONS, Drawn, FigureData, plot
 from nthrun.analysis.figures.reading import scores_of_best
 from nthrun.analysis.figures.style import (
     LOST_COLOUR,
@@ -47,7 +47,7 @@ class Pairs:
 
 
 @plot(of="all", demo="agents/MountainCar*.json", options=SCORE_OPTIONS)
-def parity(group: Group, **scored: Any) -> Drawn:
+def parity(group: FigureData, **scored: Any) -> Drawn:
     """Plot the score of one DATA against that of another, a point for each seed both were run with.
 
     Of each DATA the best setting is taken.

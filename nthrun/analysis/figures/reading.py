@@ -10,7 +10,7 @@ import numpy as np
 
 from nthrun.analysis.compatibility_checks import require_one_metric
 from nthrun.analysis.curves import best_setting
-from nthrun.analysis.figures.saving import Shown
+from nthrun.analysis.figures.saving import PlottedRuns
 from nthrun.analysis.ranking import RankedSettings, ranked_settings
 from nthrun.analysis.returns import (
     EVALUATION_RETURN,
@@ -67,21 +67,21 @@ def _few(entries: Sequence[Entry]) -> str:
     return ", ".join(map(str, numbers[:10])) + ", …" * (len(numbers) > 10)
 
 
-def shown_of_entries(data: Data, entries: Sequence[Entry], label: str) -> list[Shown]:
+def runs_of_entries(data: Data, entries: Sequence[Entry], label: str) -> list[PlottedRuns]:
     """The runs that some entries are, by setting and stage."""
     found: dict[tuple[int, int], list[int]] = {}
     for entry, index in zip(entries, bulk_of(entries).numbers["index"].tolist(), strict=True):
         key = entry.identity.stage, entry.identity.setting_number
         found.setdefault(key, []).append(index)
     return [
-        Shown(str(data.source), label, stage, number, tuple(indices))
+        PlottedRuns(str(data.source), label, stage, number, tuple(indices))
         for (stage, number), indices in found.items()
     ]
 
 
-def shown_of_settings(
+def runs_of_settings(
     settings: RankedSettings, positions: Sequence[int] | np.ndarray, label: str
-) -> list[Shown]:
+) -> list[PlottedRuns]:
     """The runs of the settings at some positions, by stage."""
     scores, shown = settings.scores, []
     for position in positions:
@@ -90,7 +90,7 @@ def shown_of_settings(
         for stage in np.unique(stages).tolist():
             indices = tuple(scores.indices[rows[stages == stage]].tolist())
             number = int(settings.numbers[position])
-            shown.append(Shown(scores.source, label, stage, number, indices))
+            shown.append(PlottedRuns(scores.source, label, stage, number, indices))
     return shown
 
 
@@ -110,7 +110,7 @@ class BestScores:
     scores: Mapping[str, Scores]
     settings: Mapping[str, int]
     values: Mapping[str, np.ndarray]
-    shown: Sequence[Shown]
+    shown: Sequence[PlottedRuns]
     label: str
     higher_is_better: bool
 
@@ -132,13 +132,13 @@ def scores_of_best(
     scores = {label: read_scores(data, **scored) for label, data in labelled.items()}
     numbers: dict[str, int] = {}
     values: dict[str, np.ndarray] = {}
-    shown: list[Shown] = []
+    shown: list[PlottedRuns] = []
     for label, of_runs in scores.items():
         settings = ranked_settings(of_runs)
         position = settings.best(_positions(settings, setting))
         numbers[label] = int(settings.numbers[position])
         values[label] = np.where(of_runs.lost, np.nan, of_runs.values)[settings.rows[position]]
-        shown += shown_of_settings(settings, [position], label)
+        shown += runs_of_settings(settings, [position], label)
     require_one_metric(scores.values())
     first = next(iter(scores.values()))
     return BestScores(scores, numbers, values, shown, first.label, first.higher_is_better)

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from nthrun.analysis.figures.base import STAGE_OPTION, Drawn, Group, plot
-from nthrun.analysis.figures.reading import shown_of_entries
+from nthrun.analysis.figures.base import STAGE_OPTION, Drawn, FigureData, plot
+from nthrun.analysis.figures.reading import runs_of_entries
 from nthrun.analysis.figures.style import (
     Style,
     finite_range,
@@ -48,7 +48,7 @@ class Costs:
 
 
 @plot(of="all", demo="agents/MountainCar*.json", options=[STAGE_OPTION])
-def resources(group: Group, stage: Stage) -> Drawn:
+def resources(group: FigureData, stage: Stage) -> Drawn:
     """Plot histograms of the time of all runs of each DATA and of the memory of their processes.
 
     A run's time is its share of its pack; the legend says what to ask a cluster for, a quarter more
@@ -59,7 +59,7 @@ def resources(group: Group, stage: Stage) -> Drawn:
     return figure, [
         shown
         for label, data in group.labelled
-        for shown in shown_of_entries(data, chosen_entries(data, stage), label)
+        for shown in runs_of_entries(data, chosen_entries(data, stage), label)
     ]
 
 

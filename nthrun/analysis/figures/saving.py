@@ -34,7 +34,7 @@ class Folders:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PlottedRuns:
     """Runs of one setting that a figure shows.
 
     Attributes:
@@ -50,7 +50,9 @@ class Shown:
     indices: tuple[int, ...]
 
 
-def save_figure(figure: Figure, name: str, folders: Folders, shown: Iterable[Shown]) -> list[Path]:
+def save_figure(
+    figure: Figure, name: str, folders: Folders, shown: Iterable[PlottedRuns]
+) -> list[Path]:
     """Write `<png>/<name>.png`, `<pdf>/<name>.pdf`, on request the SVG, `<png>/<name>.runs.json`.
 
     The last lists what was plotted: source -> label, stage, setting number and indices of each
@@ -119,7 +121,7 @@ def _write(path: Path, content: bytes) -> None:
         ) from error
 
 
-def _listed(shown: Iterable[Shown]) -> dict[str, list[dict[str, object]]]:
+def _listed(shown: Iterable[PlottedRuns]) -> dict[str, list[dict[str, object]]]:
     """Source -> what was plotted from it."""
     listed: dict[str, list[dict[str, object]]] = {}
     for part in shown:

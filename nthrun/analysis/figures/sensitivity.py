@@ -26,11 +26,11 @@ from nthrun.analysis.figures.base import (
     SCORE_OPTIONS,
     SWEEP,
     Drawn,
-    Group,
+    FigureData,
     plot,
 )
-from nthrun.analysis.figures.reading import shown_of_settings
-from nthrun.analysis.figures.saving import Shown
+from nthrun.analysis.figures.reading import runs_of_settings
+from nthrun.analysis.figures.saving import PlottedRuns
 from nthrun.analysis.figures.style import (
     LOST_COLOUR,
     Look,
@@ -66,7 +66,7 @@ class SensitivityView:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Line:
+class SensitivityLine:
     """One sensitivity curve.
 
     Attributes:
@@ -107,7 +107,7 @@ class Line:
     ],
 )
 def sensitivity(
-    group: Group,
+    group: FigureData,
     parameters: Sequence[str],
     others: Literal["best", "slice", "both"],
     band: Kind,
@@ -133,7 +133,7 @@ def sensitivity_figure(
     style: Style | None = None,
     *,
     agents: Mapping[str, str] | None = None,
-) -> tuple[Figure, list[Shown]]:
+) -> tuple[Figure, list[PlottedRuns]]:
     """A panel for each hyperparameter, a line in it for each label and each of `view.others`.
 
     Filled markers are settings whose runs all completed. Hollow ones lost some, and a cross on the
@@ -158,7 +158,7 @@ def sensitivity_figure(
     settings = {label: ranked_settings(one) for label, one in scores.items()}
     for one in settings.values():
         names = require_varying(one, names)
-    shown: list[Shown] = []
+    shown: list[PlottedRuns] = []
     with style.context():
         shape = grid_of(len(names), style)
         room = style.legend_characters / shape[1]
@@ -183,7 +183,7 @@ def sensitivity_figure(
             bands |= dict.fromkeys(line.band for _, line in lines)
             for label, line in lines:
                 places = np.unique(line.places[line.places >= 0])
-                shown += shown_of_settings(settings[label], places, f"{line.label}, {name}")
+                shown += runs_of_settings(settings[label], places, f"{line.label}, {name}")
         figure.supylabel(next(iter(scores.values())).label, fontsize=style.font_points)
         figure.suptitle(title, fontsize=style.font_points)
         legend_below(figure, style, [*handles.values()], _heading(bands))
@@ -196,7 +196,7 @@ def sensitivity_line(
     others: Others,
     label: str,
     band: Kind = "bootstrap",
-) -> Line:
+) -> SensitivityLine:
     """The sensitivity curve of one hyperparameter.
 
     With `slice`, hyperparameters that vary together with this one go with it.
@@ -226,7 +226,11 @@ def sensitivity_line(
 
 
 def draw_lines(
-    axes: Axes, lines: Sequence[Line], of_lines: Sequence[Look], room: float, style: Style
+    axes: Axes,
+    lines: Sequence[SensitivityLine],
+    of_lines: Sequence[Look],
+    room: float,
+    style: Style,
 ) -> list[Line2D]:
     """Sensitivity curves of one hyperparameter, with the numbers of runs above; their handles.
 
@@ -255,7 +259,7 @@ def draw_lines(
 
 def _line(
     settings: RankedSettings, label: str, scale: ValueScale, places: np.ndarray, band: Kind
-) -> Line:
+) -> SensitivityLine:
     there = places >= 0
     kept = [settings.kept(place) if place >= 0 else np.empty(0) for place in places]
     runs = np.full((max(map(len, kept)) or 1, len(kept)), np.nan)
@@ -266,10 +270,10 @@ def _line(
         np.where(there, column[places], 0) for column in (settings.num_runs, settings.num_lost)
     )
     bounds = found.centre, found.low, found.high
-    return Line(label, scale, places, *bounds, num_runs, num_lost, found.text)
+    return SensitivityLine(label, scale, places, *bounds, num_runs, num_lost, found.text)
 
 
-def _draw(axes: Axes, line: Line, look: Look) -> Line2D:
+def _draw(axes: Axes, line: SensitivityLine, look: Look) -> Line2D:
     x, low, high = line.scale.places, line.low, line.high
     there = line.places >= 0
     axes.plot(x[there], line.centre[there], color=look.colour, ls=look.style, lw=1.3, zorder=3)
@@ -307,7 +311,7 @@ def _draw(axes: Axes, line: Line, look: Look) -> Line2D:
     )
 
 
-def _counts(line: Line) -> tuple[str, ...]:
+def _counts(line: SensitivityLine) -> tuple[str, ...]:
     """How many runs each point has, and after a minus how many of them were lost."""
     pairs = zip(line.num_runs.tolist(), line.num_lost.tolist(), strict=True)
     return tuple(f"{runs}−{lost}" if lost else f"{runs or ''}" for runs, lost in pairs)

@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nthrun.analysis.curves import Curve, learning_curve
-from nthrun.analysis.figures.curves import shown_of_curves
+from nthrun.analysis.figures.curves import runs_of_curves
 from nthrun.analysis.figures.distribution import distribution_figure
 from nthrun.analysis.figures.heat_map import heat_map_figure
-from nthrun.analysis.figures.reading import shown_of_entries, shown_of_settings
+from nthrun.analysis.figures.reading import runs_of_entries, runs_of_settings
 from nthrun.analysis.figures.resources import costs_of, resources_figure, suggestion
-from nthrun.analysis.figures.saving import Shown, save_as
+from nthrun.analysis.figures.saving import PlottedRuns, save_as
 from nthrun.analysis.figures.sensitivity import sensitivity_figure
 from nthrun.analysis.figures.style import Look, distinct_looks, looks
 from nthrun.analysis.ranking import RankedSettings, ranked_settings
@@ -68,7 +68,7 @@ class Plot:
     title: str
     chart: LineChart | ParallelChart | Picture
     caption: str
-    shown: Sequence[Shown]
+    shown: Sequence[PlottedRuns]
 
     @property
     def num_runs(self) -> int:
@@ -133,7 +133,7 @@ def parallel_coordinates(
         "those that lost runs are dotted. Drag along an axis to keep the settings that cross it "
         "there; a click on it lets them go; the table below follows."
     )
-    shown = shown_of_settings(settings, [table.positions[row] for row in rows], "setting")
+    shown = runs_of_settings(settings, [table.positions[row] for row in rows], "setting")
     yield Plot("Parallel coordinates", parallel_chart(settings, table), text, shown)
 
 
@@ -209,7 +209,7 @@ def _oracle_gap(summary: ExperimentSummary) -> Plot | str:
 def _curves_plot(
     title: str, text: str, curves: Mapping[str, Curve], looks: Sequence[Look], log: bool = False
 ) -> Plot:
-    return Plot(title, line_chart(text, curves, looks, log), text, shown_of_curves(curves))
+    return Plot(title, line_chart(text, curves, looks, log), text, runs_of_curves(curves))
 
 
 def _stages(summary: ExperimentSummary) -> dict[str, tuple[ExperimentSummary, Scores]]:
@@ -266,14 +266,14 @@ def distribution(lines: Mapping[str, tuple[ExperimentSummary, Scores]]) -> Plot 
         lines: name -> an experiment, and the scores of one of its stages.
     """
     values: dict[str, np.ndarray] = {}
-    shown: list[Shown] = []
+    shown: list[PlottedRuns] = []
     for name, (summary, scores) in lines.items():
         own = scores.settings == summary.setting
         if own.any():
             values[name] = np.where(scores.lost, np.nan, scores.values)[own]
             settings = ranked_settings(scores)
             best = np.flatnonzero(settings.numbers == summary.setting)
-            shown += shown_of_settings(settings, best, name)
+            shown += runs_of_settings(settings, best, name)
     if not any(np.isfinite(scores).any() for scores in values.values()):
         return None
     axis = " or ".join(dict.fromkeys(lines[name][1].label for name in values))
@@ -300,7 +300,7 @@ def _resources(summary: ExperimentSummary) -> Plot:
         f"Histograms of time and peak memory of {len(costs.seconds)} runs: "
         f"{_duration(seconds.sum())} in all; ask a cluster for {suggestion(costs)}."
     )
-    shown = shown_of_entries(summary.data, chosen_entries(summary.data, ALL_STAGES), "all runs")
+    shown = runs_of_entries(summary.data, chosen_entries(summary.data, ALL_STAGES), "all runs")
     return _plot("Time and memory", text, figure, shown)
 
 
@@ -337,7 +337,7 @@ def _short(text: str) -> str:
     return text if len(text) <= MAX_TEXT else f"{text[:half]}…{text[-half:]}"
 
 
-def _plot(title: str, text: str, figure: Any, shown: Sequence[Shown], note: str = "") -> Plot:
+def _plot(title: str, text: str, figure: Any, shown: Sequence[PlottedRuns], note: str = "") -> Plot:
     """A plot of one of Matplotlib's figures."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "figure.svg")

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from nthrun.analysis.curves import Curve
-from nthrun.analysis.figures.curves import learning_curve_figure, shown_of_curves
+from nthrun.analysis.figures.curves import learning_curve_figure, runs_of_curves
 from nthrun.analysis.figures.saving import Folders, safe_name, save_figure
 from nthrun.errors import StorageError
 
@@ -30,7 +30,7 @@ class TestSaveFigure:
         curves = {"one": make_curve(2, "a.json"), "two": make_curve(3, "b.json")}
         figure = learning_curve_figure(curves, "t")
         folders = Folders(tmp_path / "x/png", tmp_path / "x/pdf", tmp_path / "x/svg")
-        png, pdf, svg, listing = save_figure(figure, "fig", folders, shown_of_curves(curves))
+        png, pdf, svg, listing = save_figure(figure, "fig", folders, runs_of_curves(curves))
         assert svg == tmp_path / "x/svg/fig.svg" and b"<svg" in svg.read_bytes()
         assert png == tmp_path / "x/png/fig.png" and png.read_bytes().startswith(b"\x89PNG")
         assert pdf == tmp_path / "x/pdf/fig.pdf" and pdf.read_bytes().startswith(b"%PDF-")
