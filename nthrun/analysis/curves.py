@@ -21,7 +21,7 @@ from nthrun.analysis.returns import TRAINING_RETURN, Quantity, read_series
 from nthrun.analysis.scores import Stage, chosen_entries, find_quantity, read_scores
 from nthrun.errors import DataFileError, NthrunError
 from nthrun.records.data import Data
-from nthrun.records.sources import Entry, bulk_of
+from nthrun.records.sources import Entry, read_table
 
 NUM_POINTS = 500
 
@@ -160,7 +160,7 @@ def learning_curve(
     every = chosen_entries(data, stage)
     number = _best_number(data, every, metric) if setting is None else setting
     entries = _of_setting(data, every, number)
-    trained = bool(bulk_of(every).numbers["total_train_episodes"].any())
+    trained = bool(read_table(every).numbers["total_train_episodes"].any())
     quantity = find_quantity(data, entries, metric or TRAINING_RETURN.name, trained)
     if quantity.one_number:
         raise NthrunError(f"metric: {quantity.name} is one number a run, which has no curve")
@@ -197,7 +197,7 @@ def _curve(data: Data, quantity: Quantity, entries: Sequence[Entry]) -> Curve:
         source=str(data.source),
         stage=entries[0].identity.stage,
         setting_number=entries[0].identity.setting_number,
-        indices=tuple(bulk_of(entries).numbers["index"].tolist()),
+        indices=tuple(read_table(entries).numbers["index"].tolist()),
         statuses=tuple(entry.status for entry in entries),
         grid=grid,
         runs=np.stack(
@@ -241,7 +241,7 @@ def _best_number(data: Data, entries: Sequence[Entry], metric: str | None) -> in
         entries: all of one stage.
         metric: that is shown; None is the return.
     """
-    stage, numbers = entries[0].identity.stage, bulk_of(entries).numbers
+    stage, numbers = entries[0].identity.stage, read_table(entries).numbers
     if (numbers["setting_number"] == numbers["setting_number"][0]).all():
         return int(numbers["setting_number"][0])
     searched = data["experiment"]["agent"].get("search", {}).get("metric")

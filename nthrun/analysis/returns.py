@@ -14,7 +14,7 @@ import numpy as np
 
 from nthrun.records.record_table import Ragged, ends
 from nthrun.records.schema import FLOATS
-from nthrun.records.sources import Entry, bulk_of
+from nthrun.records.sources import Entry, read_table
 
 PEAK_MEMORY = "peak_memory_mb"
 
@@ -62,14 +62,16 @@ def read_series(entries: Sequence[Entry], quantity: Quantity) -> Series:
     """What some runs show, in their order."""
     singles = {*FLOATS, PEAK_MEMORY}.intersection(quantity.arrays)
     documents = ("provenance",) if PEAK_MEMORY in singles else ()
-    found = bulk_of(entries, (*documents, *(n for n in quantity.arrays if n not in singles)))
-    numbers = {name: found.numbers[name] for name in singles if name != PEAK_MEMORY}
+    arrays = [name for name in quantity.arrays if name not in singles]
+    table = read_table(entries, (*documents, *arrays))
+    numbers = {name: table.numbers[name] for name in singles if name != PEAK_MEMORY}
     if documents:
-        peaks = (each.get("peak_memory_mb", np.nan) for each in found.documents["provenance"])
+        peaks = (each.get("peak_memory_mb", np.nan) for each in table.documents("provenance"))
         numbers[PEAK_MEMORY] = np.fromiter(peaks, np.float64)
     one_each = np.arange(len(entries) + 1)
     return quantity.series(
-        {**found.ragged, **{name: Ragged(column, one_each) for name, column in numbers.items()}}
+        {name: table.ragged(name) for name in arrays}
+        | {name: Ragged(column, one_each) for name, column in numbers.items()}
     )
 
 

@@ -27,7 +27,7 @@ from nthrun.analysis.returns import (
 from nthrun.errors import DataFileError, NthrunError
 from nthrun.records.data import Data
 from nthrun.records.schema import OMITTED_FROM_JSON
-from nthrun.records.sources import Entry, bulk_of
+from nthrun.records.sources import Entry, read_table
 
 DIRECTIONS = ("maximize", "minimize")
 ALL_STAGES: Literal["all"] = "all"
@@ -104,7 +104,7 @@ def read_scores(
             direction or search.get("goal"),
         )
     entries = chosen_entries(data, stage)
-    columns = bulk_of(entries, ("agent_params",))
+    columns = read_table(entries, ("agent_params",))
     trained = bool(columns.numbers["total_train_episodes"].any())
     quantity = find_quantity(data, entries, metric, trained)
     _require_fitting(quantity, last)
@@ -112,7 +112,7 @@ def read_scores(
     values = mean_of_last(read_series(entries, quantity), last)
     statuses = np.array(columns.texts["status"], dtype=np.str_)
     settings = columns.numbers["setting_number"]
-    parameters = zip(settings.tolist(), columns.documents["agent_params"], strict=True)
+    parameters = zip(settings.tolist(), columns.documents("agent_params"), strict=True)
     return Scores(
         source=str(data.source),
         metric=metric,
@@ -173,7 +173,7 @@ def find_quantity(data: Data, entries: Sequence[Entry], metric: str, trained: bo
         return NAMED[metric]
     makers = (evaluation_metric, update_metric) if data.full else (evaluation_metric,)
     for quantity in (make(metric) for make in makers):
-        if len(bulk_of(entries, quantity.arrays[:1]).ragged[quantity.arrays[0]].values):
+        if len(read_table(entries, quantity.arrays[:1]).ragged(quantity.arrays[0]).values):
             return quantity
     raise _unknown(data, entries, metric)
 

@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from nthrun.commands.options import debug_option
 from nthrun.errors import DataFileError
 from nthrun.index import join_index
 from nthrun.legacy.results import Imported, import_old, old_pickles
@@ -25,26 +26,26 @@ from nthrun.records.experiment import Experiment, is_experiment, open_experiment
 @click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
 @click.argument("output", type=click.Path(path_type=Path), metavar="[OUT]", required=False)
 @click.option("--full", is_flag=True, help="Leave nothing out of a .json file.")
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@debug_option
 def combine(directory: Path, output: Path | None, full: bool, debug: bool) -> int:
     """Merge the records of the experiment directory DIR into OUT.
 
     OUT ends in .json (default: DIR/data.json; learned parameters and per-step series are left
-    out unless --full) or .h5 (holds everything); DIR/summary.json tells how its settings stand.
+    out unless --full) or .h5 (holds everything); DIR/summary.json says how its settings compare.
     Combining again adds what is new; records whose shards are gone stay. DIR may also hold the
     result pickles (.pkl) of the tool whose files nthrun keeps to; nothing in them is run.
     """
     output = output or directory / "data.json"
     if not is_experiment(directory) and old_pickles(directory):
-        with _shown("importing") as progress:
+        with _progress_bar("importing") as progress:
             imported = import_old(directory, output, full, progress)
-        return _report_imported(imported)
+        return _print_imported(imported)
     experiment = open_experiment(directory)
-    with _shown("combining") as progress:
+    with _progress_bar("combining") as progress:
         result = combine_records(experiment, output, full, progress)
     if not result.num_runs and not result.unreadable and not result.output.exists():
         raise DataFileError(f"{directory}: no records yet")
-    code = _report(experiment, result)
+    code = _print_combined(experiment, result)
     if result.num_runs:
         from nthrun.commands.summary_file import report_summary  # noqa: PLC0415 - imports scipy
 
@@ -53,15 +54,15 @@ def combine(directory: Path, output: Path | None, full: bool, debug: bool) -> in
 
 
 @contextlib.contextmanager
-def _shown(what: str) -> Iterator[Callable[[int, int], None]]:
+def _progress_bar(activity: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on a terminal, moved by (done, total)."""
     console = Console(file=sys.stderr)
     with Progress(console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=None)
+        task = progress.add_task(activity, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
-def _report(experiment: Experiment, result: Combined) -> int:
+def _print_combined(experiment: Experiment, result: Combined) -> int:
     for (setting_number, stage, run_number), key in result.conflicts:
         index = join_index(setting_number, run_number, experiment.manifest.num_settings)
         forget = f"python -m nthrun forget {shlex.quote(str(experiment.root))} --index {index}"
@@ -71,10 +72,10 @@ def _report(experiment: Experiment, result: Combined) -> int:
             f"--stage {stage}` removes them, then run it again",
             file=sys.stderr,
         )
-    return _report_all(result)
+    return _print_outcome(result)
 
 
-def _report_imported(imported: Imported) -> int:
+def _print_imported(imported: Imported) -> int:
     result = imported.combined
     for path, keys in imported.left_out:
         print(f"note: {path}: left out: {', '.join(keys)}", file=sys.stderr)
@@ -85,10 +86,10 @@ def _report_imported(imported: Imported) -> int:
             f"pickles; move the wrong one and {result.output} away, then combine again",
             file=sys.stderr,
         )
-    return _report_all(result)
+    return _print_outcome(result)
 
 
-def _report_all(result: Combined) -> int:
+def _print_outcome(result: Combined) -> int:
     for path, problem in result.unreadable:
         print(f"error: could not read {path}: {problem}", file=sys.stderr)
     if result.carried:

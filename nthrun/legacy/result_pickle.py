@@ -126,9 +126,9 @@ class _Unpickler(pickle._Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         self.budget.spend(len(module) + len(name))
-        found = self._stands.get(f"{module}.{name}".replace("numpy._core.", "numpy.core.", 1))
-        if found is not None:
-            return found
+        stand = self._stands.get(f"{module}.{name}".replace("numpy._core.", "numpy.core.", 1))
+        if stand is not None:
+            return stand
         if module == "torch" or module.startswith("torch."):
             return Unread(f"{module}.{name}")
         raise RefusedError(" ".join(f"{module}.{name}".split()))
@@ -168,10 +168,10 @@ def _checked(check: Callable[[Any], None], instruction: bytes) -> dict[int, Call
 def _read_bytes(unpickler: Any) -> None:
     """Bytes that may be changed, which the usual way would allocate before it has read them."""
     (size,) = struct.unpack("<Q", unpickler.read(8))
-    found = unpickler.read(size)
-    if len(found) < size:
+    content = unpickler.read(size)
+    if len(content) < size:
         raise EOFError
-    unpickler.append(found)
+    unpickler.append(content)
 
 
 _Unpickler.dispatch = {
@@ -218,22 +218,22 @@ class _Thawing:
         raise RefusedError(type(value).__name__.strip("_").lower())
 
     def _array(self, array: OldArray, depth: int) -> Any:
-        found = array.flat()
+        values = array.flat()
         self._budget.spend(math.prod(max(size, 1) for size in array.shape))
-        if isinstance(found, list):
+        if isinstance(values, list):
             if array.shape == ():
-                return self.thaw(found[0], depth + 1)
+                return self.thaw(values[0], depth + 1)
             # numpy lists objects in rows, whatever the array's own order
-            places = np.arange(len(found)).reshape(array.shape)
-            return _nested(places.tolist(), [self.thaw(item, depth + 1) for item in found])
-        self._budget.spend(found.nbytes)
-        return found.reshape(array.shape, order="F" if array.fortran else "C")
+            order = np.arange(len(values)).reshape(array.shape)
+            return _nested(order.tolist(), [self.thaw(item, depth + 1) for item in values])
+        self._budget.spend(values.nbytes)
+        return values.reshape(array.shape, order="F" if array.fortran else "C")
 
 
-def _nested(places: Any, items: list[Any]) -> Any:
-    if isinstance(places, list):
-        return [_nested(place, items) for place in places]
-    return items[places]
+def _nested(positions: Any, items: list[Any]) -> Any:
+    if isinstance(positions, list):
+        return [_nested(position, items) for position in positions]
+    return items[positions]
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,14 +296,14 @@ class OldArray:
         """
         if not (isinstance(self.shape, tuple) and isinstance(self.dtype, Dtype)):
             raise ValueError("array")
-        found = self.data if self.dtype.holds_objects else self.dtype.parse(self.data)
+        values = self.data if self.dtype.holds_objects else self.dtype.parse(self.data)
         if len(self.shape) > _MAX_DIMENSIONS:
             raise ValueError("dimensions")
         sizes = [size for size in self.shape if type(size) is int and 0 <= size < _MAX_SIZE]
-        listed = isinstance(found, list) == self.dtype.holds_objects
-        if len(sizes) < len(self.shape) or math.prod(sizes) != len(found) or not listed:
+        listed = isinstance(values, list) == self.dtype.holds_objects
+        if len(sizes) < len(self.shape) or math.prod(sizes) != len(values) or not listed:
             raise ValueError("array")
-        return found
+        return values
 
 
 def _as_bytes(data: Any) -> bytes:

@@ -112,8 +112,8 @@ def _read(
 def _entries(runs: Sequence[Run]) -> list[Entry]:
     source = MemorySource(runs)
     return [
-        Entry(run.identity, run["provenance"]["shard"], run["status"], source, place)
-        for place, run in enumerate(runs)
+        Entry(run.identity, run["provenance"]["shard"], run["status"], source, position)
+        for position, run in enumerate(runs)
     ]
 
 
@@ -156,8 +156,8 @@ def _earlier(
     try:
         data = open_combined(output)
         specs = data["experiment"]
-        found = OldFile(output, "", dict(specs["agent"]), dict(specs["environment"]))
-        same = not files or not files[0].differing_keys(found)
+        file = OldFile(output, "", dict(specs["agent"]), dict(specs["environment"]))
+        same = not files or not files[0].differing_keys(file)
         ours = all("imported_from" in entry.load(())["provenance"] for entry in data.entries)
     except (DataFileError, LookupError, TypeError, ValueError) as error:
         problem = str(error).removeprefix(f"{output}: ")

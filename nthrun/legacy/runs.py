@@ -109,38 +109,38 @@ def old_file(path: Path, digest: str, content: Any) -> OldFile:
         agent = _spec(experiment, "agent", "agent_name")
         environment = _spec(experiment, "environment", "env_name")
         environment.pop("seed", None)
-        found = OldFile(path, digest, agent, environment)
+        file = OldFile(path, digest, agent, environment)
         settings = mapping(need(content, "experiment_data"), "experiment_data")
         num_settings = count_settings(agent)
         for number, setting in settings.items():
             where = f"experiment_data[{str(number)[:40]}]"
             if not is_integer(number) or not 0 <= number < num_settings:
                 raise WrongError(where, f"no setting of a sweep of {num_settings}")
-            for run in _runs(found, mapping(setting, where), where):
+            for run in _runs(file, mapping(setting, where), where):
                 run["setting_number"] = number
                 run["index"] = join_index(number, run["run_number"], num_settings)
                 if run["index"] >= MAX_INDEX:
                     raise WrongError(where, f"run number {run['run_number']} is out of range")
-                found.runs.append(run)
+                file.runs.append(run)
     except WrongError as wrong:
         raise DataFileError(f"{path}: {wrong}") from wrong
-    return found
+    return file
 
 
-def _runs(found: OldFile, setting: Mapping[str, Any], where: str) -> Iterator[Run]:
+def _runs(file: OldFile, setting: Mapping[str, Any], where: str) -> Iterator[Run]:
     name = next((name for name in PARAMETERS if name in setting), PARAMETERS[0])
     params = plain_value(mapping(need(setting, name, where), f"{where}.{name}"), f"{where}.{name}")
     runs = need(setting, "runs", where)
     if not isinstance(runs, (list, tuple)):
         raise WrongError(f"{where}.runs", "no list")
-    for place, old in enumerate(runs):
-        there = f"{where}.runs[{place}]"
-        run = _record(mapping(old, there), there, found)
+    for position, old in enumerate(runs):
+        there = f"{where}.runs[{position}]"
+        run = _record(mapping(old, there), there, file)
         run["agent_params"] = params
         yield run
 
 
-def _record(old: Mapping[str, Any], where: str, found: OldFile) -> Run:
+def _record(old: Mapping[str, Any], where: str, file: OldFile) -> Run:
     """A run of the old tool with every key of a record; what it does not know is empty or 0."""
     counts = {name: count(need(old, name, where), f"{where}.{name}") for name in COUNTS}
     counts |= {n: count(old.get(n, 0), f"{where}.{n}") for n in OPTIONAL_COUNTS}
@@ -160,11 +160,11 @@ def _record(old: Mapping[str, Any], where: str, found: OldFile) -> Run:
         reason="",
         total_train_episodes=rewards.size,
         learned_params={},
-        provenance={"imported_from": found.path.name, "shard": found.digest, "git_diff": ""},
+        provenance={"imported_from": file.path.name, "shard": file.digest, "git_diff": ""},
     )
-    add_learned(run, old.get("learned_params"), found.left_out)
+    add_learned(run, old.get("learned_params"), file.left_out)
     others = {key: value for key, value in old.items() if key not in KNOWN}
-    add_others(run, others, found.left_out)
+    add_others(run, others, file.left_out)
     return run
 
 
@@ -191,7 +191,7 @@ def add_learned(run: Run, learned: Any, left_out: set[str]) -> None:
     for keys, value in _leaves(learned or {}, ()):
         array, name = numbers(value), _name(keys)
         if array is None or not is_name(keys) or name in params:
-            left_out.add(f"learned_params/{_told(name, name in params)}")
+            left_out.add(f"learned_params/{_printable(name, name in params)}")
         else:
             params[name] = array
 
@@ -208,7 +208,7 @@ def add_others(run: Run, values: Mapping[Any, Any], left_out: set[str]) -> None:
     for key in sorted(values, key=str):
         name = str(key)
         if not is_name((key,)) or name in taken or not _add_other(run, name, values[key]):
-            left_out.add(_told(name, name in taken))
+            left_out.add(_printable(name, name in taken))
         taken.add(name)
 
 
@@ -254,7 +254,7 @@ def _name(keys: tuple[Any, ...]) -> str:
     return "/".join(str(key)[: MAX_NAME + 1] for key in keys)
 
 
-def _told(name: str, again: bool) -> str:
+def _printable(name: str, again: bool) -> str:
     """A name as an error shows it, whatever it holds."""
     text = name if name and name.isprintable() else ascii(name)
     return text[:80] + (" (a second one)" if again else "")

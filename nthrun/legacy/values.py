@@ -108,10 +108,10 @@ def plain_value(value: Any, where: str) -> Any:
     if isinstance(value, np.ndarray):
         return plain_value(value.tolist(), where)
     if isinstance(value, dict):
-        found = {str(k): plain_value(v, f"{where}.{str(k)[:40]}") for k, v in value.items()}
-        if len(found) < len(value):
+        plain = {str(k): plain_value(v, f"{where}.{str(k)[:40]}") for k, v in value.items()}
+        if len(plain) < len(value):
             raise WrongError(where, "two keys that are one as texts")
-        return found
+        return plain
     if isinstance(value, (list, tuple)):
         return [plain_value(item, where) for item in value]
     if isinstance(value, float) and not math.isfinite(value):

@@ -23,17 +23,17 @@ import h5py
 import numpy as np
 
 from nthrun.records.record_table import (
+    ALL_TEXTS,
     EMPTY_DICT,
     GIT_DIFF,
     NO_ARRAY,
     NUMBERS,
-    PART_TEXTS,
-    Part,
     Ragged,
+    RecordTable,
     ends,
-    from_arrays,
     gather,
-    part_of,
+    table_of,
+    text_names,
 )
 from nthrun.records.schema import FLOATS, INTEGERS, JSON_TEXTS, TEXTS, Run
 
@@ -55,24 +55,24 @@ class ColumnsWriter:
         self._growing = growing
         self._num_runs = 0
         self._unique: dict[str, int] = {}
-        self._columns: dict[str, list[int]] = {name: [] for name in PART_TEXTS}
+        self._columns: dict[str, list[int]] = {name: [] for name in ALL_TEXTS}
         self._shapes: dict[str, list[int]] = {}
 
     def write(self, runs: Sequence[Run]) -> None:
         """Append a batch of runs."""
-        self.append(part_of(runs))
+        self.append(table_of(runs))
 
-    def append(self, part: Part) -> None:
+    def append(self, table: RecordTable) -> None:
         """Append a batch of runs, which may not be empty."""
-        self._append("numbers", part.numbers)
-        for name, texts in part.texts.items():
+        self._append("numbers", table.numbers)
+        for name, texts in table.texts.items():
             self._columns[name] += map(self._position, texts)
-        for name, shapes in part.shapes.items():
+        for name, shapes in table.shapes.items():
             column = self._shapes.setdefault(name, [])
             self._pad(column)
             column += (ABSENT if s == NO_ARRAY else self._position(s) for s in shapes)
-        self._num_runs += len(part)
-        for path, ragged in part.values.items():
+        self._num_runs += len(table)
+        for path, ragged in table.values.items():
             self._append(f"arrays/{path}", ragged.values)
 
     def close(self) -> None:
@@ -117,7 +117,7 @@ class ColumnsReader:
         self._columns: dict[str, list[int]] = texts["columns"]
         self._shapes: dict[str, list[int]] = texts["shapes"]
         self._names = sorted(self._shapes)
-        self._layouts: dict[str, Layout] = {}
+        self._extents: dict[str, Extents] = {}
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -131,44 +131,23 @@ class ColumnsReader:
         column = self._columns[name]
         return [self._unique[column[position]] for position in positions.tolist()]
 
-    def documents(self, name: str, positions: np.ndarray) -> list[dict[str, Any]]:
-        """One JSON text of some runs, read (of provenance, without `git_diff`).
-
-        Equal ones are one object.
-        """
-        column = self._columns[name]
-        places = [column[position] for position in positions.tolist()]
-        known = {place: json.loads(self._unique[place]) for place in set(places)}
-        return [known[place] for place in places]
-
-    def ragged(self, name: str, positions: np.ndarray) -> Ragged:
-        """The array of some runs that has this name, nested names joined by `/`."""
-        if name not in self._shapes:
-            return from_arrays([None] * len(positions))
-        layout = self._layout(name)
-        kinds, sizes = layout.kinds[positions], layout.sizes[positions]
-        parts: list[tuple[np.ndarray, np.ndarray]] = []
-        for kind in np.unique(kinds[sizes > 0]).tolist():
-            chosen = np.flatnonzero((kinds == kind) & (sizes > 0))
-            parts.append((chosen, self._stretches(name, kind, positions[chosen])))
-        return Ragged(_merged(parts, sizes), ends(sizes))
-
-    def part(self, positions: np.ndarray) -> Part:
-        """Everything of some runs."""
+    def table(self, positions: np.ndarray, names: Collection[str] | None = None) -> RecordTable:
+        """Some runs, with those of `JSON_TEXTS` and those arrays that are named, or with all."""
         shapes: dict[str, list[str]] = {}
         values: dict[str, Ragged] = {}
-        for name, column in self._shapes.items():
-            found = [column[position] for position in positions.tolist()]
-            shapes[name] = [NO_ARRAY if n == ABSENT else self._unique[n] for n in found]
-            layout = self._layout(name)
-            for kind, dtype in enumerate(layout.dtypes):
+        for name in self._shapes if names is None else [n for n in names if n in self._shapes]:
+            column = self._shapes[name]
+            texts = (column[position] for position in positions.tolist())
+            shapes[name] = [NO_ARRAY if text == ABSENT else self._unique[text] for text in texts]
+            extents = self._extents_of(name)
+            for kind, dtype in enumerate(extents.dtypes):
                 if dtype:
-                    chosen = layout.kinds[positions] == kind
-                    sizes = np.where(chosen, layout.sizes[positions], 0)
-                    joined = self._stretches(name, kind, positions[chosen])
-                    values[f"{name}/{dtype}"] = Ragged(joined, ends(sizes))
-        texts = {name: self.texts(name, positions) for name in PART_TEXTS}
-        return Part(self.numbers[positions], texts, shapes, values)
+                    chosen = extents.kinds[positions] == kind
+                    sizes = np.where(chosen, extents.sizes[positions], 0)
+                    stretches = self._stretches(name, kind, positions[chosen])
+                    values[f"{name}/{dtype}"] = Ragged(stretches, ends(sizes))
+        read = {name: self.texts(name, positions) for name in text_names(names)}
+        return RecordTable(self.numbers[positions], read, shapes, values)
 
     def run(self, position: int, omit: Collection[str] = ()) -> Run:
         """One run; arrays under the top-level keys in `omit` are left out."""
@@ -192,9 +171,9 @@ class ColumnsReader:
 
     def _stretches(self, name: str, kind: int, positions: np.ndarray) -> np.ndarray:
         """The joined arrays of some runs, which are all of one dtype."""
-        layout = self._layout(name)
-        dtype = np.dtype(layout.dtypes[kind])
-        starts, sizes = layout.starts[positions], layout.sizes[positions]
+        extents = self._extents_of(name)
+        dtype = np.dtype(extents.dtypes[kind])
+        starts, sizes = extents.starts[positions], extents.sizes[positions]
         if not sizes.any():
             return np.empty(0, dtype)
         first = int(starts.min())
@@ -204,7 +183,7 @@ class ColumnsReader:
 
     def _array(self, name: str, position: int) -> np.ndarray:
         dtype, shape = parse_shape(self._unique[self._shapes[name][position]])
-        start = int(self._layout(name).starts[position])
+        start = int(self._extents_of(name).starts[position])
         values = self._read(f"arrays/{name}/{dtype}", np.dtype(dtype), start, math.prod(shape))
         return values.reshape(shape)
 
@@ -220,15 +199,15 @@ class ColumnsReader:
         if values.size == stored and start == 0:
             dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
         elif values.size:
-            place = dataset.get_space()
-            place.select_hyperslab((start,), values.shape)
-            dataset.read(h5py.h5s.create_simple(values.shape), place, values)
+            stretch = dataset.get_space()
+            stretch.select_hyperslab((start,), values.shape)
+            dataset.read(h5py.h5s.create_simple(values.shape), stretch, values)
         return values
 
-    def _layout(self, name: str) -> Layout:
-        if name not in self._layouts:
-            self._layouts[name] = lay_out(self._shapes[name], self._unique)
-        return self._layouts[name]
+    def _extents_of(self, name: str) -> Extents:
+        if name not in self._extents:
+            self._extents[name] = extents_of(self._shapes[name], self._unique)
+        return self._extents[name]
 
 
 def write_json(group: h5py.Group, name: str, content: object) -> None:
@@ -243,12 +222,12 @@ def read_json(group: h5py.Group, name: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Layout:
-    """Where the runs' arrays of one name lie.
+class Extents:
+    """Where the runs' arrays of one name lie, of which a group holds one series a dtype.
 
     Attributes:
         dtypes: those that occur; "" stands for no array.
-        kinds: (num_runs,), places in `dtypes`.
+        kinds: (num_runs,), positions in `dtypes`.
         starts: (num_runs,), where an array starts among those of its dtype.
         sizes: (num_runs,), how many values it has.
     """
@@ -259,24 +238,24 @@ class Layout:
     sizes: np.ndarray
 
 
-def lay_out(column: Sequence[int], unique: Sequence[str]) -> Layout:
-    """The layout of arrays whose dtypes and shapes are texts such as "<f4 2,3".
+def extents_of(column: Sequence[int], unique: Sequence[str]) -> Extents:
+    """Where arrays lie whose dtypes and shapes are texts such as "<f4 2,3".
 
     Args:
-        column: one a run, a place in `unique`; `ABSENT` of a run without the array.
+        column: one a run, a position in `unique`; `ABSENT` of a run without the array.
         unique: texts.
     """
     ranks = {text: rank for rank, text in enumerate(dict.fromkeys(column))}
     shapes = [parse_shape(EMPTY_DICT if n == ABSENT else unique[n]) for n in ranks]
     dtypes = list(dict.fromkeys(dtype for dtype, _ in shapes))
-    places = np.array([ranks[text] for text in column], np.int64)
-    kinds = np.array([dtypes.index(dtype) for dtype, _ in shapes], np.int64)[places]
-    sizes = np.array([math.prod(shape) for _, shape in shapes], np.int64)[places]
+    positions = np.array([ranks[text] for text in column], np.int64)
+    kinds = np.array([dtypes.index(dtype) for dtype, _ in shapes], np.int64)[positions]
+    sizes = np.array([math.prod(shape) for _, shape in shapes], np.int64)[positions]
     starts = np.zeros_like(sizes)
     for kind in range(len(dtypes)):
         chosen = kinds == kind
         starts[chosen] = ends(sizes[chosen])[:-1]
-    return Layout(dtypes, kinds, starts, sizes)
+    return Extents(dtypes, kinds, starts, sizes)
 
 
 def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
@@ -285,15 +264,3 @@ def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
         return "", (0,)
     dtype, _, sizes = text.partition(" ")
     return dtype, tuple(int(size) for size in sizes.split(",") if size)
-
-
-def _merged(parts: Sequence[tuple[np.ndarray, np.ndarray]], sizes: np.ndarray) -> np.ndarray:
-    """Values of several dtypes, each with the runs that have it, in the order of the runs."""
-    if len(parts) < 2:
-        return parts[0][1] if parts else np.empty(0)
-    offsets = ends(sizes)
-    values = np.empty(offsets[-1], np.result_type(*(part for _, part in parts)))
-    for runs, part in parts:
-        shifts = offsets[:-1][runs] - ends(sizes[runs])[:-1]
-        values[np.repeat(shifts, sizes[runs]) + np.arange(len(part))] = part
-    return values

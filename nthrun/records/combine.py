@@ -22,16 +22,16 @@ from nthrun.records.data import Data, open_combined, open_directory
 from nthrun.records.durable_file import is_checksummed, written_aside
 from nthrun.records.experiment import MANIFEST, Experiment
 from nthrun.records.json_file import json_writer
-from nthrun.records.record_table import Part
+from nthrun.records.record_table import RecordTable
 from nthrun.records.schema import OMITTED_FROM_JSON, SCHEMA_VERSION, Run
 from nthrun.records.shard import RecordPlace, format_replaced
-from nthrun.records.sources import Conflict, Entry, part_of_entries, without_repeats
+from nthrun.records.sources import Conflict, Entry, read_table, without_repeats
 from nthrun.specs.fingerprint import fingerprint
 
 DATA_JSON = "data.json"
 DATA_H5 = "data.h5"
-PART_BYTES = 2**27
-PART_GROWTH = 8
+TABLE_BYTES = 2**27
+TABLE_GROWTH = 8
 Progress = Callable[[int, int], None]
 
 
@@ -90,14 +90,14 @@ def _combine(
 ) -> Combined:
     unreadable: list[tuple[Path, str]] = []
     earlier = _earlier(experiment, output, unreadable, trust)
-    forgotten = frozenset[RecordPlace]().union(*(found.gone for found in earlier))
+    forgotten = frozenset[RecordPlace]().union(*(data_before.gone for data_before in earlier))
     data = open_directory(experiment, forgotten, trust)
     unreadable += data.unreadable
     gone = data.gone | forgotten
     carried = [e for e in carried_entries(earlier, data) if _place(experiment, e) not in gone]
     entries, conflicts = without_repeats([*data.entries, *carried])
     num_carried = len(set(map(id, entries)).intersection(map(id, carried)))
-    same = next((found for found in earlier if found.source == output), None)
+    same = next((data_before for data_before in earlier if data_before.source == output), None)
     if output.suffix == ".h5" or (same is not None and same.full and num_carried):
         full = True  # leaving something out would lose it
     result = Data(output, experiment.specs, entries, full, gone=gone)
@@ -116,8 +116,8 @@ def forget(experiment: Experiment, stage: int, indices: Collection[int]) -> list
     wanted = set(indices)
     combined: set[RecordPlace] = set()
     for data in _earlier(experiment, experiment.root / DATA_JSON, [], True):
-        places = ((e, _place(experiment, e)) for e in data.entries if e.identity.stage == stage)
-        combined |= {p for _, p in places if p[1] in wanted and p not in data.gone}
+        keyed = ((e, _place(experiment, e)) for e in data.entries if e.identity.stage == stage)
+        combined |= {p for _, p in keyed if p[1] in wanted and p not in data.gone}
     return experiment.forget(stage, indices, combined)
 
 
@@ -125,7 +125,7 @@ def _earlier(
     experiment: Experiment, output: Path, unreadable: list[tuple[Path, str]], trust: bool
 ) -> list[Data]:
     """The combined files of earlier calls, those that leave nothing out first."""
-    found: list[Data] = []
+    readable: list[Data] = []
     paths = dict.fromkeys((output, *(experiment.root / name for name in (DATA_H5, DATA_JSON))))
     for path in filter(Path.exists, paths):
         try:
@@ -138,12 +138,12 @@ def _earlier(
             unreadable.append((path, str(error).removeprefix(f"{path}: ") + kept))
             continue
         if not foreign:
-            found.append(data)
+            readable.append(data)
         elif path == output:
             raise DataFileError(
                 f"{output}: holds the records of another experiment", "choose another OUT"
             )
-    return sorted(found, key=lambda data: not data.full)
+    return sorted(readable, key=lambda data: not data.full)
 
 
 def _fingerprint(data: Data) -> str:
@@ -229,8 +229,8 @@ def write_h5(path: Path, data: Data, tell: Callable[[int], None]) -> None:
             write_json(file, "experiment", data["experiment"])
             write_json(file, "gone", format_replaced(data.gone))
             writer = ColumnsWriter(file, growing=True)
-            for part in _parts(data.entries, tell):
-                writer.append(part)
+            for table in _tables(data.entries, tell):
+                writer.append(table)
                 if disk.error is not None:
                     break
             writer.close()
@@ -238,15 +238,15 @@ def write_h5(path: Path, data: Data, tell: Callable[[int], None]) -> None:
             raise disk.error
 
 
-def _parts(entries: Sequence[Entry], tell: Callable[[int], None]) -> Iterator[Part]:
-    """All runs, as many at once as hold about `PART_BYTES` if they are as large as the last."""
+def _tables(entries: Sequence[Entry], tell: Callable[[int], None]) -> Iterator[RecordTable]:
+    """All runs, as many at once as hold about `TABLE_BYTES` if they are as large as the last."""
     done, size = 0, 1
     while done < len(entries):
-        part = part_of_entries(entries[done : done + size], tell)
-        yield part
-        done += len(part)
-        fitting = PART_BYTES * len(part) // max(part.num_bytes, 1)
-        size = max(1, min(fitting, PART_GROWTH * len(part)))
+        table = read_table(entries[done : done + size], None, tell)
+        yield table
+        done += len(table)
+        fitting = TABLE_BYTES * len(table) // max(table.num_bytes, 1)
+        size = max(1, min(fitting, TABLE_GROWTH * len(table)))
 
 
 class _LenientFile(io.FileIO):
@@ -259,10 +259,10 @@ class _LenientFile(io.FileIO):
     error: OSError | None = None
 
     def write(self, content: Any) -> int:
-        left = memoryview(content)
+        unwritten = memoryview(content)
         try:
-            while self.error is None and left:
-                left = left[super().write(left) :]
+            while self.error is None and unwritten:
+                unwritten = unwritten[super().write(unwritten) :]
         except OSError as error:
             self.error = error
         return len(content)

@@ -22,16 +22,16 @@ from nthrun.records.columns import ColumnsReader, read_json
 from nthrun.records.experiment import Experiment, is_experiment, open_experiment
 from nthrun.records.json_file import read_json_file
 from nthrun.records.record_table import Ragged as Ragged
+from nthrun.records.record_table import RecordTable
 from nthrun.records.schema import OMITTED_FROM_JSON, SCHEMA_VERSION, Identity, Run
 from nthrun.records.shard import OpenShards, RecordPlace, Shard, parse_replaced
 from nthrun.records.sources import (
-    Bulk,
     ColumnsSource,
     MemorySource,
     ShardSource,
-    bulk_of,
     in_order,
     naming_damage,
+    read_table,
     without_repeats,
 )
 from nthrun.records.sources import Entry as Entry
@@ -72,7 +72,7 @@ class Data(Mapping[str, Any]):
         settings: dict[int, list[Entry]] = {}
         for entry in self.entries:
             settings.setdefault(entry.identity.setting_number, []).append(entry)
-        self._settings = {number: SettingData(found) for number, found in settings.items()}
+        self._settings = {number: SettingData(runs) for number, runs in settings.items()}
 
     def __getitem__(self, key: str) -> Any:
         if key == "experiment":
@@ -99,25 +99,25 @@ class Data(Mapping[str, Any]):
 
     def scalars(self) -> dict[str, np.ndarray]:
         """Every integer, float and text of the record, each (num_runs,) along `entries`."""
-        return self.bulk().scalars()
+        return self.read().scalars()
 
     def ragged(self, name: str) -> Ragged:
         """One array of all runs along `entries`, such as "eval_metrics/oracle_gap".
 
-        A run without it has an empty part.
+        A run without it has no values.
 
         Raises:
             DataFileError: this is a data.json that leaves the array out.
         """
-        return self.bulk((name,)).ragged[name]
+        return self.read((name,)).ragged(name)
 
     def settings(self) -> dict[int, dict[str, Any]]:
         """Setting number -> agent_params, of the settings that have runs."""
         firsts = [setting.first for setting in self._settings.values()]
-        found = bulk_of(firsts, ("agent_params",)).documents["agent_params"]
-        return dict(zip(self._settings, found, strict=True))
+        parameters = read_table(firsts, ("agent_params",)).documents("agent_params")
+        return dict(zip(self._settings, parameters, strict=True))
 
-    def bulk(self, names: Collection[str] = ()) -> Bulk:
+    def read(self, names: Collection[str] = ()) -> RecordTable:
         """All runs along `entries`; every file is read once.
 
         Args:
@@ -132,7 +132,7 @@ class Data(Mapping[str, Any]):
                 f"{self.source}: leaves out {', '.join(left_out)}",
                 "combine with --full, or read data.h5 or the experiment directory",
             )
-        return bulk_of(self.entries, names)
+        return read_table(self.entries, names)
 
 
 class SettingData(Mapping[str, Any]):
@@ -173,10 +173,10 @@ class RunList(Sequence[Run]):
     def __getitem__(self, place: int) -> Run: ...
     @overload
     def __getitem__(self, place: slice) -> Sequence[Run]: ...
-    def __getitem__(self, place: int | slice) -> Run | Sequence[Run]:
-        if isinstance(place, slice):
-            return RunList(self._entries[place])
-        return self._entries[place].load(())
+    def __getitem__(self, number: int | slice) -> Run | Sequence[Run]:
+        if isinstance(number, slice):
+            return RunList(self._entries[number])
+        return self._entries[number].load(())
 
 
 def open_data(path: str | Path) -> Data:
@@ -231,14 +231,14 @@ def open_directory(
 
     sources: dict[Path, ShardSource] = {}
     entries = []
-    for (stage, index), found in inventory.entries.items():
+    for (stage, index), locations in inventory.entries.items():
         setting_number, run_number = split_index(index, experiment.manifest.num_settings)
         identity = Identity(setting_number, stage, run_number)
         entries += [
             Entry(
                 identity, shard, status, sources.setdefault(path, ShardSource(path, shards)), index
             )
-            for shard, path, status in found
+            for shard, path, status in locations
             if (shard, index) not in gone
         ]
     kept, _ = without_repeats(entries)
@@ -258,9 +258,9 @@ def table(data: Data) -> dict[str, np.ndarray]:
     hyperparameter; `mean_return`, the step-weighted mean of training returns (NaN without a
     finished episode); `final_eval_return`, the mean of the last evaluation (NaN without one).
     """
-    found = data.bulk(("agent_params", *ARRAYS))
-    returns, steps, evaluations, evaluated = (found.ragged[name] for name in ARRAYS)
-    columns = found.scalars() | _hyperparameters(found.documents["agent_params"])
+    runs = data.read(("agent_params", *ARRAYS))
+    returns, steps, evaluations, evaluated = map(runs.ragged, ARRAYS)
+    columns = runs.scalars() | _hyperparameters(runs.documents("agent_params"))
     columns["mean_return"] = step_weighted_returns(returns, steps)
     columns["final_eval_return"] = _final_means(evaluations, evaluated.sizes)
     return columns
@@ -289,13 +289,15 @@ def _columns_data(
     gone: frozenset[RecordPlace] = frozenset(),
 ) -> Data:
     source = ColumnsSource(path, columns)
-    rows = np.arange(len(columns))
     with naming_damage(path):
-        identities = map(Identity._make, columns.numbers[list(Identity._fields)].tolist())
-        made = columns.documents("provenance", rows)
-        shards = (provenance.get("shard", "") for provenance in made)
-        found = zip(identities, shards, columns.texts("status", rows), strict=True)
-        entries = [Entry(*one, source, row) for row, one in enumerate(found)]
+        runs = columns.table(np.arange(len(columns)), ("provenance",))
+        identities = map(Identity._make, runs.numbers[list(Identity._fields)].tolist())
+        shards = (document.get("shard", "") for document in runs.documents("provenance"))
+        described = zip(identities, shards, runs.texts["status"], strict=True)
+        entries = [
+            Entry(identity, shard, status, source, row)
+            for row, (identity, shard, status) in enumerate(described)
+        ]
     return Data(path, experiment, entries, gone=gone)
 
 
@@ -309,8 +311,8 @@ def _open_json(path: Path) -> Data:
 
     source = MemorySource(content.runs)
     entries = [
-        Entry(run.identity, run["provenance"].get("shard", ""), run["status"], source, place)
-        for place, run in enumerate(content.runs)
+        Entry(run.identity, run["provenance"].get("shard", ""), run["status"], source, position)
+        for position, run in enumerate(content.runs)
     ]
     return Data(path, content.experiment, entries, full=not content.omitted, gone=content.gone)
 
@@ -321,8 +323,8 @@ def _final_means(values: Ragged, num_rows: np.ndarray) -> np.ndarray:
     means = np.full(len(values), np.nan)
     for size in np.unique(sizes[sizes > 0]):
         chosen = np.flatnonzero(sizes == size)
-        places = values.offsets[1:][chosen, None] + np.arange(-size, 0)
-        means[chosen] = values.values[places].mean(1)
+        positions = values.offsets[1:][chosen, None] + np.arange(-size, 0)
+        means[chosen] = values.values[positions].mean(1)
     return means
 
 
@@ -339,10 +341,10 @@ def _sums(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 def _hyperparameters(settings: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
     distinct = {id(setting): setting for setting in settings}
     rows = {key: row for row, key in enumerate(distinct)}
-    places = np.array([rows[id(setting)] for setting in settings], np.int64)
+    positions = np.array([rows[id(setting)] for setting in settings], np.int64)
     names = dict.fromkeys(name for setting in distinct.values() for name in setting)
     return {
-        f"agent_params.{name}": _column([s.get(name) for s in distinct.values()])[places]
+        f"agent_params.{name}": _column([s.get(name) for s in distinct.values()])[positions]
         for name in names
     }
 
@@ -352,7 +354,7 @@ def _column(values: list[Any]) -> np.ndarray:
     kinds = {str if isinstance(value, str) else type(value) for value in values}
     if kinds & {list, dict, type(None)} or (str in kinds and len(kinds) > 1):
         column = np.empty(len(values), dtype=object)
-        for place, value in enumerate(values):
-            column[place] = value
+        for row, value in enumerate(values):
+            column[row] = value
         return column
     return np.array(values)

@@ -4,7 +4,7 @@
     header    one JSON object, padded with NUL to the block size (a power of two, at least 512)
     payload   for a shard an HDF5 file whose user block is exactly this header block
 
-What a file holds can be told from its first bytes, and any damage from its checksum.
+What a file holds stands in its first bytes, and any damage from its checksum.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def ensure_directory(directory: Path) -> None:
 
 
 def modified(path: Path) -> float:
-    """When a file was written, seconds since 1970; 0 where that cannot be told."""
+    """When a file was written, seconds since 1970; 0 where that is not known."""
     try:
         return path.stat().st_mtime
     except OSError:
@@ -137,13 +137,13 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     """The error of a failed write, saying what to do."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     remedy = "free space" if full else "check the path and its permissions"
-    found = StorageError(
+    failure = StorageError(
         f"cannot write {path}: {os.strerror(error.errno) if error.errno else error}",
         f"nothing recorded is lost; {remedy} or choose another --save-dir, "
         "then give the same command again to continue",
     )
-    found.may_pass = full or error.errno in PASSING
-    return found
+    failure.may_pass = full or error.errno in PASSING
+    return failure
 
 
 def is_checksummed(path: Path) -> bool:

@@ -108,14 +108,14 @@ class _Tables:
 
     def __init__(self, dtypes: Mapping[str, str], git_diffs: Iterable[str]) -> None:
         self.dtypes = dict(dtypes)
-        self.git_diffs = {diff: place for place, diff in enumerate(git_diffs)}
+        self.git_diffs = {diff: number for number, diff in enumerate(git_diffs)}
         self._diffs = list(self.git_diffs)
 
     def encoded(self, run: Run) -> dict[str, Any]:
         """A run as JSON data."""
         diff = run["provenance"]["git_diff"]
-        place = self.git_diffs.setdefault(diff, len(self.git_diffs))
-        provenance = run["provenance"] | {"git_diff": place}
+        number = self.git_diffs.setdefault(diff, len(self.git_diffs))
+        provenance = run["provenance"] | {"git_diff": number}
         return self._encoded(run, "") | {"provenance": provenance}
 
     def decoded(self, run: Mapping[str, Any]) -> Run:

@@ -8,31 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import groupby
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from nthrun.errors import DataFileError
 from nthrun.records.columns import ColumnsReader
-from nthrun.records.record_table import (
-    GIT_DIFF,
-    NUMBERS,
-    Part,
-    Ragged,
-    from_arrays,
-    joined,
-    joined_part,
-    part_of,
-)
+from nthrun.records.record_table import RecordTable, joined_tables, table_of
 from nthrun.records.schema import (
-    FLOATS,
-    INTEGERS,
-    JSON_TEXTS,
-    TEXTS,
     Identity,
     Run,
     first_difference,
@@ -44,129 +31,70 @@ Conflict = tuple[Identity, str]
 """A run whose records differ, and the first key in which they do."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Bulk:
-    """What several runs hold, key by key; every list and array has one item a run.
-
-    Attributes:
-        numbers: rows of dtype `NUMBERS`.
-        texts: name -> texts, of `TEXTS`.
-        documents: name -> dicts, of those of `JSON_TEXTS` that were asked for (provenance without
-            `git_diff`); equal ones may be one object.
-        ragged: name -> array, of the others that were asked for.
-    """
-
-    numbers: np.ndarray
-    texts: Mapping[str, Sequence[str]]
-    documents: Mapping[str, Sequence[dict[str, Any]]]
-    ragged: Mapping[str, Ragged]
-
-    def scalars(self) -> dict[str, np.ndarray]:
-        """Every integer, float and text, each (num_runs,)."""
-        columns = {name: self.numbers[name].copy() for name in (*INTEGERS, *FLOATS)}
-        return columns | {name: np.array(self.texts[name], dtype=np.str_) for name in TEXTS}
-
-    def take(self, order: np.ndarray) -> Bulk:
-        """The runs at some places, in that order."""
-        places = order.tolist()
-        return Bulk(
-            self.numbers[order],
-            {name: [texts[n] for n in places] for name, texts in self.texts.items()},
-            {name: [found[n] for n in places] for name, found in self.documents.items()},
-            {name: ragged.take(order) for name, ragged in self.ragged.items()},
-        )
-
-
 class Source(Protocol):
-    """Where runs lie, each at a place of its own."""
+    """Where runs lie, each at a position of its own."""
 
-    def run(self, place: int, omit: Collection[str]) -> Run:
+    def run(self, position: int, omit: Collection[str]) -> Run:
         """One run; arrays under the top-level keys in `omit` are left out."""
 
-    def bulk(self, places: Sequence[int], names: Collection[str]) -> Bulk:
-        """Some runs, with those of `JSON_TEXTS` and those arrays that are named.
+    def table(self, positions: Sequence[int], names: Collection[str] | None) -> RecordTable:
+        """Some runs, with those of `JSON_TEXTS` and those arrays that are named, or with all.
 
         Names of nested arrays are joined by `/`.
         """
 
-    def part(self, places: Sequence[int]) -> Part:
-        """Everything of some runs."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ColumnsSource:
-    """data.h5, or a single shard; a place is a row."""
+    """data.h5, or a single shard; a position is a row."""
 
     path: Path
     columns: ColumnsReader
 
-    def run(self, place: int, omit: Collection[str]) -> Run:
+    def run(self, position: int, omit: Collection[str]) -> Run:
         """See `Source`."""
         with naming_damage(self.path):
-            return self.columns.run(place, omit)
+            return self.columns.run(position, omit)
 
-    def bulk(self, places: Sequence[int], names: Collection[str]) -> Bulk:
+    def table(self, positions: Sequence[int], names: Collection[str] | None) -> RecordTable:
         """See `Source`."""
         with naming_damage(self.path):
-            return _read(self.columns, np.array(places, np.int64), names)
-
-    def part(self, places: Sequence[int]) -> Part:
-        """See `Source`."""
-        with naming_damage(self.path):
-            return self.columns.part(np.array(places, np.int64))
+            return self.columns.table(np.array(positions, np.int64), names)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShardSource:
-    """One of the shards of an experiment directory; a place is an index."""
+    """One of the shards of an experiment directory; a position is an index."""
 
     path: Path
     shards: OpenShards
 
-    def run(self, place: int, omit: Collection[str]) -> Run:
+    def run(self, position: int, omit: Collection[str]) -> Run:
         """See `Source`."""
         with naming_damage(self.path):
-            return self.shards.run(self.path, place, omit)
+            return self.shards.run(self.path, position, omit)
 
-    def bulk(self, places: Sequence[int], names: Collection[str]) -> Bulk:
+    def table(self, positions: Sequence[int], names: Collection[str] | None) -> RecordTable:
         """See `Source`."""
         with naming_damage(self.path):
-            return _read(*self.shards.rows(self.path, places), names)
-
-    def part(self, places: Sequence[int]) -> Part:
-        """See `Source`."""
-        with naming_damage(self.path):
-            columns, rows = self.shards.rows(self.path, places)
-            return columns.part(rows)
+            columns, rows = self.shards.rows(self.path, positions)
+            return columns.table(rows, names)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MemorySource:
-    """The runs of data.json, which is read whole; a place is one in the file."""
+    """The runs of data.json, which is read whole; a position is one in the file."""
 
     runs: Sequence[Run]
 
-    def run(self, place: int, omit: Collection[str]) -> Run:
+    def run(self, position: int, omit: Collection[str]) -> Run:
         """See `Source`."""
-        run = self.runs[place]
+        run = self.runs[position]
         return Run({key: value for key, value in run.items() if key not in omit})
 
-    def bulk(self, places: Sequence[int], names: Collection[str]) -> Bulk:
+    def table(self, positions: Sequence[int], names: Collection[str] | None) -> RecordTable:
         """See `Source`."""
-        runs = [self.runs[place] for place in places]
-        rows = [tuple(run[name] for name in NUMBERS.names or ()) for run in runs]
-        documents, arrays = split_names(names)
-        found = [dict(flat_arrays(run)) for run in runs] if arrays else []
-        return Bulk(
-            np.array(rows, NUMBERS),
-            {name: [run[name] for run in runs] for name in TEXTS},
-            {name: [_without_diff(run[name]) for run in runs] for name in documents},
-            {name: from_arrays([one.get(name) for one in found]) for name in arrays},
-        )
-
-    def part(self, places: Sequence[int]) -> Part:
-        """See `Source`."""
-        return part_of([self.runs[place] for place in places])
+        return table_of([self.runs[position] for position in positions], names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,18 +105,18 @@ class Entry:
         identity: which run.
         shard: id of the shard that recorded it.
         status: how it ended.
-        source, place: where it lies.
+        source, position: where it lies.
     """
 
     identity: Identity
     shard: str
     status: str
     source: Source
-    place: int
+    position: int
 
     def load(self, omit: Collection[str]) -> Run:
         """The run without the arrays under the top-level keys in `omit`."""
-        return self.source.run(self.place, omit)
+        return self.source.run(self.position, omit)
 
 
 def in_order(entries: Iterable[Entry]) -> list[Entry]:
@@ -196,26 +124,24 @@ def in_order(entries: Iterable[Entry]) -> list[Entry]:
     return sorted(entries, key=lambda entry: (entry.identity, entry.shard))
 
 
-def bulk_of(entries: Sequence[Entry], names: Collection[str] = ()) -> Bulk:
-    """What some runs hold, of `names` too; each of their files is read once."""
-    groups, order = _by_source(entries)
-    found = joined_bulk([source.bulk(places, names) for source, places in groups], names)
-    return found.take(order)
-
-
-def part_of_entries(entries: Sequence[Entry], told: Callable[[int], None]) -> Part:
-    """Everything of some runs, at least one; each of their files is read once.
+def read_table(
+    entries: Sequence[Entry],
+    names: Collection[str] | None = (),
+    report: Callable[[int], object] = bool,
+) -> RecordTable:
+    """What some runs hold; each of their files is read once.
 
     Args:
         entries: which.
-        told: called with how many of them each file has given.
+        names: the texts and arrays to read besides numbers; None is everything.
+        report: called with how many of the runs each file has given.
     """
     groups, order = _by_source(entries)
-    parts = []
-    for source, places in groups:
-        parts.append(source.part(places))
-        told(len(places))
-    return joined_part(parts).take(order)
+    tables = []
+    for source, positions in groups:
+        tables.append(source.table(positions, names))
+        report(len(positions))
+    return joined_tables(tables).take(order)
 
 
 def without_repeats(entries: Iterable[Entry]) -> tuple[list[Entry], list[Conflict]]:
@@ -227,28 +153,12 @@ def without_repeats(entries: Iterable[Entry]) -> tuple[list[Entry], list[Conflic
     kept: list[Entry] = []
     conflicts: list[Conflict] = []
     for identity, group in groupby(in_order(entries), key=lambda entry: entry.identity):
-        found = list(group)
-        good = [entry for entry in found if entry.status != "failed"] or found[:1]
+        recorded = list(group)
+        good = [entry for entry in recorded if entry.status != "failed"] or recorded[:1]
         distinct, keys = _distinct(good) if len(good) > 1 else (good, [])
         kept += distinct
         conflicts += [(identity, key) for key in keys]
     return in_order(kept), conflicts
-
-
-def joined_bulk(parts: Sequence[Bulk], names: Collection[str]) -> Bulk:
-    """The runs of several parts, one after the other."""
-    documents, arrays = split_names(names)
-    return Bulk(
-        np.concatenate([part.numbers for part in parts] or [np.empty(0, NUMBERS)]),
-        {name: list(chain.from_iterable(part.texts[name] for part in parts)) for name in TEXTS},
-        {n: list(chain.from_iterable(part.documents[n] for part in parts)) for n in documents},
-        {name: joined([part.ragged[name] for part in parts]) for name in arrays},
-    )
-
-
-def split_names(names: Collection[str]) -> tuple[list[str], list[str]]:
-    """Of the names of what is asked for, those of `JSON_TEXTS`, and the others."""
-    return [n for n in names if n in JSON_TEXTS], [n for n in names if n not in JSON_TEXTS]
 
 
 @contextlib.contextmanager
@@ -266,30 +176,16 @@ def naming_damage(path: Path) -> Iterator[None]:
         raise DataFileError(f"{path}: damaged or cut short") from e
 
 
-def _read(columns: ColumnsReader, rows: np.ndarray, names: Collection[str]) -> Bulk:
-    documents, arrays = split_names(names)
-    return Bulk(
-        columns.numbers[rows],
-        {name: columns.texts(name, rows) for name in TEXTS},
-        {name: columns.documents(name, rows) for name in documents},
-        {name: columns.ragged(name, rows) for name in arrays},
-    )
-
-
-def _without_diff(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in document.items() if key != GIT_DIFF}
-
-
 def _by_source(entries: Sequence[Entry]) -> tuple[list[tuple[Source, list[int]]], np.ndarray]:
-    """Each source with its places; and where the entries are among them all, joined."""
+    """Each source with its positions; and where the entries are among them all, joined."""
     groups: dict[int, tuple[Source, list[int], list[int]]] = {}
     for number, entry in enumerate(entries):
-        group = groups.setdefault(id(entry.source), (entry.source, [], []))
-        group[1].append(entry.place)
-        group[2].append(number)
-    numbers = [number for _, _, found in groups.values() for number in found]
-    order = np.argsort(np.array(numbers, np.int64))
-    return [(source, places) for source, places, _ in groups.values()], order
+        _, positions, numbers = groups.setdefault(id(entry.source), (entry.source, [], []))
+        positions.append(entry.position)
+        numbers.append(number)
+    joined_numbers = [number for _, _, numbers in groups.values() for number in numbers]
+    order = np.argsort(np.array(joined_numbers, np.int64))
+    return [(source, positions) for source, positions, _ in groups.values()], order
 
 
 def _distinct(entries: Sequence[Entry]) -> tuple[list[Entry], list[str]]:

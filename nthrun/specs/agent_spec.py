@@ -87,18 +87,18 @@ class AgentSpec:
         """Every value one hyperparameter takes, in order of first appearance; a range's ends."""
         key = _key_of(self.parameters, name)
         values = () if key is None else self.parameters[key]
-        found: list[Value]
+        taken: list[Value]
         if isinstance(values, Range):
-            found = [values.low, values.high]
+            taken = [values.low, values.high]
         elif key in (None, name):
-            found = list(values)
+            taken = list(values)
         else:
-            found = list(dict.fromkeys(_entries(key, values, name)))
-        found += [setting[name] for setting in self.search.settings if name in setting]
-        others = self.space.inactive if found else self.space.defaults
-        if name in others and others[name] not in found:
-            found.append(others[name])
-        return tuple(found)
+            taken = list(dict.fromkeys(_entries(key, values, name)))
+        taken += [setting[name] for setting in self.search.settings if name in setting]
+        others = self.space.inactive if taken else self.space.defaults
+        if name in others and others[name] not in taken:
+            taken.append(others[name])
+        return tuple(taken)
 
     def as_document(self) -> dict[str, Any]:
         """The spec as plain data: what the record and the manifest hold."""
@@ -156,11 +156,11 @@ def read_agent_spec(document: Document, declaration: AgentDeclaration) -> AgentS
     fields = {field.name: field for field in declaration.hyperparameters}
     reader = ParameterReader(document, fields)
     parameters = {key: reader.values(key, value) for key, value in flatten(raw, is_drawn)}
-    search, found = read_search(document, fields)
+    search, search_problems = read_search(document, fields)
     spec = AgentSpec(declaration.name, parameters, declaration, search)
-    faults += [*reader.faults, *found, *reader.repeated(parameters)]
+    faults += [*reader.faults, *search_problems, *reader.repeated(parameters)]
     faults += reader.absent(spec.named)
-    faults += () if found else search_faults(search, parameters, fields, document)
+    faults += () if search_problems else search_faults(search, parameters, fields, document)
     faulty = {name for f in faults for name in f.key.removeprefix("parameters.").split(COUPLER)}
     faults += () if faults else _unanswerable(spec, document)
     checked = search.is_plain or not (faults or search.draws)  # what is drawn keeps them
@@ -252,12 +252,12 @@ class ParameterReader:
                 keys.setdefault(name, []).append(key)
         return [
             Fault(
-                self.document.origin(f"parameters.{found[-1]}"),
+                self.document.origin(f"parameters.{naming[-1]}"),
                 f"parameters.{name}",
-                "named by more than one key" if len(set(found)) > 1 else f"twice in {found[0]}",
+                "named by more than one key" if len(set(naming)) > 1 else f"twice in {naming[0]}",
             )
-            for name, found in sorted(keys.items())
-            if len(found) > 1
+            for name, naming in sorted(keys.items())
+            if len(naming) > 1
         ]
 
     def absent(self, named: Collection[str]) -> list[Fault]:
@@ -324,5 +324,5 @@ def _key_of(parameters: Mapping[str, object], name: str) -> str | None:
 
 def _entries(key: str, values: Iterable[Value], name: str) -> list[Any]:
     """What one hyperparameter takes in the values of a coupled key, value by value."""
-    place = key.split(COUPLER).index(name)
-    return [value[place] for value in values if isinstance(value, tuple)]
+    position = key.split(COUPLER).index(name)
+    return [value[position] for value in values if isinstance(value, tuple)]

@@ -153,13 +153,13 @@ def _addressed(email_type: tuple[str, ...], email: str) -> Iterator[Finding]:
 
 def _options(options: tuple[Any, ...]) -> Iterator[Finding]:
     for option in options:
-        found = OPTION_TEXT.fullmatch(option)
-        if found is None:
+        match = OPTION_TEXT.fullmatch(option)
+        if match is None:
             hint = 'such as "--constraint=genoa"'
             yield f"got {shown(option)}, allowed: --name or --name=value", hint
             continue
         # sbatch takes an option's beginning for the option: --arr is --array.
-        for name in sorted(name for name in RESERVED_OPTIONS if name.startswith(found[1]))[:1]:
+        for name in sorted(name for name in RESERVED_OPTIONS if name.startswith(match[1]))[:1]:
             field = RESERVED_OPTIONS[name]
             hint = f"use {field}" if field else "leave it out"
             yield f"got {shown(option)}, but nthrun sets --{name}", hint

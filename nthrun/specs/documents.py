@@ -73,12 +73,12 @@ def read_document(
     origins: dict[str, str] = {}
     faults: list[Fault] = []
     for path in map(str, paths):
-        content, found = _read_file(path)
-        faults += found
+        content, file_faults = _read_file(path)
+        faults += file_faults
         faults += _plain_data_faults(path, content)
         if not faults:
-            content, found = translate(path, content)
-            faults += found
+            content, file_faults = translate(path, content)
+            faults += file_faults
             _merge(values, content, origins, path, "")
     for override in overrides:
         content = override.content(values)
@@ -171,7 +171,7 @@ def parse_overrides(texts: Iterable[str]) -> tuple[Override, ...]:
         SpecError: every one that is not readable.
     """
     faults: list[Fault] = []
-    found = []
+    overrides = []
     for text in texts:
         key, equals, value = text.partition("=")
         spec, _, name = key.strip().partition(".")
@@ -180,12 +180,12 @@ def parse_overrides(texts: Iterable[str]) -> tuple[Override, ...]:
             hint = "for example --set environment.gamma=0.95"
             faults.append(Fault(f"{OPTION} {text}", "", f"allowed: {allowed}", hint))
             continue
-        place = {ENVIRONMENT: (), AGENT: ("parameters",), SEARCH: (SEARCH,)}[spec]
+        parents = {ENVIRONMENT: (), AGENT: ("parameters",), SEARCH: (SEARCH,)}[spec]
         of = ENVIRONMENT if spec == ENVIRONMENT else AGENT
-        found.append(Override(text, of, (*place, *name.split(".")), _value(value.strip())))
+        overrides.append(Override(text, of, (*parents, *name.split(".")), _value(value.strip())))
     if faults:
         raise SpecError(faults)
-    return tuple(found)
+    return tuple(overrides)
 
 
 def of_spec(overrides: Iterable[Override], spec: str) -> list[Override]:

@@ -54,8 +54,8 @@ def _search(agent: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """What of a search says which setting a number is; empty for the product of the lists."""
     search = agent.get("search", {})
     goes_by = search.get("method") == "bayes" or search.get("pruner", "none") != "none"
-    told = () if goes_by else ("metric", "goal")
-    meaning = sorted((key, value) for key, value in search.items() if key not in told)
+    ignored = () if goes_by else ("metric", "goal")
+    meaning = sorted((key, value) for key, value in search.items() if key not in ignored)
     return [] if meaning == [("method", "grid")] else meaning
 
 

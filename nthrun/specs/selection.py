@@ -107,13 +107,13 @@ def _matching(
     """
     try:
         wanted = [parse_expression(text, sweep.planned(0)) for text in where]
-        found = _holding(sweep, space, numbers, wanted)
+        matching = _holding(sweep, space, numbers, wanted)
     except RejectedError as rejected:
         raise IndexSpecError(f"--where {rejected.problem}", rejected.hint) from None
-    if not found:
+    if not matching:
         texts = " and ".join(where)
         raise IndexSpecError(f"--where {texts}: no setting has that", "--describe shows the values")
-    return found
+    return matching
 
 
 def _holding(
@@ -121,8 +121,8 @@ def _holding(
 ) -> list[int]:
     if isinstance(sweep, GridSweep) and sweep.num_settings <= MAX_SETTINGS:
         kept = np.ones(sweep.num_settings, bool)
-        for one in wanted:
-            kept &= grid_mask(sweep, space, one.names, in_any_case(one))
+        for expression in wanted:
+            kept &= grid_mask(sweep, space, expression.names, in_any_case(expression))
         return [number for number in numbers if kept[number]]
     if isinstance(sweep, AdaptiveSweep):
         numbers = [number for number in numbers if number in sweep.known]

@@ -70,11 +70,11 @@ def parse_memory(text: str) -> int:
     Raises:
         RejectedError: not one of `MEMORY_FORMS`, or zero.
     """
-    found = MEMORY_TEXT.fullmatch(text)
-    if found is None:
+    size = MEMORY_TEXT.fullmatch(text)
+    if size is None:
         hint = "half a gigabyte is 512M"
         raise RejectedError(f"got {shown(text)}, allowed: {MEMORY_FORMS}", hint)
-    number, unit = int(found[1]), (found[2] or "M").upper()
+    number, unit = int(size[1]), (size[2] or "M").upper()
     if number == 0:
         hint = "leave it out for the cluster's default"
         raise RejectedError(f"got {shown(text)}, allowed: more than 0", hint)

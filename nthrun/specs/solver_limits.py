@@ -27,7 +27,7 @@ def require_solvable(
         backend: "auto", "compile" or "eager".
 
     Raises:
-        SpecError: everything that the environment's spec asks in vain.
+        SpecError: everything of the environment's spec that a solver lacks.
         UnsupportedOperationError: `compile` is asked for with a solver.
     """
     if not agent.solves:
@@ -40,7 +40,7 @@ def require_solvable(
     document = read_document(files, overrides)
     faults = [
         Fault(document.origin(key), key, f"{problem} (with {agent.name})", hint)
-        for key, problem, hint in _asked_in_vain(environment)
+        for key, problem, hint in _unsupported_keys(environment)
     ]
     if faults:
         raise SpecError(faults)
@@ -53,7 +53,7 @@ def tried_backend(agent: AgentDeclaration, asked: str) -> str:
     return asked
 
 
-def _asked_in_vain(environment: EnvironmentSpec) -> Iterator[tuple[str, str, str]]:
+def _unsupported_keys(environment: EnvironmentSpec) -> Iterator[tuple[str, str, str]]:
     """Key, problem and hint of what a solver lacks."""
     if series := [name for name in environment.items("record") if name not in SOLVER_SERIES]:
         problem = f"got {', '.join(series)}, allowed for a solver: {', '.join(SOLVER_SERIES)}"

@@ -145,12 +145,12 @@ class GridSweep(Sweep):
     def examples(self, names: Iterable[str]) -> Iterator[dict[str, Value]]:
         """One setting for each combination of the digits that the names have."""
         wanted = set(names)
-        places = [
+        offsets = [
             range(0, stride * (len(values) if wanted & {*key.split(COUPLER)} else 1), stride)
             for key, values, stride in self.digits()
         ]
-        for parts in product(*reversed(places)):  # the first key varies fastest
-            yield self.setting(sum(parts))
+        for chosen in product(*reversed(offsets)):  # the first key varies fastest
+            yield self.setting(sum(chosen))
 
     def class_of(self, names: Iterable[str]) -> Callable[[int], Hashable]:
         """From an index to the digits that the names have, so that millions take a second."""

@@ -102,8 +102,8 @@ def user_interface(
     except Exception as error:  # whatever a user's function raises
         problem = " ".join(f"fails ({type(error).__name__}: {error})".split())
     if problem:
-        told = f"got {name!r}: its `interface` {problem}"
-        raise SpecError([Fault(origin, "env_name", told, EXAMPLE)])
+        message = f"got {name!r}: its `interface` {problem}"
+        raise SpecError([Fault(origin, "env_name", message, EXAMPLE)])
     return made
 
 

@@ -85,22 +85,22 @@ def _search(content: Mapping[str, Any], fault: Callable[..., None]) -> dict[str,
     return search | {names[key]: value for key, value in {**goals, **metric}.items()}
 
 
-def _parameters(raw: Mapping[str, Any], fault: Callable[..., None], place: str) -> dict[str, Any]:
+def _parameters(raw: Mapping[str, Any], fault: Callable[..., None], parent: str) -> dict[str, Any]:
     """The parameters of a mapping, nested ones within."""
-    found: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
     for name, what in raw.items():
-        key = f"{place}.{name}"
+        key = f"{parent}.{name}"
         if isinstance(what, dict) and what.keys() == {"parameters"}:
             nested = what["parameters"]
             if not isinstance(nested, dict):
                 fault(key, f"got {shown(nested)}, allowed: a mapping")
                 continue
-            found[name] = _parameters(nested, fault, key)
+            parameters[name] = _parameters(nested, fault, key)
         elif isinstance(what, dict):
-            found[name] = _values(what, fault, key)
+            parameters[name] = _values(what, fault, key)
         else:
             fault(key, f"got {shown(what)}, allowed: a mapping with value, values, or min and max")
-    return found
+    return parameters
 
 
 def _values(what: Mapping[str, Any], fault: Callable[..., None], key: str) -> Any:

@@ -25,11 +25,11 @@ from nthrun.records.record_table import (
     from_arrays,
     gather,
     joined,
-    joined_part,
-    part_of,
+    joined_tables,
+    table_of,
 )
 from nthrun.records.schema import FLOATS, INTEGERS, TEXTS, Run, flat_arrays, same_bits
-from nthrun.records.sources import part_of_entries
+from nthrun.records.sources import read_table
 
 NUM_SETTINGS = 3
 KINDS = ("shard", "shards", "data.json", "full.json", "data.h5", "unordered.h5", "carried.h5")
@@ -126,7 +126,7 @@ def test_ragged(data: Data) -> None:
         for place, entry in enumerate(data.entries):
             array = dict(flat_arrays(entry.load(()))).get(name, np.empty(0))
             expected = array.ravel().astype(found.values.dtype)
-            assert same_bits(found.part(place), expected), (name, place)
+            assert same_bits(found.row(place), expected), (name, place)
 
 
 def test_dtype(data: Data) -> None:
@@ -148,12 +148,12 @@ def test_settings(data: Data) -> None:
 
 def test_documents(data: Data) -> None:
     """Hyperparameters and provenance are each entry's own, but for the difference of the code."""
-    found = data.bulk(("agent_params", "provenance", "timesteps_at_eval"))
+    found = data.read(("agent_params", "provenance", "timesteps_at_eval"))
     for place, entry in enumerate(data.entries):
         run = entry.load(())
-        assert found.documents["agent_params"][place] == run["agent_params"]
-        assert found.documents["provenance"][place] | {"git_diff": ""} == run["provenance"]
-    assert list(found.ragged) == ["timesteps_at_eval"]
+        assert found.documents("agent_params")[place] == run["agent_params"]
+        assert found.documents("provenance")[place] | {"git_diff": ""} == run["provenance"]
+    assert {path.partition("/")[0] for path in found.values} == {"timesteps_at_eval"}
 
 
 def test_table(data: Data) -> None:
@@ -214,14 +214,14 @@ def test_damage_is_named(tmp_path: Path) -> None:
         found.ragged("train_episode_rewards")
 
 
-def test_part_is_everything(data: Data) -> None:
+def test_a_table_of_everything(data: Data) -> None:
     """All of some entries, written as columns, reads back as the runs, in the entries' order."""
-    told: list[int] = []
-    part = part_of_entries(data.entries, told.append)
-    assert sum(told) == len(part) == len(data.entries)
+    reported: list[int] = []
+    everything = read_table(data.entries, None, reported.append)
+    assert sum(reported) == len(everything) == len(data.entries)
     with h5py.File.in_memory() as file:
         writer = ColumnsWriter(file, growing=True)
-        writer.append(part)
+        writer.append(everything)
         writer.close()
         reader = ColumnsReader(file)
         for place, entry in enumerate(data.entries):
@@ -240,23 +240,23 @@ def plain(run: Run) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("size", [1, 500, 2**27])
-def test_parts_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+def test_tables_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     """However much is combined at once, data.h5 holds the same, and every run is told of."""
-    monkeypatch.setattr(combining, "PART_BYTES", size)
+    monkeypatch.setattr(combining, "TABLE_BYTES", size)
     experiment = make_experiment(tmp_path / "experiment", 2)
     for first in (0, 5, 10):
         runs = [
             make_run(n, n % 2, n // 2, [n / 3] * n, [n + 1] * n) for n in range(first, first + 5)
         ]
         experiment.write(0, runs)
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     output = combine(
-        experiment, tmp_path / "data.h5", progress=lambda *numbers: told.append(numbers)
+        experiment, tmp_path / "data.h5", progress=lambda *numbers: reported.append(numbers)
     ).output
     expected = [plain(entry.load(())) for entry in open_data(experiment.root).entries]
     assert [plain(entry.load(())) for entry in open_data(output).entries] == expected
-    assert told == sorted(told)
-    assert told[-1] == (15, 15)
+    assert reported == sorted(reported)
+    assert reported[-1] == (15, 15)
 
 
 SHAPES = st.lists(st.integers(0, 4), max_size=6)
@@ -270,7 +270,7 @@ def test_take(sizes: list[int], draw: st.DataObject) -> None:
     assert ragged.sizes.tolist() == sizes
     places = draw.draw(st.lists(st.integers(0, len(sizes) - 1))) if sizes else []
     found = ragged.take(np.array(places, np.int64))
-    assert [part.tolist() for part in parts(found)] == [ragged.part(n).tolist() for n in places]
+    assert [row.tolist() for row in rows(found)] == [ragged.row(n).tolist() for n in places]
 
 
 @given(st.lists(SHAPES, max_size=4))
@@ -279,7 +279,7 @@ def test_joined(groups: list[list[int]]) -> None:
     arrays = [[np.full(size, n + size / 8) for n, size in enumerate(group)] for group in groups]
     found = joined([from_arrays(group) for group in arrays])
     expected = [array.tolist() for group in arrays for array in group]
-    assert [part.tolist() for part in parts(found)] == expected
+    assert [row.tolist() for row in rows(found)] == expected
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3))))
@@ -291,20 +291,20 @@ def test_gather(stretches: list[tuple[int, int]]) -> None:
     assert gather(values, starts, sizes).tolist() == expected
 
 
-def parts(ragged: Ragged) -> Sequence[np.ndarray]:
+def rows(ragged: Ragged) -> Sequence[np.ndarray]:
     """Each run's values."""
-    return [ragged.part(place) for place in range(len(ragged))]
+    return [ragged.row(place) for place in range(len(ragged))]
 
 
 @settings(deadline=None, max_examples=20)
 @given(st.permutations(range(6)), st.integers(1, 5))
-def test_joined_parts(order: list[int], cut: int) -> None:
-    """Parts of runs, joined and put in order, are the part of all of them."""
+def test_joined_tabless(order: list[int], cut: int) -> None:
+    """Tables of runs, joined and put in order, are the table of all of them."""
     runs = varied_runs()
     shuffled = [runs[n] for n in order]
-    found = joined_part([part_of(shuffled[:cut]), part_of(shuffled[cut:])])
+    found = joined_tables([table_of(shuffled[:cut]), table_of(shuffled[cut:])])
     found = found.take(np.argsort(order))
-    expected = part_of(runs)
+    expected = table_of(runs)
     assert found.numbers.tolist() == expected.numbers.tolist()
     assert (found.texts, found.shapes) == (expected.texts, expected.shapes)
     assert found.values.keys() == expected.values.keys()

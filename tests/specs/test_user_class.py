@@ -21,10 +21,10 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtu
 @pytest.mark.parametrize(
     ("statement", "hint"),
     [
-        ("from nthrun.specs.declaration import Public", "write `from nthrun import Public`"),
+        ("from nthrun.specs.no_more import Public", "write `from nthrun import Public`"),
         ("from nthrun.specs.field import Public", "write `from nthrun import Public`"),
         ("from nthrun.specs.field import (Gone)", "import from nthrun itself"),
-        ("import nthrun.specs.declaration", "import from nthrun itself"),
+        ("import nthrun.specs.no_more", "import from nthrun itself"),
         ("import there_is_no_such_package", "modules are looked for beside main.py"),
     ],
 )

@@ -28,7 +28,7 @@ from nthrun.analysis.figures.style import (
 )
 from nthrun.errors import DataFileError
 from nthrun.records.data import Data
-from nthrun.records.sources import Entry, bulk_of
+from nthrun.records.sources import Entry, read_table
 
 ACTIONS = "train_actions"
 NUM_POINTS = 400
@@ -106,16 +106,17 @@ def metric_names(data: Data, entries: Sequence[Entry]) -> list[str]:
 
 
 def series_of(data: Data, entries: Sequence[Entry], names: Sequence[str]) -> list[SeriesOfRuns]:
-    """Series of `metrics`, by name, none being all; a run without one has an empty part.
+    """Series of `metrics`, by name, none being all; a run without one has no values.
 
     Raises:
         DataFileError: this is a data.json that leaves them out, or no run has one of the names.
     """
     known = metric_names(data, entries)
     names = list(names) or known
-    found = bulk_of(entries, [f"metrics/{name}" for name in names]).ragged
+    table = read_table(entries, [f"metrics/{name}" for name in names])
+    columns = {name: table.ragged(f"metrics/{name}") for name in names}
     for name in names:
-        if name not in known and not found[f"metrics/{name}"].values.size:
+        if name not in known and not columns[name].values.size:
             number = entries[0].identity.setting_number
             raise DataFileError(
                 f"{data.source}: no run of setting {number} has a series {name!r} of `metrics`",
@@ -124,17 +125,17 @@ def series_of(data: Data, entries: Sequence[Entry], names: Sequence[str]) -> lis
             )
     lost = [entry.status != "completed" for entry in entries]
     return [
-        SeriesOfRuns(name, [found[f"metrics/{name}"].part(n) for n in range(len(entries))], lost)
+        SeriesOfRuns(name, [columns[name].row(n) for n in range(len(entries))], lost)
         for name in names
     ]
 
 
 def actions_of(entries: Sequence[Entry]) -> list[np.ndarray]:
     """Every training action of each run that recorded them, `(num_steps, action_dim)`."""
-    found = bulk_of(entries, (ACTIONS,)).ragged[ACTIONS]
-    steps = bulk_of(entries).numbers["total_timesteps"].tolist()
-    parts = [found.part(n) for n in range(len(entries))]
-    return [part.reshape(n, -1) for part, n in zip(parts, steps, strict=True) if part.size]
+    actions = read_table(entries, (ACTIONS,)).ragged(ACTIONS)
+    steps = read_table(entries).numbers["total_timesteps"].tolist()
+    rows = [actions.row(n) for n in range(len(entries))]
+    return [row.reshape(n, -1) for row, n in zip(rows, steps, strict=True) if row.size]
 
 
 def require_recorded(

@@ -22,7 +22,7 @@ from nthrun.analysis.returns import (
 from nthrun.analysis.scores import ALL_STAGES, Scores, Stage, chosen_entries, read_scores
 from nthrun.errors import DataFileError, NthrunError
 from nthrun.records.data import Data
-from nthrun.records.sources import Entry, bulk_of
+from nthrun.records.sources import Entry, read_table
 
 
 def _steps_of_episodes(arrays: Arrays) -> Series:
@@ -37,7 +37,7 @@ EPISODE_STEPS = Quantity(
 
 def return_of(entries: Sequence[Entry]) -> Quantity:
     """The return of training episodes, or of evaluations where no run has one."""
-    trained = bulk_of(entries).numbers["total_train_episodes"].any()
+    trained = read_table(entries).numbers["total_train_episodes"].any()
     return TRAINING_RETURN if trained else EVALUATION_RETURN
 
 
@@ -70,7 +70,7 @@ def _few(entries: Sequence[Entry]) -> str:
 def runs_of_entries(data: Data, entries: Sequence[Entry], label: str) -> list[PlottedRuns]:
     """The runs that some entries are, by setting and stage."""
     found: dict[tuple[int, int], list[int]] = {}
-    for entry, index in zip(entries, bulk_of(entries).numbers["index"].tolist(), strict=True):
+    for entry, index in zip(entries, read_table(entries).numbers["index"].tolist(), strict=True):
         key = entry.identity.stage, entry.identity.setting_number
         found.setdefault(key, []).append(index)
     return [

@@ -68,7 +68,7 @@ class Command:
 def count_provenance(data: Data) -> list[Provenance]:
     """Count what the runs' provenance tells, and the different values of each."""
     counts: dict[str, Counter[str]] = {}
-    for document in data.bulk(("provenance",)).documents["provenance"]:
+    for document in data.read(("provenance",)).documents("provenance"):
         for name, value in _provenance_items(document):
             counts.setdefault(name, Counter())[value] += 1
     return [
@@ -139,7 +139,7 @@ def save_dir_of(summary: ExperimentSummary) -> str | None:
 
 def _backend(summary: ExperimentSummary) -> list[str]:
     """The option of the backend that all runs were made with, whose bits differ from others'."""
-    made = summary.data.bulk(("provenance",)).documents["provenance"]
+    made = summary.data.read(("provenance",)).documents("provenance")
     backends = {str(each["backend"]) for each in made if each.get("backend")}
     return ["--backend", backends.pop()] if len(backends) == 1 else []
 

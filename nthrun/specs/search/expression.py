@@ -90,25 +90,28 @@ def parse_expression(text: object, names: Mapping[str, Any]) -> Expression:
     try:
         with warnings.catch_warnings(action="ignore"):
             tree = ast.parse(_doubled_equals(text.strip()), mode="eval").body
-        found = tuple(dict.fromkeys(_names(tree, text)))
+        named = tuple(dict.fromkeys(_names(tree, text)))
     except RejectedError:
         raise
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise RejectedError(f"got {shown(text)}: not readable, allowed: {ALLOWED}") from None
-    for name in found:
+    for name in named:
         if name not in names:
             hint = did_you_mean(name, names) or f"write a word that is a value in quotes: '{name}'"
             raise RejectedError(f"{text!r}: no hyperparameter {name!r}", hint)
-    return Expression(text.strip(), found, tree)
+    return Expression(text.strip(), named, tree)
 
 
 def _doubled_equals(text: str) -> str:
     """`a=1` as `a==1`, outside quotes."""
     doubled, quote = "", ""
-    for place, character in enumerate(text):
+    for position, character in enumerate(text):
         if character in "'\"":
             quote = "" if quote == character else quote or character
-        alone = text[place - 1 : place] not in tuple("=<>!") and text[place + 1 : place + 2] != "="
+        alone = (
+            text[position - 1 : position] not in tuple("=<>!")
+            and text[position + 1 : position + 2] != "="
+        )
         doubled += "==" if character == "=" and alone and not quote else character
     return doubled
 

@@ -156,11 +156,11 @@ def read_search(document: Document, fields: Mapping[str, Field]) -> tuple[Search
         problem = f'got {shown(raw)}, allowed: a mapping, such as {{"method": "random", …}}'
         return SearchSpec(), [Fault(document.origin("search"), "search", problem)]
     reader = _Reader(document, fields, raw)
-    found = SearchSpec(
+    search = SearchSpec(
         reader.values(), tuple(reader.constraints()), dict(reader.conditions()), reader.settings()
     )
-    reader.require_keys(found.method)
-    return found, reader.faults
+    reader.require_keys(search.method)
+    return search, reader.faults
 
 
 class _Reader:
@@ -180,20 +180,20 @@ class _Reader:
 
     def values(self) -> dict[str, Value]:
         """The plain fields."""
-        found: dict[str, Value] = {}
-        for one in FIELDS:
-            if one.name in self.raw:
-                value = self._normalised(one.name, one, self.raw[one.name])
-                found |= {} if value is None else {one.name: value}
-        method = str(found.get("method", GRID))
+        given: dict[str, Value] = {}
+        for declared in FIELDS:
+            if declared.name in self.raw:
+                value = self._normalised(declared.name, declared, self.raw[declared.name])
+                given |= {} if value is None else {declared.name: value}
+        method = str(given.get("method", GRID))
         taken = ("method", *KEYS_OF[method])
-        prunes = found.get("pruner", NO_PRUNER) != NO_PRUNER
-        found = {n: v for n, v in found.items() if prunes or n not in PRUNING}
+        prunes = given.get("pruner", NO_PRUNER) != NO_PRUNER
+        given = {n: v for n, v in given.items() if prunes or n not in PRUNING}
         goes_by = ("metric",) if prunes or method == BAYES else ()
         meant = ("method", "seed", *goes_by, *(("sampler",) if method == BAYES else ()))
         meant += PRUNING if prunes else ()
         defaults = {n: v for n in meant if n in taken and (v := _DEFAULTS[n]) is not None}
-        return defaults | found
+        return defaults | given
 
     def constraints(self) -> Iterator[Expression]:
         """What must hold."""
@@ -221,15 +221,15 @@ class _Reader:
     def settings(self) -> tuple[Mapping[str, Value], ...]:
         """The settings listed."""
         listed = self.raw.get(LISTED, [])
-        if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+        if not isinstance(listed, list) or not all(isinstance(setting, dict) for setting in listed):
             problem = f"got {shown(listed)}, allowed: a list of mappings of hyperparameters"
             self.fault(LISTED, problem)
             return ()
-        return tuple(self._setting(number, one) for number, one in enumerate(listed))
+        return tuple(self._setting(number, setting) for number, setting in enumerate(listed))
 
     def require_keys(self, method: str) -> None:
         """Find keys that are unknown, that a method does not take, and that it lacks."""
-        known = (*(one.name for one in FIELDS), CONSTRAINTS, CONDITIONS, LISTED)
+        known = (*(field.name for field in FIELDS), CONSTRAINTS, CONDITIONS, LISTED)
         for key, problem, hint in unknown_keys(self.raw, known, ", ".join(known)):
             self.fault(key, problem, hint)
         taken = ("method", *KEYS_OF[method])
@@ -244,22 +244,22 @@ class _Reader:
             self.fault("goal", f"missing, and not known of metric {metric}", _NEEDED["goal"])
 
     def _setting(self, number: int, raw: Mapping[str, object]) -> Mapping[str, Value]:
-        place = f"{LISTED}[{number}]"
+        key = f"{LISTED}[{number}]"
         for name, problem, hint in unknown_keys(raw, self.fields, "hyperparameters"):
-            self.fault(place, f"{shown(name)}: {problem}", hint)
-        found: dict[str, Value] = {}
+            self.fault(key, f"{shown(name)}: {problem}", hint)
+        setting: dict[str, Value] = {}
         for name, value in raw.items():
             if name in self.fields:
-                checked = self._normalised(place, self.fields[name], value)
-                found |= {} if checked is None else {name: checked}
-        return found
+                checked = self._normalised(key, self.fields[name], value)
+                setting |= {} if checked is None else {name: checked}
+        return setting
 
-    def _normalised(self, key: str, one: Field, raw: object) -> Value | None:
+    def _normalised(self, key: str, field: Field, raw: object) -> Value | None:
         yaml_text = self.document.origin(f"search.{key}").endswith(YAML_SUFFIXES)
         try:
-            return one.normalise(raw, yaml_text=yaml_text)
+            return field.normalise(raw, yaml_text=yaml_text)
         except RejectedError as rejected:
-            named = "" if key == one.name else f"{one.name}: "
+            named = "" if key == field.name else f"{field.name}: "
             self.fault(key, named + rejected.problem, rejected.hint)
             return None
 
@@ -295,12 +295,12 @@ def search_faults(
         fields: the hyperparameters there are.
         document: that they are from.
     """
-    for found in (
+    for problems in (
         _range_faults(search, parameters),
         _listed_faults(search, parameters, fields),
         _condition_faults(search, parameters, fields),
     ):
-        for key, problem, hint in found:
+        for key, problem, hint in problems:
             yield Fault(document.origin(key), key, problem, hint)
 
 

@@ -83,7 +83,7 @@ class ListedSweep(Sweep):
     def varying(self) -> tuple[str, ...]:
         """The hyperparameters whose values differ."""
         first = self.settings[0]
-        return tuple(n for n in first if any(one[n] != first[n] for one in self.settings[1:]))
+        return tuple(n for n in first if any(other[n] != first[n] for other in self.settings[1:]))
 
     def setting(self, setting_number: int) -> dict[str, Any]:
         """The hyperparameters of one setting.
@@ -201,7 +201,7 @@ def grid_mask(
         grid: of the settings.
         space: says what counts in them.
         names: the hyperparameters that `holds` looks at.
-        holds: told a setting in which other hyperparameters have any value.
+        holds: takes a setting in which other hyperparameters have any value.
 
     Returns:
         `(grid.num_settings,)` bool.
@@ -239,11 +239,11 @@ def _not_repeated(setting: Mapping[str, Any], repeated: set[str]) -> bool:
 
 def _involved(space: Space, names: Iterable[str]) -> set[str]:
     """Hyperparameters, those that their conditions look at, and so on."""
-    found: set[str] = set()
-    left = list(names)
-    while left:
-        name = left.pop()
-        if name not in found:
-            found.add(name)
-            left += space.conditions[name].names if name in space.conditions else ()
-    return found
+    involved: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in involved:
+            involved.add(name)
+            waiting += space.conditions[name].names if name in space.conditions else ()
+    return involved
