@@ -150,8 +150,9 @@ def train_here(
         know=partial(with_suggested_settings, spec, experiment, stage=request.stage),
         announce=partial(recorded_news, spec),
     )
+    inventory = None
     for indices in packs:
-        train_pack(indices, context, wanted)
+        inventory = train_pack(indices, context, wanted, inventory)
 
 
 def _viewer(job: Job) -> OnStep | None:

@@ -74,10 +74,14 @@ class Experiment:
         self.checkpoints = root / "checkpoints"
         self.snapshots = root / "snapshots"
 
-    def inventory(self, trust_cache: bool = True) -> Inventory:
+    def inventory(self, trust_cache: bool = True, earlier: Inventory | None = None) -> Inventory:
         """What is recorded now; see `take_inventory`."""
         return take_inventory(
-            self.runs, self.manifest.fingerprint, trust_cache, keep_cache=self.keeps_cache
+            self.runs,
+            self.manifest.fingerprint,
+            trust_cache,
+            keep_cache=self.keeps_cache,
+            earlier=earlier,
         )
 
     def write(
@@ -86,6 +90,7 @@ class Experiment:
         runs: Sequence[Run],
         replace: bool = False,
         before_naming: Callable[[], None] = nothing,
+        earlier: Inventory | None = None,
     ) -> Path:
         """Record runs of one stage in one new shard.
 
@@ -97,12 +102,14 @@ class Experiment:
                 new shard is durable.
             before_naming: called when the shard is on disk but for its name; what it raises leaves
                 nothing.
+            earlier: what this process last knew to be recorded, which spares reading it again.
         """
         shard = new_shard_id()
         for run in runs:
             run["provenance"]["shard"] = shard
         good = {run["index"] for run in runs if run["status"] != "failed"}
-        replaced = self._replaced(
+        replaced = _replaced(
+            self.inventory(earlier=earlier),
             stage,
             [run["index"] for run in runs],
             lambda index, status: status == "failed" or (replace and index in good),
@@ -126,7 +133,7 @@ class Experiment:
         found = {index for index in indices if (stage, index) in inventory.entries}
         found |= {index for _, index in set(combined) - inventory.gone}
         if found:
-            replaced = self._replaced(stage, found, lambda _index, _status: True, combined)
+            replaced = _replaced(inventory, stage, found, lambda _index, _status: True, combined)
             header = ShardHeader(
                 new_shard_id(), self.manifest.fingerprint, stage, replaces=replaced
             )
@@ -134,33 +141,33 @@ class Experiment:
             self._drop_empty()
         return sorted(found)
 
-    def _replaced(
-        self,
-        stage: int,
-        indices: Collection[int],
-        ends: Callable[[int, str], bool],
-        others: Collection[RecordPlace] = (),
-    ) -> Replaced:
-        """The records of some indices that stop counting: those with `ends(index, status)`.
-
-        Tombstones of these indices are inherited, for the shard that holds them may now be
-        dropped while what it replaced still lies in the shard of a larger pack.
-        """
-        inventory = self.inventory()
-        ended = set(others)
-        for index in indices:
-            for entry in inventory.entries.get((stage, index), ()):
-                if ends(index, entry.status):
-                    ended.add((entry.shard, index))
-        indices_ended = {index for _, index in ended}
-        inherited = {place for place in inventory.gone if place[1] in indices_ended}
-        return format_replaced(ended | inherited)
-
     def _drop_empty(self) -> None:
         """Delete shards none of whose records count any more."""
         for path in self.inventory().empty:
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+def _replaced(
+    inventory: Inventory,
+    stage: int,
+    indices: Collection[int],
+    ends: Callable[[int, str], bool],
+    others: Collection[RecordPlace] = (),
+) -> Replaced:
+    """The records of some indices that stop counting: those with `ends(index, status)`.
+
+    Tombstones of these indices are inherited, for the shard that holds them may now be
+    dropped while what it replaced still lies in the shard of a larger pack.
+    """
+    ended = set(others)
+    for index in indices:
+        for entry in inventory.entries.get((stage, index), ()):
+            if ends(index, entry.status):
+                ended.add((entry.shard, index))
+    indices_ended = {index for _, index in ended}
+    inherited = {place for place in inventory.gone if place[1] in indices_ended}
+    return format_replaced(ended | inherited)
 
 
 def open_experiment(root: Path) -> Experiment:

@@ -1,15 +1,16 @@
 """The inventory of an experiment: which indices are recorded, in which files.
 
 It is read from the headers of runs/, each file's checksum being verified once; a cache by
-(name, size, time) spares the second reading and can be deleted at any time.
+(name, size, time) spares the second reading and can be deleted at any time. Within a process an
+earlier inventory spares it, so that a further one costs little more than listing the directory.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +27,9 @@ from nthrun.records.shard import (
 )
 
 CACHE_NAME = ".inventory"
+MIN_UNCACHED, MAX_UNCACHED = 20, 0.1
+"""The cache is written anew when a process has read so many files more than it has, and so many
+times as many as it has."""
 
 
 class RecordLocation(NamedTuple):
@@ -34,6 +38,24 @@ class RecordLocation(NamedTuple):
     shard: str
     path: Path
     status: str
+
+
+class _File(NamedTuple):
+    """A whole file of runs/.
+
+    Attributes:
+        stamp: [size in bytes, modification time in ns].
+        content: its header as it was read.
+        header: the same, checked.
+        recorded: index and status of each of its records.
+        replaced: the records that it ends.
+    """
+
+    stamp: list[int]
+    content: dict[str, Any]
+    header: ShardHeader
+    recorded: list[tuple[int, str]]
+    replaced: frozenset[RecordPlace]
 
 
 @dataclass(frozen=True)
@@ -45,20 +67,25 @@ class Inventory:
         unreadable: (path, what is wrong) of every damaged or foreign file.
         gone: (shard id, index) of every record that was replaced or forgotten.
         empty: shards none of whose records count any more.
+        files: name -> each whole file.
+        num_cached: how many of these the cache has.
     """
 
-    entries: dict[tuple[int, int], list[RecordLocation]]
+    entries: Mapping[tuple[int, int], Sequence[RecordLocation]]
     unreadable: tuple[tuple[Path, str], ...]
     gone: frozenset[RecordPlace]
     empty: tuple[Path, ...]
+    files: Mapping[str, _File] = field(default_factory=dict)
+    num_cached: int = 0
+
+    def status(self, stage: int, index: int) -> str:
+        """How a run ended, any other status beating failed; "" where it is not recorded."""
+        statuses = [entry.status for entry in self.entries.get((stage, index), ())]
+        return next((status for status in statuses if status != "failed"), "".join(statuses[:1]))
 
     def statuses(self, stage: int) -> dict[int, str]:
-        """Index -> status, for every index of a stage with a record; any other beats failed."""
-        return {
-            index: next((e.status for e in entries if e.status != "failed"), "failed")
-            for (found, index), entries in self.entries.items()
-            if found == stage
-        }
+        """Index -> status, for every index of a stage with a record."""
+        return {index: self.status(stage, index) for at, index in self.entries if at == stage}
 
     def recorded(self, stage: int) -> set[int]:
         """Indices of a stage that are recorded, failed ones not counted."""
@@ -72,21 +99,17 @@ class Inventory:
             stage: their stage.
             retry_failed: whether a failed run is still to be run.
         """
-        statuses = self.statuses(stage)
-        done = {i for i, status in statuses.items() if not (retry_failed and status == "failed")}
-        return sorted(set(expected) - done)
-
-
-class _Told(NamedTuple):
-    """What a file's header tells, and the records that it names, read."""
-
-    header: ShardHeader
-    recorded: list[tuple[int, str]]
-    replaced: frozenset[RecordPlace]
+        to_run = ("", "failed") if retry_failed else ("",)
+        return sorted(index for index in set(expected) if self.status(stage, index) in to_run)
 
 
 def take_inventory(
-    runs: Path, fingerprint: str, trust_cache: bool = True, *, keep_cache: bool = True
+    runs: Path,
+    fingerprint: str,
+    trust_cache: bool = True,
+    *,
+    keep_cache: bool = True,
+    earlier: Inventory | None = None,
 ) -> Inventory:
     """Read the headers of every file in a runs/ directory.
 
@@ -94,75 +117,142 @@ def take_inventory(
         runs: the directory; it need not exist.
         fingerprint: of the experiment; files of another are named as foreign.
         trust_cache: whether a file is taken for whole that was so when it was last read.
-        keep_cache: whether what is found is written down for the next time.
+        keep_cache: whether what is found is written down for the next process.
+        earlier: of the same directory, taken by this process; what it has read is not read again,
+            as a file never changes.
     """
-    headers: dict[Path, _Told] = {}
+    known = {} if earlier is None else earlier.files
+    cached = _cached_headers(runs) if trust_cache and earlier is None else {}
+    names = _names(runs)
+    unknown = (name for name in names.difference(known) if not name.startswith("."))
+    new, unreadable = _read_files(runs, unknown, fingerprint, cached)
+    ends_records = any(file.replaced for file in new.values())
+    if earlier is not None and not ends_records and names.issuperset(known):
+        inventory = _added(earlier, runs, new, unreadable)
+    else:
+        files = {name: file for name, file in known.items() if name in names} | new
+        inventory = _counted(runs, dict(sorted(files.items())), unreadable)
+    num_cached = len(cached) if earlier is None else earlier.num_cached
+    inventory = replace(inventory, num_cached=num_cached)
+    if earlier is None:
+        outdated = cached != _headers(inventory)
+    else:
+        outdated = len(inventory.files) - num_cached > MIN_UNCACHED + MAX_UNCACHED * num_cached
+    return _with_cache(inventory, runs) if keep_cache and outdated else inventory
+
+
+def _read_files(
+    runs: Path, names: Iterable[str], fingerprint: str, cached: Mapping[str, Any]
+) -> tuple[dict[str, _File], tuple[tuple[Path, str], ...]]:
+    """Whole files by name, and (path, what is wrong) of the others."""
+    files: dict[str, _File] = {}
     unreadable: list[tuple[Path, str]] = []
-    cache = _Cache(runs / CACHE_NAME, trust_cache)
-    for path in sorted(runs.glob("[!.]*"), key=lambda path: path.name):
+    for name in sorted(names):
+        path = runs / name
         try:
-            headers[path] = _own_header(path, cache.header(path), fingerprint)
+            files[name] = _read_file(path, fingerprint, cached.get(name))
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             if os.path.lexists(path):  # else another process dropped it a moment ago
                 unreadable.append((path, str(error).removeprefix(f"{path}: ")))
-    if keep_cache:
-        cache.save()
-    return _count(headers, tuple(unreadable))
+    return files, tuple(unreadable)
 
 
-def _own_header(path: Path, content: dict[str, Any], fingerprint: str) -> _Told:
+def _names(runs: Path) -> set[str]:
+    """The names of all files in a directory."""
+    try:
+        return set(os.listdir(runs))
+    except OSError:
+        return set()
+
+
+def _read_file(path: Path, fingerprint: str, cached: list[Any] | None) -> _File:
+    """A file, its checksum verified now or when its header was cached.
+
+    Raises:
+        DataFileError: it is damaged, or of another experiment.
+    """
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise DataFileError(f"{path}: cannot be read: {error.strerror}") from error
+    stamp = [stat.st_size, stat.st_mtime_ns]
+    content = cached[1] if cached is not None and cached[0] == stamp else read_checksummed(path)[0]
     header = parse_header(path, content)
     if header.fingerprint != fingerprint or path.suffix not in (SHARD_SUFFIX, FORGET_SUFFIX):
         raise DataFileError(f"{path}: belongs to another experiment")
-    return _Told(header, header_indices(header), parse_replaced(header.replaces))
+    recorded, replaced = header_indices(header), parse_replaced(header.replaces)
+    return _File(stamp, content, header, recorded, replaced)
 
 
-def _count(headers: dict[Path, _Told], unreadable: tuple[tuple[Path, str], ...]) -> Inventory:
-    gone = frozenset[RecordPlace]().union(*(told.replaced for told in headers.values()))
+def _counted(
+    runs: Path, files: Mapping[str, _File], unreadable: tuple[tuple[Path, str], ...]
+) -> Inventory:
+    """The inventory of all files, in order of their names."""
+    gone = frozenset[RecordPlace]().union(*(file.replaced for file in files.values()))
     entries: dict[tuple[int, int], list[RecordLocation]] = {}
     empty: list[Path] = []
-    for path, (header, recorded, _) in headers.items():
-        live = [pair for pair in recorded if (header.shard, pair[0]) not in gone]
-        if recorded and not live:
-            empty.append(path)
-        of_status = {
-            status: RecordLocation(header.shard, path, status) for status in header.indices
-        }
-        for index, status in live:
-            entries.setdefault((header.stage, index), []).append(of_status[status])
-    return Inventory(entries, unreadable, gone, tuple(empty))
+    for name, file in files.items():
+        live = _live(runs / name, file, gone)
+        if file.recorded and not live:
+            empty.append(runs / name)
+        for index, entry in live:
+            entries.setdefault((file.header.stage, index), []).append(entry)
+    return Inventory(entries, unreadable, gone, tuple(empty), files)
 
 
-class _Cache:
-    """Headers of files already verified, by (name, size, modification time).
+def _added(
+    earlier: Inventory,
+    runs: Path,
+    new: Mapping[str, _File],
+    unreadable: tuple[tuple[Path, str], ...],
+) -> Inventory:
+    """An inventory with more files, none of which ends records."""
+    entries = dict(earlier.entries)
+    empty: list[Path] = []
+    for name, file in new.items():
+        live = _live(runs / name, file, earlier.gone)
+        if file.recorded and not live:
+            empty.append(runs / name)
+        for index, entry in live:
+            others = entries.get((file.header.stage, index), ())
+            in_order = sorted((*others, entry), key=lambda entry: entry.path.name)
+            entries[file.header.stage, index] = in_order
+    return replace(
+        earlier,
+        entries=entries,
+        unreadable=unreadable,
+        empty=(*earlier.empty, *empty),
+        files={**earlier.files, **new},
+    )
 
-    It is a checksummed file whose header is {file name: [[size, time], header]}.
-    """
 
-    def __init__(self, path: Path, trust: bool) -> None:
-        self._path = path
-        self._fresh: dict[str, Any] = {}
-        self._stale: dict[str, Any] = {}
-        if trust:
-            with contextlib.suppress(DataFileError):
-                self._stale = read_checksummed(path)[0]
+def _live(
+    path: Path, file: _File, gone: Container[RecordPlace]
+) -> list[tuple[int, RecordLocation]]:
+    """Index and place of each record of a file that counts."""
+    shard = file.header.shard
+    of_status = {status: RecordLocation(shard, path, status) for status in file.header.indices}
+    return [(i, of_status[status]) for i, status in file.recorded if (shard, i) not in gone]
 
-    def header(self, path: Path) -> dict[str, Any]:
-        """A file's header, its checksum verified now or when it was cached."""
-        try:
-            stat = path.stat()
-        except OSError as error:
-            raise DataFileError(f"{path}: cannot be read: {error.strerror}") from error
-        stamp = [stat.st_size, stat.st_mtime_ns]
-        known = self._stale.get(path.name)
-        if known is None or known[0] != stamp:
-            known = [stamp, read_checksummed(path)[0]]
-        self._fresh[path.name] = known
-        header: dict[str, Any] = known[1]
-        return header
 
-    def save(self) -> None:
-        """Keep the headers; a directory that cannot be written merely stays uncached."""
-        if self._fresh != self._stale and self._path.parent.is_dir():
-            with contextlib.suppress(StorageError):
-                write_checksummed(self._path, self._fresh, lambda _: b"")
+def _cached_headers(runs: Path) -> dict[str, Any]:
+    """File name -> [[size, time], header], of files that an earlier process found whole; the cache
+    is a checksummed file of which this is the header."""
+    try:
+        return dict(read_checksummed(runs / CACHE_NAME)[0])
+    except DataFileError:
+        return {}
+
+
+def _headers(inventory: Inventory) -> dict[str, Any]:
+    """What the cache has to hold; see `_cached_headers`."""
+    return {name: [file.stamp, file.content] for name, file in inventory.files.items()}
+
+
+def _with_cache(inventory: Inventory, runs: Path) -> Inventory:
+    """The inventory, its headers kept; a directory that cannot be written stays uncached."""
+    headers = _headers(inventory)
+    if runs.is_dir():
+        with contextlib.suppress(StorageError):
+            write_checksummed(runs / CACHE_NAME, headers, lambda _: b"")
+    return replace(inventory, num_cached=len(headers))

@@ -11,7 +11,6 @@ from nthrun.errors import NotReplayedError, NthrunError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import Pack, PlannedRun, packs_of_runs, plan_run
 from nthrun.records.durable_file import modified, storage_error
-from nthrun.records.experiment import Experiment
 from nthrun.records.inventory import Inventory
 from nthrun.records.schema import Run
 from nthrun.training.checkpoint_index import (
@@ -55,7 +54,12 @@ class PackRequest:
         return inventory.missing(indices, self.stage, self.retry_failed)
 
 
-def train_pack(indices: Sequence[int], context: TrainingContext, request: PackRequest) -> None:
+def train_pack(
+    indices: Sequence[int],
+    context: TrainingContext,
+    request: PackRequest,
+    inventory: Inventory | None = None,
+) -> Inventory:
     """Train and record the indices of a pack that are still missing.
 
     What other processes have recorded meanwhile is left out, and runs whose checkpoints stand at
@@ -65,13 +69,18 @@ def train_pack(indices: Sequence[int], context: TrainingContext, request: PackRe
         indices: of equal static hyperparameters, as many as may train together.
         context: what they are trained in; it has an experiment.
         request: what is asked of them.
+        inventory: what this process last knew to be recorded; None where it knows nothing.
+
+    Returns:
+        what is recorded now, for the next pack.
 
     Raises:
         NthrunError: a full disk, or an interruption.
     """
     experiment = context.experiment
     assert experiment is not None
-    missing = request.missing(indices, experiment.inventory())
+    inventory = experiment.inventory(earlier=inventory)
+    missing = request.missing(indices, inventory)
     spec = request.know(missing)
     checkpoints = _checkpoints(missing, request.stage, context)
     runs = [plan_run(spec, i, request.stage, _step(checkpoints.get(i))) for i in missing]
@@ -79,9 +88,10 @@ def train_pack(indices: Sequence[int], context: TrainingContext, request: PackRe
         lanes = tuple(run.index for run in pack.runs)
         context.report(Began(lanes, pack.start_step * len(lanes)))
         records = _trained(pack, context, checkpoints)
-        _record(records, experiment, context, request)
+        inventory = _record(records, context, request, inventory)
         for record in records:
             context.report(request.announce(record))
+    return inventory
 
 
 def _checkpoints(indices: Sequence[int], stage: int, context: TrainingContext) -> Checkpoints:
@@ -162,18 +172,28 @@ def _reason(error: Exception) -> str:
 
 
 def _record(
-    runs: Sequence[Run], experiment: Experiment, context: TrainingContext, request: PackRequest
-) -> None:
+    runs: Sequence[Run], context: TrainingContext, request: PackRequest, inventory: Inventory
+) -> Inventory:
     """Write the records of a pack, and drop the checkpoints that nothing needs any more.
+
+    Returns:
+        what is recorded then.
 
     Raises:
         StorageError: they could not be written.
     """
+    experiment = context.experiment
+    assert experiment is not None
     context.before_writing()
     experiment.write(
-        request.stage, runs, replace=request.overwrite, before_naming=context.before_writing
+        request.stage,
+        runs,
+        replace=request.overwrite,
+        before_naming=context.before_writing,
+        earlier=inventory,
     )
-    records = experiment.inventory().entries
+    inventory = experiment.inventory(earlier=inventory)
+    records = inventory.entries
 
     def written(index: int) -> float:
         """When the newest record of an index was written."""
@@ -181,3 +201,4 @@ def _record(
         return max(times, default=-1)
 
     drop_checkpoints(experiment.checkpoints, request.stage, written)
+    return inventory

@@ -219,6 +219,64 @@ class TestCache:
         assert not (experiment.runs / CACHE_NAME).exists()
 
 
+class TestEarlier:
+    def test_read_once(self, experiment: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A process reads the header of a file once, however many inventories it takes."""
+        known = experiment.inventory()
+        reads: list[str] = []
+        read = inventory.read_checksummed
+        monkeypatch.setattr(
+            inventory, "read_checksummed", lambda path: reads.append(path.name) or read(path)
+        )
+        for index in range(6, 9):
+            path = experiment.write(0, [make_run(index, 0, index)], earlier=known)
+            known = experiment.inventory(earlier=known)
+            known = experiment.inventory(earlier=known)
+            assert reads == [path.name]
+            reads.clear()
+        assert known.missing(range(10), 0) == [9]
+
+    @settings(deadline=None, max_examples=25)
+    @given(
+        st.lists(
+            st.tuples(st.sets(st.integers(0, 4), min_size=1), st.sampled_from((*STATUSES, "gone"))),
+            max_size=10,
+        )
+    )
+    def test_same_answer(self, changes: list[tuple[set[int], str]]) -> None:
+        """An inventory made from an earlier one says what one of all files says, whatever was
+        recorded, replaced, forgotten or dropped between them."""
+        with tempfile.TemporaryDirectory() as directory:
+            experiment = make_experiment(Path(directory) / "experiment")
+            known = experiment.inventory()
+            for indices, status in changes:
+                if status == "gone":
+                    experiment.forget(0, indices)
+                else:
+                    runs = [make_run(index, 0, index, status=status) for index in indices]
+                    experiment.write(0, runs, replace=len(indices) % 2 == 0, earlier=known)
+                known = experiment.inventory(earlier=known)
+                assert answer(known) == answer(experiment.inventory(trust_cache=False))
+
+    def test_cache_is_written_now_and_then(
+        self, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of many records of one process most are in the cache, which is written a few times."""
+        known = experiment.inventory()
+        writes: list[Path] = []
+        write = inventory.write_checksummed
+        monkeypatch.setattr(
+            inventory,
+            "write_checksummed",
+            lambda path, *rest: writes.append(path) or write(path, *rest),
+        )
+        for index in range(6, 106):
+            experiment.write(0, [make_run(index, 0, index)], earlier=known)
+            known = experiment.inventory(earlier=known)
+        assert 1 <= len(writes) <= 5
+        assert known.num_cached >= 80
+
+
 def inventory_of(records: list[tuple[int, int, str]]) -> Inventory:
     """An inventory of (stage, index, status)."""
     entries: dict[tuple[int, int], list[RecordLocation]] = {}
