@@ -1,4 +1,4 @@
-"""ε-greedy agents against their equations, and their searches against dense grids."""
+"""ε-greedy agents: their searches against dense grids, and ε."""
 
 from __future__ import annotations
 
@@ -8,18 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from agents.deep_bandit import BOUNDED, NUMBERED, played
 from agents.deep_runs import (
-    DISCRETE,
-    Params,
     Update,
-    critic_loss,
     deep_spec,
-    perceptron,
     started,
     update_of,
-    value,
-    with_new,
 )
 from packs import train
 from torch import Tensor
@@ -30,7 +23,6 @@ from nthrun.agents.epsilon_greedy.program import (
     normal_points,
     uniform_points,
 )
-from nthrun.specs.interface import Interface
 
 
 @pytest.fixture(scope="module")
@@ -39,49 +31,12 @@ def step() -> Update:
     return update_of(deep_spec("epsgreedy"))
 
 
-def test_discrete_values_learn_as_dqn() -> None:
-    """The values descend E[(Q(s, a) - r - γ(1-d) max Q̄(s', ·))²]."""
-    step = update_of(deep_spec("epsgreedy", {"policy_type": ["Argmax"]}, DISCRETE))
-    target = perceptron(step.params, "target_critic", step.batch[3]).amax(-1)
-    loss = critic_loss(step, step.params, target)
-    assert step.metrics["critic_loss"] == pytest.approx(float(loss), rel=1e-4)
-    step.assert_slope("critic", lambda p: critic_loss(step, p, target), step.params)
-
-
-def test_continuous_values_learn_from_the_target_actor(step: Update) -> None:
-    """The values descend E[(Q(s, a) - r - γ(1-d) Q̄(s', μ̄(s')))²]."""
-    s2 = step.batch[3]
-    action = torch.tanh(perceptron(step.params, "target_actor", s2))
-    target = value(step.params, "target_critic", s2, action)
-    step.assert_slope("critic", lambda p: critic_loss(step, p, target), step.params)
-
-
-def test_the_actor_climbs_the_values(step: Update) -> None:
-    """The actor ascends E[Q(s, μ(s))] under the critic just updated."""
-    params, s = with_new(step, "critic"), step.batch[0]
-
-    def loss(actor: Params) -> Tensor:
-        return -value(actor, "critic", s, torch.tanh(perceptron(actor, "actor", s))).mean()
-
-    step.assert_slope("actor", loss, params)
-
-
 def test_both_targets_follow(step: Update) -> None:
     """Targets of critic and actor move by τ of their distance."""
     for name in ("critic.weight2", "actor.weight2"):
         old, new = step.params[f"target_{name}"], step.new_params[f"target_{name}"]
         expected = old + 0.01 * (step.new_params[name] - old)
         torch.testing.assert_close(new, expected, atol=1e-6, rtol=1e-4)
-
-
-@pytest.mark.parametrize("name", ["epsgreedy_SGD", "epsgreedy_optimizer"])
-def test_searches_bootstrap_from_their_best_action(name: str) -> None:
-    """A searching agent's values learn from the target's value at the action its search finds."""
-    step = update_of(deep_spec(name))
-    s2 = step.batch[3]
-    best = step.agent.maximiser.best(step.before, "target_", s2[None].float())[0].double()
-    target = value(step.params, "target_critic", s2, best)
-    step.assert_slope("critic", lambda p: critic_loss(step, p, target), step.params)
 
 
 class Peak:
@@ -157,22 +112,6 @@ def test_epsilon_decays_to_its_minimum(
     parameters = {"epsilon": [epsilon], "epsilon_decay": [decay], "epsilon_min": [least]}
     state = started(deep_spec("epsgreedy", parameters), 20).state
     assert float(state["epsilon"]) == pytest.approx(expected, rel=1e-5)
-
-
-CASES = [
-    ("epsgreedy", "DeterministicAction", BOUNDED),
-    ("epsgreedy", "Argmax", NUMBERED),
-    ("epsgreedy_SGD", "GradientAscent", BOUNDED),
-    ("epsgreedy_optimizer", "CrossEntropySearch", BOUNDED),
-]
-
-
-@pytest.mark.parametrize(("name", "policy_type", "interface"), CASES)
-def test_it_finds_the_best_action(name: str, policy_type: str, interface: Interface) -> None:
-    """On a bandit with two hills or four arms it ends at the best action."""
-    best = played(name, {"policy_type": policy_type}, 300, interface)
-    expected, room = (2.0, 0.0) if interface.discrete else (0.8, 0.25)
-    assert ((best - expected).abs() <= room).all(), best
 
 
 def test_epsilon_is_recorded() -> None:

@@ -1,4 +1,4 @@
-"""Laws that hold for GreedyAC, VAC, FKL, ε-greedy and random agents alike."""
+"""Laws that hold for SAC, GreedyAC, VAC, FKL, ε-greedy and random agents alike."""
 
 from __future__ import annotations
 
@@ -52,6 +52,8 @@ CASES: list[Case] = [(*case, {}) for case in CONTINUOUS_CASES] + [
 ]
 ONE_EACH = [CASES[0], CASES[3], CASES[6], CASES[-2]]
 """A GreedyAC, a VAC, an ε-greedy agent with an actor, and one of discrete actions."""
+
+LEARNERS = [*ONE_EACH, ("SAC", {}, {})]
 
 POSITION_DEPENDENT = {"sigmoid", "log_sigmoid", "softplus", "pow", "atan2"}
 """Operations whose rounding depends on where an element lies; tests/agents/test_operations.py."""
@@ -116,7 +118,7 @@ def test_no_operation_depends_on_an_elements_position(
     assert not POSITION_DEPENDENT & found
 
 
-@pytest.mark.parametrize("case", ONE_EACH, ids=str)
+@pytest.mark.parametrize("case", LEARNERS, ids=str)
 def test_every_learned_part_moves(case: Case) -> None:
     """Every network and every target changes in learning, and ε, and stays finite."""
     name, parameters, environment = case
@@ -131,7 +133,7 @@ def test_every_learned_part_moves(case: Case) -> None:
         assert (after != before[key]).any(), key
 
 
-@pytest.mark.parametrize("case", ONE_EACH, ids=str)
+@pytest.mark.parametrize("case", LEARNERS, ids=str)
 def test_learning_starts_late_on_request(case: Case) -> None:
     """Before `steps_before_learning` nothing is learnt, and the first actions are uniform."""
     name, parameters, environment = case
@@ -143,22 +145,26 @@ def test_learning_starts_late_on_request(case: Case) -> None:
     assert not torch.equal(training.state["critic"], start["critic"])
 
 
-def test_targets_move_only_every_interval() -> None:
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [("epsgreedy", ("target_critic", "target_actor")), ("SAC", ("target_critic",))],
+)
+def test_targets_move_only_every_interval(name: str, names: tuple[str, ...]) -> None:
     """With an interval of 3 the targets follow at steps 0, 3, 6, ... and rest between."""
-    training = started(deep_spec("epsgreedy", {"target_update_interval": [3]}), 40)
+    training = started(deep_spec(name, {"target_update_interval": [3]}), 40)
     for step in range(40, 47):
-        names = ("target_critic", "target_actor")
-        before = [training.state[name].clone() for name in names]
+        before = [training.state[target].clone() for target in names]
         training.train_block(step + 1)
-        for name, old in zip(names, before, strict=True):
-            assert torch.equal(training.state[name], old) == (step % 3 != 0)
+        for target, old in zip(names, before, strict=True):
+            assert torch.equal(training.state[target], old) == (step % 3 != 0)
 
 
-def test_first_actions_are_uniform() -> None:
+@pytest.mark.parametrize("name", ["VAC", "SAC"])
+def test_first_actions_are_uniform(name: str) -> None:
     """Actions of the first steps are uniform over the bounds, whatever the policy is."""
     late = {"steps_before_learning": [5000], "uniform_exploration_steps": [1000]}
     environment = {"total_timesteps": 1000, "record": ["train_actions"], "eval_episodes": 0}
-    (run,) = train(deep_spec("VAC", late, environment), [0]).values()
+    (run,) = train(deep_spec(name, late, environment), [0]).values()
     counts, _ = np.histogram(run["train_actions"], 5, (-2, 2))
     assert np.abs(counts / 200 - 1).max() < 0.25
 
