@@ -38,6 +38,8 @@ from nthrun.analysis.scores import Scores, read_scores
 
 SPREAD = 0.035
 """Settings of one value lie so far around it at most, so that lines can be told apart."""
+NO_SCORE = -0.1
+"""Where a setting without a score ends, below its axis."""
 MAX_LABELS = 12
 
 
@@ -89,11 +91,33 @@ def parallel_figure(
     return figure, runs_of_settings(settings, settings.order, "setting")
 
 
-def _draw_settings(axes: Axes, settings: RankedSettings, scales: Sequence[ValueScale]) -> None:
+def crossings(settings: RankedSettings, scale: ValueScale) -> np.ndarray:
+    """Where each setting crosses the axis of a hyperparameter, `(num_settings,)`: 0 to 1, spread a
+    little by rank."""
+    base = unit_positions(scale)[scale.numbers(settings.values(scale.name))]
+    count = max(1, len(settings.numbers) - 1)
+    room = min(SPREAD, 0.25 / max(1, len(scale.values) - 1))
+    return np.asarray(base + room * (2 * (count - settings.ranks) / count - 1))
+
+
+def unit_positions(scale: ValueScale) -> np.ndarray:
+    """Where the values of a hyperparameter stand on its axis, `(num_values,)`, 0 to 1."""
+    places = np.log(scale.places) if scale.kind == "log" else scale.places
+    span = places[-1] - places[0]
+    return np.asarray((places - places[0]) / span if span else np.full(len(places), 0.5))
+
+
+def score_positions(settings: RankedSettings) -> np.ndarray:
+    """Where each setting crosses the axis of the score, `(num_settings,)`: 0 to 1, and below it if
+    the setting has no score."""
     low, high = finite_range(settings.means)
-    ends = (settings.means - low) / ((high - low) or 1.0)
-    ends = np.where(np.isfinite(ends), ends, -0.1)
-    columns = [_places(settings, scale) for scale in scales]
+    share = (settings.means - low) / ((high - low) or 1.0)
+    return np.where(np.isfinite(share), share, NO_SCORE)
+
+
+def _draw_settings(axes: Axes, settings: RankedSettings, scales: Sequence[ValueScale]) -> None:
+    ends = score_positions(settings)
+    columns = [crossings(settings, scale) for scale in scales]
     points = np.stack([*columns, ends], axis=1)
     number = np.arange(points.shape[1], dtype=np.float64)
     lines = np.stack([np.broadcast_to(number, points.shape), points], axis=2)
@@ -113,20 +137,6 @@ def _draw_settings(axes: Axes, settings: RankedSettings, scales: Sequence[ValueS
     axes.add_collection(LineCollection(list(lines[best]), colors=colours[best], lw=1.2, zorder=4))
 
 
-def _places(settings: RankedSettings, scale: ValueScale) -> np.ndarray:
-    """Where each setting crosses an axis: 0 to 1, spread a little by rank."""
-    base = _unit_places(scale)[scale.numbers(settings.values(scale.name))]
-    count = max(1, len(settings.numbers) - 1)
-    room = min(SPREAD, 0.25 / max(1, len(scale.values) - 1))
-    return np.asarray(base + room * (2 * (count - settings.ranks) / count - 1))
-
-
-def _unit_places(scale: ValueScale) -> np.ndarray:
-    places = np.log(scale.places) if scale.kind == "log" else scale.places
-    span = places[-1] - places[0]
-    return np.asarray((places - places[0]) / span if span else np.full(len(places), 0.5))
-
-
 def _draw_axes(
     axes: Axes, scales: Sequence[ValueScale], settings: RankedSettings, style: Style
 ) -> None:
@@ -144,7 +154,7 @@ def _draw_axes(
     for number, name in enumerate(names):
         _write_name(axes, number, name, max(map(len, names)) > room, style)
     for number, scale in enumerate(scales):
-        places = _unit_places(scale)
+        places = unit_positions(scale)
         few = np.linspace(0, len(places) - 1, min(MAX_LABELS, len(places))).round().astype(int)
         for which in few:
             text = value_text(scale.values[which])
@@ -155,7 +165,7 @@ def _draw_axes(
         text = f"{low + place * (high - low):.4g}".replace("-", "−")
         _write_value(axes, last + 0.06, place, text, style)
     if not np.isfinite(means).all():
-        _write_value(axes, last, -0.1, "none", style)
+        _write_value(axes, last, NO_SCORE, "none", style)
 
 
 def _write_name(axes: Axes, x: float, name: str, tilted: bool, style: Style) -> None:

@@ -24,8 +24,6 @@ from nthrun.specs.search.search_spec import BAYES, DRAWN, GRID
 ORACLE_GAP = "oracle_gap"
 MAX_REASONS = 10
 """Reasons for which runs did not complete that are listed of a stage."""
-FEW_RUNS = 10
-"""Runs from which on the bootstrap's interval has the mean in nine of ten cases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +141,6 @@ class ExperimentSummary:
     def has_oracle_gap(self) -> bool:
         """Whether any run recorded its distance from an exact solution."""
         return bool(self.data.ragged(f"eval_metrics/{ORACLE_GAP}").values.size)
-
-    @property
-    def has_few_runs(self) -> bool:
-        """Whether any interval of the best setting is of so few runs that it is too narrow."""
-        estimates = [*(self.choice.estimates if self.choice else ()), *self.other_stages.values()]
-        kept = [each.num_runs - each.num_lost for each in estimates if each is not None]
-        return any(1 < number < FEW_RUNS for number in kept)
 
     def gap(self) -> Estimate | None:
         """The oracle gap of the best setting, in the stage that chooses."""

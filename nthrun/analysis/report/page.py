@@ -13,6 +13,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from nthrun.analysis.choice_text import (
+    CONTENDER_COLUMNS,
+    choice_notes,
+    contender_notes,
+    contender_rows,
+    contenders_title,
+)
 from nthrun.analysis.hyperparameters import (
     plain_text,
     setting_text,
@@ -97,11 +104,27 @@ def _experiment(summary: ExperimentSummary) -> dict[str, Any]:
         "varying": varying,
         "chosen": {} if summary.choice is None else summary.choice.parameters,
         "shared": {n: v for n, v in next(iter(parameters)).items() if n not in varying},
+        "choice": _choice_text(summary, list(varying)),
         "plots": list(plots_of(summary, settings, list(varying))),
         "parallel": list(parallel_coordinates(summary, settings, table)),
         "provenance": count_provenance(summary.data),
         "spec_files": spec_files(summary),
         "commands": list(commands(summary)),
+    }
+
+
+def _choice_text(summary: ExperimentSummary, varying: Sequence[str]) -> dict[str, Any]:
+    """What `choice.html` says of the choice of an experiment; empty where there is none."""
+    choice = summary.choice
+    if choice is None:
+        return {}
+    estimates = [*choice.estimates, *filter(None, summary.other_stages.values())]
+    return {
+        "notes": list(choice_notes(choice, estimates)),
+        "contenders_title": contenders_title(choice),
+        "contenders_head": [*CONTENDER_COLUMNS, *varying],
+        "contenders": contender_rows(choice, summary.scores.parameters, varying),
+        "contender_notes": list(contender_notes(choice)),
     }
 
 
@@ -118,6 +141,7 @@ def templates() -> Environment:
     filters = {
         "cell": _cell,
         "shortened": _shortened,
+        "capital": lambda text: text[:1].upper() + text[1:],
         "value": plain_text,
         "values": lambda values: values_text(values, MAX_VALUES),
         "address": lambda text: data_address(text.encode(), "application/json"),

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nthrun.analysis.figures.parallel import crossings, score_positions, unit_positions
 from nthrun.analysis.figures.style import LOST_COLOUR, finite_range
 from nthrun.analysis.figures.value_scale import ValueScale, value_scale, value_text
-from nthrun.analysis.hyperparameters import is_number, value_key
+from nthrun.analysis.hyperparameters import is_number
 from nthrun.analysis.ranking import RankedSettings
 from nthrun.analysis.report.settings_table import SettingsTable
 
@@ -19,8 +20,6 @@ WIDTH, TOP, BOTTOM, EDGE = 720, 44, 318, 60
 MAX_LINES = 600
 """Settings drawn; of more, the best half of these, and the rest evenly by rank."""
 MAX_LABELS = 9
-SPREAD = 5.0
-"""How far lines of one value may lie around it, in units of the SVG."""
 COLOURS = (
     *("#00224e", "#1a386f", "#434e6c", "#61656f", "#7d7c78"),
     *("#9b9476", "#bcae6c", "#dec958", "#fee838"),
@@ -118,28 +117,26 @@ def drawn_rows(number: int) -> list[int]:
 
 
 def _axes(settings: RankedSettings, table: SettingsTable) -> list[ParallelAxis]:
-    names = table.hyperparameters
-    positions = np.linspace(EDGE, WIDTH - EDGE - 30, len(names) + 1).tolist()
-    number = max(1, len(table.rows) - 1)
-    spread = SPREAD * (1 - 2 * np.arange(len(table.rows)) / number)
     order = np.array(table.positions)
+    names = table.hyperparameters
+    positions = np.linspace(EDGE, WIDTH - EDGE - 30, len(names) + 1).round(1).tolist()
     axes = []
     for name, x in zip(names, positions, strict=False):
-        values = settings.values(name)
-        scale = value_scale(name, values)
-        heights = BOTTOM + _unit(scale) * (TOP - BOTTOM)
-        of_key = {value_key(v): h for v, h in zip(scale.values, heights.tolist(), strict=True)}
-        room = np.minimum(1.0, 60 / max(1, len(scale.values)) / SPREAD)
-        crossings = np.array([of_key[value_key(value)] for value in values])[order]
+        scale = value_scale(name, settings.values(name))
+        heights = _heights(unit_positions(scale)).tolist()
         few = np.unique(np.linspace(0, len(heights) - 1, MAX_LABELS).round().astype(int))
-        labels = [(float(heights[n]), _label(scale, n)) for n in few.tolist()]
-        axes.append(ParallelAxis(name, round(x, 1), crossings - room * spread, labels))
+        labels = [(heights[n], _label(scale, n)) for n in few.tolist()]
+        axes.append(ParallelAxis(name, x, _heights(crossings(settings, scale))[order], labels))
     low, high = finite_range(settings.means)
-    share = (settings.means[order] - low) / ((high - low) or 1.0)
-    heights = np.where(np.isfinite(share), BOTTOM + share * (TOP - BOTTOM), BOTTOM + 16)
-    ends = [(float(BOTTOM), low), (float(TOP), high)] if high > low else [(float(BOTTOM), low)]
-    labels = [(y, value_text(float(f"{value:.4g}"))) for y, value in ends]
-    return [*axes, ParallelAxis(settings.scores.metric, round(positions[-1], 1), heights, labels)]
+    ends = [(BOTTOM, low), (TOP, high)] if high > low else [(BOTTOM, low)]
+    labels = [(float(y), value_text(float(f"{value:.4g}"))) for y, value in ends]
+    scores = _heights(score_positions(settings))[order]
+    return [*axes, ParallelAxis(settings.scores.metric, positions[-1], scores, labels)]
+
+
+def _heights(positions: np.ndarray) -> np.ndarray:
+    """Positions from 0 to 1 along an axis, in units of the SVG."""
+    return BOTTOM + positions * (TOP - BOTTOM)
 
 
 def _label(scale: ValueScale, number: int) -> str:
@@ -147,12 +144,6 @@ def _label(scale: ValueScale, number: int) -> str:
     value = scale.values[number]
     short = len(scale.values) > MAX_LABELS and is_number(value)
     return value_text(float(f"{value:.3g}") if short else value)
-
-
-def _unit(scale: ValueScale) -> np.ndarray:
-    places = np.log(scale.places) if scale.kind == "log" else scale.places
-    span = places[-1] - places[0]
-    return np.asarray((places - places[0]) / span if span else np.full(len(places), 0.5))
 
 
 def _lines(
@@ -175,9 +166,7 @@ def _lines(
 
 
 def _colours(settings: RankedSettings, table: SettingsTable) -> list[str]:
-    means = settings.means[np.array(table.positions)]
-    low, high = finite_range(means)
-    share = np.nan_to_num((means - low) / ((high - low) or 1.0))
+    share = np.clip(score_positions(settings), 0, 1)[np.array(table.positions)]
     if not settings.scores.higher_is_better:
         share = 1 - share
     return [COLOURS[n] for n in (share * (len(COLOURS) - 1)).round().astype(int).tolist()]

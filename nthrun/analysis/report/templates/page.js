@@ -258,8 +258,8 @@ for (const root of document.querySelectorAll(".parallel")) {
   const boxes = plot.axes.map((axis, number) => {
     const box = shape("rect", { class: "brush", x: axis.x - 8, width: 16, y: 0, height: 0 });
     const reach = shape("rect", {
-      class: "reach", x: axis.x - REACH, width: 2 * REACH, y: plot.top - 8,
-      height: plot.bottom - plot.top + 32, "data-axis": number,
+      class: "reach", x: axis.x - REACH, width: 2 * REACH, y: plot.top - 14,
+      height: plot.bottom - plot.top + 46, "data-axis": number,
     });
     let from = null;
     reach.addEventListener("pointerdown", (event) => {
