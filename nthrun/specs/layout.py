@@ -50,6 +50,12 @@ class Layout:
     acting_bytes: int = 0
     largest: bool = False
 
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> Layout:
+        """The layout of a state that was made, whose tensors have a lane axis."""
+        shapes = {name: tuple(tensor.shape[1:]) for name, tensor in state.items()}
+        return cls(shapes, {}, dtypes={name: _dtype(tensor) for name, tensor in state.items()})
+
     def footprint(self) -> AgentFootprint:
         """The same in bytes and counts, as planning needs it."""
         return AgentFootprint(
@@ -74,7 +80,7 @@ class Layout:
         for name in sorted({*self.state, *state} - {"replay"}):
             if name not in state or name not in self.state:
                 return f"{name} is {'missing' if name not in state else 'unknown'}"
-            shape, dtype = tuple(state[name].shape), str(state[name].dtype).rpartition(".")[2]
+            shape, dtype = tuple(state[name].shape), _dtype(state[name])
             expected, allowed = self.state[name], self.dtypes.get(name, FLOAT32)
             if dtype != allowed or not self._fits(shape, expected):
                 return f"{name} is {dtype} {shape}, expected {allowed} {expected}"
@@ -91,3 +97,8 @@ class Layout:
             ITEM_BYTES[self.dtypes.get(name, FLOAT32)] * math.prod(shape)
             for name, shape in shapes.items()
         )
+
+
+def _dtype(tensor: Any) -> str:
+    """The type of the numbers of a tensor or an array."""
+    return str(tensor.dtype).removeprefix("torch.")

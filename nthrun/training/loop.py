@@ -10,13 +10,14 @@ import numpy as np
 import torch
 
 from nthrun.agents.base import State
-from nthrun.errors import InterruptedRunError
+from nthrun.errors import DataFileError, InterruptedRunError
 from nthrun.index import Purpose
 from nthrun.planning.packs import Pack
 from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run
 from nthrun.records.snapshots import write_snapshot
 from nthrun.specs.environment_spec import requested_series
+from nthrun.specs.layout import Layout
 from nthrun.training.checkpoint_index import CheckpointFile
 from nthrun.training.checkpoints import CheckpointWriter, load_pack
 from nthrun.training.context import TrainingContext
@@ -288,8 +289,11 @@ class Training:
         loaded, used_up = load_pack(files, self.program.replay_capacity)
         if self.writer is not None:
             self.writer.superseded += used_up
+        layout = Layout.of(state)
         for lane, run in enumerate(self.pack.runs):
             kept = loaded[run.index]
+            if problem := layout.mismatch(kept.tensors):
+                raise DataFileError(f"{files[run.index].path}: index {run.index}: {problem}")
             for name, array in kept.tensors.items():
                 state[name][lane] = torch.from_numpy(array)
             self.streams.restore_lane(lane, kept.progress.streams)
