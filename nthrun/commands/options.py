@@ -1,52 +1,156 @@
-"""Options that several commands take."""
+"""Options of commands: each is described once, at the field that holds its value.
+
+A command's options are a frozen dataclass, a field of which says its type and how it is written on
+the command line:
+
+    after: Annotated[int, Option("-a", "--after", default=-1, metavar="N", help="...")]
+
+`takes_options(Table)` adds them all to a click command.
+"""
 
 from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import click
 
 from nthrun.index import MAX_STAGE
 
-rerun_option = click.option(
-    "--rerun", is_flag=True, help="Fresh seeds for confirmation: --stage 1."
-)
-stage_option = click.option(
+MAX_PACK = 65_536
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Option:
+    """How a field of a table of options is written on the command line.
+
+    Args:
+        names: with their dashes.
+        settings: of `click.option`.
+    """
+
+    def __init__(self, *names: str, **settings: Any) -> None:
+        self.names = names
+        self.settings = settings
+
+    def __call__(self, command: Command) -> Command:
+        """A command with this option alone."""
+        return click.option(*self.names, **self.settings)(command)
+
+
+def takes_options(table: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Adds an option for each field of a dataclass to a command, which is called with their values
+    by name; help lists a table's own fields before those that it inherits."""
+    options: dict[str, Option] = {}
+    for each in table.__mro__[:-1]:
+        hints = get_type_hints(each, include_extras=True)
+        for name in inspect.get_annotations(each):
+            options.setdefault(name, hints[name].__metadata__[0])
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for name, option in reversed(options.items()):
+            command = click.option(*option.names, name, **option.settings)(command)
+        return command
+
+    return add
+
+
+debug_option = Option("--debug", is_flag=True, help="Show tracebacks.")
+stage_option = Option(
     "--stage",
     type=click.IntRange(0, MAX_STAGE),
     default=0,
     metavar="S",
     help="Seed range: 0 for the sweep, 1, 2, ... for confirmations.",
 )
-settings_option = click.option(
-    "--settings",
-    metavar="NUMBERS",
-    help="Only these settings: 5, 0-29 or 3,7,10-12, counting from 0.",
-)
-where_option = click.option(
-    "--where",
-    multiple=True,
-    metavar="EXPRESSION",
-    help="Only settings of which this holds, such as critic_lr=0.001; may be repeated.",
-)
-set_option = click.option(
-    "--set",
-    "fields",
-    multiple=True,
-    metavar="FIELD=VALUE",
-    help="Instead of the files' value: environment.gamma=0.95, agent.actor_lr=[0.1,0.2].",
-)
-backend_option = click.option(
-    "--backend",
-    type=click.Choice(["auto", "compile", "eager"]),
-    default="auto",
-    show_default=True,
-    help="How a step is executed: compiled, or operation by operation; an experiment keeps to it.",
-)
-pack_option = click.option(
-    "--pack",
-    default="auto",
-    show_default=True,
-    metavar="auto|N",
-    help="Runs trained together at most; the bits do not depend on it.",
-)
-retry_failed_option = click.option("--retry-failed", is_flag=True, help="Run failed indices again.")
-debug_option = click.option("--debug", is_flag=True, help="Show tracebacks.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepOptions:
+    """Options that every command takes that has runs of a sweep trained."""
+
+    settings: Annotated[
+        str | None,
+        Option(
+            "--settings",
+            metavar="NUMBERS",
+            help="Only these settings: 5, 0-29 or 3,7,10-12, counting from 0.",
+        ),
+    ]
+    where: Annotated[
+        tuple[str, ...],
+        Option(
+            "--where",
+            multiple=True,
+            metavar="EXPRESSION",
+            help="Only settings of which this holds, such as critic_lr=0.001; may be repeated.",
+        ),
+    ]
+    fields: Annotated[
+        tuple[str, ...],
+        Option(
+            "--set",
+            multiple=True,
+            metavar="FIELD=VALUE",
+            help="Instead of the files' value: environment.gamma=0.95, agent.actor_lr=[0.1,0.2].",
+        ),
+    ]
+    rerun: Annotated[
+        bool, Option("--rerun", is_flag=True, help="Fresh seeds for confirmation: --stage 1.")
+    ]
+    stage: Annotated[int, stage_option]
+    backend: Annotated[
+        str,
+        Option(
+            "--backend",
+            type=click.Choice(["auto", "compile", "eager"]),
+            default="auto",
+            show_default=True,
+            help="How a step is executed: compiled, or operation by operation; an experiment keeps "
+            "to it.",
+        ),
+    ]
+    pack: Annotated[
+        str,
+        Option(
+            "--pack",
+            default="auto",
+            show_default=True,
+            metavar="auto|N",
+            help="Runs trained together at most; the bits do not depend on it.",
+        ),
+    ]
+    retry_failed: Annotated[
+        bool, Option("--retry-failed", is_flag=True, help="Run failed indices again.")
+    ]
+    debug: Annotated[bool, debug_option]
+
+    @property
+    def chosen_stage(self) -> int:
+        """The stage that `--stage` or `--rerun` names.
+
+        Raises:
+            UsageError: they name different ones.
+        """
+        if self.rerun and self.stage > 1:
+            raise click.UsageError(
+                f"--rerun is --stage 1, got --stage {self.stage}: give one of them"
+            )
+        return 1 if self.rerun else self.stage
+
+    @property
+    def pack_lanes(self) -> int:
+        """Lanes of a pack at most; 0 leaves it to the planner.
+
+        Raises:
+            UsageError: `--pack` is neither auto nor a number in range.
+        """
+        text = self.pack
+        if text == "auto":
+            return 0
+        number = int(text) if text.isascii() and text.isdecimal() and len(text) <= 5 else 0
+        if not 0 < number <= MAX_PACK:
+            raise click.UsageError(f"--pack {text[:40]}: allowed: auto, or 1 to {MAX_PACK}")
+        return number

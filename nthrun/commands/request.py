@@ -3,43 +3,126 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import click
 
+from nthrun.commands.options import Option, SweepOptions
 from nthrun.errors import IndexSpecError
 from nthrun.index import parse_indices
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.specs.selection import select
 
-MAX_PACK = 65_536
 MAX_WORKERS = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The options as click parses them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions(SweepOptions):
+    """The options of `main.py`."""
 
-    env_json: tuple[str, ...]
-    agent_json: tuple[str, ...]
-    index: str | None
-    runs: int | None
-    settings: str | None
-    where: tuple[str, ...]
-    fields: tuple[str, ...]
-    save_dir: str
-    monitor: bool
-    after: int
-    rerun: bool
-    stage: int
-    device: str
-    backend: str
-    workers: int
-    pack: str
-    overwrite: bool
-    retry_failed: bool
-    only_describe: bool
-    verify: bool
-    debug: bool
+    env_json: Annotated[
+        tuple[str, ...],
+        Option(
+            "--env-json",
+            multiple=True,
+            required=True,
+            metavar="FILE",
+            help="Environment spec, JSON or YAML; given again, later files override earlier ones.",
+        ),
+    ]
+    agent_json: Annotated[
+        tuple[str, ...],
+        Option(
+            "--agent-json",
+            multiple=True,
+            required=True,
+            metavar="FILE",
+            help="Agent spec, JSON or YAML; given again, later files override earlier ones.",
+        ),
+    ]
+    index: Annotated[
+        str | None,
+        Option(
+            "--index", metavar="INDICES", help="Which runs: 5, 0-255 or 3,7,10-12, counting from 0."
+        ),
+    ]
+    runs: Annotated[
+        int | None,
+        Option(
+            *("-r", "--runs"),
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Instead of indices: the first N runs of each setting.",
+        ),
+    ]
+    save_dir: Annotated[
+        str,
+        Option(
+            "--save-dir",
+            default="results",
+            show_default=True,
+            metavar="DIR",
+            help="Where experiments go; a relative one lies under results/.",
+        ),
+    ]
+    monitor: Annotated[
+        bool,
+        Option("-m", "--monitor", is_flag=True, help="Render as the agent trains (needs pygame)."),
+    ]
+    after: Annotated[
+        int,
+        Option(
+            *("-a", "--after"),
+            type=click.IntRange(min=-1),
+            default=-1,
+            metavar="N",
+            help="Training steps to pass before rendering starts.",
+        ),
+    ]
+    device: Annotated[
+        str,
+        Option(
+            "--device",
+            type=click.Choice(["auto", "cpu", "cuda"]),
+            default="auto",
+            show_default=True,
+            help="Where to train.",
+        ),
+    ]
+    workers: Annotated[
+        int,
+        Option(
+            "--workers",
+            type=click.IntRange(1, MAX_WORKERS),
+            default=1,
+            show_default=True,
+            metavar="N",
+            help="Processes to spread the packs over; the bits do not depend on it.",
+        ),
+    ]
+    overwrite: Annotated[
+        bool,
+        Option(
+            "--overwrite", is_flag=True, help="Run every index named again and replace its record."
+        ),
+    ]
+    describe: Annotated[
+        bool,
+        Option(
+            "--describe",
+            is_flag=True,
+            help="Print the sweep, what the indices mean and the packs they form, and train "
+            "nothing.",
+        ),
+    ]
+    verify: Annotated[
+        bool,
+        Option(
+            "--verify",
+            is_flag=True,
+            help="Run recorded indices again and compare every bit; record nothing.",
+        ),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +154,7 @@ class Request:
     monitor_after: int | None
 
 
-def make_request(options: Options, spec: ExperimentSpec) -> Request:
+def make_request(options: RunOptions, spec: ExperimentSpec) -> Request:
     """What the options ask for.
 
     Raises:
@@ -89,18 +172,18 @@ def make_request(options: Options, spec: ExperimentSpec) -> Request:
     return Request(
         indices,
         options.save_dir,
-        1 if options.rerun else options.stage,
+        options.chosen_stage,
         options.device,
         options.backend,
         options.workers,
-        pack_lanes(options.pack),
+        options.pack_lanes,
         options.overwrite,
         options.retry_failed,
         max(options.after, 0) if options.monitor else None,
     )
 
 
-def _indices(options: Options, spec: ExperimentSpec) -> tuple[int, ...]:
+def _indices(options: RunOptions, spec: ExperimentSpec) -> tuple[int, ...]:
     """The indices that are named, or that settings and runs select; none may only be described.
 
     Raises:
@@ -114,7 +197,7 @@ def _indices(options: Options, spec: ExperimentSpec) -> tuple[int, ...]:
         space = spec.agent.space
         selection = select(spec.sweep, space, num_runs, options.settings, options.where)
         return tuple(selection.indices(spec.sweep.num_settings))
-    if options.only_describe:
+    if options.describe:
         return ()
     num_settings = spec.sweep.num_settings
     raise IndexSpecError(
@@ -126,17 +209,13 @@ def _indices(options: Options, spec: ExperimentSpec) -> tuple[int, ...]:
     )
 
 
-def _refuse_contradictions(options: Options) -> None:
+def _refuse_contradictions(options: RunOptions) -> None:
     several = options.workers > 1
     selects = options.runs is not None or options.settings is not None or options.where
     contradictions = (
         (
             options.index is not None and selects,
             "--index names runs one by one: give it without --runs, --settings, --where",
-        ),
-        (
-            options.rerun and options.stage > 1,
-            f"--rerun is --stage 1, got --stage {options.stage}: give one of them",
         ),
         (
             options.verify and (options.overwrite or options.retry_failed),
@@ -152,16 +231,3 @@ def _refuse_contradictions(options: Options) -> None:
     for found, message in contradictions:
         if found:
             raise click.UsageError(message)
-
-
-def pack_lanes(text: str) -> int:
-    """Lanes of a pack at most, as `--pack` says it; 0 leaves it to the planner.
-
-    Raises:
-        UsageError: neither auto nor a number in range.
-    """
-    if text == "auto":
-        return 0
-    if not (text.isascii() and text.isdecimal()) or len(text) > 5 or not 0 < int(text) <= MAX_PACK:
-        raise click.UsageError(f"--pack {text[:40]}: allowed: auto, or 1 to {MAX_PACK}")
-    return int(text)

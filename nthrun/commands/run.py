@@ -5,22 +5,13 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from nthrun.commands.describe import describe
-from nthrun.commands.options import (
-    backend_option,
-    debug_option,
-    pack_option,
-    rerun_option,
-    retry_failed_option,
-    set_option,
-    settings_option,
-    stage_option,
-    where_option,
-)
-from nthrun.commands.request import MAX_WORKERS, Options, make_request
+from nthrun.commands.options import takes_options
+from nthrun.commands.request import RunOptions, make_request
 from nthrun.errors import FingerprintError
 from nthrun.planning.costs import Asked
 from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
@@ -31,85 +22,8 @@ from nthrun.specs.solver_limits import require_solvable
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--env-json",
-    multiple=True,
-    required=True,
-    metavar="FILE",
-    help="Environment spec, JSON or YAML; given again, later files override earlier ones.",
-)
-@click.option(
-    "--agent-json",
-    multiple=True,
-    required=True,
-    metavar="FILE",
-    help="Agent spec, JSON or YAML; given again, later files override earlier ones.",
-)
-@click.option(
-    "--index", metavar="INDICES", help="Which runs: 5, 0-255 or 3,7,10-12, counting from 0."
-)
-@click.option(
-    "-r",
-    "--runs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Instead of indices: the first N runs of each setting.",
-)
-@settings_option
-@where_option
-@set_option
-@click.option(
-    "--save-dir",
-    default="results",
-    show_default=True,
-    metavar="DIR",
-    help="Where experiments go; a relative one lies under results/.",
-)
-@click.option("-m", "--monitor", is_flag=True, help="Render as the agent trains (needs pygame).")
-@click.option(
-    "-a",
-    "--after",
-    type=click.IntRange(min=-1),
-    default=-1,
-    metavar="N",
-    help="Training steps to pass before rendering starts.",
-)
-@rerun_option
-@stage_option
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="Where to train.",
-)
-@backend_option
-@click.option(
-    "--workers",
-    type=click.IntRange(1, MAX_WORKERS),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Processes to spread the packs over; the bits do not depend on it.",
-)
-@pack_option
-@click.option(
-    "--overwrite", is_flag=True, help="Run every index named again and replace its record."
-)
-@retry_failed_option
-@click.option(
-    "--describe",
-    "only_describe",
-    is_flag=True,
-    help="Print the sweep, what the indices mean and the packs they form, and train nothing.",
-)
-@click.option(
-    "--verify",
-    is_flag=True,
-    help="Run recorded indices again and compare every bit; record nothing.",
-)
-@debug_option
-def run(**options: object) -> int:
+@takes_options(RunOptions)
+def run(**values: Any) -> int:
     """Train the agent on the environment for each index.
 
     An index names a hyperparameter setting and a seed: index mod S is the setting and
@@ -117,10 +31,10 @@ def run(**options: object) -> int:
     from S on wrap around to further runs of the same settings with other seeds.
     A recorded index is skipped; an interrupted one continues where it stopped.
     """
-    return _run(Options(**options))  # type: ignore[arg-type]
+    return _run(RunOptions(**values))
 
 
-def _run(options: Options) -> int:
+def _run(options: RunOptions) -> int:
     overrides = parse_overrides(options.fields)
     spec = read_experiment_spec(options.env_json, options.agent_json, overrides)
     agent, environment = spec.agent.declaration, spec.environment
@@ -133,7 +47,7 @@ def _run(options: Options) -> int:
         raise FingerprintError(error.message, hint) from error
 
 
-def _carried_out(spec: ExperimentSpec, options: Options) -> int:
+def _carried_out(spec: ExperimentSpec, options: RunOptions) -> int:
     """Describe, verify or train.
 
     Raises:
@@ -145,7 +59,7 @@ def _carried_out(spec: ExperimentSpec, options: Options) -> int:
         spec = with_suggestions(spec, options.save_dir)
     request = make_request(options, spec)
     require_tried(spec.sweep, request.indices, request.stage)
-    if options.only_describe:
+    if options.describe:
         asked = Asked(request.device, request.backend, request.pack, request.workers)
         click.echo(describe(spec, request.indices, request.stage, request.save_dir, asked=asked))
         return 0

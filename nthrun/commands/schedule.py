@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import click
 
-from nthrun.commands.options import (
-    backend_option,
-    debug_option,
-    pack_option,
-    rerun_option,
-    retry_failed_option,
-    set_option,
-    settings_option,
-    stage_option,
-    where_option,
-)
+from nthrun.commands.options import Option, SweepOptions, takes_options
 from nthrun.specs.cluster_spec import FIELDS
 
 POSITIONS = "CLUSTER main.py ROOT ENV_JSON SAVE_DIR AGENT_JSON..."
@@ -35,34 +26,44 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleOptions(SweepOptions):
+    """The options of `schedule.py`, but for those that are fields of the cluster spec."""
+
+    runs: Annotated[
+        int | None,
+        Option(
+            *("-r", "--runs"),
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Runs of each setting that are wanted: N times as many indices as settings, from "
+            "0.",
+        ),
+    ]
+    yes: Annotated[bool, Option("-y", "--yes", is_flag=True, help="Submit without asking.")]
+    dry_run: Annotated[
+        bool,
+        Option(
+            "--dry-run",
+            is_flag=True,
+            help="Show the plan and the batch scripts, and touch nothing.",
+        ),
+    ]
+    status: Annotated[
+        bool,
+        Option("--status", is_flag=True, help="Show how the experiments of SAVE_DIR stand."),
+    ]
+    cancel: Annotated[
+        bool,
+        Option("--cancel", is_flag=True, help="End what is queued or running of SAVE_DIR."),
+    ]
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("arguments", nargs=-1, metavar=f"{POSITIONS} | SAVE_DIR...")
-@click.option(
-    "-r",
-    "--runs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Runs of each setting that are wanted: N times as many indices as settings, from 0.",
-)
-@settings_option
-@where_option
-@set_option
-@click.option("-y", "--yes", is_flag=True, help="Submit without asking.")
-@click.option(
-    "--dry-run", is_flag=True, help="Show the plan and the batch scripts, and touch nothing."
-)
-@click.option(
-    "--status", "shows_status", is_flag=True, help="Show how the experiments of SAVE_DIR stand."
-)
-@click.option("--cancel", is_flag=True, help="End what is queued or running of SAVE_DIR.")
-@rerun_option
-@stage_option
-@retry_failed_option
-@backend_option
-@pack_option
-@debug_option
+@takes_options(ScheduleOptions)
 @cluster_options
-def schedule(arguments: tuple[str, ...], **options: Any) -> int:
+def schedule(arguments: tuple[str, ...], **values: Any) -> int:
     """Submit the runs that are missing, as tasks that fit the cluster.
 
     \b
@@ -73,58 +74,48 @@ def schedule(arguments: tuple[str, ...], **options: Any) -> int:
     The same command can be given again at any time: only what is neither recorded nor queued is
     submitted. ROOT is the checkout that the tasks run a snapshot of.
     """
-    if options["shows_status"] or options["cancel"]:
+    overrides = _overrides({field.name: values.pop(f"field_{field.name}") for field in FIELDS})
+    options = ScheduleOptions(**values)
+    if options.status or options.cancel:
         return _follow_up(arguments, options)
     if len(arguments) < NUM_POSITIONS:
         raise click.UsageError(f"got {len(arguments)} arguments, allowed: {POSITIONS}")
-    if options["runs"] is None:
+    if options.runs is None:
         raise click.UsageError("--runs is missing: how many runs of each setting, such as --runs 5")
-    if options["rerun"] and options["stage"] > 1:
-        raise click.UsageError(
-            f"--rerun is --stage 1, got --stage {options['stage']}: give one of them"
-        )
     from nthrun.commands.submit import Submission, submit  # noqa: PLC0415 - --help need not wait
 
     cluster, executable, root, environment, save_dir, *agents = arguments
     return submit(
         Submission(
             cluster=cluster,
-            overrides=_overrides(options),
+            overrides=overrides,
             executable=executable,
             root=root,
             environment=environment,
             save_dir=save_dir,
             agents=tuple(agents),
-            num_runs=options["runs"],
-            settings=options["settings"],
-            where=options["where"],
-            fields=options["fields"],
-            stage=1 if options["rerun"] else options["stage"],
-            retry_failed=options["retry_failed"],
-            backend=options["backend"],
-            pack=options["pack"],
-            yes=options["yes"],
-            dry_run=options["dry_run"],
+            num_runs=options.runs,
+            stage=options.chosen_stage,
+            options=options,
         )
     )
 
 
-def _follow_up(save_dirs: tuple[str, ...], options: dict[str, Any]) -> int:
+def _follow_up(save_dirs: tuple[str, ...], options: ScheduleOptions) -> int:
     """`--status` and `--cancel`."""
     from nthrun.commands.status import cancel, status  # noqa: PLC0415 - imports h5py
 
-    if options["shows_status"] and options["cancel"]:
+    if options.status and options.cancel:
         raise click.UsageError("give --status or --cancel, not both")
     if not save_dirs:
         raise click.UsageError("got no directory, allowed: SAVE_DIR...")
-    if options["cancel"]:
-        return cancel(save_dirs, options["yes"])
+    if options.cancel:
+        return cancel(save_dirs, options.yes)
     return status(save_dirs)
 
 
-def _overrides(options: dict[str, Any]) -> dict[str, object]:
+def _overrides(given: Mapping[str, Any]) -> dict[str, object]:
     """Field -> text, for the fields given on the command line."""
-    given = {field.name: options[f"field_{field.name}"] for field in FIELDS}
     return {
         name: value[0] if isinstance(value, tuple) and len(value) == 1 else value
         for name, value in given.items()

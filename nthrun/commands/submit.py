@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from nthrun.commands.experiment_opening import with_suggestions
-from nthrun.commands.request import pack_lanes
 from nthrun.commands.schedule_tables import place_of, show_costs
 from nthrun.commands.slurm_entry import run_task
 from nthrun.errors import DataFileError, RunFailedError, SlurmError, StorageError
@@ -38,6 +38,9 @@ from nthrun.specs.selection import select
 from nthrun.specs.solver_limits import require_solvable
 from nthrun.training.progress import note
 
+if TYPE_CHECKING:
+    from nthrun.commands.schedule import ScheduleOptions
+
 NO_LIMITS = Limits(10**9, None)
 
 
@@ -51,14 +54,9 @@ class Submission:
         executable, root: the entry point, which must be main.py, and the checkout it is in.
         environment, agents: files of the specs; each agent is an experiment.
         save_dir: see `experiment_directory`.
-        num_runs, settings, where: which runs, see `select`.
-        fields: of the specs, given on the command line.
+        num_runs: of each setting.
         stage: of every run.
-        retry_failed: whether failed runs are run again.
-        backend: "auto", "compile" or "eager".
-        pack: "auto" or lanes of a pack at most.
-        yes: whether nothing is asked.
-        dry_run: whether nothing is touched.
+        options: which settings, and how they are run.
     """
 
     cluster: str
@@ -69,15 +67,8 @@ class Submission:
     save_dir: str
     agents: tuple[str, ...]
     num_runs: int
-    settings: str | None
-    where: tuple[str, ...]
-    fields: tuple[str, ...]
     stage: int
-    retry_failed: bool
-    backend: str
-    pack: str
-    yes: bool
-    dry_run: bool
+    options: ScheduleOptions
 
     def wanted(self, spec: ExperimentSpec) -> WantedRuns:
         """Which runs of an experiment.
@@ -85,9 +76,9 @@ class Submission:
         Raises:
             IndexSpecError: it has no such settings.
         """
-        space = spec.agent.space
-        selection = select(spec.sweep, space, self.num_runs, self.settings, self.where)
-        return WantedRuns(selection, self.stage, self.retry_failed)
+        space, options = spec.agent.space, self.options
+        selection = select(spec.sweep, space, self.num_runs, options.settings, options.where)
+        return WantedRuns(selection, self.stage, options.retry_failed)
 
 
 def submit(submission: Submission) -> int:
@@ -109,11 +100,11 @@ def submit(submission: Submission) -> int:
     drafts = _drafts(submission, cluster, specs)
     show_costs(drafts)
     chosen = [draft for draft in drafts if draft.plan.tasks]
-    if submission.dry_run:
+    if submission.options.dry_run:
         _show_scripts(chosen, snapshot_name(Path(submission.root)))
-    if submission.dry_run or not chosen:
+    if submission.options.dry_run or not chosen:
         return 0
-    if not submission.yes:
+    if not submission.options.yes:
         _ask(chosen)
     failure: RunFailedError | None = None
     for draft in chosen:
@@ -143,14 +134,15 @@ def _specs(submission: Submission) -> dict[Path, ExperimentSpec]:
         DataFileError: two agent files belong into one directory.
     """
     specs: dict[Path, ExperimentSpec] = {}
-    overrides = parse_overrides(submission.fields)
+    overrides = parse_overrides(submission.options.fields)
     for agent in submission.agents:
         spec = read_experiment_spec([submission.environment], [agent], overrides)
         files = [submission.environment]
         own = of_spec(overrides, ENVIRONMENT)
         if spec.agent.search.method == BAYES:
             spec = with_suggestions(spec, submission.save_dir)
-        require_solvable(spec.agent.declaration, spec.environment, files, submission.backend, own)
+        backend = submission.options.backend
+        require_solvable(spec.agent.declaration, spec.environment, files, backend, own)
         root = spec.directory(submission.save_dir).absolute()
         if root in specs:
             raise DataFileError(
@@ -164,14 +156,14 @@ def _specs(submission: Submission) -> dict[Path, ExperimentSpec]:
 def _drafts(
     submission: Submission, cluster: ClusterSpec, specs: dict[Path, ExperimentSpec]
 ) -> list[Draft]:
-    queue, limits = _cluster_says(cluster, submission.dry_run)
+    queue, limits = _cluster_says(cluster, submission.options.dry_run)
     drafts = []
     for root, spec in specs.items():
         wanted = submission.wanted(spec)
         indices = wanted.selection.indices(spec.sweep.num_settings)
         require_tried(spec.sweep, indices, wanted.stage)
-        pending = pending_runs(spec, root, wanted, queue, touch=not submission.dry_run)
-        choices = Choices(submission.backend, pack_lanes(submission.pack), limits)
+        pending = pending_runs(spec, root, wanted, queue, touch=not submission.options.dry_run)
+        choices = Choices(submission.options.backend, submission.options.pack_lanes, limits)
         drafts.append(draft_plan(spec, pending, wanted, cluster, choices))
         if limits.free_tasks is not None:
             free = limits.free_tasks - len(drafts[-1].plan.tasks)
