@@ -228,6 +228,6 @@ def _refuse_contradictions(options: RunOptions) -> None:
         (options.verify and several, "--verify takes one process: give it without --workers"),
         (options.monitor and several, "--monitor shows one process: give it without --workers"),
     )
-    for found, message in contradictions:
-        if found:
+    for applies, message in contradictions:
+        if applies:
             raise click.UsageError(message)

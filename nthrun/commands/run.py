@@ -75,12 +75,12 @@ def _other_directory(save_dir: str) -> str:
     """The command that works: the same one with another save dir."""
     arguments = list(sys.argv[1:])
     other = f"{save_dir.rstrip('/')}_new"
-    for place, argument in enumerate(arguments):
+    for position, argument in enumerate(arguments):
         if argument == "--save-dir":
-            arguments[place + 1] = other
+            arguments[position + 1] = other
             break
         if argument.startswith("--save-dir="):
-            arguments[place] = f"--save-dir={other}"
+            arguments[position] = f"--save-dir={other}"
             break
     else:
         arguments += ["--save-dir", "new"]

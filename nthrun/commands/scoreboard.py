@@ -73,9 +73,9 @@ class Scoreboard:
         for name in ("runs", "done", "running", "failed", "best so far"):
             table.add_column(name, justify="left" if name.startswith("best") else "right")
         best = self.best()
-        told = "" if best is None else f"index {best[0]}: {best[1]:.6g}  {best[2]}".rstrip()
+        text = "" if best is None else f"index {best[0]}: {best[1]:.6g}  {best[2]}".rstrip()
         numbers = self.num_runs, self.done, self.running, self.failed
-        table.add_row(*map(str, numbers), told)
+        table.add_row(*map(str, numbers), text)
         return table
 
 

@@ -161,7 +161,7 @@ class TaskAttempt:
         experiment = open_for(self.spec, request, self.plan.root)
         missing = self._missing(experiment)
         self._task_progress.begin(self.task.num_runs - len(missing))
-        packs = [left for pack in self.task.packs if (left := sorted(missing & set(pack)))]
+        packs = [rest for pack in self.task.packs if (rest := sorted(missing & set(pack)))]
         pool = WorkerPool(
             Job(self.spec, experiment, request, lease.fence),
             Placements(visible_gpus(os.environ, self.plan.cluster.integer("gpus")), self._cores()),

@@ -122,36 +122,36 @@ class WorkerPool:
                 worker.reason = reason
             case _:
                 if isinstance(message, Recorded):
-                    worker.left.remove(message.index)
+                    worker.pending.remove(message.index)
                 self._report(message, worker.number)
 
     def _hand_next(self, worker: Worker) -> None:
-        worker.left = []
+        worker.pending = []
         if self._may_begin():
             self._hand(worker, self._queue.popleft())
         else:
             worker.send(None)
 
     def _hand(self, worker: Worker, indices: list[int], retried: bool = False) -> None:
-        worker.left, worker.retried = list(indices), retried
+        worker.pending, worker.retried = list(indices), retried
         worker.send(NextPack(indices))
 
     def _replace(self, dead: Worker) -> None:
         """Let a fresh worker do what a dead one has left to do."""
-        names = format_indices(dead.left)
+        names = format_indices(dead.pending)
         if self._stopping:
-            self._unfinished += dead.left
-        elif not dead.left:
+            self._unfinished += dead.pending
+        elif not dead.pending:
             self._start_next(dead.number)
         elif dead.retried:
             self._report(Lost(), dead.number)
             self._tell(dead, f"index {names}: its worker {dead.how_it_ended()} again; given up")
-            self._lost += dead.left
+            self._lost += dead.pending
             self._start_next(dead.number)
         else:
             self._report(Lost(), dead.number)
             self._tell(dead, f"index {names}: its worker {dead.how_it_ended()}; trying once more")
-            self._start(dead.number, dead.left, retried=True)
+            self._start(dead.number, dead.pending, retried=True)
 
     def _tell(self, worker: Worker, line: str) -> None:
         self._report(Noted(line), worker.number)

@@ -56,7 +56,7 @@ class Worker:
 
     Attributes:
         number: its place; the one that replaces it has the same.
-        left: indices it has been handed and has not recorded yet.
+        pending: indices it has been handed and has not recorded yet.
         retried: whether another has died of them.
         reason: the exception that ends it.
     """
@@ -64,7 +64,7 @@ class Worker:
     number: int
     process: SpawnProcess
     connection: Connection
-    left: list[int] = field(default_factory=list)
+    pending: list[int] = field(default_factory=list)
     retried: bool = False
     reason: str = ""
 

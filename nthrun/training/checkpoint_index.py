@@ -40,8 +40,8 @@ def packs_with(directory: Path, stage: int, wanted: set[int]) -> Iterator[Path]:
     ordered = sorted(wanted)
     for pack in sorted(directory.glob(f"stage{stage}-*-*-*")):
         first, last = pack.name.split("-")[1:3]
-        place = bisect_left(ordered, int(first))
-        if place < len(ordered) and ordered[place] <= int(last):
+        position = bisect_left(ordered, int(first))
+        if position < len(ordered) and ordered[position] <= int(last):
             yield pack
 
 
@@ -136,10 +136,12 @@ def find_checkpoints(
         except (DataFileError, KeyError, OSError) as error:
             refused.append(str(error))
             continue
-        found = CheckpointFile(path, header["step"], tuple(x["index"] for x in header["lanes"]))
+        checkpoint = CheckpointFile(
+            path, header["step"], tuple(x["index"] for x in header["lanes"])
+        )
         for index in relevant:
-            if index not in newest or newest[index].step < found.step:
-                newest[index] = found
+            if index not in newest or newest[index].step < checkpoint.step:
+                newest[index] = checkpoint
     return newest, refused
 
 

@@ -102,14 +102,14 @@ def evaluate_tensors(
     returns = np.zeros(running.shape)
     lengths = np.zeros(running.shape, np.int64)
     states: list[np.ndarray] = []
-    left = spec.integer("steps_per_episode")
-    while left and running.any():
-        num_steps = min(EVALUATION_STEPS, left)
+    steps_left = spec.integer("steps_per_episode")
+    while steps_left and running.any():
+        num_steps = min(EVALUATION_STEPS, steps_left)
         draws = _draws(streams, (num_steps, spec.eval_episodes, program.interface.num_step_draws))
-        world, shown = player.play(state, world, draws.to(device))
-        left -= shown["reward"].shape[1]
+        world, outputs = player.play(state, world, draws.to(device))
+        steps_left -= outputs["reward"].shape[1]
         rewards, ends = (
-            shown[name].numpy(force=True).squeeze(3).swapaxes(0, 1)
+            outputs[name].numpy(force=True).squeeze(3).swapaxes(0, 1)
             for name in ("reward", "terminated")
         )
         for reward, end in zip(rewards, ends, strict=True):
@@ -117,7 +117,7 @@ def evaluate_tensors(
             lengths += running
             running &= ~(end > 0.5)
         if evaluation.keep_states:
-            states.append(shown["observation"].numpy(force=True))
+            states.append(outputs["observation"].numpy(force=True))
     return evaluation.event(returns, lengths, states)
 
 

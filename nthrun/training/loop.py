@@ -162,9 +162,9 @@ class Training:
         blocks: list[Block] = []
         while self.step < end:
             here, there = self.step - first, self._pause(end) - first
-            part = noise.steps(here, there)
-            part_learned = learned[here:there]
-            blocks.append(self.stepper.train(self.state, part, self.step, part_learned, lanes))
+            piece = noise.steps(here, there)
+            piece_learned = learned[here:there]
+            blocks.append(self.stepper.train(self.state, piece, self.step, piece_learned, lanes))
             self.step = first + there
             self._after_step(self.step)
         event = block_event(joined_blocks(blocks), learned, self.series)

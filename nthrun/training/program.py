@@ -236,11 +236,11 @@ class HostedProgram(Program):
     """
 
     def noise_sizes(self) -> dict[Purpose, int]:
-        """See `Program`; the environment's numbers are seeds."""
+        """Numbers per step that each stream gives; those of the environment are seeds."""
         return {**super().noise_sizes(), Purpose.ENVIRONMENT: SEED_DRAWS}
 
     def noise(self, draws: Draws, first: int, device: str) -> Noise:
-        """See `Program`; the start state is the seed of the next episode."""
+        """The noise of a block of steps; its start state is the seed of the next episode."""
         tensors = self.noise_tensors(draws, first, device)
         seeds = torch.from_numpy(episode_seeds(draws[Purpose.ENVIRONMENT]))[..., None, None]
         nothing = torch.empty(*seeds.shape[:3], 0)
@@ -312,7 +312,7 @@ class SolverProgram(Program):
     replay_capacity = 0
 
     def learns_at(self, step: int) -> bool:
-        """See `Program`; always."""
+        """A solver updates after every step."""
         return True
 
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
@@ -342,7 +342,7 @@ class SolverProgram(Program):
         return self.solver.initial_state(settings, self.spec.number("gamma"), generators)
 
     def noise(self, draws: Draws, first: int, device: str) -> Noise:
-        """See `Program`; no episode starts."""
+        """The noise of a block of steps, in which no episode starts."""
         tensors = self.noise_tensors(draws, first, device)
         agent = tensors[Purpose.AGENT]
         nothing = agent.new_empty(*agent.shape[:2], 0)

@@ -71,11 +71,11 @@ def versions() -> dict[str, str]:
 @cache
 def host_versions() -> dict[str, str]:
     """Versions of those packages of `HOST_PACKAGES` that are installed."""
-    found = {}
+    installed = {}
     for name in HOST_PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
+            installed[name] = metadata.version(name)
+    return installed
 
 
 def attempt(step: int) -> dict[str, Any]:

@@ -55,18 +55,18 @@ def block_event(block: Block, learned: np.ndarray, series: frozenset[str]) -> Ev
         learned: whether the agent updated, `(steps,)`.
         series: names of the series to keep.
     """
-    shown = {name: part.numpy(force=True) for name, part in block.items()}
-    rewards = shown["reward"][..., 0]
-    updates = {name: part for name, part in shown.items() if name.startswith(METRICS)}
+    arrays = {name: tensor.numpy(force=True) for name, tensor in block.items()}
+    rewards = arrays["reward"][..., 0]
+    updates = {name: array for name, array in arrays.items() if name.startswith(METRICS)}
     event = {
         "reward": rewards,
-        "ended": shown["ended"][..., 0],
+        "ended": arrays["ended"][..., 0],
         "learned": np.tile(learned, (len(rewards), 1)),
         "health": _health(rewards, updates, learned),
     }
-    for name, part in EXPERIENCE_SERIES.items():
+    for name, source in EXPERIENCE_SERIES.items():
         if name in series:
-            event[f"series/{name}"] = rewards if name == "train_rewards" else shown[part]
+            event[f"series/{name}"] = rewards if name == "train_rewards" else arrays[source]
     if "metrics" in series:
         event |= {f"updates/{name}": values for name, values in updates.items()}
     return event

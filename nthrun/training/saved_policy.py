@@ -98,8 +98,8 @@ def _chosen(
     runs: dict[int, dict[int, Entry]] = {}
     for entry in data.entries:
         setting_number, recorded_stage, run_number = entry.identity
-        place = spec.sweep.index(setting_number, run_number)
-        runs.setdefault(recorded_stage, {}).setdefault(place, entry)
+        recorded = spec.sweep.index(setting_number, run_number)
+        runs.setdefault(recorded_stage, {}).setdefault(recorded, entry)
     if not runs:
         raise NthrunError(f"{data.source}: no run is recorded here")
     stage = min(runs) if stage is None else stage
@@ -186,11 +186,11 @@ def restored(learned: Learned) -> Policy:
     (pack,) = packs_of_runs([run], spec.agent.declaration.static_names(), 1)
     program = make_program(pack, spec)
     state = program.initial_state(pack)
-    shown = program.learned_params(state)
+    learned_params = program.learned_params(state)
     kept = {name: array.shape for name, array in learned.params.items()}
-    if kept != {name: tuple(tensor.shape[1:]) for name, tensor in shown.items()}:
+    if kept != {name: tuple(tensor.shape[1:]) for name, tensor in learned_params.items()}:
         raise DataFileError(f"index {learned.index}: its parameters are not of this agent")
-    for name, tensor in shown.items():
+    for name, tensor in learned_params.items():
         tensor.copy_(torch.from_numpy(learned.params[name]).unsqueeze(0))
     given = program.learned_params(state)
     if any(not np.array_equal(given[name][0], array) for name, array in learned.params.items()):
@@ -215,8 +215,8 @@ class _Watching:
 
     def play(self, state: State, world: Tensor, draws: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """See `Player`."""
-        self.world, shown = self._player.play(state, world, draws)
-        return self.world, shown
+        self.world, outputs = self._player.play(state, world, draws)
+        return self.world, outputs
 
 
 def last_evaluation(policy: Policy) -> tuple[Tensor, Event]:

@@ -15,11 +15,11 @@ from nthrun.compiler.kernel import Kernel
 from nthrun.compiler.tracing import Tensors
 from nthrun.training.program import Program
 from nthrun.training.recording import METRICS
+from nthrun.training.steppers.compiled import NOISE
 
 OBSERVATION = "host.observation"
 ENDED = "host.ended"
 STEP = "host.step"
-NOISE = "noise."
 EXPERIENCE = "experience."
 AGENT_NOISE = ("agent", "replay")
 
@@ -56,13 +56,13 @@ class EagerFunctions:
         self._program = program
 
     def prepare(self, state: State) -> None:
-        """See `AgentFunctions`; nothing is needed."""
+        """Do nothing: every pack is ready."""
 
     @torch.no_grad()
     def act(
         self, state: State, observation: Tensor, noise: Noise, step: int, lanes: Sequence[int]
     ) -> Tensor:
-        """See `AgentFunctions`; all lanes act."""
+        """Act on all lanes."""
         clock = torch.tensor(step, device=observation.device)
         return self._program.agent.act(state, observation, noise, clock)
 
@@ -80,7 +80,7 @@ class EagerFunctions:
         clock: tuple[int, bool],
         lanes: Sequence[int],
     ) -> dict[str, Tensor]:
-        """See `AgentFunctions`; all lanes take it in."""
+        """Take a step in on all lanes."""
         step = torch.tensor(clock[0], device=taken[1].device)
         return self._program.take_in(state, *taken, noise, step, clock[1])
 
@@ -93,7 +93,7 @@ class CompiledFunctions:
         self._kernels: tuple[Kernel, Kernel, Kernel] | None = None
 
     def prepare(self, state: State) -> None:
-        """See `AgentFunctions`.
+        """Trace and compile the agent's functions, once.
 
         Raises:
             CompileError: the agent's functions cannot be compiled.
@@ -105,7 +105,7 @@ class CompiledFunctions:
     def act(
         self, state: State, observation: Tensor, noise: Noise, step: int, lanes: Sequence[int]
     ) -> Tensor:
-        """See `AgentFunctions`; lanes that are left out give zeros."""
+        """Act; lanes that are left out give zeros."""
         kernel = self._ready(state)[0]
         inputs = {OBSERVATION: observation, **_noise_inputs(noise), STEP: _steps(step, observation)}
         return self._run(kernel, state, inputs, 0, lanes)["action"]
@@ -124,12 +124,12 @@ class CompiledFunctions:
         clock: tuple[int, bool],
         lanes: Sequence[int],
     ) -> dict[str, Tensor]:
-        """See `AgentFunctions`; lanes that are left out are not touched."""
+        """Take a step in; lanes that are left out are not touched."""
         experience, ended = taken
-        inputs = {EXPERIENCE + name: part for name, part in experience._asdict().items()}
+        inputs = {EXPERIENCE + name: tensor for name, tensor in experience._asdict().items()}
         inputs |= {ENDED: ended, **_noise_inputs(noise), STEP: _steps(clock[0], ended)}
-        shown = self._run(self._ready(state)[2], state, inputs, int(clock[1]), lanes)
-        learned = {n.removeprefix(METRICS): v for n, v in shown.items() if n.startswith(METRICS)}
+        outputs = self._run(self._ready(state)[2], state, inputs, int(clock[1]), lanes)
+        learned = {n.removeprefix(METRICS): v for n, v in outputs.items() if n.startswith(METRICS)}
         return learned if clock[1] else {}
 
     def _ready(self, state: State) -> tuple[Kernel, Kernel, Kernel]:
@@ -141,9 +141,9 @@ class CompiledFunctions:
         self, kernel: Kernel, state: State, inputs: Tensors, variant: int, lanes: Sequence[int]
     ) -> Tensors:
         """One step of a kernel; inputs and outputs `(lanes, ...)`."""
-        blocks = {name: part.unsqueeze(1) for name, part in inputs.items()}
-        shown = kernel(state, blocks, np.array([variant], np.uint8), lanes)
-        return {name: part.squeeze(1) for name, part in shown.items()}
+        blocks = {name: tensor.unsqueeze(1) for name, tensor in inputs.items()}
+        outputs = kernel(state, blocks, np.array([variant], np.uint8), lanes)
+        return {name: tensor.squeeze(1) for name, tensor in outputs.items()}
 
     def _compiled(self, lane: State) -> tuple[Kernel, Kernel, Kernel]:
         program, interface = self._program, self._program.interface
@@ -153,7 +153,7 @@ class CompiledFunctions:
         taken = Experience(*(torch.zeros(1, 1, width) for width in widths))
         seen: Tensors = {OBSERVATION: taken.observation}
         clock: Tensors = {**_noise_inputs(noise), STEP: torch.zeros(1, dtype=torch.int64)}
-        step: Tensors = {EXPERIENCE + name: part for name, part in taken._asdict().items()}
+        step: Tensors = {EXPERIENCE + name: tensor for name, tensor in taken._asdict().items()}
         step[ENDED] = torch.zeros(1, 1, 1, dtype=torch.bool)
 
         def act(inputs: Tensors) -> Tensors:
@@ -170,8 +170,8 @@ class CompiledFunctions:
             state = {name: inputs[name] for name in names}
             experience = Experience(*(inputs[EXPERIENCE + name] for name in Experience._fields))
             drawn, tick = _noise_of(inputs, noise), inputs[STEP].view(())
-            shown = program.take_in(state, experience, inputs[ENDED], drawn, tick, learn)
-            return state | {METRICS + name: value for name, value in shown.items()}
+            outputs = program.take_in(state, experience, inputs[ENDED], drawn, tick, learn)
+            return state | {METRICS + name: value for name, value in outputs.items()}
 
         return (
             Kernel([act], lane | seen | clock, names),

@@ -43,16 +43,16 @@ class CompiledStepper:
     def train(
         self, state: State, noise: Noise, first: int, learned: np.ndarray, lanes: Sequence[int]
     ) -> Block:
-        """See `Stepper`; lanes that are left out are not touched."""
+        """Run a block of steps; lanes that are left out are not touched."""
         self.prepare(state)
         assert self._train is not None
-        inputs = {NOISE + name: part for name, part in noise._asdict().items()}
+        inputs = {NOISE + name: tensor for name, tensor in noise._asdict().items()}
         inputs[STEP] = torch.arange(first, first + len(learned)).expand(len(noise.agent), -1)
-        shown = self._train(state, inputs, learned, lanes)
+        outputs = self._train(state, inputs, learned, lanes)
         which = torch.from_numpy(learned)
         return {
-            name: part[:, which] if name.startswith(METRICS) else part.squeeze(2)
-            for name, part in shown.items()
+            name: tensor[:, which] if name.startswith(METRICS) else tensor.squeeze(2)
+            for name, tensor in outputs.items()
             if learned.any() or not name.startswith(METRICS)
         }
 
@@ -66,14 +66,14 @@ class CompiledStepper:
         assert self._evaluate is not None
         moving = {**state, WORLD: world.clone(memory_format=torch.contiguous_format)}
         variants = np.zeros(draws.shape[1], np.uint8)
-        shown = self._evaluate(moving, {DRAWS: draws}, variants, range(len(world)))
-        return moving[WORLD], shown
+        outputs = self._evaluate(moving, {DRAWS: draws}, variants, range(len(world)))
+        return moving[WORLD], outputs
 
     def _training_kernel(self, lane: State) -> Kernel:
         """Both variants of a training step, without and with an update."""
         program = self._program
         noise = program.example_noise()._asdict()
-        examples = lane | {NOISE + name: part for name, part in noise.items()}
+        examples = lane | {NOISE + name: tensor for name, tensor in noise.items()}
         examples[STEP] = torch.zeros(1, dtype=torch.int64)
         names = frozenset(lane)
         variants = [training_step(program, names, learn) for learn in (False, True)]

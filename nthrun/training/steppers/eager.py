@@ -52,16 +52,16 @@ class EagerStepper:
         self._program = program
 
     def prepare(self, state: State) -> None:
-        """See `Stepper`; nothing is needed."""
+        """Do nothing: the first step waits for nothing."""
 
     def train(
         self, state: State, noise: Noise, first: int, learned: np.ndarray, lanes: Sequence[int]
     ) -> Block:
-        """See `Stepper`; all lanes take the steps."""
+        """Run a block of steps on all lanes."""
         clock = torch.arange(first, first + len(learned), device=noise.agent.device)
         outputs = [
-            self._program.step(state, noise.step(place), clock[place], bool(learns))
-            for place, learns in enumerate(learned)
+            self._program.step(state, noise.step(offset), clock[offset], bool(learns))
+            for offset, learns in enumerate(learned)
         ]
         return stacked(outputs)
 

@@ -47,21 +47,21 @@ class GraphedStepper(EagerStepper):
     def train(
         self, state: State, noise: Noise, first: int, learned: np.ndarray, lanes: Sequence[int]
     ) -> Block:
-        """See `Stepper`; all lanes take the steps.
+        """Run a block of steps on all lanes.
 
         Raises:
             CompileError: torch could not compile the step, or CUDA not capture it.
         """
         pieces: list[tuple[int, int]] = []
-        for place in range(len(learned)):
-            if place == 0 or learned[place] != learned[place - 1]:
-                pieces.append((place, place))
-            pieces[-1] = (pieces[-1][0], place + 1)
+        for offset in range(len(learned)):
+            if offset == 0 or learned[offset] != learned[offset - 1]:
+                pieces.append((offset, offset))
+            pieces[-1] = (pieces[-1][0], offset + 1)
         blocks = []
         for begin, end in pieces:
-            part = noise.steps(begin, end)
-            graph = self._graph(state, part, bool(learned[begin]))
-            blocks.append(graph.run(state, part, first + begin))
+            piece = noise.steps(begin, end)
+            graph = self._graph(state, piece, bool(learned[begin]))
+            blocks.append(graph.run(state, piece, first + begin))
         return joined_blocks(blocks)
 
     def _graph(self, state: State, noise: Noise, learn: bool) -> _Graph:
@@ -95,21 +95,23 @@ class _Graph:
         device = noise.agent.device
         self._state = {name: tensor.clone() for name, tensor in state.items()}
         self._noise = [
-            torch.zeros(len(part), block_steps, *part.shape[2:], dtype=part.dtype, device=device)
-            for part in noise
+            torch.zeros(
+                len(tensor), block_steps, *tensor.shape[2:], dtype=tensor.dtype, device=device
+            )
+            for tensor in noise
         ]
         self._clock = torch.zeros(1, dtype=torch.int64, device=device)
-        self._place = torch.zeros(1, dtype=torch.int64, device=device)
+        self._offset = torch.zeros(1, dtype=torch.int64, device=device)
         recorded, self._names = record(step, self._inputs(self._state))
         torch.use_deterministic_algorithms(True)  # has TorchInductor choose nothing by timing
         self._step = torch.compile(recorded, fullgraph=True, dynamic=False)
         scratch = {name: tensor.clone() for name, tensor in self._state.items()}
-        shown = self._shown(scratch)
+        outputs = self._take_step(scratch)
         self._block = {
             name: torch.zeros(
-                len(part), block_steps, *part.shape[1:], dtype=part.dtype, device=device
+                len(tensor), block_steps, *tensor.shape[1:], dtype=tensor.dtype, device=device
             )
-            for name, part in shown.items()
+            for name, tensor in outputs.items()
         }
         self._replay = capture(lambda: self._advance(scratch), lambda: self._advance(self._state))
 
@@ -120,37 +122,37 @@ class _Graph:
             if state[name] is not own:
                 own.copy_(state[name])
                 state[name] = own
-        for own, part in zip(self._noise, noise, strict=True):
-            own[:, :num_steps] = part
+        for own, tensor in zip(self._noise, noise, strict=True):
+            own[:, :num_steps] = tensor
         self._clock.fill_(first)
-        self._place.zero_()
+        self._offset.zero_()
         for _ in range(num_steps):
             self._replay()
-        shown = {name: part[:, :num_steps].clone() for name, part in self._block.items()}
+        outputs = {name: tensor[:, :num_steps].clone() for name, tensor in self._block.items()}
         return {
-            name: part if name.startswith(METRICS) else part.squeeze(2)
-            for name, part in shown.items()
+            name: tensor if name.startswith(METRICS) else tensor.squeeze(2)
+            for name, tensor in outputs.items()
         }
 
     def _inputs(self, state: State) -> dict[str, Tensor]:
-        now = (part.index_select(1, self._place).squeeze(1) for part in self._noise)
+        now = (tensor.index_select(1, self._offset).squeeze(1) for tensor in self._noise)
         noise = zip(Noise._fields, now, strict=True)
-        return state | {NOISE + name: part for name, part in noise} | {STEP: self._clock}
+        return state | {NOISE + name: tensor for name, tensor in noise} | {STEP: self._clock}
 
-    def _shown(self, state: State) -> dict[str, Tensor]:
+    def _take_step(self, state: State) -> dict[str, Tensor]:
         """Take one step; what it shows, after its state is written back."""
         outputs = dict(zip(self._names, self._step(*self._inputs(state).values()), strict=True))
         for name, tensor in state.items():
             if outputs[name] is not tensor:
                 tensor.copy_(outputs[name])
-        return {name: part for name, part in outputs.items() if name not in state}
+        return {name: tensor for name, tensor in outputs.items() if name not in state}
 
     def _advance(self, state: State) -> None:
         """What is captured: a step on a state, its noise taken and its outputs put in place."""
-        for name, part in self._shown(state).items():
-            self._block[name].index_copy_(1, self._place, part.unsqueeze(1))
+        for name, tensor in self._take_step(state).items():
+            self._block[name].index_copy_(1, self._offset, tensor.unsqueeze(1))
         self._clock += 1
-        self._place += 1
+        self._offset += 1
 
 
 def captured(rehearse: Replay, launch: Replay) -> Replay:

@@ -44,7 +44,7 @@ class HostedStepper:
         self._played: weakref.ref[Tensor] | None = None
 
     def prepare(self, state: State) -> None:
-        """See `Stepper`; plays the current episode of every lane up to where it stands.
+        """Play the current episode of every lane up to where it stands.
 
         Raises:
             NotReplayedError: an environment does not get where it was.
@@ -79,8 +79,8 @@ class HostedStepper:
         block = HostBlock(self._program.interface, len(learned), len(host["seed"]), device)
         which = slice(None) if len(lanes) == len(host["seed"]) else list(lanes)
         counts, seen = host["episode_step"][:, 0].tolist(), host["observation"][:, 0]
-        for place, (step, now) in enumerate(zip(block, noise.each(), strict=True)):
-            clock, rows = (first + place, bool(learned[place])), step.rows
+        for offset, (step, now) in enumerate(zip(block, noise.each(), strict=True)):
+            clock, rows = (first + offset, bool(learned[offset])), step.rows
             rows.observation[:] = seen
             observation = step.observation()
             action = self._functions.act(own, observation, now, clock[0], lanes)
@@ -92,9 +92,9 @@ class HostedStepper:
                 host["seed"][lane], counts[lane] = seed, 0
                 seen[lane] = self._worlds[lane].reset(seed)
             taken = step.taken(observation, action)
-            told = self._functions.take_in(own, taken, now, clock, lanes)
-            if learned[place]:
-                metrics.append(told)
+            metrics_of_step = self._functions.take_in(own, taken, now, clock, lanes)
+            if learned[offset]:
+                metrics.append(metrics_of_step)
         _keep(host, block.rows, counts, lanes)
         block.rows.reward[~np.isfinite(block.rows.action).all(2)] = np.nan
         shown = block.shown()
