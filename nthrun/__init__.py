@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from nthrun.analysis.comparison import welch as welch
     from nthrun.analysis.curves import best_setting as best_setting
     from nthrun.analysis.curves import learning_curve as learning_curve
+    from nthrun.analysis.curves import step_weighted_curve as step_weighted_curve
     from nthrun.analysis.estimates import estimate as estimate
     from nthrun.analysis.estimates import sample as sample
     from nthrun.analysis.figures import plot_utils as plot_utils
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
     from nthrun.specs.field import Field as Field
     from nthrun.specs.footprint import AgentFootprint as AgentFootprint
     from nthrun.specs.interface import Interface as Interface
+    from nthrun.specs.layout import Layout as Layout
     from nthrun.specs.sweep import Sweep as Sweep
     from nthrun.training.saved_policy import Policy as Policy
     from nthrun.training.saved_policy import load_policy as load_policy
@@ -91,7 +93,7 @@ _NAMES = {
     "nthrun.analysis.choice": "choose choose_across",
     "nthrun.analysis.comparison": "interquartile_mean mann_whitney paired_comparison "
     "performance_profile probability_of_improvement welch",
-    "nthrun.analysis.curves": "best_setting learning_curve",
+    "nthrun.analysis.curves": "best_setting learning_curve step_weighted_curve",
     "nthrun.analysis.estimates": "estimate sample",
     "nthrun.analysis.figures.base": "Drawn FigureData plot",
     "nthrun.analysis.figures.curves": "runs_of_curves",
@@ -110,6 +112,7 @@ _NAMES = {
     "nthrun.specs.field": "Field",
     "nthrun.specs.footprint": "AgentFootprint",
     "nthrun.specs.interface": "Interface",
+    "nthrun.specs.layout": "Layout",
     "nthrun.specs.sweep": "Sweep",
     "nthrun.training.saved_policy": "Policy load_policy",
 }
