@@ -106,7 +106,7 @@ def _row(status: str) -> dict[str, str]:
 
 PROBE = """
 import os, sys
-from nthrun.commands.worker_process import Places, start_worker, visible_gpus
+from nthrun.commands.worker_process import Placements, start_worker, visible_gpus
 
 class Probe:  # what a worker does when it reads this message
     def __init__(self, number):
@@ -115,9 +115,9 @@ class Probe:  # what a worker does when it reads this message
         return os.system, (f"printenv CUDA_VISIBLE_DEVICES > {sys.argv[1]}/{self.number}",)
 
 if __name__ == "__main__":
-    places = Places(visible_gpus(os.environ, 2))
+    placements = Placements(visible_gpus(os.environ, 2))
     for number in range(2):
-        worker = start_worker(number, places.of(number))
+        worker = start_worker(number, placements.of(number))
         worker.send(Probe(number))
         worker.end()
 """
