@@ -157,12 +157,14 @@ def require_recorded_once(sweep: Sweep, num_runs: int) -> None:
 
 
 def require_same_bits(sweep: Sweep, num_runs: int) -> None:
-    """Every record equals that of a run that nothing disturbed, made by main.py alone."""
+    """Every record equals that of a run that nothing disturbed, made by main.py alone, and so does
+    the hash of the code that made it, though tasks run a snapshot of that code."""
     expected = undisturbed(json.dumps(dict(sweep.environment)), num_runs)
     found = recorded(sweep.save_dir)
     assert found.keys() == expected.keys()
     for key, run in found.items():
         assert first_difference(run, expected[key]) is None, key
+        assert run["provenance"]["code"] == expected[key]["provenance"]["code"], key
 
 
 @cache
