@@ -171,7 +171,8 @@ class InterruptedRunError(NthrunError, RuntimeError):
 
 
 class NotReplayedError(NthrunError, RuntimeError):
-    """An episode on the host that is played again goes another way."""
+    """A run cannot go on where its checkpoint stands: an episode on the host that is played again
+    goes another way, or the state has other tensors."""
 
 
 class NoSolutionError(NthrunError, RuntimeError):

@@ -22,7 +22,7 @@ def test_the_record_table_names_every_key() -> None:
     """The page documents every key of a record."""
     table = section("Keys of a record")
     arrays = ("eval_episode_rewards", "eval_episode_steps", "timesteps_at_eval")
-    training = ("train_episode_rewards", "train_episode_steps")
+    training = ("train_episode_rewards", "train_episode_steps", "eval_metrics")
     described = (*INTEGERS, *FLOATS, *TEXTS, *JSON_TEXTS, *OMITTED_FROM_JSON, *arrays, *training)
     assert not [key for key in described if f"`{key}`" not in table]
 

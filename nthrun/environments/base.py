@@ -40,7 +40,7 @@ class Environment(Protocol):
     def __init__(self, spec: EnvironmentSpec) -> None: ...
 
     def reset(self, draws: Tensor) -> Tensor:
-        """Start states `(lanes, episodes, state_dim)`.
+        """Start states `(lanes, episodes, state_dim)`: the spec's `start_state` where it has one.
 
         Args:
             draws: uniform on [0, 1), `(lanes, episodes, num_reset_draws)`.

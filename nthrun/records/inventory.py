@@ -120,6 +120,9 @@ def take_inventory(
         keep_cache: whether what is found is written down for the next process.
         earlier: of the same directory, taken by this process; what it has read is not read again,
             as a file never changes.
+
+    Raises:
+        StorageError: the directory is there and cannot be listed.
     """
     known = {} if earlier is None else earlier.files
     cached = _cached_headers(runs) if trust_cache and earlier is None else {}
@@ -158,11 +161,20 @@ def _read_files(
 
 
 def _names(runs: Path) -> set[str]:
-    """The names of all files in a directory."""
+    """The names of all files in a directory; none where there is no such directory.
+
+    Raises:
+        StorageError: it cannot be listed, which does not mean that nothing is recorded.
+    """
     try:
         return set(os.listdir(runs))
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return set()
+    except OSError as error:
+        raise StorageError(
+            f"{runs}: cannot be listed: {error.strerror}",
+            "what is recorded cannot be told without it; check the disk and its permissions",
+        ) from error
 
 
 def _read_file(path: Path, fingerprint: str, cached: list[Any] | None) -> _File:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from nthrun.agents.base import State
-from nthrun.errors import DataFileError, InterruptedRunError
+from nthrun.errors import InterruptedRunError, NotReplayedError
 from nthrun.index import Purpose
 from nthrun.planning.packs import Pack
 from nthrun.records.experiment import Experiment
@@ -293,7 +293,7 @@ class Training:
         for lane, run in enumerate(self.pack.runs):
             kept = loaded[run.index]
             if problem := layout.mismatch(kept.tensors):
-                raise DataFileError(f"{files[run.index].path}: index {run.index}: {problem}")
+                raise NotReplayedError(f"{files[run.index].path}: index {run.index}: {problem}")
             for name, array in kept.tensors.items():
                 state[name][lane] = torch.from_numpy(array)
             self.streams.restore_lane(lane, kept.progress.streams)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -14,6 +15,7 @@ from builders import make_experiment, make_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nthrun.errors import StorageError
 from nthrun.records import inventory
 from nthrun.records.durable_file import write_checksummed
 from nthrun.records.experiment import Experiment
@@ -334,3 +336,18 @@ class TestMissing:
             for stage in (0, 1):
                 expected = {i: status for (s, i), status in records.items() if s == stage}
                 assert found.statuses(stage) == expected
+
+
+def test_a_directory_that_cannot_be_listed_is_no_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failing disk stops with the directory's name; only where there is none, nothing is
+    recorded."""
+    assert not take_inventory(tmp_path / "runs", "print").entries
+
+    def fail(path: Path) -> list[str]:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "listdir", fail)
+    with pytest.raises(StorageError, match="runs: cannot be listed: Input/output error"):
+        take_inventory(tmp_path / "runs", "print")

@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from builders import make_run
-from checkpoints import experiment_in
+from checkpoints import attempt, experiment_in
 from packs import small_spec
 
 from nthrun.commands.scoreboard import recorded_news
-from nthrun.planning.experiment_spec import ExperimentSpec
+from nthrun.errors import InterruptedRunError
+from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
+from nthrun.records.data import open_directory
 from nthrun.records.experiment import open_experiment
 from nthrun.training.context import TrainingContext, make_context
 from nthrun.training.pack_training import PackRequest, train_pack
-from nthrun.training.progress import Began, News, Recorded
+from nthrun.training.progress import Began, News, Noted, Recorded
 
 SHORT = {"total_timesteps": 20, "eval_interval_timesteps": 20, "eval_episodes": 0}
 
@@ -63,3 +66,21 @@ def test_failed_runs_are_trained_again_on_request_only(tmp_path: Path) -> None:
     known = train_pack([6], context, request_for(spec, retry_failed=True), known)
     assert begun(news) == [(0,), (6,)]
     assert [record.status for record in known.entries[0, 6]] == ["completed"]
+
+
+def test_a_state_of_other_tensors_starts_anew(tmp_path: Path) -> None:
+    """A checkpoint whose tensors are not those of a fresh state is passed over with a note, and the
+    run is trained from step 0 to its end."""
+    environment = {"env_name": "Pendulum-v1", "total_timesteps": 300, "steps_per_episode": 100}
+    agent = {"agent_name": "drifting:Drifting", "parameters": {}}
+    spec = experiment_spec_of(environment, agent, "test")
+    experiment = experiment_in(tmp_path, spec)
+    with pytest.raises(InterruptedRunError):
+        attempt(spec, experiment, [0], 128)
+    news: list[News] = []
+    context = replace(make_context(spec), experiment=experiment, report=news.append)
+    train_pack([0], context, request_for(spec))
+    (note,) = (told.line for told in news if isinstance(told, Noted))
+    assert "count is float32 (1,), expected int64 (1,); its runs start from step 0" in note
+    (run,) = (entry.load(()) for entry in open_directory(experiment).entries)
+    assert (run["status"], run["total_timesteps"]) == ("completed", 300)
