@@ -138,7 +138,7 @@ def written_spec(checkout: Path, environment: str, agent: str) -> ExperimentSpec
     [
         ("nowhere_at_all:Agent", "there is no module nowhere_at_all"),
         ("linear_q:Missing", "has no attribute 'Missing'"),
-        ("linear_q:Field", "the class has no `hyperparameters`"),
+        ("linear_q:Field", "this is no agent, it has no `hyperparameters`"),
         ("faulty:Agent", "its module cannot be imported (ZeroDivisionError"),
     ],
 )

@@ -76,7 +76,7 @@ def _own_agent(name: str, origin: str) -> AgentDeclaration:
     Raises:
         SpecError: it cannot be imported, or is no agent.
     """
-    own = user_class(name, "agent_name", origin, "hyperparameters")
+    own = user_class(name, "agent_name", origin, "hyperparameters", "agent")
     return AgentDeclaration(
         name=name,
         hyperparameters=tuple(own.hyperparameters),

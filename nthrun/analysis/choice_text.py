@@ -63,7 +63,7 @@ def contenders_title(choice: Choice) -> str:
     if choice.num_unsure == choice.num_settings:
         return "fewer than two completed runs a setting do not tell which others could be the best"
     drawn = "together by seed" if choice.paired else "of each setting by themselves"
-    return f"could be the best, by {choice.num_resamples:,} resamples of runs, {drawn}"
+    return f"could be the best, by {choice.num_resamples} resamples of runs, {drawn}"
 
 
 def contender_rows(

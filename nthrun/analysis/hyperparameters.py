@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -33,12 +34,24 @@ def varying_values(settings: Iterable[Setting]) -> dict[str, list[Any]]:
 
 def setting_key(setting: Setting) -> SettingKey:
     """Hyperparameters as a text that is equal where they are, in whatever order."""
-    return json.dumps(setting, sort_keys=True)
+    return json.dumps({name: value_key(value) for name, value in setting.items()}, sort_keys=True)
 
 
 def value_key(value: Any) -> str:
-    """A text that equal values share, be they lists; 1 and 1.0 are equal, 1 and true are not."""
-    return repr(float(value)) if is_number(value) else json.dumps(value, sort_keys=True)
+    """A text that equal values share, and no others, be they lists; 1 and 1.0 are equal, 1 and true
+    are not."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(value_key, value))}]"
+    if not is_number(value):
+        return json.dumps(value, sort_keys=True)
+    if isinstance(value, int | np.integer) and not _float_holds(int(value)):
+        return repr(int(value))
+    return repr(float(value))
+
+
+def _float_holds(number: int) -> bool:
+    """Whether a float has the very value of an integer."""
+    return abs(number) <= sys.float_info.max and float(number) == number
 
 
 def is_number(value: Any) -> bool:

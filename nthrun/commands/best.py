@@ -16,7 +16,8 @@ from nthrun.analysis.choice_text import FORMATS, choice_lines, choice_table, con
 from nthrun.analysis.compatibility_checks import require_one_sweep
 from nthrun.analysis.estimates import Estimate, estimate, sample
 from nthrun.analysis.intervals import CONFIDENCE, NUM_RESAMPLES
-from nthrun.analysis.scores import ALL_STAGES, DIRECTIONS, WHOLE_RUN, Scores, Stage, read_scores
+from nthrun.analysis.score_options import DIRECTION, LAST, METRIC
+from nthrun.analysis.scores import ALL_STAGES, Scores, Stage, read_scores
 from nthrun.commands.options import debug_option
 from nthrun.errors import NthrunError
 from nthrun.records.data import Data, open_data
@@ -58,21 +59,9 @@ class Request:
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("experiments", nargs=-1, required=True, metavar="EXPERIMENT...")
-@click.option(
-    "--metric", help="What runs are compared by.  [default: the search's metric, else return]"
-)
-@click.option(
-    "--last",
-    default=WHOLE_RUN,
-    show_default=True,
-    metavar="PERCENT",
-    help="Only the last percent of each run's steps.",
-)
-@click.option(
-    "--direction",
-    type=click.Choice(DIRECTIONS),
-    help="Which is better.  [default: what is known of the metric]",
-)
+@click.option("--metric", **METRIC)
+@click.option("--last", **LAST)
+@click.option("--direction", **DIRECTION)
 @click.option(
     "--stage",
     callback=_parse_stage,
@@ -209,20 +198,16 @@ def _end(choices: Sequence[Choice]) -> None:
 
 
 def _spec(group: Sequence[Data], choice: Choice, out: Path) -> tuple[Path, str]:
-    agent_name = str(group[0]["experiment"]["agent"]["agent_name"])
-    path = spec_path(out, agent_name, [_env_name(data) for data in group])
+    agent_name = group[0].agent_name
+    path = spec_path(out, agent_name, [data.env_name for data in group])
     return path, spec_text(agent_name, choice.parameters)
 
 
 def _headers(groups: Sequence[Sequence[Data]]) -> list[str]:
     """The environments; where two columns would share them, the experiments."""
-    names = [" + ".join(map(_env_name, group)) for group in groups]
+    names = [" + ".join(data.env_name for data in group) for group in groups]
     sources = [" + ".join(str(data.source) for data in group) for group in groups]
     return names if len(set(names)) == len(names) else sources
-
-
-def _env_name(data: Data) -> str:
-    return str(data["experiment"]["environment"]["env_name"])
 
 
 def spec_path(folder: Path, agent_name: str, env_names: Sequence[str]) -> Path:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from nthrun.commands.options import debug_option, stage_option
-from nthrun.index import format_indices, parse_indices
+from nthrun.commands.options import debug_option
+from nthrun.index import MAX_STAGE, format_indices, parse_indices
 from nthrun.records.combine import forget as forget_records
 from nthrun.records.experiment import open_experiment
 
@@ -17,7 +17,9 @@ from nthrun.records.experiment import open_experiment
 @click.option(
     "--index", required=True, metavar="INDICES", help="Which runs: 5, 0-255 or 3,7,10-12."
 )
-@stage_option
+@click.option(
+    "--stage", type=click.IntRange(0, MAX_STAGE), default=0, metavar="S", help="Their stage."
+)
 @debug_option
 def forget(directory: Path, index: str, stage: int, debug: bool) -> int:
     """Remove the records of some indices from the experiment directory DIR.

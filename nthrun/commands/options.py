@@ -58,13 +58,6 @@ def takes_options(table: type) -> Callable[[Callable[..., Any]], Callable[..., A
 
 
 debug_option = Option("--debug", is_flag=True, help="Show tracebacks.")
-stage_option = Option(
-    "--stage",
-    type=click.IntRange(0, MAX_STAGE),
-    default=0,
-    metavar="S",
-    help="Seed range: 0 for the sweep, 1, 2, ... for confirmations.",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +93,16 @@ class SweepOptions:
     rerun: Annotated[
         bool, Option("--rerun", is_flag=True, help="Fresh seeds for confirmation: --stage 1.")
     ]
-    stage: Annotated[int, stage_option]
+    stage: Annotated[
+        int,
+        Option(
+            "--stage",
+            type=click.IntRange(0, MAX_STAGE),
+            default=0,
+            metavar="S",
+            help="Seed range: 0 for the sweep, 1, 2, ... for confirmations.",
+        ),
+    ]
     backend: Annotated[
         str,
         Option(

@@ -90,6 +90,7 @@ POLICY_HELP = (
     "DATA is an experiment directory, a shard or data.h5; without it, demo data are plotted. "
     "Prints the path written."
 )
+DECORATE = "decorate it with @plot, as docs/figures.md shows"
 DEBUG = click.Option(["--debug"], is_flag=True, help="Show tracebacks.")
 
 
@@ -171,7 +172,7 @@ def figure_command(name: str) -> click.Command:
         SpecError: a user's own cannot be imported, or is no figure.
     """
     target, _ = FIGURES.get(name, (name, ""))
-    figure: FigureKind = user_class(target, "NAME", "plot", "draw")
+    figure: FigureKind = user_class(target, "NAME", "plot", "draw", "figure", DECORATE)
     of_policy = figure.of == "policy"
     parameters = POLICY_PARAMETERS if of_policy else DATA_PARAMETERS
     write = _write_policy_figure if of_policy else _write_figures
@@ -208,6 +209,8 @@ def _write_figures(
     by_environment = figure.of in ("environment", "environments")
     labelled = open_labelled(data or demo_files(figure.demo), labels, by_environment)
     groups = _groups(figure, labelled, where)
+    if figure.of == "environment" and where.name is not None:
+        _require_one_environment(groups, where.name)
     names = [where.name or figure.file_name(group, values) for group in groups]
     _require_apart(names, where.folders)
     written: list[Path] = []
@@ -269,6 +272,20 @@ def _groups(
         parts = [list(labelled)]
     style = VENUES[output.venue]
     return [FigureData(part, figure.of == "data", output.title, style) for part in parts]
+
+
+def _require_one_environment(groups: Sequence[FigureData], name: str) -> None:
+    """Check that a name is not for the figures of several environments.
+
+    Raises:
+        NthrunError: it is.
+    """
+    if len(groups) > 1:
+        names = ", ".join(group.name for group in groups)
+        raise NthrunError(
+            f"--name {name}: the data are of {len(groups)} environments: {names}",
+            "leave --name out: each environment has its own figure",
+        )
 
 
 def _require_apart(names: Sequence[str], folders: Folders) -> None:

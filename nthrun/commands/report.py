@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from nthrun.analysis.scores import DIRECTIONS, WHOLE_RUN
+from nthrun.analysis.score_options import DIRECTION, LAST, METRICS
 from nthrun.commands.labelled_data import open_labelled
 from nthrun.commands.options import debug_option
 from nthrun.errors import NthrunError, StorageError
@@ -30,26 +30,15 @@ START_BYTES = 4096
 @click.option(
     "--label", "labels", multiple=True, help="Name of an EXPERIMENT; once for each, in order."
 )
-@click.option("--metric", default="return", show_default=True, help="What runs are compared by.")
-@click.option(
-    "--last",
-    type=float,
-    default=WHOLE_RUN,
-    show_default=True,
-    metavar="PERCENT",
-    help="Only the last percent of each run's steps.",
-)
+@click.option("--metric", default="return", show_default=True, help=METRICS)
+@click.option("--last", **LAST)
 @click.option(
     "--stage",
     type=click.IntRange(min=0),
     metavar="S",
     help="Whose runs choose; those of others confirm.  [default: the lowest recorded]",
 )
-@click.option(
-    "--direction",
-    type=click.Choice(DIRECTIONS),
-    help="Which is better.  [default: what is known of the metric]",
-)
+@click.option("--direction", **DIRECTION)
 @click.option("--overwrite", is_flag=True, help="Replace a file that is no report.")
 @debug_option
 def report(

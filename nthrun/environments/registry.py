@@ -127,7 +127,7 @@ def _own_environment(name: str, origin: str) -> EnvironmentDeclaration:
     Raises:
         SpecError: it cannot be imported, or is no environment.
     """
-    own = user_class(name, "env_name", origin, "interface")
+    own = user_class(name, "env_name", origin, "interface", "environment")
     require_attributes(own, name, (origin, "env_name"), CHECKS)
     interface = own.interface
     if isinstance(interface, Interface):

@@ -1,4 +1,4 @@
-"""A user's own agent or environment, named in a spec as `package.module:Class`."""
+"""A user's own agent, environment or figure, named as `package.module:Class` or `:function`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ Checks = Mapping[str, tuple[Callable[[Any], bool], str]]
 """An attribute -> whether a value is one for it, and in words what is."""
 
 
-def user_class(name: str, key: str, origin: str, needed: str) -> Any:
-    """The class that "package.module:Class" names.
+def user_class(
+    name: str, key: str, origin: str, needed: str, noun: str, hint: str = EXAMPLE
+) -> Any:
+    """The class, or other object, that "package.module:Class" names.
 
     Args:
         name: the value of the spec's key.
         key, origin: the key, and the file it is in.
         needed: an attribute that it must have.
+        noun: what it is if it has the attribute.
+        hint: what to do if it does not.
 
     Raises:
         SpecError: it cannot be imported, or lacks the attribute.
@@ -36,16 +40,16 @@ def user_class(name: str, key: str, origin: str, needed: str) -> Any:
     try:
         made = getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
-        hint = _public_import(error) or WHERE
-        raise fault(f"there is no module {error.name}", hint) from error
+        problem = f"there is no module {error.name}"
+        raise fault(problem, _public_import(error) or WHERE) from error
     except AttributeError as error:
         raise fault(str(error), "write package.module:Class") from error
     except Exception as error:  # whatever a user's module raises when it is imported
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        hint = _public_import(error) or "mend the module"
-        raise fault(f"its module cannot be imported ({reason})", hint) from error
+        problem = f"its module cannot be imported ({reason})"
+        raise fault(problem, _public_import(error) or "mend the module") from error
     if not hasattr(made, needed):
-        raise fault(f"the class has no `{needed}`", EXAMPLE)
+        raise fault(f"this is no {noun}, it has no `{needed}`", hint)
     return made
 
 

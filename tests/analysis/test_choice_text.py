@@ -43,7 +43,7 @@ def test_contenders() -> None:
     [row] = contender_rows(choice, scores.parameters, ["lr", "absent"])
     assert row == ["1", "1.0000", "2.5", "2", "0", "1", ""]
     assert len(row) == len(CONTENDER_COLUMNS) + 2
-    assert "by 10,000 resamples of runs, together by seed" in contenders_title(choice)
+    assert "by 10000 resamples of runs, together by seed" in contenders_title(choice)
     assert [*contender_notes(choice)] == ["too sure: 1 settings have fewer than two completed runs"]
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nthrun.analysis.hyperparameters import (
     distinct_values,
     setting_key,
     setting_text,
+    value_key,
     values_text,
     varying_values,
 )
@@ -31,6 +33,27 @@ def test_true_is_no_number() -> None:
 def test_setting_key() -> None:
     """Settings are equal in whatever order their hyperparameters stand."""
     assert setting_key({"a": 1, "b": "x"}) == setting_key({"b": "x", "a": 1})
+
+
+@pytest.mark.parametrize(
+    ("value", "other", "equal"),
+    [
+        (1, 1.0, True),
+        (1, np.int64(1), True),
+        ([1, "x"], [1.0, "x"], True),
+        (2**60, 2.0**60, True),
+        (2**53, 2**53 + 1, False),
+        (2.0**53, 2**53 + 1, False),
+        (10**400, 10**400 + 1, False),
+        (1, True, False),
+        (1.0, "1.0", False),
+        ([1, [2]], [[1], 2], False),
+    ],
+)
+def test_equal_values(value: Any, other: Any, equal: bool) -> None:
+    """Values have one key, alone and in a setting, where they are equal, and only there."""
+    assert (value_key(value) == value_key(other)) == equal
+    assert (setting_key({"a": value}) == setting_key({"a": other})) == equal
 
 
 @pytest.mark.parametrize(

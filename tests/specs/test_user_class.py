@@ -35,7 +35,7 @@ def test_an_old_import_is_refused_with_the_new_one(
     monkeypatch.setattr(nthrun, "__all__", ["Public"], raising=False)
     Path(write).write_text(f"{statement}\n\n\nclass Own:\n    hyperparameters = ()\n")
     with pytest.raises(SpecError) as refused:
-        user_class(f"{Path(write).stem}:Own", "agent_name", "a.json", "hyperparameters")
+        user_class(f"{Path(write).stem}:Own", "agent_name", "a.json", "hyperparameters", "agent")
     [fault] = refused.value.faults
     assert hint in fault.hint
     assert len(refused.value.lines()) == 1

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from nthrun.analysis.figures.bands import OFFERED, STATISTICS
 from nthrun.analysis.figures.saving import PlottedRuns
 from nthrun.analysis.figures.style import Style
-from nthrun.analysis.scores import DIRECTIONS
+from nthrun.analysis.score_options import DIRECTION, LAST, METRIC
 from nthrun.records.data import Data
 
 Of = Literal["all", "environments", "environment", "data", "policy"]
@@ -144,24 +144,9 @@ PARAMETERS_OPTION = click.Option(
     ["--parameter", "parameters"], multiple=True, help="A hyperparameter.  [default: all swept]"
 )
 SCORE_OPTIONS = (
-    click.Option(
-        ["--metric"],
-        help="return, evaluation, final_evaluation, train_time, peak_memory, or any that the runs "
-        "recorded, such as oracle_gap.  [default: the search's, else return]",
-    ),
-    click.Option(
-        ["--last"],
-        type=float,
-        default=100.0,
-        show_default=True,
-        metavar="PERCENT",
-        help="Only the last so many percent of each run.",
-    ),
-    click.Option(
-        ["--direction"],
-        type=click.Choice(DIRECTIONS),
-        help="What is better.  [default: as is known of the metric]",
-    ),
+    click.Option(["--metric"], **METRIC),
+    click.Option(["--last"], **LAST),
+    click.Option(["--direction"], **DIRECTION),
     STAGE_OPTION,
 )
 """Which number stands for a run; their values are arguments of `read_scores`."""

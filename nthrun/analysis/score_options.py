@@ -1,0 +1,29 @@
+"""The options that say which number stands for a run, as click takes them.
+
+`best`, `report` and the figures have them; what they are given are arguments of `read_scores`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from nthrun.analysis.scores import DIRECTIONS, WHOLE_RUN
+
+METRICS = (
+    "What runs are compared by: return, evaluation, final_evaluation, train_time, peak_memory, or "
+    "any metric that they recorded, such as oracle_gap."
+)
+METRIC: dict[str, Any] = {"help": f"{METRICS}  [default: the search's metric, else return]"}
+LAST: dict[str, Any] = {
+    "type": float,
+    "default": WHOLE_RUN,
+    "show_default": True,
+    "metavar": "PERCENT",
+    "help": "Only the last percent of each run's steps.",
+}
+DIRECTION: dict[str, Any] = {
+    "type": click.Choice(DIRECTIONS),
+    "help": "Which is better.  [default: what is known of the metric]",
+}
