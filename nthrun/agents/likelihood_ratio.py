@@ -52,7 +52,7 @@ class SamplingAgent(ActorCriticAgent):
         self.num_samples = 0 if self.discrete else statics["num_samples"]
 
     def judged(self, state: State, observation: Tensor, normal: Tensor) -> Judged:
-        """Actions of the actor, judged by the critic.
+        """Actions of the actor, with the critic's values.
 
         Args:
             normal: `(lanes, num_samples, batch, num_draws)`.

@@ -72,7 +72,6 @@ class OffPolicyAgent:
         gamma: float,
         generators: Sequence[np.random.Generator],
     ) -> State:
-        """See `Agent`."""
         lanes = len(settings)
         rows: dict[str, list[np.ndarray]] = {name: [] for name in self.networks}
         for generator in generators:
@@ -92,16 +91,13 @@ class OffPolicyAgent:
         }
 
     def observe(self, state: State, experience: Experience, step: Tensor) -> None:
-        """See `Agent`."""
         store(state["replay"], experience, step)
 
     def learns_at(self, step: int) -> bool:
-        """See `Agent`."""
         first: int = self.statics["steps_before_learning"]
         return step >= first
 
     def learned_params(self, state: State) -> dict[str, Tensor]:
-        """See `Agent`."""
         named: dict[str, Tensor] = {}
         for name in (*self.networks, *self.parts.targets):
             network = self.networks[self.parts.targets.get(name, name)]
@@ -276,7 +272,6 @@ class ActorCriticAgent(OffPolicyAgent):
         return self.actions.to_environment(action)
 
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
-        """See `Agent`."""
         policy = self.softmax if self.discrete else self.policy
         action = policy.mode(self.actor(state["actor"], observation))
         return self.actions.to_environment(action)

@@ -207,12 +207,12 @@ class TileSizes:
 
     @property
     def num_tiles(self) -> int:
-        """Of one tiling."""
+        """Tiles of one tiling."""
         return int((self.num_bins + 1) ** len(self.groups()[0]))
 
     @property
     def num_features(self) -> int:
-        """Of all tilings, and the bias."""
+        """Tiles of all tilings, and the bias."""
         return len(self.groups()) * self.num_tilings * self.num_tiles + self.bias
 
     @property

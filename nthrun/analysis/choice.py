@@ -312,7 +312,7 @@ class _Draws:
         ]
 
     def share_and_mean(self, positions: np.ndarray) -> ShareAndMean:
-        """Of some settings in each resample, both `(num_resamples, num_settings)`.
+        """Share and mean of some settings in each resample, both `(num_resamples, num_settings)`.
 
         Args:
             positions: of settings that have equally many runs in each experiment.

@@ -26,7 +26,7 @@ MAX_CONTENDERS = 20
 MAX_VALUES = 8
 """Values of a hyperparameter that are listed."""
 FEW_RUNS = 10
-"""Of fewer runs the bootstrap's interval has the mean in less than nine of ten cases."""
+"""Runs below which the bootstrap's interval has the mean in less than nine of ten cases."""
 CONTENDER_COLUMNS = ("setting", "probability", "mean", "runs", "lost")
 LATEX_ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -59,7 +59,7 @@ def choice_notes(choice: Choice, estimates: Sequence[Estimate]) -> Iterator[str]
 
 
 def contenders_title(choice: Choice) -> str:
-    """What the contenders are, or why it cannot be told."""
+    """What the contenders are, or why that is not known."""
     if choice.num_unsure == choice.num_settings:
         return "fewer than two completed runs a setting do not tell which others could be the best"
     drawn = "together by seed" if choice.paired else "of each setting by themselves"

@@ -302,7 +302,7 @@ def _aggregate(
     confidence: float,
     samples: Sequence[Sample],
 ) -> Aggregate:
-    """From `(num_points,)` and `(num_resamples, num_points)`."""
+    """The aggregate of a `(num_points,)` value and its `(num_resamples, num_points)` resamples."""
     tails = (1 - confidence) / 2, (1 + confidence) / 2
     low, high = np.quantile(resampled, tails, axis=0)
     return Aggregate(

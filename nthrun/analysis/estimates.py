@@ -45,12 +45,12 @@ class Sample:
 
     @property
     def num_lost(self) -> int:
-        """Of the recorded runs."""
+        """Recorded runs that were lost."""
         return len(self.lost_seeds)
 
     @property
     def num_runs(self) -> int:
-        """Recorded, lost ones included."""
+        """Runs recorded, lost ones included."""
         return len(self.values) + self.num_lost
 
     @property
@@ -67,7 +67,7 @@ class Estimate:
     Attributes:
         statistic, method: of what, and how its interval was made.
         value: NaN if every run was lost.
-        low, high: NaN of fewer than two runs, which tell no interval.
+        low, high: NaN of fewer than two runs, which have no interval.
         confidence: of the interval.
         num_runs, num_lost, num_missing: see `Sample`; the lost are counted among the runs.
     """

@@ -19,7 +19,7 @@ from nthrun.records.sources import Entry, read_table
 PEAK_MEMORY = "peak_memory_mb"
 
 Arrays = Mapping[str, Ragged]
-"""Name -> that array of the record, of all runs that are looked at."""
+"""Name -> that array of the record, of all runs that are read."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -41,7 +41,7 @@ class Summary:
     reasons: Mapping[str, int]
 
     def as_document(self) -> dict[str, Any]:
-        """As plain data; what is not a finite number is None."""
+        """The summary as plain data; what is not a finite number is None."""
         scores, settings = self.settings.scores, self.settings
         results = [self._result(position) for position in settings.order.tolist()]
         best = next((each for each in results if each["success"]), None)

@@ -53,7 +53,7 @@ class Request:
     overwrite: bool
 
     def scores(self, data: Data, stage: Stage) -> Scores:
-        """Of an experiment's runs."""
+        """The scores of an experiment's runs."""
         return read_scores(data, self.metric, self.last, stage, self.direction)
 
 

@@ -46,7 +46,7 @@ class View:
         bounds: lowest and highest value; None is 0.1 to 10 for wealth, else all there is.
         points: how many values.
         household: whose rules, from 0.
-        world: the evaluation episode at whose end it is looked at, from 0.
+        world: the evaluation episode at whose end it is observed, from 0.
     """
 
     vary: str = "wealth"
@@ -144,7 +144,7 @@ def _looked_at(policy: Policy, exact: Stationary, view: View) -> tuple[Situation
     """The household's situation at the end of its evaluation episode, and what the policy does.
 
     What a record does not hold of the agent's own simulation, the last labour and the rebate, is
-    put in: the exact equilibrium's, then the labour of the world looked at.
+    put in: the exact equilibrium's, then the labour of that world.
     """
     _put(policy, "rebate", exact.rebate)
     _put(policy, "labour", exact.labour)

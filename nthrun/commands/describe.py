@@ -71,7 +71,7 @@ def _sweep_lines(spec: ExperimentSpec, save_dir: str) -> Iterator[str]:
     search = spec.agent.search
     if search.values:
         pruned = search.text("pruner")
-        ended = "" if pruned == NO_PRUNER else f"; hopeless runs are ended: {pruned}"
+        ended = "" if pruned == NO_PRUNER else f"; runs unlikely to win are ended early: {pruned}"
         yield f"compared by {search.text('metric')}, {search.goal}{ended}"
 
 

@@ -37,7 +37,7 @@ from nthrun.training.logged_points import MAX_EPISODES, MAX_UPDATES, Row, Thinni
 NOT_EXPORTED = tuple(name for name in OMITTED_FROM_JSON if name != "metrics")
 """Arrays of a record that are not read."""
 CONTENT_FILE = "content.json"
-"""In a run's directory once the run is whole: the hash of what it was written from."""
+"""File with the hash of what a run was written from, in its directory once the run is whole."""
 STEP = "step"
 """The name that the training step has as the axis of every chart."""
 SCRATCH_VARIABLES = ("CACHE", "CONFIG", "DATA", "ARTIFACT")
@@ -53,7 +53,7 @@ SETTINGS = {
     "x_disable_stats": True,
     "x_save_requirements": False,
 }
-"""Of the client: what it would add to a run tells of the machine that exports, not of the run."""
+"""The client's settings: what it would add to a run describes the machine, not the run."""
 
 Json = Mapping[str, Any]
 

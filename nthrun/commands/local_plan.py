@@ -39,5 +39,5 @@ def run_plan(plan: Plan) -> None:
     if failed:
         raise RunFailedError(
             f"{len(failed)} of {len(plan.tasks)} tasks ended with work left or failed runs",
-            "the notes above tell why; the same command tries what is left again",
+            "the notes above say why; the same command tries what is left again",
         )

@@ -14,7 +14,7 @@ from nthrun.errors import NthrunError, StorageError
 from nthrun.records.durable_file import write_durably
 
 START_BYTES = 4096
-"""Of a file, in which a report says that it is one."""
+"""Bytes at the start of a file among which a report says that it is one."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -26,7 +26,7 @@ START_BYTES = 4096
     show_default=True,
     help="The file.",
 )
-@click.option("--title", help="Of the page.  [default: the environments]")
+@click.option("--title", help="The page's title.  [default: the environments]")
 @click.option(
     "--label", "labels", multiple=True, help="Name of an EXPERIMENT; once for each, in order."
 )

@@ -51,7 +51,7 @@ class ScheduleOptions(SweepOptions):
     ]
     status: Annotated[
         bool,
-        Option("--status", is_flag=True, help="Show how the experiments of SAVE_DIR stand."),
+        Option("--status", is_flag=True, help="Show the state of the experiments of SAVE_DIR."),
     ]
     cancel: Annotated[
         bool,

@@ -1,4 +1,4 @@
-"""The tables of `schedule.py`: what a submission costs, and how experiments stand."""
+"""The tables of `schedule.py`: what a submission costs, and the state of experiments."""
 
 from __future__ import annotations
 

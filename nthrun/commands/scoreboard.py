@@ -43,7 +43,7 @@ class Scoreboard:
     _running: dict[int, set[int]] = field(default_factory=dict)
 
     def count(self, news: News, worker: int = 0) -> None:
-        """Count what a worker tells."""
+        """Count what a worker reports."""
         match news:
             case Began(indices=indices):
                 self._running[worker] = set(indices)

@@ -31,7 +31,7 @@ HEADERS = (
 
 
 def status(save_dirs: Sequence[str]) -> int:
-    """Show how experiments stand.
+    """Show the state of experiments.
 
     Returns:
         0.

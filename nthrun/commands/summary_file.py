@@ -17,7 +17,7 @@ SUMMARY = "summary"
 
 
 def write_summary(data: Data, root: Path, stage: int) -> list[str]:
-    """Write the summary of an experiment and tell it.
+    """Write the summary of an experiment and give its lines.
 
     Args:
         data: its records.
@@ -39,7 +39,7 @@ def write_summary(data: Data, root: Path, stage: int) -> list[str]:
 
 
 def report_summary(data: Data, root: Path, stage: int) -> list[str]:
-    """As `write_summary`, but where nothing can be compared or written, a line on stderr says so.
+    """Do as `write_summary`; where nothing can be compared or written, a line on stderr says so.
 
     The records are there all the same.
     """

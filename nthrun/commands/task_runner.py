@@ -1,4 +1,4 @@
-"""A task of a plan: its packs are trained by workers, saved in time, and its end is judged."""
+"""A task of a plan: its packs are trained by workers, saved in time, and its ending is recorded."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from nthrun.training.stopping import StopRequest
 
 TIME_IS_UP = signal.Signals[f"SIG{WARNING}"]
 STORAGE_SECONDS = 20.0
-"""Between attempts to go on where the disk is full."""
+"""Time between attempts to go on where the disk is full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class TaskProgress:
         self._packs.clear()
 
     def count(self, news: News, worker: int) -> None:
-        """Count what a worker tells."""
+        """Count what a worker reports."""
         match news:
             case Began(done_run_steps=before):
                 if worker in self._packs:
@@ -115,7 +115,7 @@ class TaskAttempt:
         plan: the plan.
         number: of the task.
         stop: set by a signal that ends it for good.
-        clock: tells when to save and make room.
+        clock: says when to save and make room.
     """
 
     def __init__(self, plan: Plan, number: int, stop: StopRequest, clock: Clock) -> None:
@@ -262,7 +262,7 @@ class TaskAttempt:
         return self._out_of_time()
 
     def _out_of_time(self) -> tuple[str, str, int]:
-        """Time is up: whether going on later would help is told by what this attempt did."""
+        """Time is up: whether going on later would help is seen from what this attempt did."""
         if self._task_progress.done_run_steps > self._done_before:
             return REQUEUED, "time is up and work is left; queued again", 0
         return STOPPED, "time was up, and this attempt got no further; more --time is needed", 1

@@ -125,7 +125,7 @@ def train_here(
         job: what the packs belong to.
         packs: each is asked for once the one before is recorded.
         stop: ends training after the block in which it is set.
-        report: told what happens.
+        report: called with what happens.
         on_step: called with the state after each step.
 
     Raises:

@@ -39,7 +39,7 @@ class Job:
     """What every pack of a command belongs to.
 
     Attributes:
-        fence: looked at before anything is recorded; None where no other attempt can take over.
+        fence: checked before anything is recorded; None where no other attempt can take over.
     """
 
     spec: ExperimentSpec

@@ -21,11 +21,11 @@ from nthrun.training.progress import Lost, News, Noted, Recorded
 from nthrun.training.stopping import StopRequest
 
 LOOK_SECONDS = 0.2
-"""Between looks whether a signal came."""
+"""Time between looks whether a signal came."""
 
 
 class ReportOfWorker(Protocol):
-    """Is told what a worker, named by its number, tells."""
+    """A function that is called with the news of a worker, named by its number."""
 
     def __call__(self, news: News, worker: int) -> None: ...
 
@@ -35,8 +35,8 @@ class Oversight:
     """What watches a pool from outside.
 
     Attributes:
-        stop: looked at all the time.
-        report: told what the workers tell.
+        stop: checked all the time.
+        report: called with the news of each worker.
         look: called a few times a second; what it raises ends the pool at once.
         may_begin: whether a worker may begin another pack.
     """

@@ -80,7 +80,7 @@ class View:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of an element."""
+        """Type of an element."""
         return self.buffer.dtype
 
     @property

@@ -28,7 +28,7 @@ from nthrun.errors import DataFileError
 
 _MAX_DEPTH = 100
 _MAX_BITS = 1024
-"""Of an integer; Python refuses to write one of very many digits as a text."""
+"""Most bits of an integer; Python refuses to write one of very many digits as a text."""
 _LETTERS_A_VALUE = 16
 _MAX_SIZE = 2**63
 _MAX_DIMENSIONS = 64
@@ -71,13 +71,13 @@ class Unread:
         """Whatever the object was made of is passed over."""
 
     def append(self, item: object) -> None:
-        """As `__setstate__`."""
+        """The item is passed over, as the state is by `__setstate__`."""
 
     def extend(self, items: object) -> None:
-        """As `__setstate__`."""
+        """The item is passed over, as the state is by `__setstate__`."""
 
     def __setitem__(self, key: object, value: object) -> None:
-        """As `__setstate__`."""
+        """The item is passed over, as the state is by `__setstate__`."""
 
 
 def read_pickle(path: Path) -> Any:

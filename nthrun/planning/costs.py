@@ -17,7 +17,7 @@ from nthrun.planning.width import AUTO, Workers, asked_width, pack_width, worker
 from nthrun.specs.declaration import Setting
 
 SHARD_BYTES = 32_768
-"""Of a file of records, beside the records [measured]."""
+"""Bytes of a file of records beside the records themselves [measured]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def disk_cost(costs: Iterable[GroupCost], num_workers: int) -> DiskCost:
 
 
 def free_disk_bytes(directory: Path) -> int | None:
-    """Free space where a directory is or would be; None where it cannot be told."""
+    """Free space where a directory is or would be; None where it is not known."""
     place = directory.absolute()
     while not os.path.isdir(place) and place != place.parent:
         place = place.parent

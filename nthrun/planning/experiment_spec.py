@@ -115,7 +115,7 @@ def _fitting(agent: AgentSpec, environment: EnvironmentSpec, document: Document)
         told = f"{problem} (in {environment.env_name})"
         faults.append(Fault(document.origin(key), key, told, hint))
     if agent.search.text("pruner") != NO_PRUNER and not environment.eval_episodes:
-        problem = "runs are judged at their evaluations, and eval_episodes is 0"
+        problem = "runs are compared at their evaluations, and eval_episodes is 0"
         hint = "give eval_episodes in the environment's spec"
         faults.append(Fault(document.origin("search.pruner"), "search.pruner", problem, hint))
     if faults:

@@ -1,4 +1,4 @@
-"""The footprint of a lane: what one run costs in memory while it trains, and on disk.
+"""The memory of a lane: what one run costs in memory while it trains, and on disk.
 
 All of it is counted from the declarations before anything is allocated, and as bounds: what a run
 may or may not reach (episodes of one step, a full replay) is counted as reached.
@@ -37,8 +37,9 @@ ARRAY_OBJECTS = 160
 EVENT = 2 * FLOAT + 2
 """Bytes of a step in the log of events: reward, health, and two flags."""
 ORACLE_BYTES = 310_000_000
-"""Held once a process while the best return of an environment is found [measured for GHM's default
-bounds: 160 MB with steps of 0.001 years, 303 MB with 0.00012; bounds of 1000 take over 1 GB]."""
+"""Bytes held once a process while the best return of an environment is found [measured for GHM's
+default bounds: 160 MB with steps of 0.001 years, 303 MB with 0.00012; bounds of 1000 take over
+1 GB]."""
 REPLAY_DRAW_TEMPORARIES = 4 * DOUBLE
 RECORD_TEXTS = 8_192
 CHECKPOINT_HEADER = 8_192
@@ -85,7 +86,7 @@ class LaneMemory:
 
     @property
     def replay(self) -> int:
-        """At its full capacity."""
+        """Bytes of the replay at its full capacity."""
         return self.agent.replay_bytes
 
     @property

@@ -77,7 +77,7 @@ class RecordTable:
 
     @property
     def num_bytes(self) -> int:
-        """Of the arrays' values."""
+        """Bytes of the arrays' values."""
         return sum(int(ragged.values.nbytes) for ragged in self.values.values())
 
     def scalars(self) -> dict[str, np.ndarray]:

@@ -52,12 +52,10 @@ class ColumnsSource:
     columns: ColumnsReader
 
     def run(self, position: int, omit: Collection[str]) -> Run:
-        """See `Source`."""
         with naming_damage(self.path):
             return self.columns.run(position, omit)
 
     def table(self, positions: Sequence[int], names: Collection[str] | None) -> RecordTable:
-        """See `Source`."""
         with naming_damage(self.path):
             return self.columns.table(np.array(positions, np.int64), names)
 
@@ -70,12 +68,10 @@ class ShardSource:
     shards: OpenShards
 
     def run(self, position: int, omit: Collection[str]) -> Run:
-        """See `Source`."""
         with naming_damage(self.path):
             return self.shards.run(self.path, position, omit)
 
     def table(self, positions: Sequence[int], names: Collection[str] | None) -> RecordTable:
-        """See `Source`."""
         with naming_damage(self.path):
             columns, rows = self.shards.rows(self.path, positions)
             return columns.table(rows, names)
@@ -88,12 +84,10 @@ class MemorySource:
     runs: Sequence[Run]
 
     def run(self, position: int, omit: Collection[str]) -> Run:
-        """See `Source`."""
         run = self.runs[position]
         return Run({key: value for key, value in run.items() if key not in omit})
 
     def table(self, positions: Sequence[int], names: Collection[str] | None) -> RecordTable:
-        """See `Source`."""
         return table_of([self.runs[position] for position in positions], names)
 
 

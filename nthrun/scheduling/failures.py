@@ -55,7 +55,7 @@ def failed_tasks(
     """What became of the tasks that were to do what is missing.
 
     Args:
-        plans: newest first; the newest that has an index tells.
+        plans: newest first; the newest that has an index decides.
         missing: indices.
         slurm_answers: whether it is known what is queued.
     """

@@ -67,7 +67,7 @@ class Attempt:
 
     @property
     def is_here_and_alive(self) -> bool:
-        """Whether its process runs on this host, as far as that can be told."""
+        """Whether its process runs on this host, as far as that can be known."""
         if self.state != RUNNING or self.host != platform.node():
             return False
         try:

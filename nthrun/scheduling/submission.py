@@ -262,5 +262,5 @@ def _refusal(cluster: ClusterSpec, error: Exception) -> SlurmError:
     text = said.rpartition("sbatch: error: ")[2] or said
     return SlurmError(
         f"{cluster.name}: Slurm refuses the submission: {text[:300]}",
-        next(hints, "nothing of this array was submitted; `sbatch --test-only` tells more"),
+        next(hints, "nothing of this array was submitted; `sbatch --test-only` says more"),
     )

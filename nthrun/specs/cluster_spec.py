@@ -1,4 +1,4 @@
-"""The cluster spec: where tasks run, how big and how long a task is, and what Slurm is told."""
+"""The cluster spec: where tasks run, how much a task may use, and what is asked of Slurm."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Sweep(ABC):
         return self.setting(setting_number)
 
     def class_of(self, names: Iterable[str]) -> Callable[[int], Hashable]:
-        """From an index to a label; indices of one label agree in the hyperparameters named."""
+        """A map from indices to labels; indices of one label agree in these hyperparameters."""
         varying = [name for name in names if name in self.varying]
         if not varying:
             return lambda index: None
@@ -123,7 +123,7 @@ class GridSweep(Sweep):
 
     @cached_property
     def _assignments(self) -> tuple[tuple[tuple[dict[str, Value], ...], int], ...]:
-        """For each key with several values: (its assignments, product of earlier lengths)."""
+        """A pair for each key of several values: (assignments, product of earlier lengths)."""
         return tuple(
             (tuple(split(key, value) for value in values), stride)
             for key, values, stride in self.digits()
@@ -153,7 +153,7 @@ class GridSweep(Sweep):
             yield self.setting(sum(chosen))
 
     def class_of(self, names: Iterable[str]) -> Callable[[int], Hashable]:
-        """From an index to the digits that the names have, so that millions take a second."""
+        """A function from indices to the names' digits, so that millions take a second."""
         wanted = set(names)
         digits = [
             (stride, len(values))

@@ -18,7 +18,7 @@ IGNORED = ("program", "name", "project", "entity", "description", "command")
 TAKEN = ("agent_name", "method", "metric", "parameters", "run_cap")
 METHODS = ("grid", "random", "bayes")
 DEFAULT_CAPACITY = 1_000_000
-"""Of a search without `run_cap`, which Weights & Biases goes on with until it is stopped."""
+"""Settings of a search without `run_cap`, which Weights & Biases continues until it is stopped."""
 KEYS_OF = {"constant": {"value"}, "categorical": {"values"}}
 BOUNDS = ("min", "max")
 RANGES = {

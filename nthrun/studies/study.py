@@ -38,7 +38,7 @@ def with_suggested_settings(
 ) -> ExperimentSpec:
     """The specs with the settings of some indices, each suggested now if it was not before.
 
-    A suggestion is on disk before this returns. The sampler is first told the results of runs that
+    A suggestion is on disk before this returns. The sampler is first given the results of runs that
     ended since the last one.
 
     Args:

@@ -66,6 +66,9 @@ def make_stepper(program: Program, backend: str, device: str) -> Stepper:
 class Steppers:
     """The steppers of a process: one for all packs of equal static hyperparameters.
 
+    A stepper is made and kept when it is first asked for, so that this object changes while the
+    `TrainingContext` that holds it stays as it is. No number depends on what has been made.
+
     Args:
         backend: "eager" or "compile".
         device: "cpu" or "cuda".

@@ -26,7 +26,7 @@ LEFT_BEHIND_SECONDS = 86_400
 
 
 ABANDONED = "abandoned-"
-"""With the index behind it, the name of a file that makes a directory's checkpoints unusable for
+"""Name, with the index behind it, of a file that makes a directory's checkpoints unusable for
 that index, and for no other."""
 
 

@@ -1,6 +1,6 @@
 """Checkpoints: everything needed to continue a pack, bit for bit.
 
-    checkpoints/<pack>/state-<step>.ckpt    sealed; header: what and whose, payload: tensors (.npz)
+    checkpoints/<pack>/state-<step>.ckpt    checksummed; header: what, whose; then tensors (.npz)
     checkpoints/<pack>/series.log           every recorder event so far
     checkpoints/<pack>/replay-<n>.log       replay rows; only the newest `capacity` steps are kept
 

@@ -20,11 +20,11 @@ from nthrun.training.source import git_state
 from nthrun.training.stopping import StopRequest
 
 PruningRule = Callable[[Sequence[int], int, Sequence[float]], Sequence[bool]]
-"""Takes indices, the step they stand at and what each is judged by, and says which to end there."""
+"""A function of indices, the step they are at and the score of each; it says which to end there."""
 
 
 OnStep = Callable[[State, int], None]
-"""Is called with the state of a pack and the step it stands at."""
+"""A function that is called with the state of a pack and the step it is at."""
 
 
 def report_nothing(news: News) -> None:
@@ -39,6 +39,9 @@ def write_freely() -> None:
 class TrainingContext:
     """What packs are trained in, the same for all packs of a process.
 
+    No field is replaced once it is made. Two change within: `steppers` keeps the stepper of each
+    group of static hyperparameters once its first pack is trained, and a signal sets `stop`.
+
     Attributes:
         spec: of the experiment.
         setup: with what this process trains.
@@ -46,8 +49,8 @@ class TrainingContext:
         best_return: gives the highest mean return to expect of an evaluation, None where it is not
             known; its first call may take seconds.
         experiment: where records, checkpoints and snapshots go; None keeps none (verifying).
-        stop: looked at between blocks.
-        report: told what happens.
+        stop: checked between blocks.
+        report: called with what happens.
         on_step: called with the state after each step (rendering).
         should_prune: says at evaluations which runs to end; None ends none.
         before_writing: called before a record is written; raises where this process may not.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 TENSORBOARD = "tensorboard"
 WRITE_SECONDS = 1.0
 MAX_SHARE = 0.02
-"""Of the time may be spent on writing while training goes on."""
+"""Largest share of the time that writing may take while training goes on."""
 UPDATES = "updates/metrics/"
 
 
@@ -56,7 +56,7 @@ class PackLogs:
             self._lanes = [_LaneLog(run, folder, spec, note) for run in pack.runs]
 
     def take(self, event: Event, recorders: Sequence[LaneRecorder]) -> None:
-        """Look at an event that every lane's recorder has taken in."""
+        """Log an event that every lane's recorder has added."""
         if not self._lanes:
             return
         lanes = list(zip(self._lanes, recorders, strict=True))

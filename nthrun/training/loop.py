@@ -215,7 +215,7 @@ class Training:
             self.snapshots.keep("best", self.step, best, self._params())
 
     def _judged(self, event: Event) -> Event:
-        """Which lanes to end here as hopeless; nothing before the first step and at the end."""
+        """Lanes to end here as unlikely to win; nothing before the first step and at the end."""
         if self.context.should_prune is None:
             return {}
         ended = np.zeros(len(self.lanes), bool)

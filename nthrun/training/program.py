@@ -316,19 +316,15 @@ class SolverProgram(Program):
         return True
 
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
-        """See `Program`."""
         return self.solver.act_greedily(state, observation)
 
     def learned_params(self, state: State) -> dict[str, Tensor]:
-        """See `Program`."""
         return self.solver.learned_params(state)
 
     def measures(self, state: State) -> dict[str, np.ndarray]:
-        """See `Program`."""
         return self.solver.measures(state)
 
     def noise_sizes(self) -> dict[Purpose, int]:
-        """See `Program`."""
         return {
             Purpose.ENVIRONMENT: self.solver.num_simulation_draws,
             Purpose.AGENT: self.solver.num_agent_draws,
@@ -336,7 +332,6 @@ class SolverProgram(Program):
         }
 
     def initial_state(self, pack: Pack) -> State:
-        """See `Program`."""
         settings = [run.setting for run in pack.runs]
         generators = [generator(run.random_seed, Purpose.INITIALISATION) for run in pack.runs]
         return self.solver.initial_state(settings, self.spec.number("gamma"), generators)
@@ -349,7 +344,6 @@ class SolverProgram(Program):
         return Noise(nothing, nothing, tensors[Purpose.ENVIRONMENT], agent, tensors[Purpose.REPLAY])
 
     def step(self, state: State, noise: Noise, step: Tensor, learn: bool) -> StepOutput:
-        """See `Program`."""
         with torch.no_grad():
             metrics = self.solver.solve(state, noise, step)
         nothing = noise.agent.new_empty(len(noise.agent), 1, 0)

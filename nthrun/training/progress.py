@@ -146,7 +146,7 @@ class TrainingProgress:
         self._bar.stop()
 
     def show(self, news: News, worker: int = 0) -> None:
-        """Show what a worker tells."""
+        """Show what a worker reports."""
         match news:
             case Began(indices, done_run_steps):
                 self._packs[worker] = _PackInTraining(format_indices(indices), done_run_steps)

@@ -32,12 +32,12 @@ SLURM_VARIABLES = (
     "SLURM_JOB_NAME",
 )
 PLAN_VARIABLES = ("NTHRUN_PLAN", "NTHRUN_TASK", "NTHRUN_ATTEMPT")
-"""Set for the processes of a task: the plan's name, the task's number, the attempt's token."""
+"""Variables of the processes of a task: the plan's name, the task's number, the attempt's token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """With what a process trains.
+    """The setup that a process trains with.
 
     Attributes:
         device, backend, threads: as the manifest has them.

@@ -97,7 +97,7 @@ class LaneRecorder:
     Attributes:
         num_steps: environment steps taken, up to and including a divergence.
         diverged: whether a number became non-finite.
-        pruned: whether the run was ended as hopeless.
+        pruned: whether the run was ended early as unlikely to win.
         last_return: of the last finished episode; NaN before.
     """
 

@@ -214,7 +214,6 @@ class _Watching:
         self._player = player
 
     def play(self, state: State, world: Tensor, draws: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """See `Player`."""
         self.world, outputs = self._player.play(state, world, draws)
         return self.world, outputs
 

@@ -1,4 +1,4 @@
-"""The source: which code runs, told without torch.
+"""The source: which code runs, read without torch.
 
 What decides a run's numbers is the closure of imports from the training loop, the program of the
 agent and the program of the environment. A module counts by its name and its syntax tree: comments,
@@ -23,9 +23,9 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1]
 LOOP = "nthrun.training.loop:Training"
 REGISTRIES = ("nthrun.agents.registry:AGENTS", "nthrun.environments.registry:ENVIRONMENTS")
-"""They import the declaration of every agent and environment, of which a run uses one each."""
+"""Tables that import every agent's and environment's declaration; a run uses one of each."""
 DECLARATION = "declaration"
-"""Beside its program, the module of what a spec may say of an agent or an environment."""
+"""The module beside a program that holds what a spec may say of an agent or an environment."""
 LOADERS = frozenset({"load_program", "import_module"})
 """Functions whose first argument names a module to import."""
 PACKAGE_FILE = "/__init__.py"
@@ -35,7 +35,7 @@ IMPLIED = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
 CPP_COMMENTS = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 UNKNOWN = "unknown"
 SNAPSHOT_FILE = "SNAPSHOT.json"
-"""In the root of a snapshot of the code: the git state of what it was taken from."""
+"""File in the root of a snapshot of the code with the git state of what it was taken from."""
 
 
 @cache

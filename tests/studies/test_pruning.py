@@ -177,5 +177,5 @@ def test_pruning_needs_evaluations() -> None:
     with pytest.raises(SpecError) as refused:
         spec_with({"eval_episodes": 0}, pruner="median")
     [line] = str(refused.value).splitlines()
-    assert "search.pruner: runs are judged at their evaluations, and eval_episodes is 0" in line
+    assert "search.pruner: runs are compared at their evaluations, and eval_episodes is 0" in line
     assert "hint: give eval_episodes" in line

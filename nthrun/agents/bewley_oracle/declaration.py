@@ -12,7 +12,7 @@ from nthrun.specs.layout import Layout
 
 TABLES = ("consumption", "labour", "savings")
 SOLVING_BYTES_PER_POINT = 700
-"""Held once a pack while the equilibrium is computed, for each point of wealth and ability
+"""Bytes held once a pack while the equilibrium is computed, for each point of wealth and ability
 [measured: 450]."""
 CODE_BYTES = 50_000_000
 """Memory of the code that computes it."""

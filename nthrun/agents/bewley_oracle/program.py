@@ -90,7 +90,6 @@ class EndogenousGrid:
         return torch.cat([saving, labour.view(wealth.shape).float()], -1)
 
     def learned_params(self, state: State) -> dict[str, Tensor]:
-        """See `Solver`."""
         return {name: state[name] for name in ("assets", *TABLES)}
 
     def measures(self, state: State) -> dict[str, np.ndarray]:

@@ -66,14 +66,12 @@ class EpsilonGreedy(OffPolicyAgent):
         gamma: float,
         generators: Sequence[np.random.Generator],
     ) -> State:
-        """See `Agent`."""
         state = super().initial_state(settings, gamma, generators)
         for name, points in self.maximiser.constants.items():
             state[name] = torch.from_numpy(points).expand(len(settings), -1, -1).clone()
         return state
 
     def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
-        """See `Agent`."""
         coin, uniform = noise.agent[:, None].tensor_split((1,), -1)
         uniform = self.actions.uniform(uniform)
         best = self.maximiser.best(state, "", observation)
@@ -81,7 +79,6 @@ class EpsilonGreedy(OffPolicyAgent):
         return self.actions.to_environment(self.explored(action, uniform, step))
 
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
-        """See `Agent`."""
         return self.actions.to_environment(self.maximiser.best(state, "", observation))
 
     def observe(self, state: State, experience: Experience, step: Tensor) -> None:
@@ -93,7 +90,6 @@ class EpsilonGreedy(OffPolicyAgent):
     def update(
         self, state: State, experience: Experience, ended: Tensor, noise: Noise, step: Tensor
     ) -> dict[str, Tensor]:
-        """See `Agent`."""
         batch = self.recalled(state, noise)
         clock = adam_tick(state)
         best = self.maximiser.best(state, "target_", batch.next_observation)
@@ -149,7 +145,6 @@ class Argmax:
         self._critic = critic
 
     def best(self, state: State, prefix: str, observation: Tensor) -> Tensor:
-        """See `Maximiser`."""
         values = self._critic.values(state[f"{prefix}critic"], observation)
         return values.argmax(-1, keepdim=True).to(values.dtype)
 
@@ -162,7 +157,6 @@ class DeterministicAction:
         self.network = network
 
     def best(self, state: State, prefix: str, observation: Tensor) -> Tensor:
-        """See `Maximiser`."""
         return self.action(state[f"{prefix}actor"], observation)
 
     def action(self, actor: Tensor, observation: Tensor) -> Tensor:
@@ -183,7 +177,6 @@ class GradientAscent:
         self.constants: Mapping[str, np.ndarray] = {"search.starts": starts}
 
     def best(self, state: State, prefix: str, observation: Tensor) -> Tensor:
-        """See `Maximiser`."""
         action = _for_every_state(state["search.starts"], observation)
         critic, rate = state[f"{prefix}critic"], state["search_lr"][:, :, None, None]
 
@@ -216,7 +209,6 @@ class CrossEntropySearch:
         }
 
     def best(self, state: State, prefix: str, observation: Tensor) -> Tensor:
-        """See `Maximiser`."""
         lanes, batch, _ = observation.shape
         critic = state[f"{prefix}critic"]
         action = _for_every_state(state["search.first"], observation)

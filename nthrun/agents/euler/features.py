@@ -26,14 +26,14 @@ from nthrun.environments.bewley.calibration import (
 )
 
 USUAL_RATE = 0.75
-"""Of the interest rate of complete markets, what is expected."""
+"""The interest rate that is expected, as a share of that of complete markets."""
 LEAST_RATE = 0.005
 USUAL_LABOUR = 0.9
 HIGHEST_RATE = 1.25
-"""Of the interest rate of complete markets, the highest that rules are learned for."""
+"""The highest interest rate that rules are learned for, as a multiple of complete markets'."""
 LEAST_RENTAL = 0.01
 MOST_KEPT = 0.995
-"""Of wealth, by a household that could borrow."""
+"""The highest share of its wealth that a household is expected to keep, if it could borrow."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +83,7 @@ def scale_of(calibration: Calibration, chain: AbilityChain) -> Scale:
 SMALL, LARGE = 0.05, 1.0
 """Wealth below which either logarithm is flat, in fifths of a usual household's."""
 GAIN = 2.0
-"""Of all features, for weights of the usual size to bend the rule where it bends."""
+"""Factor on all features, so that weights of the usual size bend the rule where it bends."""
 
 
 class Features:
@@ -98,7 +98,7 @@ class Features:
         self._r, self._spread = scale.r, scale.spread
 
     def of(self, wealth: Tensor, r: Tensor, crowd: Tensor | None) -> Tensor:
-        """Not normalised.
+        """The features of some households, not normalised.
 
         Args:
             wealth: a, `(lanes, households)`.

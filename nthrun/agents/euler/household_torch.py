@@ -20,7 +20,7 @@ from nthrun.environments.bewley.household_torch import (
 )
 
 NEWTON_STEPS = 10
-"""From a start near the root; each doubles the digits that are right."""
+"""Newton's steps from a start near the root; each doubles the digits that are right."""
 
 
 class Circumstances(NamedTuple):

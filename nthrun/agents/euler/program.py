@@ -160,7 +160,6 @@ class EulerAllInOne(EulerSolver):
         return losses[0] + losses[1] + losses[2], now.decided._replace(residual=residual)
 
     def decide(self, state: State, looked_at: Households, crowd: Tensor | None) -> Decisions:
-        """See `EulerSolver`."""
         return self._choose(state, state["policy"], looked_at, crowd).decided
 
     def _choose(
@@ -209,5 +208,5 @@ def complementarity(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _share(output: Tensor) -> Tensor:
-    """In (0, 1), rising."""
+    """The logistic function: a share in (0, 1) that rises with the output."""
     return 0.5 * (1.0 + torch.tanh(0.5 * output))

@@ -1,7 +1,7 @@
 """A network's rule of the Bewley economy: what it sees, how it is played, and its equilibrium.
 
 Households expect the prices that they see to last. The equilibrium of a learned rule is found
-exactly, without the noise of a panel: the rule is looked at on a grid of wealth, and the stationary
+exactly, without the noise of a panel: the rule is evaluated on a grid of wealth, and the stationary
 distribution and the interest rate at which firms use what households own are found as for the exact
 rules.
 """
@@ -44,7 +44,7 @@ from nthrun.specs.environment_spec import EnvironmentSpec
 
 Array = NDArray[np.float64]
 Rule = Callable[[ExactHousehold, Array], tuple[Array, Array]]
-"""From a household's circumstances and `(num_assets,)` wealth to c and l, `(num_states,
+"""A map from a household's circumstances and `(num_assets,)` wealth to c and l, `(num_states,
 num_assets)`, that it can pay for."""
 
 NUM_MASSES = 400
@@ -88,7 +88,7 @@ SHOWN = ("policy", *NORMALISER)
 
 
 class Households(NamedTuple):
-    """Households that are looked at, `(lanes, number)` each.
+    """Households that a rule is evaluated for, `(lanes, number)` each.
 
     Attributes:
         wealth: a.
@@ -171,7 +171,6 @@ class EulerRule(ABC):
         return torch.cat([part.view(lanes, worlds, count) for part in parts], -1)
 
     def learned_params(self, state: State) -> dict[str, Tensor]:
-        """See `Solver`."""
         named = self.network.named(state["policy"], "policy.")
         return named | {name: state[name] for name in NORMALISER}
 

@@ -2,7 +2,7 @@
 
 The loss is averaged over steps, J ← d J + (1 - d) |loss|, and is on a plateau once `lr_patience`
 steps have not brought J below 98 % of what it was. Then the step size is multiplied by
-`lr_factor`. Every 100 steps what a lane has learned is put by; a lane whose loss, gradient or
+`lr_factor`. Every 100 steps what a lane has learned is kept; a lane whose loss, gradient or
 parameters are not finite goes back there, with a smaller step size, up to `max_resets` times.
 """
 
@@ -22,7 +22,7 @@ MEMORY = 0.98
 PROGRESS = 0.98
 KEPT_EVERY = 100
 WARM_UP_STEPS = 100
-"""Over which the step size grows to its full size."""
+"""Steps over which the step size grows to its full size."""
 
 
 def schedule_state(settings: Sequence[Setting], kept: State) -> State:
@@ -42,7 +42,7 @@ def schedule_state(settings: Sequence[Setting], kept: State) -> State:
 
 
 def step_size(state: State, step: Tensor) -> Tensor:
-    """Of this step, `(lanes, 1)`."""
+    """The step size of this step, `(lanes, 1)`."""
     share = ((step.to(torch.float32) + 1.0) / WARM_UP_STEPS).clamp(max=1.0)
     return state["lr"] * share
 
@@ -67,8 +67,8 @@ def look_at_loss(state: State, loss: Tensor) -> None:
     state["lr"].mul_(torch.where(tired, state["lr_factor"], 1.0))
 
 
-def put_by(state: State, sound: Tensor, step: Tensor) -> None:
-    """Put by what a lane has every 100 steps, before the step changes it.
+def keep_good(state: State, sound: Tensor, step: Tensor) -> None:
+    """Keep what a lane has every 100 steps, before the step changes it.
 
     Args:
         sound: whether the loss and the gradient at it are finite, `(lanes, 1)`.
@@ -80,11 +80,11 @@ def put_by(state: State, sound: Tensor, step: Tensor) -> None:
 
 
 def go_back(state: State, loss: Tensor, sound: Tensor) -> Tensor:
-    """Take back what was put by where the step was not sound, or has left what is not finite.
+    """Take back what was kept where the step was not sound, or has left what is not finite.
 
     Args:
         loss: `(lanes, 1)`, of the parameters before this step.
-        sound: see `put_by`.
+        sound: see `keep_good`.
 
     Returns:
         the loss, 0 for a lane that has gone back, NaN once it has more than `max_resets` times.
@@ -102,7 +102,7 @@ def go_back(state: State, loss: Tensor, sound: Tensor) -> Tensor:
 
 
 def _names(state: State) -> list[str]:
-    """What of a lane is put by."""
+    """Names of what is kept of a lane."""
     return [name.removeprefix(GOOD) for name in state if name.startswith(GOOD)]
 
 

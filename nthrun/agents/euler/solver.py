@@ -30,8 +30,8 @@ from nthrun.agents.euler.household_torch import Circumstances
 from nthrun.agents.euler.rule import Decisions, EulerRule, Households
 from nthrun.agents.euler.schedule import (
     go_back,
+    keep_good,
     look_at_loss,
-    put_by,
     schedule_state,
     step_size,
 )
@@ -138,7 +138,7 @@ class Panel:
 
 
 FARTHEST_WEALTH = 50.0
-"""Of households off the path, in usual households' wealth."""
+"""Highest wealth of households off the path, in usual households' wealth."""
 
 
 class EulerSolver(EulerRule):
@@ -193,7 +193,6 @@ class EulerSolver(EulerRule):
         return state | schedule_state(settings, {name: state[name] for name in (*LEARNED, *LIVED)})
 
     def solve(self, state: State, noise: Noise, step: Tensor) -> dict[str, Tensor]:
-        """See `Solver`."""
         draws = noise.environment[:, : self._panel_draws]
         looked_at = self.looked_at(state, noise.environment[:, self._panel_draws :])
 
@@ -205,7 +204,7 @@ class EulerSolver(EulerRule):
         norm = slope.square().sum(1, keepdim=True).sqrt()
         column = value.unsqueeze(1)
         sound = torch.isfinite(column) & torch.isfinite(norm)
-        put_by(state, sound, step)
+        keep_good(state, sound, step)
         cut = (state["max_grad_norm"] / (norm + TINY)).clamp(max=1.0)
         adam_step(state, "policy", cut * slope, step_size(state, step), adam_tick(state))
         metrics = self._live(state, looked_at, Decisions(*decided.unbind(0)), draws)

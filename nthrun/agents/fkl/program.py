@@ -35,7 +35,6 @@ class KLGreedification(SamplingAgent):
     def update(
         self, state: State, experience: Experience, ended: Tensor, noise: Noise, step: Tensor
     ) -> dict[str, Tensor]:
-        """See `Agent`."""
         batch = self.recalled(state, noise)
         normal = noise.agent[:, self.num_draws :]
         normal = normal if self.discrete else self.draws(normal, 1 + self.num_samples)

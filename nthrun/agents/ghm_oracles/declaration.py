@@ -12,9 +12,9 @@ from nthrun.specs.interface import Interface
 from nthrun.specs.layout import Layout
 
 SOLVING_BYTES = 160_000_000
-"""Held while the optimum is computed, beside its tables; once a pack, and counted for each lane
-[measured at the default bounds: 65 MB with steps of 0.1 years, 105 MB with 0.01, 160 MB with 0.001,
-303 MB with 0.00012]."""
+"""Bytes held while the optimum is computed, beside its tables; once a pack, and counted for each
+lane [measured at the default bounds: 65 MB with steps of 0.1 years, 105 MB with 0.01, 160 MB with
+0.001, 303 MB with 0.00012]."""
 THRESHOLDS = ("issue_below", "pay_above")
 TABLES = ("cash", "value", "dividend", "issuance")
 THRESHOLD_NUMBERS, TABLE_NUMBERS = 16, 48

@@ -43,7 +43,6 @@ class Barrier:
         gamma: float,
         generators: Sequence[np.random.Generator],
     ) -> State:
-        """See `Solver`."""
         return {name: lane_column([s[name] for s in settings]) for name in THRESHOLDS}
 
     def solve(self, state: State, noise: Noise, step: Tensor) -> dict[str, Tensor]:
@@ -51,7 +50,6 @@ class Barrier:
         return {}
 
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
-        """See `Solver`."""
         low, high = (state[name].unsqueeze(2) for name in THRESHOLDS)
         cash = observation[..., :1] * self._cash_max
         dividend = (cash - high).clamp(min=0.0) / self._rules.control_unit
@@ -71,7 +69,6 @@ class Barrier:
         return {}
 
     def learned_params(self, state: State) -> dict[str, Tensor]:
-        """See `Solver`."""
         return {name: state[name] for name in THRESHOLDS}
 
 
@@ -141,5 +138,4 @@ class DynamicProgramme:
         return {}
 
     def learned_params(self, state: State) -> dict[str, Tensor]:
-        """See `Solver`."""
         return {name: state[name] for name in TABLES}

@@ -52,7 +52,6 @@ class GreedyActorCritic(ActorCriticAgent):
         gamma: float,
         generators: Sequence[np.random.Generator],
     ) -> State:
-        """See `Agent`."""
         state = super().initial_state(settings, gamma, generators)
         if "proposal" in state:
             state["proposal"].copy_(state["actor"])
@@ -61,7 +60,6 @@ class GreedyActorCritic(ActorCriticAgent):
     def update(
         self, state: State, experience: Experience, ended: Tensor, noise: Noise, step: Tensor
     ) -> dict[str, Tensor]:
-        """See `Agent`."""
         batch = self.recalled(state, noise)
         normal = self.draws(noise.agent[:, self.num_draws :], 1 + self.num_proposed)
         clock = adam_tick(state)

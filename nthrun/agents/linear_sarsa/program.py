@@ -40,7 +40,7 @@ from nthrun.specs.interface import Interface
 from nthrun.specs.layout import Layout
 
 FRESH = -1.0
-"""In place of the next action's number: an episode begins, so choose one."""
+"""A mark in place of the next action's number: an episode begins, so choose one."""
 
 
 class LinearActionValues(ABC):

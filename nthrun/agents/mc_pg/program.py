@@ -89,7 +89,6 @@ class MonteCarloPolicyGradient:
         return learned | adam_state(settings, learned) | columns | gammas | normaliser
 
     def solve(self, state: State, noise: Noise, step: Tensor) -> dict[str, Tensor]:
-        """See `Solver`."""
         paths = self._simulate(state, noise)
         returns = self._returns(state, paths)
         clock = adam_tick(state)
@@ -127,7 +126,6 @@ class MonteCarloPolicyGradient:
         }
 
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
-        """See `Solver`."""
         mean, _ = self._policy(state["policy"], normalised(state, observation))
         return self.scale.to_environment(torch.tanh(mean))
 
@@ -136,7 +134,6 @@ class MonteCarloPolicyGradient:
         return {}
 
     def learned_params(self, state: State) -> dict[str, Tensor]:
-        """See `Solver`."""
         weights, log_std = self._split(state["policy"])
         named = self.policy.named(weights, "policy.")
         return {
@@ -147,7 +144,7 @@ class MonteCarloPolicyGradient:
         }
 
     def _share_left(self, step: Tensor) -> Tensor:
-        """Of the step sizes, at a step."""
+        """The share of the step sizes that is left at a step."""
         share = 1.0 - step.to(torch.float32) / self._total_steps
         return share if self._decays else torch.ones_like(share)
 

@@ -110,7 +110,7 @@ def _log_gamma_variates(shape: Tensor, normal: Tensor, uniform: Tensor) -> Tenso
 NEGLIGIBLE = 18.0
 """An integrand below exp(-18) of its start is left out."""
 NODES, WEIGHTS = (part.tolist() for part in np.polynomial.legendre.leggauss(20))
-"""Of Gauss-Legendre quadrature on [-1, 1]: relative errors below 4e-5 for α, β up to 10⁴."""
+"""Gauss-Legendre quadrature on [-1, 1], with relative errors below 4e-5 for α, β up to 10⁴."""
 
 
 def beta_slopes(alpha: Tensor, beta: Tensor, logit: Tensor) -> tuple[Tensor, Tensor]:

@@ -22,7 +22,7 @@ from nthrun.agents.policies.base import (
 from nthrun.agents.sizes import PolicySpec
 
 LEAST_PROBABILITY = 1e-8
-"""Of being clamped, within a logarithm; less is not told from 0 in float32."""
+"""Least probability of being clamped that a logarithm is taken of; float32 takes less for 0."""
 
 
 class Gaussian(Policy):

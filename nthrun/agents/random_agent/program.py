@@ -45,7 +45,6 @@ class RandomAgent:
         gamma: float,
         generators: Sequence[np.random.Generator],
     ) -> State:
-        """See `Agent`."""
         size = self.num_agent_draws
         weights = [
             FREQUENCY * g.standard_normal((size, self.observation_dim), dtype=np.float32)
@@ -58,11 +57,9 @@ class RandomAgent:
         }
 
     def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
-        """See `Agent`."""
         return self._action(uniform_of(noise.agent.unsqueeze(1)))
 
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
-        """See `Agent`."""
         size = torch.log1p(observation.abs())
         tamed = torch.where(observation < 0.0, -size, size)
         products = tamed.unsqueeze(2) * state["evaluation.weight"].unsqueeze(1)

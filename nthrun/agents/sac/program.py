@@ -66,7 +66,6 @@ class SoftActorCritic(ActorCriticAgent):
     def update(
         self, state: State, experience: Experience, ended: Tensor, noise: Noise, step: Tensor
     ) -> dict[str, Tensor]:
-        """See `Agent`."""
         batch = self.recalled(state, noise)
         normal = noise.agent[:, self.num_draws :].unflatten(1, (-1, self.num_draws))
         clock = adam_tick(state)

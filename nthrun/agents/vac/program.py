@@ -25,7 +25,6 @@ class VanillaActorCritic(SamplingAgent):
     def update(
         self, state: State, experience: Experience, ended: Tensor, noise: Noise, step: Tensor
     ) -> dict[str, Tensor]:
-        """See `Agent`."""
         batch = self.recalled(state, noise)
         normal = self.draws(noise.agent[:, self.num_draws :], 1 + self.num_samples)
         clock = adam_tick(state)

@@ -1,4 +1,4 @@
-"""Bands: what is drawn around the mean or median over runs, and how it is told."""
+"""Bands: what is drawn around the mean or median over runs, and how it is named."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from nthrun.analysis.figures.style import COLOURS, DOTS_PER_INCH
 
 PANEL_INCHES, HEIGHT_INCHES = 3.7, 6.6
 COLOUR_MAP = "cividis"
-"""Made for colour-blind readers, and rising in lightness."""
+"""A colour map made for colour-blind readers, rising in lightness."""
 COLOURED = 0.99
 """Share of a map whose numbers the colours tell apart."""
 NOTICEABLE = 1e-3
@@ -158,7 +158,7 @@ def _draw_slices(axes: Axes, picture: MapPicture, name: str) -> Iterator[Line2D]
 
 
 def _boundaries(axes: Axes, picture: MapPicture) -> Iterator[Line2D]:
-    """The free boundary of continuous time, where it is within the cash looked at."""
+    """The free boundary of continuous time, where it is within the cash drawn."""
     marks = (
         (picture.payout, COLOURS[1], "-", "payout boundary, continuous time"),
         (picture.target, COLOURS[3], "--", "refinancing target, continuous time"),

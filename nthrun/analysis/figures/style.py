@@ -37,7 +37,7 @@ NUM_DARK = 6
 LINE_STYLES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
 COLOUR_MAP = "cividis"
-"""Made for colour-blind readers, and rising in lightness."""
+"""A colour map made for colour-blind readers, rising in lightness."""
 LOST_COLOUR = "#D55E00"
 QUIET_COLOUR = "0.6"
 DOTS_PER_INCH = 200
@@ -156,7 +156,7 @@ def looks(agents: Iterable[str]) -> list[Look]:
 
 
 def distinct_looks(number: int) -> list[Look]:
-    """So many looks, in the palette's order, for what is no agent."""
+    """As many looks as asked for, in the palette's order, for what is no agent."""
     styles = [LINE_STYLES[(n // len(COLOURS)) % len(LINE_STYLES)] for n in range(number)]
     return [
         Look(COLOURS[n % len(COLOURS)], style, MARKERS[n % len(MARKERS)])

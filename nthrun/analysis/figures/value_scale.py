@@ -17,7 +17,7 @@ MAX_TICKS = 12
 TILTED = 14
 """Characters that are kept of a tilted value."""
 LEAST_RATIO = 9.0
-"""Between the greatest and the least of values that are taken to be log-spaced."""
+"""Least ratio of the greatest to the least of values that are taken to be log-spaced."""
 MOST_UNEVEN = 6.0
 """Widest gap over the narrowest of values that a linear axis can tell apart."""
 

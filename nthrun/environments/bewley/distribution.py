@@ -27,7 +27,7 @@ QUANTILE_LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
 
 @dataclass(frozen=True, slots=True)
 class Grids:
-    """Where wealth is looked at.
+    """Points at which wealth is counted.
 
     Attributes:
         num_choices: points of a' at which the Euler equation is solved, >= 10.

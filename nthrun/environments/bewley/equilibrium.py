@@ -53,7 +53,7 @@ NO_MEASURES = dict.fromkeys(MEASURES, math.nan)
 
 
 def exactly(household: Household, grids: Grids, guess: Array | None) -> tuple[DecisionRules, Array]:
-    """By the method of endogenous grid points, beginning from consumption on the grid of choices.
+    """Decision rules by the method of endogenous grid points, begun from consumption on the grid.
 
     Raises:
         NoSolutionError: where its iteration does not end.

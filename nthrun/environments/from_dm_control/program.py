@@ -24,12 +24,10 @@ class ControlTask:
         self._environment: Any = load_task(domain, task)
 
     def reset(self, seed: int) -> np.ndarray:
-        """See `HostEnvironment`."""
         self._environment.task.random.seed(seed)
         return _flat_observation(self._environment.reset().observation)
 
     def step(self, action: np.ndarray) -> Outcome:
-        """See `HostEnvironment`."""
         seen = self._environment.step(action)
         terminated = bool(seen.last() and seen.discount == 0.0)
         truncated = seen.last() and not terminated

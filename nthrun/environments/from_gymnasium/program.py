@@ -28,14 +28,12 @@ class GymnasiumEnvironment:
         self._game: Any = getattr(self._environment.unwrapped, "game", None)
 
     def reset(self, seed: int) -> np.ndarray:
-        """See `HostEnvironment`."""
         if hasattr(self._game, "last_action"):
             self._game.last_action = 0  # MinAtar would repeat it in the next episode
         observation, _ = self._environment.reset(seed=seed)
         return self._flat(observation)
 
     def step(self, action: np.ndarray) -> Outcome:
-        """See `HostEnvironment`."""
         shaped = action if self._shaped is None else self._shaped(action)
         seen, reward, terminated, truncated, _ = self._environment.step(shaped)
         return self._flat(seen), reward, terminated, truncated

@@ -94,7 +94,7 @@ def _weights(grid: Floats, mean: Floats, deviation: Floats) -> tuple[Floats, Flo
 
 
 def _node_weights(grid: Floats, alive: Floats, excess: Floats) -> Floats:
-    """From E[1[X > 0]] and E[(X - x_k)⁺], or their derivatives, to the weight of each node."""
+    """Map from E[1[X > 0]] and E[(X - x_k)⁺], or their derivatives, to the weight of each node."""
     nothing = np.zeros_like(alive)
     beyond = np.concatenate([excess[:, 1:-1], nothing], axis=1)
     shares = (excess[:, :-1] - beyond) / np.diff(grid)

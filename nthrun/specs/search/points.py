@@ -56,7 +56,6 @@ class SobolPoints(Points):
     shift: np.ndarray
 
     def __call__(self, number: int, attempt: int = 0) -> np.ndarray:
-        """See `Points`."""
         if attempt:
             return Points.__call__(self, number, attempt)
         gray = number ^ (number >> 1)
@@ -76,7 +75,6 @@ class HaltonPoints(Points):
     tables: tuple[tuple[int, tuple[tuple[int, ...], ...]], ...]
 
     def __call__(self, number: int, attempt: int = 0) -> np.ndarray:
-        """See `Points`."""
         if attempt:
             return Points.__call__(self, number, attempt)
         return np.array([_coordinate(number, *table) for table in self.tables])

@@ -43,7 +43,7 @@ FIELDS = (
     Field("metric", "str", "return", "what settings are compared by"),
     Field("goal", "str", None, "which way the metric is better", choices=GOALS),
     Field("sampler", "str", "tpe", "what suggests settings", choices=("tpe", "cmaes", "gp")),
-    Field("pruner", "str", NO_PRUNER, "what ends hopeless runs early", choices=PRUNERS),
+    Field("pruner", "str", NO_PRUNER, "what ends runs early that will hardly win", choices=PRUNERS),
     Field(
         "pruner_startup_runs",
         "int",
@@ -131,7 +131,7 @@ class SearchSpec:
         return self.method == GRID and not (self.constraints or self.conditions)
 
     def as_document(self) -> dict[str, Any]:
-        """As plain data; empty for a plain grid."""
+        """The search as plain data; empty for a plain grid."""
         document: dict[str, Any] = {name: plain(value) for name, value in self.values.items()}
         if self.constraints:
             document[CONSTRAINTS] = [constraint.text for constraint in self.constraints]

@@ -60,7 +60,7 @@ class Range:
         return min(max(float(f"{value:.9g}"), self.low), self.high)
 
     def as_document(self) -> dict[str, list[float]]:
-        """As a spec writes it."""
+        """The range as a spec writes it."""
         return {self.kind: [self.low, self.high]}
 
     def __str__(self) -> str:

@@ -21,7 +21,8 @@ MAX_ATTEMPTS = 1000
 NUM_EXAMPLES = 64
 MAX_ENUMERATED = 1_000_000
 Holds = Callable[[Mapping[str, Any], set[str]], bool]
-"""Told a setting, and which hyperparameters of it do not count and are not at their first value."""
+"""A condition on a setting and on its hyperparameters that do not count and are not at their first
+value."""
 
 
 @dataclass(frozen=True)

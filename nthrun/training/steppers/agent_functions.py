@@ -68,7 +68,6 @@ class EagerFunctions:
 
     @torch.no_grad()
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
-        """See `AgentFunctions`."""
         return self._program.agent.act_greedily(state, observation)
 
     @torch.no_grad()
@@ -111,7 +110,6 @@ class CompiledFunctions:
         return self._run(kernel, state, inputs, 0, lanes)["action"]
 
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
-        """See `AgentFunctions`."""
         kernel = self._ready(state)[1]
         lanes = range(len(observation))
         return self._run(kernel, state, {OBSERVATION: observation}, 0, lanes)["action"]

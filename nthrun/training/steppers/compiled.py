@@ -34,7 +34,6 @@ class CompiledStepper:
         self._evaluate: Kernel | None = None
 
     def prepare(self, state: State) -> None:
-        """See `Stepper`."""
         if self._train is None:
             lane = {name: tensor[:1] for name, tensor in state.items()}
             self._train = self._training_kernel(lane)
@@ -57,11 +56,9 @@ class CompiledStepper:
         }
 
     def evaluate(self, state: State, evaluation: Evaluation) -> Event:
-        """See `Stepper`."""
         return evaluate_tensors(self._program, self, state, evaluation)
 
     def play(self, state: State, world: Tensor, draws: Tensor) -> tuple[Tensor, Block]:
-        """See `Player`."""
         self.prepare(state)
         assert self._evaluate is not None
         moving = {**state, WORLD: world.clone(memory_format=torch.contiguous_format)}

@@ -66,11 +66,9 @@ class EagerStepper:
         return stacked(outputs)
 
     def evaluate(self, state: State, evaluation: Evaluation) -> Event:
-        """See `Stepper`."""
         return evaluate_tensors(self._program, self, state, evaluation)
 
     def play(self, state: State, world: Tensor, draws: Tensor) -> tuple[Tensor, Block]:
-        """See `Player`."""
         shown: list[tuple[Tensor, ...]] = []
         for now in draws.unbind(1):
             observation, outcome = self._program.evaluation_step(state, world, now)

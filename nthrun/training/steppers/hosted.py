@@ -72,7 +72,6 @@ class HostedStepper:
     def train(
         self, state: State, noise: Noise, first: int, learned: np.ndarray, lanes: Sequence[int]
     ) -> Block:
-        """See `Stepper`."""
         self.prepare(state)
         own, host = agent_state(state), host_arrays(state)
         device, metrics = noise.agent.device, []
@@ -103,7 +102,6 @@ class HostedStepper:
         return shown
 
     def evaluate(self, state: State, evaluation: Evaluation) -> Event:
-        """See `Stepper`."""
         own = agent_state(state)
         device = next(iter(own.values())).device
 

@@ -11,7 +11,7 @@ from agents.solver_runs import solver_spec
 from packs import train
 
 from nthrun.agents.base import State
-from nthrun.agents.euler.schedule import go_back, look_at_loss, put_by, schedule_state, step_size
+from nthrun.agents.euler.schedule import go_back, keep_good, look_at_loss, schedule_state, step_size
 
 SETTING: dict[str, Any] = {"lr": 0.5, "lr_factor": 0.5, "lr_patience": 4, "max_resets": 2}
 
@@ -63,9 +63,9 @@ def test_a_lane_goes_back_alone() -> None:
     size; the bits of all others stay."""
     state = made(*[{}] * 4)
     sound = torch.tensor([[True], [False], [True], [True]])
-    put_by(state, torch.ones(4, 1, dtype=torch.bool), torch.tensor(100))
+    keep_good(state, torch.ones(4, 1, dtype=torch.bool), torch.tensor(100))
     state["x"].copy_(torch.tensor([[0.1], [0.2], [torch.inf], [0.3]]))
-    put_by(state, sound, torch.tensor(101))
+    keep_good(state, sound, torch.tensor(101))
     loss = go_back(state, torch.tensor([[0.5], [0.6], [0.7], [0.8]]), sound)
     assert torch.equal(state["x"], torch.tensor([[0.1], [1.0], [2.0], [0.3]]))
     assert torch.equal(loss, torch.tensor([[0.5], [0.0], [0.0], [0.8]]))
@@ -73,11 +73,11 @@ def test_a_lane_goes_back_alone() -> None:
     assert state["schedule.resets"].flatten().tolist() == [0, 1, 1, 0]
 
 
-def test_what_is_put_by_is_known_to_be_good() -> None:
+def test_what_is_kept_is_known_to_be_good() -> None:
     """What is put by is from before the step, and only where its loss and gradient are finite."""
     state = made({}, {})
     state["x"].copy_(torch.tensor([[5.0], [6.0]]))
-    put_by(state, torch.tensor([[True], [False]]), torch.tensor(200))
+    keep_good(state, torch.tensor([[True], [False]]), torch.tensor(200))
     assert state["good.x"].flatten().tolist() == [5.0, 1.0]
 
 
