@@ -1,9 +1,14 @@
 """The source: which code runs, read without torch.
 
 What decides a run's numbers is the closure of imports from the training loop, the program of the
-agent and the program of the environment. A module counts by its name and its syntax tree: comments,
-docstrings, layout and the place of the checkout do not count, nor do the other agents and
-environments that the registries list. What is installed beside nthrun counts by its version only.
+agent and the program of the environment. In nthrun a module counts when it is imported; a user's
+own package counts whole, since what it imports may be known only when it runs. A module counts by
+its name and its syntax tree: comments, docstrings, layout and the place of the checkout do not
+count, nor do the other agents and environments that the registries list.
+
+Other installed packages are not read. `nthrun.training.provenance.comparable` has the versions that
+a checkpoint must match beside the code: those of torch and numpy, and for an environment on the
+host those of `HOST_PACKAGES`.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ import os
 import re
 import subprocess
 import sysconfig
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -29,7 +35,10 @@ DECLARATION = "declaration"
 LOADERS = frozenset({"load_program", "import_module"})
 """Functions whose first argument names a module to import."""
 PACKAGE_FILE = "/__init__.py"
-IMPORTING = (ast.Import, ast.ImportFrom, ast.Call)
+EVERY_NAME = f"{PACKAGE.name}.*"
+"""What a user's module imports that may use any public name of nthrun."""
+MODULE_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:\S+)?")
+"""A string that may name a module, or "module:attribute"."""
 IMPLIED = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
 """Fields that say nothing: they follow from the rest of the tree, or from comments."""
 CPP_COMMENTS = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -64,10 +73,10 @@ def source_closure(programs: Iterable[str], checkout: Path) -> dict[str, str]:
         programs: see `code_hash`.
         checkout: the directory that nthrun is in.
     """
-    modules = [_module_of(program) for program in programs if ":" in program]
+    modules = sorted(_module_of(program) for program in programs if ":" in program)
     sources = _Sources(modules, checkout)
     beside = [f"{_package_of(module)}.{DECLARATION}" for module in modules if "." in module]
-    pending = [_module_of(LOOP), *modules, *beside]
+    pending = [_module_of(LOOP), *modules, *map(_top, modules), *beside]
     public = _public_names(checkout)
     looked_at = {PACKAGE.name, *map(_module_of, REGISTRIES)}
     trees: dict[str, str] = {}
@@ -76,12 +85,11 @@ def source_closure(programs: Iterable[str], checkout: Path) -> dict[str, str]:
         if module in looked_at:
             continue
         looked_at.add(module)
-        if module in public:
-            pending += _with_parents(public[module])
-        path = sources.path(module)
-        if path is not None:
+        names = public.values() if module == EVERY_NAME else [public.get(module, module)]
+        pending += [part for name in names for part in _with_parents(name)]
+        for name, package, path in sources.files(module):
             state = os.stat(path)
-            trees[module], imported = _read_module(module, path, state.st_mtime_ns, state.st_size)
+            trees[name], imported = _read_module(package, path, state.st_mtime_ns, state.st_size)
             pending += imported
     return trees
 
@@ -119,6 +127,10 @@ def _package_of(module: str) -> str:
     return module.rpartition(".")[0]
 
 
+def _top(module: str) -> str:
+    return module.partition(".")[0]
+
+
 class _Sources:
     """Where the modules are that count: nthrun's, and those of users' own packages.
 
@@ -128,44 +140,80 @@ class _Sources:
     """
 
     def __init__(self, modules: Iterable[str], checkout: Path) -> None:
-        self._directories: dict[str, str | None] = {PACKAGE.name: str(checkout)}
+        self._checkout = str(checkout)
         self._paths: dict[str, str | None] = {}
-        self._own: list[str] = []
-        for package in {module.partition(".")[0] for module in modules} - {PACKAGE.name}:
-            directory = _directory_of(package)
-            self._directories[package] = None if directory is None else str(directory)
-            if directory is not None and not _holds_installed(directory):
-                self._own.append(str(directory))
+        packages = sorted({*map(_top, modules)} - {PACKAGE.name})
+        self._places = {package: _places_of(package) for package in packages}
+        folders = [os.path.dirname(place) for places in self._places.values() for place in places]
+        self._own = [folder for folder in folders if not _holds_installed(Path(folder).resolve())]
 
-    def path(self, module: str) -> str | None:
-        """The source file of a module; None for one that does not count, or is none."""
+    def files(self, module: str) -> Iterator[tuple[str, str, str]]:
+        """The source files that count once a module is imported; none for an installed one.
+
+        Yields:
+            the file's name in the closure, the package that its relative imports are relative to,
+            and its path.
+        """
+        package = _top(module)
+        if package == PACKAGE.name:
+            path = self._path(module)
+            if path is not None:
+                inside = path.endswith(PACKAGE_FILE)
+                yield module, module if inside else _package_of(module), path
+        elif package and package == module:  # with it all that is in it
+            for place in reversed(self._places_of_users(package)):  # the first place decides
+                if os.path.isdir(place):
+                    yield from _package_files(package, place)
+                elif os.path.isfile(place):
+                    yield package, "", place
+
+    def _places_of_users(self, package: str) -> list[str]:
+        if package in self._places:
+            return self._places[package]
+        found = filter(None, (_source_file(folder, package) for folder in self._own))
+        return [path.removesuffix(PACKAGE_FILE) for path in [next(found, None)] if path]
+
+    def _path(self, module: str) -> str | None:
+        """The source file of a module of nthrun; None for a name within a module."""
         if module not in self._paths:
-            self._paths[module] = self._found(module)
+            above = self._path(_package_of(module)) if "." in module else None
+            within = above is not None and not above.endswith(PACKAGE_FILE)
+            self._paths[module] = None if within else _source_file(self._checkout, module)
         return self._paths[module]
 
-    def _found(self, module: str) -> str | None:
-        package, _, rest = module.partition(".")
-        if package not in self._directories:
-            found = (folder for folder in self._own if _source_file(folder, package))
-            self._directories[package] = next(found, None)
-        directory = self._directories[package]
-        above = self.path(_package_of(module)) if rest and directory else None
-        if directory is None or (above and not above.endswith(PACKAGE_FILE)):
-            return None  # installed, or a name within a module
-        return _source_file(directory, module)
 
-
-def _directory_of(package: str) -> Path | None:
-    """The directory that a package or module is in."""
+def _places_of(package: str) -> list[str]:
+    """The directories of a package, or the file of a module."""
     try:
         spec = importlib.util.find_spec(package)
     except ValueError:  # it was put among the imported modules by hand
-        return None
+        return []
     if spec is None:
-        return None
-    if spec.submodule_search_locations:
-        return Path(next(iter(spec.submodule_search_locations))).resolve().parent
-    return Path(spec.origin).resolve().parent if spec.has_location and spec.origin else None
+        return []
+    if spec.submodule_search_locations is not None:
+        return [os.path.abspath(place) for place in spec.submodule_search_locations]
+    return [os.path.abspath(spec.origin)] if spec.has_location and spec.origin else []
+
+
+def _package_files(package: str, directory: str) -> Iterator[tuple[str, str, str]]:
+    """Every .py file under a package's directory, as `_Sources.files` has them.
+
+    Hidden directories are passed over, and snapshots of the code: nothing is imported from them.
+    """
+    seen: set[str] = set()
+    for folder, below, names in os.walk(directory, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen or SNAPSHOT_FILE in names:
+            below.clear()
+            continue
+        seen.add(real)
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        inside = os.path.relpath(folder, directory).split(os.sep)
+        words = [package, *(word for word in inside if word != os.curdir)]
+        for name in names:
+            path = f"{folder}/{name}"
+            if name.endswith(".py") and os.path.isfile(path):
+                yield "/".join([*words, name]), ".".join(words), path
 
 
 def _holds_installed(directory: Path) -> bool:
@@ -180,21 +228,22 @@ def _source_file(directory: str, module: str) -> str | None:
 
 
 @cache
-def _read_module(module: str, path: str, *stamp: int) -> tuple[str, tuple[str, ...]]:
+def _read_module(package: str, path: str, *stamp: int) -> tuple[str, tuple[str, ...]]:
     """The hash of a module's syntax tree, and the names of what it may import.
 
     Args:
-        module: its name.
+        package: that its relative imports are relative to; "" for a module in none.
         path: of its file.
         stamp: of the file's content.
     """
     content = Path(path).read_bytes()
-    reader = _TreeReader(module if path.endswith(PACKAGE_FILE) else _package_of(module))
+    reader = _TreeReader(package)
     try:
         reader.read(ast.parse(content))
-    except (SyntaxError, ValueError):  # nothing that trains can import it
+    except (SyntaxError, ValueError, RecursionError):  # most likely nothing can import it
         return _hashed(content), ()
-    return _hashed(reader.parts), (*_with_parents(module), *sorted(reader.imported))
+    imported = reader.imported if _top(package) == PACKAGE.name else reader.imported_by_users()
+    return _hashed(reader.parts), (*_with_parents(package), *sorted(imported))
 
 
 class _TreeReader:
@@ -212,14 +261,19 @@ class _TreeReader:
         self.parts: list[object] = []
         self.imported: set[str] = set()
         self._package = package
+        self._strings: set[str] = set()
+        self._bound = {PACKAGE.name}  # the names that nthrun itself may have
+        self._uses: Counter[str] = Counter()
+        self._bases: Counter[str] = Counter()
+        self._attributes: set[tuple[str, str]] = set()
 
     def read(self, node: ast.AST) -> None:
         """Take in a node and all under it."""
         parts, kind = self.parts, type(node)
         parts.append(kind.__name__)
-        if isinstance(node, IMPORTING):
-            for name in self._names(node):
-                self.imported.update(_with_parents(name))
+        self._note(node)
+        for name in self._names(node):
+            self.imported.update(_with_parents(name))
         for field in kind._fields:
             if field in IMPLIED:
                 continue
@@ -237,7 +291,32 @@ class _TreeReader:
             else:
                 parts.append(value)
 
-    def _names(self, node: ast.Import | ast.ImportFrom | ast.Call) -> Iterator[str]:
+    def imported_by_users(self) -> set[str]:
+        """`imported`, with what any string may name and what is used of nthrun by attribute."""
+        named = {_module_of(text) for text in self._strings if MODULE_NAME.fullmatch(text)}
+        used = {f"{PACKAGE.name}.{rest}" for base, rest in self._attributes if base in self._bound}
+        whole = any(self._uses[name] > self._bases[name] for name in self._bound)
+        if whole or PACKAGE.name in named:
+            used.add(EVERY_NAME)
+        return self.imported.union(*map(_with_parents, named | used))
+
+    def _note(self, node: ast.AST) -> None:
+        """Keep what only a user's module imports by."""
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            self._strings.add(node.value)
+        elif isinstance(node, ast.alias) and node.name == PACKAGE.name:
+            self._bound.add(node.asname or node.name)
+        elif isinstance(node, ast.Name):
+            self._uses[node.id] += 1
+        elif isinstance(node, ast.Attribute):
+            base, _, rest = _dotted(node).partition(".")
+            self._attributes.add((base, rest))
+            if isinstance(node.value, ast.Name):
+                self._bases[base] += 1
+            if node.attr == PACKAGE.name:  # another module's name for it
+                self._strings.add(PACKAGE.name)
+
+    def _names(self, node: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -245,7 +324,7 @@ class _TreeReader:
             base = above[: len(above) - node.level + 1] if node.level else []
             origin = ".".join([*base, *([node.module] if node.module else [])])
             yield from (f"{origin}.{alias.name}" for alias in node.names)
-        elif _function_name(node.func) in LOADERS and node.args:
+        elif isinstance(node, ast.Call) and _function_name(node.func) in LOADERS and node.args:
             target = node.args[0]
             if isinstance(target, ast.Constant) and isinstance(target.value, str):
                 yield _module_of(target.value)
@@ -255,6 +334,13 @@ def _is_docstring(item: object) -> bool:
     """Whether an item of a body is a string that nothing is done with."""
     value = item.value if isinstance(item, ast.Expr) else None
     return isinstance(value, ast.Constant) and isinstance(value.value, str)
+
+
+def _dotted(node: ast.expr) -> str:
+    """The name of an attribute of an attribute of a name; it starts with "." for one of no name."""
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _function_name(function: ast.expr) -> str:

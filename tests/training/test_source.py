@@ -130,6 +130,15 @@ def test_headers_count(tmp_path: Path) -> None:
     assert code_hash(PROGRAMS, True) != code_hash(PROGRAMS, False)
 
 
+def write_own(directory: Path, files: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write a user's files where Python looks for modules."""
+    monkeypatch.syspath_prepend(directory)
+    for name, content in files.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(content)
+    importlib.invalidate_caches()
+
+
 OWN = {
     "my_package/__init__.py": "from .world import World",
     "my_package/world.py": "from my_package.parts import part\nclass World: ...",
@@ -138,20 +147,21 @@ OWN = {
     "my_package/late.py": "import beside",
     "beside.py": "from nthrun.specs.declaration import load_program\nload_program('named:Class')",
     "named.py": "class Class: ...",
-    "my_package/unused.py": "",
+    "my_package/not_imported.py": "",
+    "my_package/data/no_package.py": "from ..parts import part",
     "unused.py": "",
+    "unused_package/__init__.py": "",
+    "my_package/.hidden/unused.py": "",
+    "my_package/code/unused.py": "",
 }
 """The files of a user's environment."""
 
 
 def test_a_users_code_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a user's class its module counts, and what it imports of its package and of the files
-    beside it, within functions, relatively or by name, and nothing else that is there."""
-    monkeypatch.syspath_prepend(tmp_path)
-    for name, content in OWN.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(content)
-    importlib.invalidate_caches()
+    """Of a user's class its whole package counts, and what that imports of the files beside it,
+    within functions, relatively or by name, and nothing else that is there."""
+    write_own(tmp_path, OWN, monkeypatch)
+    (tmp_path / "my_package/code/SNAPSHOT.json").write_text("{}")
     programs = (PROGRAMS[0], "my_package.world:World")
     before = source_closure(programs, ROOT)
     for name, content in OWN.items():
@@ -159,6 +169,73 @@ def test_a_users_code_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         changed = source_closure(programs, ROOT) != before
         assert changed == ("unused" not in name), name
         (tmp_path / name).write_text(content)
+
+
+IMPORTS = {
+    "relative": 'from importlib import import_module\nimport_module(".helpers", __package__)',
+    "dunder": '__import__("{package}.helpers")',
+    "renamed": 'from importlib import import_module as load\nload("{package}.helpers")',
+    "keyword": 'from importlib import import_module\nimport_module(name="{package}.helpers")',
+    "computed": "import importlib\nimportlib.import_module(__name__ + '.' + 'HELPERS'.lower())",
+    "lazy": "def __getattr__(name):\n    return __import__(__name__, fromlist=['help' + 'ers'])",
+    "entry_point": 'import gymnasium\ngymnasium.register("{package}/W-v0", "{package}.helpers:W")',
+}
+"""Ways to import `helpers` of a package that are no import statements."""
+
+
+@pytest.mark.parametrize("way", IMPORTS)
+@pytest.mark.parametrize("program", ["{package}:World", "{package}:{package}/World-v0"])
+def test_a_users_package_counts_however_it_imports(
+    way: str, program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module of a user's package counts by whatever means the package imports it, also when the
+    package registers a Gymnasium environment; its docstrings do not count."""
+    package = f"my_{way}"
+    content = IMPORTS[way].format(package=package)
+    files = {f"{package}/__init__.py": content, f"{package}/helpers.py": '"""Words."""'}
+    write_own(tmp_path, files, monkeypatch)
+    programs = (PROGRAMS[0], program.format(package=package))
+    before = source_closure(programs, ROOT)
+    helpers = tmp_path / package / "helpers.py"
+    helpers.write_text('"""Other words: my_words."""')
+    assert source_closure(programs, ROOT) == before
+    helpers.write_text(STATEMENT)
+    assert source_closure(programs, ROOT) != before
+
+
+@pytest.mark.parametrize("way", ["dunder", "renamed", "keyword", "entry_point"])
+def test_a_module_beside_counts_by_its_name_in_a_string(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module beside a user's own counts when a string in the own one is its name."""
+    beside = f"my_beside_{way}"
+    content = IMPORTS[way].replace("{package}.helpers", beside)
+    files = {f"my_single_{way}.py": content, f"{beside}.py": ""}
+    write_own(tmp_path, files, monkeypatch)
+    assert beside in source_closure((PROGRAMS[0], f"my_single_{way}:World"), ROOT)
+
+
+@pytest.mark.parametrize(
+    ("content", "every"),
+    [
+        ("import nthrun\nnthrun.fits_episodes", False),
+        ("def late():\n    return n.fits_episodes\nimport nthrun as n", False),
+        ("import nthrun.errors\nnthrun.agents.mc_pg.declaration.fits_episodes", False),
+        ("import nthrun\ngetattr(nthrun, 'fits_' + 'episodes')", True),
+        ("import nthrun as n\nother = n", True),
+        ("from nthrun import *", True),
+        ("import importlib\nimportlib.import_module('nthrun')", True),
+    ],
+)
+def test_attributes_of_nthrun_count(
+    content: str, every: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a user's class uses of nthrun by attribute counts as if it were imported by name, and
+    all public names do where the attribute cannot be read from the code."""
+    write_own(tmp_path, {"my_attributes.py": content}, monkeypatch)
+    closure = source_closure((PROGRAMS[0], "my_attributes:World"), ROOT)
+    assert "nthrun.agents.mc_pg.declaration" in closure
+    assert ("nthrun.analysis.scores" in closure) == every
 
 
 def test_public_names_count_where_they_are_from(
