@@ -35,7 +35,7 @@ def test_one_group() -> None:
     assert pack_lines(small_spec(), range(40)) == (
         "packs on cpu, backend eager, 1 worker with 15.6 GB of memory:\n"
         "  runs    packs   memory  replay   state  series     work  records  checkpoints\n"
-        "    40  2 of 32  7.28 MB  115 kB  556 kB  848 kB  5.76 MB   698 kB      4.87 MB\n"
+        "    40  2 of 32  7.18 MB  115 kB  556 kB  848 kB  5.66 MB   698 kB      4.87 MB\n"
         "files: records 698 kB, checkpoints up to 4.87 MB; 16 GB are free there"
     )
 
