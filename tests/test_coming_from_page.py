@@ -10,6 +10,7 @@ import pytest
 from pages import lines
 from processes import ROOT
 
+from nthrun.__main__ import commands
 from nthrun.agents.registry import AGENTS
 from nthrun.commands.best import best
 from nthrun.commands.plot import figure_command
@@ -81,7 +82,12 @@ def test_names_exist() -> None:
     for cells in rows():
         for name in re.findall(r"`([^`]+)`", cells[1] if len(cells) > 1 else ""):
             path = name.split()[0]
-            there = name in names or (ROOT / path).is_file() or name in {"python -m nthrun best"}
+            command = re.match(r"python -m nthrun (\w+)", name)
+            there = (
+                command[1] in commands.list_commands(click.Context(commands))
+                if command
+                else name in names or (ROOT / path).is_file()
+            )
             assert there, (name, cells)
 
 
