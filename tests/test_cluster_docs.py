@@ -9,9 +9,27 @@ from pathlib import Path
 import pytest
 from test_config_docs import row, rows
 
-from nthrun.specs.cluster_spec import FIELDS, SLURM_FIELDS, read_cluster_spec
+from nthrun.specs.cluster_spec import FIELDS, read_cluster_spec
 from nthrun.specs.field import plain
 
+SLURM_FIELDS = (
+    "account",
+    "coresPerNode",
+    "output",
+    "email",
+    "emailType",
+    "partition",
+    "qos",
+    "gpuType",
+    "arrayLimit",
+    "submitLimit",
+    "parallel",
+    "wholeNode",
+    "setup",
+    "signalSeconds",
+    "sbatch",
+)
+"""Fields that mean nothing to the scheduler `local`, which ignores them."""
 CLUSTERS = Path(__file__).parents[1] / "clusters"
 README = (CLUSTERS / "README.md").read_text(encoding="utf-8")
 FILES = sorted(CLUSTERS.glob("*.json"))

@@ -49,15 +49,15 @@ class Noise(NamedTuple):
 
     def steps(self, begin: int, end: int) -> Noise:
         """Some steps of a block's noise, whose tensors are `(lanes, num_steps, ...)`."""
-        return Noise(*(part[:, begin:end] for part in self))
+        return Noise(*(tensor[:, begin:end] for tensor in self))
 
     def step(self, place: int) -> Noise:
         """One step of a block's noise."""
-        return Noise(*(part[:, place] for part in self))
+        return Noise(*(tensor[:, place] for tensor in self))
 
     def each(self) -> Iterator[Noise]:
         """Every step of a block's noise, in order."""
-        return map(Noise._make, zip(*(part.unbind(1) for part in self), strict=True))
+        return map(Noise._make, zip(*(tensor.unbind(1) for tensor in self), strict=True))
 
 
 class Experience(NamedTuple):

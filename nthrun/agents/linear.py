@@ -60,11 +60,11 @@ class TileCoder:
         """
         low, scale, dims, offset, stride, first, bias = self._constants.on(observation.device)
         sizes = self.sizes
-        place = (observation - low) * scale
-        place = torch.where(place > 0.0, place, 0.0).clamp(max=float(sizes.num_bins))
+        position = (observation - low) * scale
+        position = torch.where(position > 0.0, position, 0.0).clamp(max=float(sizes.num_bins))
         if sizes.tiling != "joint":
-            place = place[..., dims]
-        corner = (place.unflatten(-1, (-1, len(stride), 1)) + offset).floor()
+            position = position[..., dims]
+        corner = (position.unflatten(-1, (-1, len(stride), 1)) + offset).floor()
         tiles: Tensor = ((corner * stride).sum(-2) + first).flatten(-2).long()
         if sizes.bias:
             tiles = torch.cat((tiles, bias.expand(*tiles.shape[:-1], 1)), -1)

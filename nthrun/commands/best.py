@@ -170,8 +170,8 @@ def _confirmed(group: Sequence[Data], choice: Choice, request: Request) -> list[
         return []
     lines = []
     for data, setting in zip(group, choice.settings, strict=True):
-        found = _estimate(data, setting, request.confirm, request)
-        lines.append(confirmation_line(request.confirm, setting, found))
+        estimate = _estimate(data, setting, request.confirm, request)
+        lines.append(confirmation_line(request.confirm, setting, estimate))
     return lines
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from nthrun.index import format_indices, random_seed
 from nthrun.planning.costs import (
-    Asked,
     GroupCost,
+    PackOptions,
     assumed_workers,
     disk_cost,
     free_disk_bytes,
@@ -26,7 +26,7 @@ from nthrun.specs.sweep import GridSweep
 
 SHOWN_INDICES = 20
 SHOWN_GROUPS = 20
-NOTHING_ASKED = Asked()
+NO_OPTIONS = PackOptions()
 COLUMNS = ("runs", "packs", "memory", "replay", "state", "series", "work", "records", "checkpoints")
 
 
@@ -36,17 +36,17 @@ def describe(
     stage: int,
     save_dir: str,
     *,
-    asked: Asked = NOTHING_ASKED,
+    options: PackOptions = NO_OPTIONS,
 ) -> str:
     """Number of settings, digit order, what each index means, and the packs they would form."""
     lines = [*_sweep_lines(spec, save_dir), *_index_lines(spec, indices, stage)]
     if indices:
         root = spec.directory(save_dir)
-        asked = replace(asked, workers=min(asked.workers, len(indices)))
-        if spec.agent.declaration.solves and asked.backend == "auto":
-            asked = replace(asked, backend="eager")
-        workers = assumed_workers(root, asked)
-        costs = group_costs(spec, indices, workers, asked.width)
+        options = replace(options, workers=min(options.workers, len(indices)))
+        if spec.agent.declaration.solves and options.backend == "auto":
+            options = replace(options, backend="eager")
+        workers = assumed_workers(root, options)
+        costs = group_costs(spec, indices, workers, options.width)
         lines += [*_pack_lines(spec, costs, workers), *_file_lines(costs, workers.num, root)]
     return "\n".join(lines)
 

@@ -36,8 +36,8 @@ class LazyGroup(click.Group):
         if cmd_name not in self.targets:
             return None
         module, _, command = self.targets[cmd_name][0].partition(":")
-        found: click.Command = getattr(importlib.import_module(module), command)
-        return found
+        loaded: click.Command = getattr(importlib.import_module(module), command)
+        return loaded
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a line for each command."""

@@ -13,7 +13,7 @@ from nthrun.commands.describe import describe
 from nthrun.commands.options import takes_options
 from nthrun.commands.request import RunOptions, make_request
 from nthrun.errors import FingerprintError
-from nthrun.planning.costs import Asked
+from nthrun.planning.costs import PackOptions
 from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
 from nthrun.specs.documents import ENVIRONMENT, of_spec, parse_overrides
 from nthrun.specs.search.adaptive_sweep import require_tried
@@ -60,8 +60,10 @@ def _carried_out(spec: ExperimentSpec, options: RunOptions) -> int:
     request = make_request(options, spec)
     require_tried(spec.sweep, request.indices, request.stage)
     if options.describe:
-        asked = Asked(request.device, request.backend, request.pack, request.workers)
-        click.echo(describe(spec, request.indices, request.stage, request.save_dir, asked=asked))
+        pack_options = PackOptions(request.device, request.backend, request.pack, request.workers)
+        click.echo(
+            describe(spec, request.indices, request.stage, request.save_dir, options=pack_options)
+        )
         return 0
     # Training imports torch, which takes seconds that --help and --describe do not owe.
     from nthrun.commands import train, verify  # noqa: PLC0415

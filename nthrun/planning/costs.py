@@ -21,7 +21,7 @@ SHARD_BYTES = 32_768
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PackOptions:
     """What a command asks of the packs.
 
     Attributes:
@@ -70,20 +70,20 @@ class GroupCost:
         return min(self.num_runs, num_workers * self.width) * self.lane.checkpoint
 
 
-def assumed_workers(root: Path, asked: Asked) -> Workers:
+def assumed_workers(root: Path, options: PackOptions) -> Workers:
     """The workers that training on this machine would have, as far as is known without torch.
 
     Args:
         root: the experiment's directory; where it exists its manifest decides.
-        asked: what the manifest does not say. "auto" is cuda where a GPU is visible, and steps are
-            compiled there, and on a CPU where there is a C++ compiler.
+        options: what the manifest does not say. "auto" is cuda where a GPU is visible, and steps
+            are compiled there, and on a CPU where there is a C++ compiler.
     """
-    device, backend = _manifest_says(root) or (asked.device, asked.backend)
+    device, backend = _manifest_says(root) or (options.device, options.backend)
     if device == "auto":
         device = "cuda" if visible_gpu() else "cpu"
     if backend == "auto":
         backend = "compile" if device == "cuda" or compiler() else "eager"
-    return workers_here(device, backend, asked.workers)
+    return workers_here(device, backend, options.workers)
 
 
 def group_costs(
@@ -135,11 +135,11 @@ def disk_cost(costs: Iterable[GroupCost], num_workers: int) -> DiskCost:
 
 def free_disk_bytes(directory: Path) -> int | None:
     """Free space where a directory is or would be; None where it is not known."""
-    place = directory.absolute()
-    while not os.path.isdir(place) and place != place.parent:
-        place = place.parent
+    existing = directory.absolute()
+    while not os.path.isdir(existing) and existing != existing.parent:
+        existing = existing.parent
     try:
-        return shutil.disk_usage(place).free
+        return shutil.disk_usage(existing).free
     except OSError:
         return None
 

@@ -93,9 +93,9 @@ def experiment_spec_of(
         SpecError: this version does not know them any more.
     """
     document = Document(dict(environment), {}, (source,))
-    found = read_environment_spec(document, environment_declaration(document))
+    environment_spec = read_environment_spec(document, environment_declaration(document))
     agent_document = Document(dict(agent), {}, (source,))
-    return _fitting(_read_agent(agent_document), found, agent_document)
+    return _fitting(_read_agent(agent_document), environment_spec, agent_document)
 
 
 def _read_agent(document: Document) -> AgentSpec:
@@ -112,8 +112,8 @@ def _fitting(agent: AgentSpec, environment: EnvironmentSpec, document: Document)
     faults = []
     for name, problem, hint in misfits:
         key = f"parameters.{name}" if name else "agent_name"
-        told = f"{problem} (in {environment.env_name})"
-        faults.append(Fault(document.origin(key), key, told, hint))
+        text = f"{problem} (in {environment.env_name})"
+        faults.append(Fault(document.origin(key), key, text, hint))
     if agent.search.text("pruner") != NO_PRUNER and not environment.eval_episodes:
         problem = "runs are compared at their evaluations, and eval_episodes is 0"
         hint = "give eval_episodes in the environment's spec"

@@ -61,11 +61,11 @@ def free_gpu_bytes(environment: Mapping[str, str] = os.environ) -> list[int]:
 @cache
 def cpu_model() -> str:
     """The processor's name, with its vector extensions where the system tells them."""
-    found = _cpu_facts()
-    flags = found.get("flags", "").split()
+    facts = _cpu_facts()
+    flags = facts.get("flags", "").split()
     vectors = [name for name in ("avx2", "fma", "avx512f") if name in flags]
-    name = found.get("model name", platform.processor() or platform.machine())
-    return " ".join([name, *_family(found), *vectors])
+    name = facts.get("model name", platform.processor() or platform.machine())
+    return " ".join([name, *_family(facts), *vectors])
 
 
 def cpu_flags() -> str:
@@ -80,15 +80,15 @@ def _cpu_facts() -> dict[str, str]:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return {}
-    found: dict[str, str] = {}
+    facts: dict[str, str] = {}
     for line in lines:
         name, _, value = line.partition(":")
-        found.setdefault(name.strip(), value.strip())
-    return found
+        facts.setdefault(name.strip(), value.strip())
+    return facts
 
 
-def _family(found: dict[str, str]) -> list[str]:
-    return [f"family {found['cpu family']} model {found['model']}"] if "cpu family" in found else []
+def _family(facts: dict[str, str]) -> list[str]:
+    return [f"family {facts['cpu family']} model {facts['model']}"] if "cpu family" in facts else []
 
 
 ROOT = Path("/")

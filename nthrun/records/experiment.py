@@ -130,16 +130,16 @@ class Experiment:
             combined: records of these runs that a combined file holds.
         """
         inventory = self.inventory()
-        found = {index for index in indices if (stage, index) in inventory.entries}
-        found |= {index for _, index in set(combined) - inventory.gone}
-        if found:
-            replaced = _replaced(inventory, stage, found, lambda _index, _status: True, combined)
+        recorded = {index for index in indices if (stage, index) in inventory.entries}
+        recorded |= {index for _, index in set(combined) - inventory.gone}
+        if recorded:
+            replaced = _replaced(inventory, stage, recorded, lambda _index, _status: True, combined)
             header = ShardHeader(
                 new_shard_id(), self.manifest.fingerprint, stage, replaces=replaced
             )
             write_forget(self.runs, header)
             self._drop_empty()
-        return sorted(found)
+        return sorted(recorded)
 
     def _drop_empty(self) -> None:
         """Delete shards none of whose records count any more."""

@@ -39,9 +39,6 @@ OMITTED_FROM_JSON = (
 )
 """What data.json leaves out unless asked for everything."""
 
-TIMING_AND_PROVENANCE = ("train_time", "eval_time", "provenance")
-"""What may differ between two records of one run."""
-
 UPDATE_VIEWS = ("update_states", "update_actions", "update_rewards", "update_next_states")
 
 
@@ -98,31 +95,31 @@ def flat_arrays(run: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield from flat_arrays(value, f"{prefix}{key}/")
 
 
-def first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
+def first_difference(first: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
     """The first key, outside timing and provenance, in which two runs differ; None if equal.
 
     Arrays are equal when shape, dtype and every bit are, any NaN being equal to any other. A
     series that only one of them has was asked for by only one of them, and is not compared.
     """
     for key in (*INTEGERS, *TEXTS, "agent_params"):
-        if one[key] != other[key]:
+        if first[key] != other[key]:
             return key
     arrays = dict(flat_arrays(other))
-    for name, array in flat_arrays(one):
+    for name, array in flat_arrays(first):
         if name in arrays and not same_bits(array, arrays[name]):
             return name
     return None
 
 
-def same_bits(one: np.ndarray, other: np.ndarray) -> bool:
+def same_bits(first: np.ndarray, other: np.ndarray) -> bool:
     """Whether two arrays agree in shape, dtype and every bit but those that tell NaNs apart."""
-    if one.shape != other.shape or one.dtype != other.dtype:
+    if first.shape != other.shape or first.dtype != other.dtype:
         return False
-    if one.tobytes() == other.tobytes():
+    if first.tobytes() == other.tobytes():
         return True
-    if one.dtype.kind != "f":
+    if first.dtype.kind != "f":
         return False
-    numbers = ~np.isnan(one)
+    numbers = ~np.isnan(first)
     if not np.array_equal(numbers, ~np.isnan(other)):
         return False
-    return bool(one[numbers].tobytes() == other[numbers].tobytes())
+    return bool(first[numbers].tobytes() == other[numbers].tobytes())

@@ -107,11 +107,11 @@ def _stage_status(stage: _Stage, active: list[ActiveTask]) -> StageStatus:
     running = tuple(task for task in active if task.is_running)
     failed = {index for index, status in statuses.items() if status == "failed"}
     retried = failed & {i for t in active if t.plan.retry_failed for i in t.indices}
-    left = (expected - set(statuses)) | retried
+    remaining = (expected - set(statuses)) | retried
     failed -= retried
-    now = left & {i for t in running for i in t.indices}
-    waiting = left & {i for t in active for i in t.indices} - now
-    missing = left - now - waiting
+    now = remaining & {i for t in running for i in t.indices}
+    waiting = remaining & {i for t in active for i in t.indices} - now
+    missing = remaining - now - waiting
     failures = (
         *failed_runs(stage.experiment, stage.number, failed),
         *failed_tasks(stage.plans, missing, stage.slurm_answers),
@@ -142,16 +142,16 @@ def _reasons(active: list[ActiveTask]) -> Counter[str]:
 def _seconds_left(running: tuple[ActiveTask, ...], active: list[ActiveTask]) -> float | None:
     """Run-steps left of all tasks, over what the running ones do a second."""
     speed = 0.0
-    left = 0
+    remaining = 0
     per_run = 0
     for task in running:
         attempt = task.attempt
         if attempt is None or attempt.seen <= attempt.started:
             continue
         speed += attempt.new_run_steps / (attempt.seen - attempt.started)
-        left += attempt.total_run_steps - attempt.done_run_steps
+        remaining += attempt.total_run_steps - attempt.done_run_steps
         per_run = attempt.total_run_steps // task.plan.tasks[task.number].num_runs
-    left += per_run * sum(
+    remaining += per_run * sum(
         task.plan.tasks[task.number].num_runs for task in active if not task.is_running
     )
-    return left / speed if speed else None
+    return remaining / speed if speed else None

@@ -95,24 +95,6 @@ FIELDS: tuple[Field, ...] = (
     ),
     Lines("sbatch", "strs", (), "further options of sbatch, such as --constraint=genoa"),
 )
-SLURM_FIELDS = (
-    "account",
-    "coresPerNode",
-    "output",
-    "email",
-    "emailType",
-    "partition",
-    "qos",
-    "gpuType",
-    "arrayLimit",
-    "submitLimit",
-    "parallel",
-    "wholeNode",
-    "setup",
-    "signalSeconds",
-    "sbatch",
-)
-"""Fields that mean nothing to the scheduler `local`, which ignores them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -378,8 +378,8 @@ def checkout_state(checkout: Path) -> dict[str, str]:
     }
     snapshot = checkout / SNAPSHOT_FILE
     if snapshot.exists():
-        told = json.loads(snapshot.read_bytes())
-        return {name: str(told.get(name, UNKNOWN)) for name in asked}
+        state = json.loads(snapshot.read_bytes())
+        return {name: str(state.get(name, UNKNOWN)) for name in asked}
     if not (checkout / ".git").exists():
         return dict.fromkeys(asked, "")
     return {name: _git(checkout, *arguments).strip() for name, arguments in asked.items()}

@@ -8,7 +8,7 @@ import pytest
 from packs import small_spec
 
 from nthrun.commands import describe as described
-from nthrun.planning.costs import Asked
+from nthrun.planning.costs import PackOptions
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.width import Workers
 
@@ -18,14 +18,16 @@ GB = 10**9
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine of 16 GB of free memory and as much of free disk."""
-    workers = lambda root, asked: Workers("cpu", "eager", asked.workers, 16 * GB)  # noqa: E731
+    workers = lambda root, options: Workers("cpu", "eager", options.workers, 16 * GB)  # noqa: E731
     monkeypatch.setattr(described, "assumed_workers", workers)
     monkeypatch.setattr(described, "free_disk_bytes", lambda root: 16 * GB)
 
 
-def pack_lines(spec: ExperimentSpec, indices: Sequence[int], asked: Asked | None = None) -> str:
+def pack_lines(
+    spec: ExperimentSpec, indices: Sequence[int], options: PackOptions | None = None
+) -> str:
     """The lines about packs."""
-    text = described.describe(spec, indices, 0, "x", asked=asked or Asked())
+    text = described.describe(spec, indices, 0, "x", options=options or PackOptions())
     return text[text.index("packs on") :]
 
 
@@ -48,7 +50,7 @@ def test_groups_are_told_by_what_differs() -> None:
         {"snapshots": ["final"]},
         {"hidden_dim": [16, 256], "replay_capacity": [100, 10**9], "batch_size": [8]},
     )
-    lines = pack_lines(spec, range(24), Asked(workers=2)).splitlines()
+    lines = pack_lines(spec, range(24), PackOptions(workers=2)).splitlines()
     assert lines[0] == "packs on cpu, backend eager, 2 workers with 7.6 GB of memory each:"
     assert [len(line.split("  replay_capacity")[0]) for line in lines[2:6]] == [len(lines[1])] * 4
     assert [line[len(lines[1]) + 2 :] for line in lines[2:6]] == [
@@ -74,8 +76,8 @@ def test_too_little_disk_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("machine")
 def test_a_width_asked_for_is_shown() -> None:
     """--pack and --workers give the packs they would form."""
-    assert " 10 of 4 " in pack_lines(small_spec(), range(40), Asked(width=4))
-    assert " 4 of 10 " in pack_lines(small_spec(), range(40), Asked(workers=4))
+    assert " 10 of 4 " in pack_lines(small_spec(), range(40), PackOptions(width=4))
+    assert " 4 of 10 " in pack_lines(small_spec(), range(40), PackOptions(workers=4))
 
 
 def test_no_indices_no_packs() -> None:

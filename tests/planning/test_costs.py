@@ -13,7 +13,7 @@ from packs import small_spec
 from nthrun.planning import costs
 from nthrun.planning.costs import (
     SHARD_BYTES,
-    Asked,
+    PackOptions,
     assumed_workers,
     disk_cost,
     free_disk_bytes,
@@ -32,12 +32,12 @@ SPEC = small_spec(parameters={"hidden_dim": [16, 256, 1024], "replay_capacity": 
     st.integers(5 * 10**9, 10**11),
 )
 def test_costs_are_of_the_packs_that_would_train(
-    indices: list[int], num_workers: int, asked: int, memory: int
+    indices: list[int], num_workers: int, width: int, memory: int
 ) -> None:
     """Runs, packs and width of every group are those of the packs that training forms."""
     workers = Workers("cpu", "eager", num_workers, memory)
-    groups = group_costs(SPEC, indices, workers, asked)
-    packs = list(packs_of_indices(SPEC, indices, planned_width(SPEC, workers, len(indices), asked)))
+    groups = group_costs(SPEC, indices, workers, width)
+    packs = list(packs_of_indices(SPEC, indices, planned_width(SPEC, workers, len(indices), width)))
     assert sum(cost.num_runs for cost in groups) == len(indices)
     assert sum(cost.num_packs for cost in groups) == len(packs)
     assert max(cost.width for cost in groups) == max(map(len, packs))
@@ -73,19 +73,19 @@ def test_free_space_is_that_of_the_nearest_directory(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gpu", "path", "asked", "expected"),
+    ("gpu", "path", "options", "expected"),
     [
-        (True, None, Asked(), ("cuda", "compile")),
-        (False, "/usr/bin/g++", Asked(), ("cpu", "compile")),
-        (False, None, Asked(), ("cpu", "eager")),
-        (True, "/usr/bin/g++", Asked("cpu"), ("cpu", "compile")),
-        (True, "/usr/bin/g++", Asked("cpu", "eager"), ("cpu", "eager")),
+        (True, None, PackOptions(), ("cuda", "compile")),
+        (False, "/usr/bin/g++", PackOptions(), ("cpu", "compile")),
+        (False, None, PackOptions(), ("cpu", "eager")),
+        (True, "/usr/bin/g++", PackOptions("cpu"), ("cpu", "compile")),
+        (True, "/usr/bin/g++", PackOptions("cpu", "eager"), ("cpu", "eager")),
     ],
 )
 def test_what_is_left_open_depends_on_the_machine(
     gpu: bool,
     path: str | None,
-    asked: Asked,
+    options: PackOptions,
     expected: tuple[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -94,7 +94,7 @@ def test_what_is_left_open_depends_on_the_machine(
     compiler."""
     monkeypatch.setattr(costs, "visible_gpu", lambda: gpu)
     monkeypatch.setattr(costs, "compiler", lambda: path)
-    workers = assumed_workers(tmp_path, asked)
+    workers = assumed_workers(tmp_path, options)
     assert (workers.device, workers.backend, workers.num) == (*expected, 1)
 
 
@@ -104,5 +104,5 @@ def test_an_experiment_keeps_its_device_and_backend(
     """Once there is a manifest it decides."""
     make_experiment(tmp_path)
     monkeypatch.setattr(costs, "visible_gpu", lambda: True)
-    workers = assumed_workers(tmp_path, Asked("auto", "compile", workers=3))
+    workers = assumed_workers(tmp_path, PackOptions("auto", "compile", workers=3))
     assert (workers.device, workers.backend, workers.num) == ("cpu", "eager", 3)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_cluster_docs import SLURM_FIELDS
 
 from nthrun.errors import Fault, SpecError
 from nthrun.specs import cluster_spec
@@ -16,7 +17,6 @@ from nthrun.specs.cluster_rules import RESERVED_OPTIONS
 from nthrun.specs.cluster_spec import (
     FIELDS,
     MAIL_TYPES,
-    SLURM_FIELDS,
     ClusterSpec,
     read_cluster_spec,
 )

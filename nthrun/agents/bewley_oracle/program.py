@@ -104,5 +104,5 @@ class EndogenousGrid:
         if len(self._chain.values) == 1:
             rules = steady_rules(self._calibration, self._grids.masses())
             return rules, complete_markets_measures(self._calibration) | {"oracle_gap": 0.0}
-        found = solve_with(self._calibration, self._chain, self._grids)
-        return found.rules, equilibrium_measures(found) | {"oracle_gap": 0.0}
+        equilibrium = solve_with(self._calibration, self._chain, self._grids)
+        return equilibrium.rules, equilibrium_measures(equilibrium) | {"oracle_gap": 0.0}

@@ -60,29 +60,31 @@ class EulerQuadrature(EulerSolver):
         self, state: State, parameters: Tensor, looked_at: Households, draws: Tensor
     ) -> tuple[Tensor, Decisions]:
         """See `EulerSolver`; the residual is log c - log min(c*, c̄), a share of consumption."""
-        found = self.found(looked_at)
+        circumstances = self.found(looked_at)
         wanted = self._wanted(state, parameters, looked_at)
         with torch.no_grad():
-            most = self.household.spending_everything(found)
-            decided = self._decisions(wanted.clamp(max=most), found)
+            most = self.household.spending_everything(circumstances)
+            decided = self._decisions(wanted.clamp(max=most), circumstances)
             goal = self._goal(state, parameters, looked_at, decided.savings).clamp(max=most)
         residual = torch.log(wanted) - torch.log(goal)
         return residual.square().mean(1), decided._replace(residual=residual)
 
     def decide(self, state: State, looked_at: Households, crowd: Tensor | None) -> Decisions:
         """See `EulerSolver`; consumes what it can where the rule would consume more."""
-        found = self.found(looked_at)
+        circumstances = self.found(looked_at)
         wanted = self._wanted(state, state["policy"], looked_at)
-        return self._decisions(wanted.clamp(max=self.household.spending_everything(found)), found)
+        return self._decisions(
+            wanted.clamp(max=self.household.spending_everything(circumstances)), circumstances
+        )
 
     def _wanted(self, state: State, parameters: Tensor, looked_at: Households) -> Tensor:
         """The rule's c, `(lanes, number)`, which may be more than there is."""
         every = self._consumption(state, parameters, looked_at.wealth, looked_at.r)
         return every.gather(2, looked_at.states.long().unsqueeze(2)).squeeze(2)
 
-    def _decisions(self, consumption: Tensor, found: Circumstances) -> Decisions:
-        labour = self.household.labour(consumption, found)
-        held = self.household.resources(labour, found)
+    def _decisions(self, consumption: Tensor, circumstances: Circumstances) -> Decisions:
+        labour = self.household.labour(consumption, circumstances)
+        held = self.household.resources(labour, circumstances)
         savings = (held - self.household.price * consumption).clamp(min=0.0)
         return Decisions(consumption, labour, savings, torch.zeros_like(labour))
 
@@ -166,14 +168,14 @@ class EulerAllInOne(EulerSolver):
         self, state: State, parameters: Tensor, looked_at: Households, crowd: Tensor | None
     ) -> Choice:
         """What households do by the rules with these parameters."""
-        found = self.found(looked_at)
+        circumstances = self.found(looked_at)
         every = self.outputs(state, parameters, looked_at.wealth, looked_at.r, crowd)
         place = looked_at.states.long()[:, :, None, None].expand(-1, -1, 1, ALL_IN_ONE.num_outputs)
         raw = every.gather(2, place).squeeze(2).clamp(-FARTHEST, FARTHEST)
         saving, multiplying, working = raw.unbind(2)
         lowest, highest = self._labour
         labour = lowest + (highest - lowest) * _share(working)
-        held = self.household.resources(labour, found).clamp(min=LEAST_CONSUMPTION)
+        held = self.household.resources(labour, circumstances).clamp(min=LEAST_CONSUMPTION)
         share = MOST_SAVED * _share(saving)
         consumption = (1.0 - share) * held / self.household.price
         decided = Decisions(consumption, labour, share * held, torch.zeros_like(held))

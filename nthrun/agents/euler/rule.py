@@ -179,12 +179,12 @@ class EulerRule(ABC):
         depends on the households of a world."""
         if self.sees_crowd:
             return {}
-        found = []
+        results = []
         for lane in range(len(state["policy"])):
             of_lane = {name: state[name][lane : lane + 1].double() for name in SHOWN}
             rule = partial(self._rule, of_lane)
-            found.append(measures(self.calibration, self.chain, rule, self._exact_r))
-        return {name: np.array([one[name] for one in found]) for name in found[0]}
+            results.append(measures(self.calibration, self.chain, rule, self._exact_r))
+        return {name: np.array([result[name] for result in results]) for name in results[0]}
 
     def found(self, looked_at: Households) -> Circumstances:
         """The circumstances of households."""
@@ -206,13 +206,13 @@ class EulerRule(ABC):
         wealth = torch.from_numpy(assets).to(state["policy"].device).unsqueeze(0)
         paid = (household.r, household.w, household.rebate)
         signals = [torch.full_like(wealth, number) for number in paid]
-        found: list[list[Array]] = []
+        decisions: list[list[Array]] = []
         for number in range(len(self.chain.values)):  # one after the other, for little memory
             looked_at = Households(wealth, torch.full_like(wealth, number), *signals)
             with torch.no_grad():
                 decided = self.decide(state, looked_at, None)
-            found.append([part[0].numpy(force=True) for part in decided[:2]])
-        consumption, labour = (np.stack(part) for part in zip(*found, strict=True))
+            decisions.append([part[0].numpy(force=True) for part in decided[:2]])
+        consumption, labour = (np.stack(part) for part in zip(*decisions, strict=True))
         return consumption, labour
 
     @cached_property

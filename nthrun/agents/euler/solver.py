@@ -246,16 +246,18 @@ class EulerSolver(EulerRule):
     ) -> dict[str, Tensor]:
         """Let the panel live a period; what was seen of it."""
         size = self.panel.size
-        found = Circumstances(*(number[:, :size] for number in self.found(looked_at)))
+        circumstances = Circumstances(*(number[:, :size] for number in self.found(looked_at)))
         panel = Decisions(*(number[:, :size] for number in decided))
-        seen = self.features.of(found.wealth, found.r, self.crowd(state))
+        seen = self.features.of(circumstances.wealth, circumstances.r, self.crowd(state))
         update_normaliser(state, seen, torch.ones_like(seen[..., :1]))
-        revenue = self.household.untaxed(panel.labour, found) - panel.consumption - panel.savings
+        revenue = (
+            self.household.untaxed(panel.labour, circumstances) - panel.consumption - panel.savings
+        )
         metrics = {
             "euler_residual": panel.residual.abs().mean(1),
-            "r": found.r.mean(1),
+            "r": circumstances.r.mean(1),
             "w": looked_at.w[:, :size].mean(1),
-            "capital": found.wealth.mean(1),
+            "capital": circumstances.wealth.mean(1),
             "consumption": panel.consumption.mean(1),
             "hours": panel.labour.mean(1),
         }

@@ -43,12 +43,12 @@ class KLGreedification(SamplingAgent):
         critic_loss = self.update_critic(state, batch, next_value, clock)
         self.update_targets(state, step)
         if self.statics["kl"] == "reverse":
-            found = self.ascend(state, batch.observation, normal[:, 1:], clock)
+            actor_metrics = self.ascend(state, batch.observation, normal[:, 1:], clock)
         elif self.discrete:
-            found = self._cover_exactly(state, batch.observation, clock)
+            actor_metrics = self._cover_exactly(state, batch.observation, clock)
         else:
-            found = self._cover(state, batch.observation, normal[:, 1:], clock)
-        return {"critic_loss": critic_loss, **found}
+            actor_metrics = self._cover(state, batch.observation, normal[:, 1:], clock)
+        return {"critic_loss": critic_loss, **actor_metrics}
 
     def _next_value(self, state: State, observation: Tensor, normal: Tensor) -> Tensor:
         """v̄(s'), `(lanes, batch)`.

@@ -68,10 +68,10 @@ class GreedyActorCritic(ActorCriticAgent):
         critic_loss = self.update_critic(state, batch, next_value, clock)
         self.update_targets(state, step)
         if self.discrete:
-            found = self._follow_best(state, batch.observation, clock)
+            actor_metrics = self._follow_best(state, batch.observation, clock)
         else:
-            found = self._follow_proposed(state, batch.observation, normal[:, 1:], clock)
-        return {"critic_loss": critic_loss, **found}
+            actor_metrics = self._follow_proposed(state, batch.observation, normal[:, 1:], clock)
+        return {"critic_loss": critic_loss, **actor_metrics}
 
     def _follow_best(
         self, state: State, observation: Tensor, clock: AdamClock
@@ -101,10 +101,10 @@ class GreedyActorCritic(ActorCriticAgent):
         actor_loss, _, slope = gradient(loss, state["actor"])
         # each step at once: both fused into one loop are slow when compiled
         adam_step(state, "actor", slope, state["actor_lr"], clock)
-        found = {"actor_loss": actor_loss}
+        metrics = {"actor_loss": actor_loss}
         if self.regularised:
-            found |= self._update_proposal(state, observation, normal, best, clock)
-        return found
+            metrics |= self._update_proposal(state, observation, normal, best, clock)
+        return metrics
 
     def _update_proposal(
         self, state: State, observation: Tensor, normal: Tensor, best: Tensor, clock: AdamClock
@@ -130,7 +130,7 @@ class GreedyActorCritic(ActorCriticAgent):
         proposal = state["proposal" if self.regularised else "actor"]
         outputs = repeated(self.actor(proposal, observation), self.num_proposed)
         action, _, raw = self.policy.sample(outputs, normal.flatten(1, 2))
-        action, raw = (part.unflatten(1, normal.shape[1:3]) for part in (action, raw))
+        action, raw = (tensor.unflatten(1, normal.shape[1:3]) for tensor in (action, raw))
         values = self.critic.values_of(state["critic"], observation, action)
         best = largest(values, self.num_best, 1)
         chosen: Tensor = raw.gather(1, best.unsqueeze(-1).expand(-1, -1, -1, raw.shape[-1]))

@@ -186,11 +186,11 @@ class MonteCarloPolicyGradient:
         gamma = state["gamma"].unsqueeze(2)
         rewards = paths.reward.split(self.episodes, 1)
         later = torch.zeros_like(rewards[0])
-        found: list[Tensor] = []
+        returns: list[Tensor] = []
         for reward in reversed(rewards):
             later = reward + gamma * later
-            found.append(later)
-        return later.repeat(1, self.steps, 1) if self.whole else torch.cat(found[::-1], 1)
+            returns.append(later)
+        return later.repeat(1, self.steps, 1) if self.whole else torch.cat(returns[::-1], 1)
 
     def _advantage(self, advantage: Tensor, running: Tensor) -> Tensor:
         if not self.normalise:

@@ -81,9 +81,9 @@ class Gaussian(Policy):
         inverse = torch.exp(-log_std)
         bounds = torch.stack(((1.0 + mean) * inverse, (1.0 - mean) * inverse))
         density = torch.exp(-0.5 * bounds * bounds - HALF_LOG_TWO_PI)
-        place = bounds.detach()
-        slope = density.detach() * (bounds - place)  # it is 0; autograd of erf takes a power
-        within = 0.5 * torch.erf(place * math.sqrt(0.5)) + slope
+        fixed = bounds.detach()
+        slope = density.detach() * (bounds - fixed)  # it is 0; autograd of erf takes a power
+        within = 0.5 * torch.erf(fixed * math.sqrt(0.5)) + slope
         beyond = 0.5 - within
         surprise = -beyond * torch.log(beyond.clamp(min=LEAST_PROBABILITY))
         low, high = (surprise - 0.5 * bounds * density).unbind(0)
@@ -204,9 +204,9 @@ class SquashedGaussianMixture(Policy):
     def _sampled(self, outputs: Tensor, noise: Tensor) -> Tensor:
         """u of a component that the last random number chooses, `(lanes, batch, action_dim)`."""
         logits, means, log_stds = self._split(outputs)
-        normal, place = noise.split((self._size, 1), -1)
+        normal, choice = noise.split((self._size, 1), -1)
         upper = partial_sums(torch.softmax(logits, -1))
-        index = (uniform_of(place) >= upper).sum(-1, keepdim=True)
+        index = (uniform_of(choice) >= upper).sum(-1, keepdim=True)
         return torch.addcmul(_chosen(means, index), _chosen(log_stds, index).exp(), normal)
 
     def _split(self, outputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -220,5 +220,5 @@ class SquashedGaussianMixture(Policy):
 
 def _chosen(values: Tensor, index: Tensor) -> Tensor:
     """One component's `(lanes, batch, action_dim)`, its index being `(lanes, batch, 1)`."""
-    place = index.unsqueeze(-1).expand(-1, -1, 1, values.shape[-1])
-    return values.gather(2, place).squeeze(2)
+    indices = index.unsqueeze(-1).expand(-1, -1, 1, values.shape[-1])
+    return values.gather(2, indices).squeeze(2)

@@ -32,5 +32,5 @@ class VanillaActorCritic(SamplingAgent):
         next_value = self.critic.value(state["target_critic"], batch.next_observation, next_action)
         critic_loss = self.update_critic(state, batch, next_value, clock)
         self.update_targets(state, step)
-        found = self.ascend(state, batch.observation, normal[:, 1:], clock)
-        return {"critic_loss": critic_loss, **found}
+        actor_metrics = self.ascend(state, batch.observation, normal[:, 1:], clock)
+        return {"critic_loss": critic_loss, **actor_metrics}

@@ -95,8 +95,8 @@ def _bounds(values: np.ndarray, kind: Kind) -> tuple[np.ndarray, np.ndarray]:
     if kind == "tolerance" and len(values) < runs_needed():
         return values.min(axis=0), values.max(axis=0)
     if kind == "tolerance":
-        found = [tolerance_interval(column) for column in values.T]
-        return np.array([one.low for one in found]), np.array([one.high for one in found])
+        limits = [tolerance_interval(column) for column in values.T]
+        return np.array([each.low for each in limits]), np.array([each.high for each in limits])
     centre = location(values)
     if kind == "stderr" and len(values) > 1:
         error = values.std(axis=0, ddof=1) / np.sqrt(len(values))

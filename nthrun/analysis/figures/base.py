@@ -58,10 +58,10 @@ class FigureData:
     @property
     def environments(self) -> dict[str, dict[str, Data]]:
         """env_name -> label -> data."""
-        found: dict[str, dict[str, Data]] = {}
+        groups: dict[str, dict[str, Data]] = {}
         for label, data in self.labelled:
-            found.setdefault(data.env_name, {})[label] = data
-        return found
+            groups.setdefault(data.env_name, {})[label] = data
+        return groups
 
     @property
     def agents(self) -> dict[str, str]:

@@ -101,7 +101,7 @@ def metric_names(data: Data, entries: Sequence[Entry]) -> list[str]:
             "combine with --full, or read data.h5 or the experiment directory",
         )
     return next(
-        (list(found) for found in (e.load(()).get("metrics") for e in entries) if found), []
+        (list(metrics) for metrics in (e.load(()).get("metrics") for e in entries) if metrics), []
     )
 
 
@@ -281,8 +281,8 @@ def _draw_series(axes: Axes, series: SeriesOfRuns, statistic: Statistic) -> None
 def _most_taken(runs: Sequence[np.ndarray]) -> np.ndarray:
     """The discrete actions that are told apart, rising."""
     joined = np.concatenate([*(run.reshape(-1) for run in runs), np.empty(0)])
-    found, counts = np.unique(joined, return_counts=True)
-    return np.sort(found[np.argsort(-counts, kind="stable")][:MAX_NAMED_ACTIONS])
+    actions, counts = np.unique(joined, return_counts=True)
+    return np.sort(actions[np.argsort(-counts, kind="stable")][:MAX_NAMED_ACTIONS])
 
 
 def _stack_actions(axes: Axes, runs: Sequence[np.ndarray], named: np.ndarray) -> list[Line2D]:

@@ -45,8 +45,8 @@ def episode_steps(
 ) -> Figure:
     """How long episodes are, over training, with a bootstrap band."""
     curves = {
-        label: curve_of(one, EPISODE_STEPS, entries_of(one, setting, stage))
-        for label, one in _labelled(data).items()
+        label: curve_of(each, EPISODE_STEPS, entries_of(each, setting, stage))
+        for label, each in _labelled(data).items()
     }
     return learning_curve_figure(curves, _title(data), _agents(data), style=style)
 
@@ -61,7 +61,7 @@ def hyper_sensitivity(
 ) -> Figure:
     """Sensitivity to one hyperparameter, the others at their best for each of its values."""
     scores = {
-        label: read_scores(one, metric, stage=stage) for label, one in _labelled(data).items()
+        label: read_scores(each, metric, stage=stage) for label, each in _labelled(data).items()
     }
     require_one_metric(scores.values())
     view, agents = SensitivityView(("best",)), _agents(data)
@@ -117,11 +117,11 @@ def action_count(
         DataFileError: no run recorded `train_actions`.
     """
     actions = {}
-    for label, one in _labelled(data).items():
-        actions[label] = actions_of(entries_of(one, setting, stage))
+    for label, each in _labelled(data).items():
+        actions[label] = actions_of(entries_of(each, setting, stage))
         if not actions[label]:
             hint = 'name "train_actions" in "record" of the environment spec'
-            raise DataFileError(f"{one.source}: no actions are recorded", hint)
+            raise DataFileError(f"{each.source}: no actions are recorded", hint)
     return action_count_figure(actions, _title(data), style)
 
 
@@ -180,7 +180,7 @@ def _curves(
     data: Datas, setting: int | None, view: CurveView, style: Style | None, stage: int | None
 ) -> Figure:
     curves: dict[str, Curve] = {
-        label: learning_curve(one, setting, stage) for label, one in _labelled(data).items()
+        label: learning_curve(each, setting, stage) for label, each in _labelled(data).items()
     }
     return learning_curve_figure(curves, _title(data), _agents(data), view, style)
 
@@ -190,8 +190,8 @@ def _labelled(data: Datas) -> Mapping[str, Data]:
 
 
 def _agents(data: Datas) -> dict[str, str]:
-    return {label: one.agent_name for label, one in _labelled(data).items()}
+    return {label: each.agent_name for label, each in _labelled(data).items()}
 
 
 def _title(data: Datas) -> str:
-    return ", ".join(dict.fromkeys(one.env_name for one in _labelled(data).values()))
+    return ", ".join(dict.fromkeys(each.env_name for each in _labelled(data).values()))

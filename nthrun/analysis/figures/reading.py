@@ -53,12 +53,12 @@ def entries_of(data: Data, setting: int | None = None, stage: Stage = None) -> l
         numbers = {entry.identity.setting_number for entry in entries}
         of = stage if stage == ALL_STAGES else entries[0].identity.stage
         number = best_setting(data, of) if len(numbers) > 1 else min(numbers)
-    found = [entry for entry in entries if entry.identity.setting_number == number]
-    if not found:
+    chosen = [entry for entry in entries if entry.identity.setting_number == number]
+    if not chosen:
         raise DataFileError(
             f"{data.source}: no run of setting {number}", f"there are: {_few(entries)}"
         )
-    return found
+    return chosen
 
 
 def _few(entries: Sequence[Entry]) -> str:
@@ -69,13 +69,13 @@ def _few(entries: Sequence[Entry]) -> str:
 
 def runs_of_entries(data: Data, entries: Sequence[Entry], label: str) -> list[PlottedRuns]:
     """The runs that some entries are, by setting and stage."""
-    found: dict[tuple[int, int], list[int]] = {}
+    groups: dict[tuple[int, int], list[int]] = {}
     for entry, index in zip(entries, read_table(entries).numbers["index"].tolist(), strict=True):
         key = entry.identity.stage, entry.identity.setting_number
-        found.setdefault(key, []).append(index)
+        groups.setdefault(key, []).append(index)
     return [
         PlottedRuns(str(data.source), label, stage, number, tuple(indices))
-        for (stage, number), indices in found.items()
+        for (stage, number), indices in groups.items()
     ]
 
 
@@ -83,15 +83,15 @@ def runs_of_settings(
     settings: RankedSettings, positions: Sequence[int] | np.ndarray, label: str
 ) -> list[PlottedRuns]:
     """The runs of the settings at some positions, by stage."""
-    scores, shown = settings.scores, []
+    scores, plotted = settings.scores, []
     for position in positions:
         rows = settings.rows[position]
         stages = scores.stages[rows]
         for stage in np.unique(stages).tolist():
             indices = tuple(scores.indices[rows[stages == stage]].tolist())
             number = int(settings.numbers[position])
-            shown.append(PlottedRuns(scores.source, label, stage, number, indices))
-    return shown
+            plotted.append(PlottedRuns(scores.source, label, stage, number, indices))
+    return plotted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,16 +132,16 @@ def scores_of_best(
     scores = {label: read_scores(data, **scored) for label, data in labelled.items()}
     numbers: dict[str, int] = {}
     values: dict[str, np.ndarray] = {}
-    shown: list[PlottedRuns] = []
+    plotted: list[PlottedRuns] = []
     for label, of_runs in scores.items():
         settings = ranked_settings(of_runs)
         position = settings.best(_positions(settings, setting))
         numbers[label] = int(settings.numbers[position])
         values[label] = np.where(of_runs.lost, np.nan, of_runs.values)[settings.rows[position]]
-        shown += runs_of_settings(settings, [position], label)
+        plotted += runs_of_settings(settings, [position], label)
     require_one_metric(scores.values())
     first = next(iter(scores.values()))
-    return BestScores(scores, numbers, values, shown, first.label, first.higher_is_better)
+    return BestScores(scores, numbers, values, plotted, first.label, first.higher_is_better)
 
 
 def _positions(settings: RankedSettings, number: int | None) -> np.ndarray:

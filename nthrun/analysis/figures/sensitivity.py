@@ -215,8 +215,8 @@ def sensitivity_line(
         together = tied(settings, name)
         for other in settings.varying():
             if other not in together:
-                found = settings.keys(other)
-                allowed &= found == found[best]
+                other_keys = settings.keys(other)
+                allowed &= other_keys == other_keys[best]
     places = np.full(len(scale.values), -1)
     for number, value in enumerate(scale.values):
         among = np.flatnonzero(allowed & (keys == value_key(value)))
@@ -265,12 +265,12 @@ def _line(
     runs = np.full((max(map(len, kept)) or 1, len(kept)), np.nan)
     for number, values in enumerate(kept):
         runs[: len(values), number] = values
-    found = band_of(runs, band)
+    drawn = band_of(runs, band)
     num_runs, num_lost = (
         np.where(there, column[places], 0) for column in (settings.num_runs, settings.num_lost)
     )
-    bounds = found.centre, found.low, found.high
-    return SensitivityLine(label, scale, places, *bounds, num_runs, num_lost, found.text)
+    bounds = drawn.centre, drawn.low, drawn.high
+    return SensitivityLine(label, scale, places, *bounds, num_runs, num_lost, drawn.text)
 
 
 def _draw(axes: Axes, line: SensitivityLine, look: Look) -> Line2D:

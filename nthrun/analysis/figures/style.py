@@ -143,7 +143,7 @@ def looks(agents: Iterable[str]) -> list[Look]:
     Args:
         agents: whose line each is; several of one agent share its colour, and differ in style.
     """
-    found: list[Look] = []
+    chosen: list[Look] = []
     used: Counter[str] = Counter()
     for agent in agents:
         colour = agent_colour(agent)
@@ -151,8 +151,8 @@ def looks(agents: Iterable[str]) -> list[Look]:
             colour = min(COLOURS, key=lambda other: used[other])
         number = used[colour] % len(LINE_STYLES)
         used[colour] += 1
-        found.append(Look(colour, LINE_STYLES[number], MARKERS[number]))
-    return found
+        chosen.append(Look(colour, LINE_STYLES[number], MARKERS[number]))
+    return chosen
 
 
 def distinct_looks(number: int) -> list[Look]:

@@ -229,9 +229,9 @@ class DecisionRules:
             states: numbers of ability states, of a shape that broadcasts with it.
         """
         last = len(self.assets) - 2
-        left = np.clip(np.searchsorted(self.assets, assets, side="right") - 1, 0, last)
-        share = (assets - self.assets[left]) / (self.assets[left + 1] - self.assets[left])
-        return np.asarray((1 - share) * table[states, left] + share * table[states, left + 1])
+        below = np.clip(np.searchsorted(self.assets, assets, side="right") - 1, 0, last)
+        share = (assets - self.assets[below]) / (self.assets[below + 1] - self.assets[below])
+        return np.asarray((1 - share) * table[states, below] + share * table[states, below + 1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

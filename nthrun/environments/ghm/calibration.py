@@ -73,11 +73,6 @@ class Calibration:
         """α / (r - μ), the value of a firm without frictions."""
         return self.alpha / self.discount_rate
 
-    @property
-    def recovered_value(self) -> float:
-        """ω α / (r - μ), what liquidation fetches."""
-        return self.recovery * self.first_best
-
     def drift(self, cash: Cash) -> Cash:
         """α + (r - λ - μ) c, the drift of scaled cash before any control, per year."""
         return self.alpha + self.cash_growth * cash

@@ -51,11 +51,6 @@ class FreeBoundary:
         """F(0)."""
         return float(self.value(0.0))
 
-    @property
-    def slope_at_zero(self) -> float:
-        """F'(0), what one unit of cash is worth to a firm that has none."""
-        return float(self.slope(0.0))
-
     def value(self, cash: ArrayLike) -> Floats:
         """F at c >= 0, of the shape of `cash`."""
         inside, paid = self._split(cash)

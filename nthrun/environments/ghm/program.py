@@ -34,8 +34,8 @@ class Firm:
 
     def reset(self, draws: Tensor) -> Tensor:
         """Cash uniform on [0, cash_max], and all of the time, unless the spec fixes the start."""
-        left = torch.full_like(draws, self._rules.num_steps)
-        return start_states(self._spec, torch.cat([self._cash_max * draws, left], -1))
+        steps_left = torch.full_like(draws, self._rules.num_steps)
+        return start_states(self._spec, torch.cat([self._cash_max * draws, steps_left], -1))
 
     def observe(self, state: Tensor) -> Tensor:
         """Both parts, scaled."""
@@ -46,21 +46,21 @@ class Firm:
         """Pay, issue, and see what the shock leaves; terminates without cash or time."""
         rules = self._rules
         firm: Any = self._calibration  # its formulas take tensors as they do arrays
-        cash, left = state.split(1, -1)
+        cash, steps_left = state.split(1, -1)
         dividend, issuance = action.split(1, -1)
         dividend = torch.minimum(dividend, cash / rules.control_unit)
         issues = (issuance >= rules.issuance_min) & (issuance > 0.0)
         issuance = torch.where(issues, issuance, 0.0)
         raised = torch.where(issues, issuance / firm.issuance_cost - firm.fixed_cost, 0.0)
         following = self._following(cash, raised, dividend, normal(draws))
-        broke, over = following <= 0.0, left <= 1.0
+        broke, over = following <= 0.0, steps_left <= 1.0
         paid = torch.where(
             broke, rules.liquidation_value, torch.where(over, self._at_end(following), 0.0)
         )
         rate = firm.discount_rate * rules.dt
-        present = torch.exp(-rate * (rules.num_steps - left))
+        present = torch.exp(-rate * (rules.num_steps - steps_left))
         reward = present * ((dividend - issuance) * rules.control_unit + math.exp(-rate) * paid)
-        state = torch.cat([following.clamp(min=0.0), left - 1.0], -1)
+        state = torch.cat([following.clamp(min=0.0), steps_left - 1.0], -1)
         return Transition(state, reward, (broke | over).to(reward.dtype))
 
     def _following(self, cash: Tensor, raised: Tensor, dividend: Tensor, normal: Tensor) -> Tensor:

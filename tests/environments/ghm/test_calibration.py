@@ -19,7 +19,7 @@ def test_the_default_firm_is_worth_nine_without_frictions_and_fetches_4_95() -> 
     however much there is."""
     firm = Calibration()
     assert firm.first_best == pytest.approx(9)
-    assert firm.recovered_value == pytest.approx(4.95)
+    assert firm.recovery * firm.first_best == pytest.approx(4.95)
     np.testing.assert_allclose(firm.drift(np.array([0.0, 1.0, 2.0])), 0.18)
     assert replace(firm, lambda_=0.005).drift(2.0) == pytest.approx(0.18 + 0.015 * 2)
 

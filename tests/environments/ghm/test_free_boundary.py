@@ -35,7 +35,7 @@ def test_liquidated_firms_have_the_known_boundaries(
     assert found.payout_boundary == pytest.approx(boundary, abs=1e-6)
     assert found.refinancing_target is None
     assert found.value_at_zero == pytest.approx(liquidation_value, abs=1e-10)
-    assert found.slope_at_zero == pytest.approx(slope, abs=0.006)
+    assert found.slope(0.0) == pytest.approx(slope, abs=0.006)
     np.testing.assert_allclose(found.value(CASH), values, atol=1e-6)
 
 
@@ -47,7 +47,7 @@ def test_refinanced_firms_have_the_known_boundary(liquidation_value: float) -> N
     assert found.payout_boundary == pytest.approx(0.162980, abs=1e-6)
     assert found.refinancing_target == pytest.approx(0.040224, abs=1e-6)
     assert found.value_at_zero == pytest.approx(8.830733, abs=1e-6)
-    assert found.slope_at_zero == pytest.approx(1.18771, abs=1e-5)
+    assert found.slope(0.0) == pytest.approx(1.18771, abs=1e-5)
     np.testing.assert_allclose(found.value(CASH), (8.936879, 9.087020, 9.337020), atol=1e-6)
 
 
@@ -111,7 +111,7 @@ def test_costless_issues_leave_one_number() -> None:
     """Without a fixed cost F'(0) = p and c* = 0, as the limit of small costs; with p = 1 firms are
     refilled to C."""
     reflected = solve(replace(FIRM, fixed_cost=0.0), refinancing=True)
-    assert reflected.slope_at_zero == pytest.approx(1.06, abs=1e-9)
+    assert reflected.slope(0.0) == pytest.approx(1.06, abs=1e-9)
     assert reflected.refinancing_target == pytest.approx(0, abs=1e-9)
     nearly = solve(replace(FIRM, fixed_cost=1e-10), refinancing=True)
     assert nearly.payout_boundary == pytest.approx(reflected.payout_boundary, abs=1e-4)
