@@ -6,7 +6,7 @@ VENV ?= .venv
 RUN := $(VENV)/bin/python
 DEMO := results/demo/Pendulum-v1_SAC_SquashedGaussian
 
-.PHONY: demo test test-all check bench
+.PHONY: demo test test-slurm test-rest test-all check bench
 
 demo: $(VENV)/.run
 	$(RUN) main.py --agent-json config/agent/SAC_classic_best_pendulum.json \
@@ -14,9 +14,15 @@ demo: $(VENV)/.run
 	$(RUN) simple_combine.py $(DEMO)
 	$(RUN) utils/plot_mse_data.py $(DEMO)/data.json
 
+# Tests on a cluster mostly wait for it, so they run beside the others.
 test: $(VENV)/.dev
-	$(RUN) -m pytest -n 2 --durations=40 -m "not slow and not slurm"
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-slurm test-rest
+
+test-slurm: $(VENV)/.dev
 	$(RUN) -m pytest --durations=10 -m "not slow and slurm"
+
+test-rest: $(VENV)/.dev
+	$(RUN) -m pytest -n 2 --durations=40 -m "not slow and not slurm"
 
 test-all: $(VENV)/.dev
 	$(RUN) -m pytest -n 2 --durations=40 -m "not slurm"
@@ -39,6 +45,7 @@ bench: $(VENV)/.bench
 	$(RUN) benchmarks/compile_time.py
 	$(RUN) benchmarks/gpu_throughput.py
 	$(RUN) benchmarks/command_speed.py
+	$(RUN) benchmarks/pack_start.py
 	$(RUN) benchmarks/combine_speed.py
 	$(RUN) benchmarks/scale_speed.py
 	$(RUN) benchmarks/search_speed.py

@@ -99,9 +99,10 @@ class Sweep:
         return next(read_plans(self.experiment))
 
     def jobs(self) -> dict[str, str]:
-        """Job or array element -> state, of what is queued or running."""
-        lines = self.cluster.run("squeue", "--noheader", "--array", "--format", "%i %T").split("\n")
-        return dict(line.split() for line in lines if line.strip())
+        """Job or array element -> state, of what is queued or running of this sweep."""
+        queue = self.cluster.run("squeue", "--noheader", "--array", "--format", "%i %T %k")
+        rows = (line.split(maxsplit=2) for line in queue.splitlines() if line.strip())
+        return {job: state for job, state, comment in rows if comment == str(self.experiment)}
 
     def wait(self, until: Callable[[], bool], what: str) -> None:
         """Wait for something to happen.
