@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import shutil
+import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +48,27 @@ OF_BEWLEY = ("euler_quadrature", "euler_all_in_one", "egm")
 
 
 def recorded_run(folder: Path, agent: str, environment: Mapping[str, Any] | None = None) -> Path:
-    """Train index 0 of an agent in its model; returns the experiment directory.
+    """Train index 0 of an agent in its model, or copy what was trained so before; returns the
+    experiment directory.
 
     Args:
-        folder: for the specs and the directory.
+        folder: for the directory.
         environment: keys of the environment's spec that are set otherwise.
     """
+    trained = _trained(agent, json.dumps(dict(environment or {})))
+    root = folder / "out" / trained.name
+    shutil.copytree(trained, root)
+    return root
+
+
+@cache
+def _trained(agent: str, environment: str) -> Path:
+    """The experiment directory of an agent and changes of its environment, as JSON."""
+    folder = Path(tempfile.mkdtemp(prefix="model-run-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     model = BEWLEY if agent in OF_BEWLEY else GHM
     documents = {
-        "environment": model | dict(environment or {}),
+        "environment": model | json.loads(environment),
         "agent": {"agent_name": agent, "parameters": PARAMETERS[agent]},
     }
     for name, document in documents.items():

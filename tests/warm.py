@@ -28,7 +28,7 @@ IMPORTED = ("nthrun.commands.train", "nthrun.commands.schedule", "torch._dynamo"
 
 
 class WarmProcess:
-    """Calls entry points in processes forked from a warm one."""
+    """Calls entry points, scripts or `-m` and a module, in processes forked from a warm one."""
 
     def __init__(self) -> None:
         self._server = subprocess.Popen(
@@ -45,7 +45,7 @@ class WarmProcess:
     def call(
         self, arguments: list[str], cwd: Path, environment: Mapping[str, str], timeout: float
     ) -> subprocess.CompletedProcess[str]:
-        """Run a script with its arguments to its end.
+        """Run a script, or `-m` and a module, with its arguments to its end.
 
         Args:
             environment: all of its environment variables.
@@ -112,12 +112,17 @@ def _be(arguments: list[str], cwd: str, files: list[str]) -> None:
     for place, descriptor in enumerate([devnull, *opened]):
         os.dup2(descriptor, place)
     os.chdir(cwd)
-    sys.argv = arguments
+    is_module = arguments[0] == "-m"
+    sys.argv = arguments[1:] if is_module else arguments
     more = os.environ.get("PYTHONPATH")
-    sys.path[:1] = [str(Path(arguments[0]).parent), *(more.split(os.pathsep) if more else ())]
+    beside = cwd if is_module else str(Path(arguments[0]).parent)
+    sys.path[:1] = [beside, *(more.split(os.pathsep) if more else ())]
     code = 1
     try:
-        runpy.run_path(arguments[0], run_name="__main__")
+        if is_module:
+            runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(arguments[0], run_name="__main__")
         code = 0
     except SystemExit as ended:
         if isinstance(ended.code, str):

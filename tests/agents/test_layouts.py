@@ -281,7 +281,7 @@ def test_finding_the_optimum_is_bounded(dt: float) -> None:
     assert held <= SOLVING_BYTES <= 4 * held
 
 
-@pytest.mark.parametrize("num_masses", [1000, 4000])
+@pytest.mark.parametrize("num_masses", [1000, pytest.param(4000, marks=pytest.mark.slow)])
 def test_finding_the_equilibrium_is_bounded(num_masses: int) -> None:
     """The exact solution of an economy holds no more than is declared of it, and the bound is not
     absurd."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -10,11 +11,11 @@ from pathlib import Path
 
 import pytest
 from builders import make_experiment, make_run
+from warm import ROOT, warm_process
 
 from nthrun.records import open_data
 from nthrun.records.experiment import Experiment
 
-ROOT = Path(__file__).resolve().parents[2]
 SIMPLE_COMBINE = (str(ROOT / "simple_combine.py"),)
 COMBINE = ("-m", "nthrun", "combine")
 FORGET = ("-m", "nthrun", "forget")
@@ -24,23 +25,9 @@ every_combine = pytest.mark.parametrize("script", [SIMPLE_COMBINE, COMBINE], ids
 def call(
     *arguments: str | Path, expect: int = 0, cwd: Path = ROOT
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command with a standard input that never says anything nor ends.
-
-    The output must be plain: one line an error, nothing on stdout after bad input, no traceback.
-    """
-    with subprocess.Popen(["sleep", "60"], stdout=subprocess.PIPE) as silent:
-        try:
-            done = subprocess.run(
-                [sys.executable, *map(str, arguments)],
-                cwd=cwd,
-                stdin=silent.stdout,
-                capture_output=True,
-                text=True,
-                timeout=50,
-                check=False,
-            )
-        finally:
-            silent.kill()
+    """Run a command, whose output must be plain: one line an error, nothing on stdout after bad
+    input, no traceback."""
+    done = warm_process().call([*map(str, arguments)], cwd, os.environ, 50)
     assert done.returncode == expect, done.stderr
     assert "Traceback" not in done.stderr
     if expect:
@@ -77,6 +64,15 @@ def test_output(experiment: Experiment, tmp_path: Path) -> None:
     assert done.stdout == "new/all.h5: 4 runs\n"
     found = open_data(tmp_path / "new" / "all.h5")
     assert "learned_params" in found["experiment_data"][0]["runs"][0]
+
+
+def test_nothing_is_asked(experiment: Experiment) -> None:
+    """A standard input that never says anything nor ends is not waited for."""
+    with subprocess.Popen(["sleep", "60"], stdout=subprocess.PIPE) as silent:
+        command = [sys.executable, *SIMPLE_COMBINE, str(experiment.root)]
+        done = subprocess.run(command, stdin=silent.stdout, timeout=50, check=False)
+        silent.kill()
+    assert done.returncode == 0
 
 
 def test_full(experiment: Experiment) -> None:
@@ -221,4 +217,7 @@ def test_without_torch(experiment: Experiment) -> None:
         f"combine.main([{str(experiment.root)!r}], standalone_mode=False); "
         "sys.exit('torch' in sys.modules)"
     )
-    assert "4 runs" in call("-c", code).stdout
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "4 runs" in done.stdout

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import pickle
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from legacy.result_pickles import put
+from processes import call
 
 from nthrun.records import open_data
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class Harmful:
@@ -26,13 +24,7 @@ class Harmful:
 
 
 def combine(*arguments: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(ROOT / "simple_combine.py"), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
+    return call("simple_combine.py", *map(str, arguments))
 
 
 def test_import(tmp_path: Path) -> None:

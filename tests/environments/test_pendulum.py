@@ -15,6 +15,8 @@ from environments.worlds import (
 )
 from packs import small_spec, train
 
+from nthrun.training.context import make_context
+
 STEPS = 5_000
 EPISODES = 8
 
@@ -134,7 +136,8 @@ def test_truncation_is_bootstrapped() -> None:
         "tau": [0.05],
         "replay_capacity": [1000],
     }
-    run = train(small_spec(environment, parameters), [0])[0]
+    spec = small_spec(environment, parameters)
+    run = train(spec, [0], context=make_context(spec, "compile"))[0]
     value = -run["metrics"]["actor_loss"][-50:].mean()
     assert value == pytest.approx(2.0, rel=0.1)
 

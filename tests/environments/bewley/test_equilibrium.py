@@ -181,7 +181,7 @@ def test_decisions_are_read_between_the_points(default: Equilibrium) -> None:
     np.testing.assert_allclose(on_points, default.rules.consumption[6], rtol=1e-12)
 
 
-@pytest.mark.parametrize("elasticity", [0.0, 0.1])
+@pytest.mark.parametrize("elasticity", [pytest.param(0.0, marks=pytest.mark.slow), 0.1])
 def test_taxes_are_spent_or_rebated(elasticity: float) -> None:
     """Output is consumption, depreciation and revenue, or the first two where it is rebated."""
     income, wealth = TaxSchedule(0.2, elasticity), TaxSchedule(0.002)

@@ -40,7 +40,7 @@ SWING = {
     "steps_per_episode": 70,
 }
 WORLDS = [
-    pytest.param(CHEETAH, "eager", id="HalfCheetah, eager"),
+    pytest.param(CHEETAH, "eager", id="HalfCheetah, eager", marks=pytest.mark.slow),
     pytest.param(CHEETAH, "compile", id="HalfCheetah, compile"),
     pytest.param(SWING, "eager", id="control suite, eager"),
     pytest.param(SWING, "compile", id="control suite, compile", marks=pytest.mark.slow),
