@@ -46,6 +46,8 @@ def make_run(
         eval_interval_timesteps=EVAL_INTERVAL,
         episodes_per_eval=EVAL_EPISODES,
         total_train_episodes=len(steps),
+        unfinished_episode_reward=0.0,
+        unfinished_episode_steps=0,
         train_time=1.5,
         eval_time=0.5,
         agent_params={"critic_lr": critic_lr(setting_number)},

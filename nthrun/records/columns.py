@@ -1,6 +1,7 @@
 """Runs as columns of an HDF5 group: what a shard and data.h5 hold.
 
-numbers                one compound row a run: every integer and float
+numbers                one compound row a run: every integer and float; a file made before those of
+                       `NOT_RECORDED` has no column of them
 arrays/<name>/<dtype>  the runs' arrays of that name and dtype, flattened and joined
 texts                  gzipped JSON:
     unique    every text once
@@ -27,6 +28,7 @@ from nthrun.records.record_table import (
     EMPTY_DICT,
     GIT_DIFF,
     NO_ARRAY,
+    NUMBER_NAMES,
     NUMBERS,
     Ragged,
     RecordTable,
@@ -35,7 +37,7 @@ from nthrun.records.record_table import (
     table_of,
     text_names,
 )
-from nthrun.records.schema import FLOATS, INTEGERS, JSON_TEXTS, TEXTS, Run
+from nthrun.records.schema import JSON_TEXTS, NOT_RECORDED, TEXTS, Run
 
 COMPRESS_FROM_BYTES = 4096
 CHUNK_BYTES = 2**18
@@ -111,7 +113,7 @@ class ColumnsReader:
     def __init__(self, group: h5py.Group) -> None:
         self._group = group
         self._datasets: dict[str, h5py.h5d.DatasetID] = {}
-        self.numbers = self._read("numbers", NUMBERS)
+        self.numbers = self._read_numbers()
         texts = read_json(group, "texts")
         self._unique: list[str] = texts["unique"]
         self._columns: dict[str, list[int]] = texts["columns"]
@@ -152,7 +154,10 @@ class ColumnsReader:
     def run(self, position: int, omit: Collection[str] = ()) -> Run:
         """One run; arrays under the top-level keys in `omit` are left out."""
         row = self.numbers[position].item()
-        run = Run(zip((*INTEGERS, *FLOATS), row, strict=True))
+        run = Run(zip(NUMBER_NAMES, row, strict=True))
+        if run["unfinished_episode_steps"] == NOT_RECORDED["unfinished_episode_steps"]:
+            for name in NOT_RECORDED:
+                del run[name]
         run.update({name: self.text(name, position) for name in TEXTS})
         run.update({name: json.loads(self.text(name, position)) for name in JSON_TEXTS})
         run["provenance"][GIT_DIFF] = self.text(GIT_DIFF, position)
@@ -168,6 +173,20 @@ class ColumnsReader:
             else:
                 run[key] = self._array(name, position)
         return run
+
+    def _read_numbers(self) -> np.ndarray:
+        """The rows of numbers.
+
+        Raises:
+            KeyError: one that every record has is missing.
+        """
+        held = self._group["numbers"].dtype.names or ()
+        columns = [(name, NUMBERS[name]) for name in NUMBER_NAMES if name in held]
+        stored = self._read("numbers", np.dtype(columns))
+        numbers = np.empty(len(stored), NUMBERS)
+        for name in NUMBER_NAMES:
+            numbers[name] = stored[name] if name in held else NOT_RECORDED[name]
+        return numbers
 
     def _stretches(self, name: str, kind: int, positions: np.ndarray) -> np.ndarray:
         """The joined arrays of some runs, which are all of one dtype."""

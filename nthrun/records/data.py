@@ -19,6 +19,7 @@ import numpy as np
 from nthrun.errors import DataFileError
 from nthrun.index import split_index
 from nthrun.records.columns import ColumnsReader, read_json
+from nthrun.records.episodes import UNFINISHED, counted_episodes
 from nthrun.records.experiment import Experiment, is_experiment, open_experiment
 from nthrun.records.json_file import read_json_file
 from nthrun.records.record_table import Ragged as Ragged
@@ -255,13 +256,16 @@ def table(data: Data) -> dict[str, np.ndarray]:
     """The runs of an experiment as columns of equal length, sorted by identity.
 
     Columns: every integer, float and text of the record; `agent_params.<name>` for every
-    hyperparameter; `mean_return`, the step-weighted mean of training returns (NaN without a
-    finished episode); `final_eval_return`, the mean of the last evaluation (NaN without one).
+    hyperparameter; `mean_return`, the step-weighted mean of training returns, the one so far of an
+    episode that the run's end cut off included (NaN without an episode); `final_eval_return`, the
+    mean of the last evaluation (NaN without one). A record made before such episodes were recorded
+    has -1 `unfinished_episode_steps` and a NaN.
     """
     runs = data.read(("agent_params", *ARRAYS))
     returns, steps, evaluations, evaluated = map(runs.ragged, ARRAYS)
+    episodes = counted_episodes(returns, steps, *(runs.numbers[name] for name in UNFINISHED))
     columns = runs.scalars() | _hyperparameters(runs.documents("agent_params"))
-    columns["mean_return"] = step_weighted_returns(returns, steps)
+    columns["mean_return"] = step_weighted_returns(*episodes)
     columns["final_eval_return"] = _final_means(evaluations, evaluated.sizes)
     return columns
 

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from nthrun.errors import DataFileError
-from nthrun.records.schema import JSON_TEXTS, SCHEMA_VERSION, Run
+from nthrun.records.schema import FLOATS, JSON_TEXTS, SCHEMA_VERSION, Run
 from nthrun.records.shard import RecordPlace, format_replaced, parse_replaced
 
 
@@ -135,7 +135,7 @@ class _Tables:
             elif isinstance(value, Mapping) and key not in JSON_TEXTS:
                 encoded[key] = self._encoded(value, f"{prefix}{key}/")
             else:
-                encoded[key] = value
+                encoded[key] = _with_words(value) if isinstance(value, float) else value
         return encoded
 
     def _decoded(self, run: Mapping[str, Any], prefix: str) -> dict[str, Any]:
@@ -145,6 +145,8 @@ class _Tables:
                 decoded[key] = _array_from_json(value, self.dtypes[prefix + key])
             elif isinstance(value, Mapping) and key not in JSON_TEXTS:
                 decoded[key] = self._decoded(value, f"{prefix}{key}/")
+            elif not prefix and key in FLOATS:
+                decoded[key] = float(value)  # which reads the words for non-finite numbers
             else:
                 decoded[key] = value
         return decoded

@@ -6,12 +6,22 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from nthrun.records.schema import FLOATS, INTEGERS, JSON_TEXTS, TEXTS, Run, flat_arrays
+from nthrun.records.schema import (
+    FLOATS,
+    INTEGERS,
+    JSON_TEXTS,
+    NOT_RECORDED,
+    TEXTS,
+    Run,
+    flat_arrays,
+)
 
+NUMBER_NAMES = (*INTEGERS, *FLOATS)
 NUMBERS = np.dtype([(name, "<i8") for name in INTEGERS] + [(name, "<f8") for name in FLOATS])
 GIT_DIFF = "git_diff"
 ALL_TEXTS = (*TEXTS, *JSON_TEXTS, GIT_DIFF)
@@ -60,7 +70,7 @@ class RecordTable:
     of the other texts and arrays.
 
     Attributes:
-        numbers: rows of dtype `NUMBERS`.
+        numbers: rows of dtype `NUMBERS`, with those of `NOT_RECORDED` where a record has none.
         texts: name -> texts, of `ALL_TEXTS`; those of `JSON_TEXTS` are JSON, provenance without
             `git_diff`.
         shapes: array name -> dtype and shape, such as "<f4 2,3"; `NO_ARRAY` of a run without it.
@@ -82,7 +92,7 @@ class RecordTable:
 
     def scalars(self) -> dict[str, np.ndarray]:
         """Every integer, float and text, each (num_runs,)."""
-        columns = {name: self.numbers[name].copy() for name in (*INTEGERS, *FLOATS)}
+        columns = {name: self.numbers[name].copy() for name in NUMBER_NAMES}
         return columns | {name: np.array(self.texts[name], dtype=np.str_) for name in TEXTS}
 
     def documents(self, name: str) -> list[dict[str, Any]]:
@@ -138,7 +148,7 @@ def table_of(runs: Sequence[Run], names: Collection[str] | None = None) -> Recor
                 shapes[name][row] = f"{dtype} {','.join(map(str, array.shape))}"
                 arrays[f"{name}/{dtype}"][row] = array
     return RecordTable(
-        np.array([tuple(run[name] for name in (*INTEGERS, *FLOATS)) for run in runs], NUMBERS),
+        np.array([tuple(map(partial(_number, run), NUMBER_NAMES)) for run in runs], NUMBERS),
         {name: [_text(run, name) for run in runs] for name in text_names(names)},
         dict(shapes),
         {path: _of_dtype(path, from_arrays(column)) for path, column in arrays.items()},
@@ -219,6 +229,12 @@ def _of_dtype(path: str, ragged: Ragged) -> Ragged:
     """The values in the dtype that their path names, which is lost where there are none."""
     dtype = np.dtype(path.rpartition("/")[2])
     return Ragged(ragged.values.astype(dtype, copy=False), ragged.offsets)
+
+
+def _number(run: Run, name: str) -> float:
+    """One of `NUMBERS` of a run."""
+    value: float = run.get(name, NOT_RECORDED[name]) if name in NOT_RECORDED else run[name]
+    return value
 
 
 def _text(run: Run, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -22,8 +23,14 @@ INTEGERS = (
     "eval_interval_timesteps",
     "episodes_per_eval",
     "total_train_episodes",
+    "unfinished_episode_steps",
 )
-FLOATS = ("train_time", "eval_time")
+FLOATS = ("train_time", "eval_time", "unfinished_episode_reward")
+NOT_RECORDED: Mapping[str, float] = {
+    "unfinished_episode_steps": -1,
+    "unfinished_episode_reward": math.nan,
+}
+"""Numbers that records made before them lack -> what stands in a table for a record without."""
 TEXTS = ("status", "reason")
 JSON_TEXTS = ("agent_params", "provenance")
 
@@ -53,7 +60,9 @@ class Identity(NamedTuple):
 class Run(dict[str, Any]):
     """One run as a dict; `update_*` are computed from `update_indices` when asked for.
 
-    The keys are those of `INTEGERS`, `FLOATS`, `TEXTS`, `agent_params`, `provenance`, and arrays:
+    The keys are those of `INTEGERS`, `FLOATS`, `TEXTS`, `agent_params`, `provenance`, and arrays.
+    `unfinished_episode_reward` and `unfinished_episode_steps` are of the training episode that the
+    run's end cut off, up to there; a record made before them has neither.
 
         eval_episode_rewards, eval_episode_steps    (num_evals, eval_episodes)
         timesteps_at_eval                           (num_evals,) training steps
@@ -98,11 +107,17 @@ def flat_arrays(run: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 def first_difference(first: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
     """The first key, outside timing and provenance, in which two runs differ; None if equal.
 
-    Arrays are equal when shape, dtype and every bit are, any NaN being equal to any other. A
-    series that only one of them has was asked for by only one of them, and is not compared.
+    Arrays are equal when shape, dtype and every bit are, any NaN being equal to any other. What
+    only one of them has is not compared: a series was asked for by only one of them, and a number
+    of `NOT_RECORDED` was not recorded yet.
     """
-    for key in (*INTEGERS, *TEXTS, "agent_params"):
-        if first[key] != other[key]:
+    numbers = (*INTEGERS, "unfinished_episode_reward")
+    for key in (*numbers, *TEXTS, "agent_params"):
+        if key in NOT_RECORDED:
+            held = [np.asarray(run[key]) for run in (first, other) if key in run]
+            if len(held) == 2 and not same_bits(*held):
+                return key
+        elif first[key] != other[key]:
             return key
     arrays = dict(flat_arrays(other))
     for name, array in flat_arrays(first):

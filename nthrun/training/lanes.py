@@ -22,14 +22,15 @@ class Lanes:
 
     Args:
         pack: whose.
+        in_episodes: whether their steps are those of training episodes, as a solver's are not.
 
     Attributes:
         recorders: one a lane.
     """
 
-    def __init__(self, pack: Pack) -> None:
+    def __init__(self, pack: Pack, in_episodes: bool = True) -> None:
         self._pack = pack
-        self.recorders = [LaneRecorder() for _ in pack.runs]
+        self.recorders = [LaneRecorder(in_episodes) for _ in pack.runs]
         self._attempts: list[list[dict[str, Any]]] = [[] for _ in pack.runs]
         self._times = np.zeros((len(pack.runs), 2))
         self._frozen: dict[int, State] = {}

@@ -105,7 +105,7 @@ class Training:
         self.stepper = context.steppers.stepper(pack.statics, self.program)
         self.seeds = [run.random_seed for run in pack.runs]
         self.streams = Streams(self.seeds, self.program.noise_sizes())
-        self.lanes = Lanes(pack)
+        self.lanes = Lanes(pack, in_episodes=not context.spec.agent.declaration.solves)
         self.logs = PackLogs(context.experiment, pack, self.spec, context.note)
         self.series = requested_series(self.spec.items("record"))
         self.step = pack.start_step

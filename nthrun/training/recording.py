@@ -94,6 +94,9 @@ def judged_by(event: Event, search: SearchSpec) -> np.ndarray:
 class LaneRecorder:
     """What one run has shown so far.
 
+    Args:
+        in_episodes: whether its steps are those of training episodes, as a solver's are not.
+
     Attributes:
         num_steps: environment steps taken, up to and including a divergence.
         diverged: whether a number became non-finite.
@@ -101,7 +104,8 @@ class LaneRecorder:
         last_return: of the last finished episode; NaN before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, in_episodes: bool = True) -> None:
+        self._in_episodes = in_episodes
         self.num_steps = 0
         self.diverged = False
         self.pruned = False
@@ -169,6 +173,8 @@ class LaneRecorder:
             eval_interval_timesteps=spec.integer("eval_interval_timesteps"),
             episodes_per_eval=episodes,
             total_train_episodes=len(self._returns),
+            unfinished_episode_reward=self._partial_return,
+            unfinished_episode_steps=self._partial_steps,
             agent_params={name: plain(value) for name, value in run.setting.items()},
             eval_episode_rewards=np.array(returns, np.float64).reshape(shape),
             eval_episode_steps=np.array(lengths, np.int64).reshape(shape),
@@ -187,7 +193,8 @@ class LaneRecorder:
         sick = np.flatnonzero(~np.isfinite(event["health"]))
         count = int(sick[0]) + 1 if sick.size else len(event["health"])
         updates = int(event["learned"][:count].sum())
-        self._add_episodes(event["reward"][:count], event["ended"][:count])
+        if self._in_episodes:
+            self._add_episodes(event["reward"][:count], event["ended"][:count])
         for name, values in event.items():
             kind, _, series = name.partition("/")
             if series:

@@ -54,6 +54,7 @@ def test_a_solver_is_recorded_without_training_episodes(tmp_path: Path) -> None:
             in done.stdout
         )
         assert run["total_train_episodes"] == len(run["train_episode_rewards"]) == 0
+        assert run["unfinished_episode_steps"] == run["unfinished_episode_reward"] == 0
         assert run["timesteps_at_eval"].tolist() == [0, 4, 8, 12]
         assert {series.shape for series in run["metrics"].values()} == {(12,)}
         gaps = run["eval_metrics"]["oracle_gap"] + run["eval_episode_rewards"].mean(1)

@@ -170,6 +170,16 @@ def test_a_module_that_registers_environments_is_imported() -> None:
         spec_of({"env_name": "nowhere:Echo-v0", "platform": "gymnasium"})
 
 
+@pytest.mark.parametrize(("limit", "finished", "left"), [(0, 0, 7), (100, 0, 7), (3, 2, 1)])
+def test_a_limit_that_is_taken_off_cuts_nothing(limit: int, finished: int, left: int) -> None:
+    """Where an environment's own limit is taken off, an episode without end is kept apart from the
+    finished ones, with all its steps and its return so far."""
+    protocol = {"total_timesteps": 7, "steps_per_episode": limit}
+    run = train(spec_of(ECHO | protocol), [0])[0]
+    assert run["train_episode_steps"].tolist() == [3] * finished
+    assert run["unfinished_episode_steps"] == run["unfinished_episode_reward"] == left
+
+
 def test_keywords_arrive_as_they_are_written() -> None:
     """Integers, strings, lists and mappings under `kwargs` reach the constructor as such, from the
     file and from the manifest alike."""

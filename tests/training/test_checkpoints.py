@@ -54,6 +54,24 @@ def test_interrupted_and_repacked_runs_have_the_same_bits(
     assert began == [0, 150, 200, 300]
 
 
+@pytest.mark.parametrize("limit", [0, 70, 5000])
+def test_an_unfinished_episode_goes_on(tmp_path: Path, limit: int) -> None:
+    """Of a run that was interrupted within episodes, and packed otherwise each time, the episode
+    that its end cuts off has the steps and the reward of an undisturbed run, to the bit."""
+    protocol = PROTOCOL | {"total_timesteps": 600, "steps_per_episode": limit, "record": []}
+    spec = small_spec(protocol | {"eval_episodes": 0})
+    experiment = experiment_in(tmp_path, spec)
+    for indices, steps in (([0, 1], 200), ([1, 8], 100), ([0, 1, 8], 150)):
+        with pytest.raises(InterruptedRunError):
+            attempt(spec, experiment, indices, steps)
+    undisturbed = train(spec, [0, 1, 8])
+    left = 600 % limit if limit else 600
+    for run in attempt(spec, experiment, [0, 1, 8], None):
+        assert run["unfinished_episode_steps"] == left
+        expected = undisturbed[run["index"]]["unfinished_episode_reward"]
+        assert run["unfinished_episode_reward"].hex() == expected.hex()
+
+
 def interrupted(tmp_path: Path, spec: ExperimentSpec) -> tuple[Experiment, list[Path]]:
     """An experiment with index 0 interrupted after at least two checkpoints, and their files."""
     experiment = experiment_in(tmp_path, spec)

@@ -64,6 +64,21 @@ def test_returns_are_sums_of_rewards(run: Run) -> None:
     assert run["train_episode_rewards"].tolist() == np.add.accumulate(rewards, 1)[:, -1].tolist()
 
 
+@pytest.mark.parametrize(
+    ("limit", "finished", "left"),
+    [(0, 0, 128), (1000, 0, 128), (50, 2, 28), (64, 2, 0), (128, 1, 0)],
+)
+def test_the_episode_that_the_end_cuts_off(limit: int, finished: int, left: int) -> None:
+    """Without a limit of episodes, with one beyond the run and with one within it, the episode that
+    the run's end cuts off is kept apart from the finished ones: its steps, and the sum of its
+    rewards; where the last step ends an episode it has none."""
+    protocol = {"total_timesteps": 128, "steps_per_episode": limit, "eval_episodes": 0}
+    run = train(small_spec(protocol | {"record": ["train_rewards"]}), [0])[0]
+    assert (run["total_train_episodes"], run["unfinished_episode_steps"]) == (finished, left)
+    rewards = run["train_rewards"].astype(np.float64)[128 - left :]
+    assert run["unfinished_episode_reward"] == np.add.accumulate([0.0, *rewards])[-1]
+
+
 def test_states_follow_one_another(run: Run) -> None:
     """The next state of a step is the state of the following one, except where an episode ends."""
     same = (run["train_next_states"][:-1] == run["train_states"][1:]).all(1)
@@ -112,6 +127,9 @@ def test_divergence_is_recorded_and_the_neighbours_go_on(backend: str) -> None:
     assert sick["total_timesteps"] < 256
     assert str(sick["total_timesteps"]) in sick["reason"]
     assert len(sick["train_rewards"]) == sick["total_timesteps"]
+    for run in runs.values():
+        steps = run["train_episode_steps"].sum() + run["unfinished_episode_steps"]
+        assert steps == run["total_timesteps"]
     for index in (0, 2):
         alone = train(spec, [index], context=context)[index]
         assert first_difference(alone, runs[index]) is None
