@@ -19,6 +19,7 @@ from nthrun.analysis.hyperparameters import (
     varying_values,
 )
 from nthrun.analysis.scores import Scores
+from nthrun.analysis.unfinished import unfinished_notes
 
 FORMATS = ("text", "csv", "latex")
 MAX_CONTENDERS = 20
@@ -124,7 +125,8 @@ def choice_lines(choice: Choice, group: Sequence[Scores]) -> Iterator[str]:
     if choice.scale == "ecdf":
         yield f"  mean rank over environments, 0 to 1: {_mean_rank(choice)}"
     yield f"  runs compared: {choice.num_runs}, {choice.num_lost} lost"
-    yield from (f"  {note}" for note in choice_notes(choice, choice.estimates))
+    notes = (*choice_notes(choice, choice.estimates), *unfinished_notes(group))
+    yield from (f"  {note}" for note in notes)
     if choice.num_settings > 1:
         yield from _contender_lines(choice, group[0].parameters, varying)
 

@@ -8,12 +8,13 @@ one. A number of a whole run, such as its time, is a series of one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nthrun.records.episodes import UNFINISHED, counted_episodes
 from nthrun.records.record_table import Ragged, ends
-from nthrun.records.schema import FLOATS
+from nthrun.records.schema import FLOATS, INTEGERS
 from nthrun.records.sources import Entry, read_table
 
 PEAK_MEMORY = "peak_memory_mb"
@@ -45,7 +46,8 @@ class Quantity:
         name: of the metric.
         label: of an axis.
         higher_is_better: None where it is not known.
-        arrays: of the record that it is made of; of `FLOATS` and `PEAK_MEMORY`, one number a run.
+        arrays: of the record that it is made of; of `FLOATS`, `INTEGERS` and `PEAK_MEMORY`, one
+            number a run.
         series: from those arrays.
         one_number: whether it is one number a run, which has no course.
     """
@@ -60,7 +62,7 @@ class Quantity:
 
 def read_series(entries: Sequence[Entry], quantity: Quantity) -> Series:
     """What some runs show, in their order."""
-    singles = {*FLOATS, PEAK_MEMORY}.intersection(quantity.arrays)
+    singles = {*FLOATS, *INTEGERS, PEAK_MEMORY}.intersection(quantity.arrays)
     documents = ("provenance",) if PEAK_MEMORY in singles else ()
     arrays = [name for name in quantity.arrays if name not in singles]
     table = read_table(entries, (*documents, *arrays))
@@ -78,6 +80,13 @@ def read_series(entries: Sequence[Entry], quantity: Quantity) -> Series:
 def _of_training(arrays: Arrays) -> Series:
     returns, steps = arrays["train_episode_rewards"], arrays["train_episode_steps"]
     return Series(returns.values.astype(np.float64), steps.values, returns.offsets)
+
+
+def _of_training_and_unfinished(arrays: Arrays) -> Series:
+    reward, steps = (arrays[name].values for name in UNFINISHED)
+    returns, lengths = (arrays[name] for name in TRAINING_RETURN.arrays)
+    returns, lengths = counted_episodes(returns, lengths, reward, steps)
+    return Series(returns.values.astype(np.float64), lengths.values, returns.offsets)
 
 
 def _of_evaluations(arrays: Arrays) -> Series:
@@ -137,6 +146,12 @@ TRAINING_RETURN = Quantity(
     ("train_episode_rewards", "train_episode_steps"),
     _of_training,
 )
+WITH_UNFINISHED = replace(
+    TRAINING_RETURN,
+    arrays=(*TRAINING_RETURN.arrays, *UNFINISHED),
+    series=_of_training_and_unfinished,
+)
+"""Training returns as they are scored: with those so far of episodes that runs' ends cut off."""
 EVALUATION_RETURN = Quantity(
     "evaluation",
     "evaluation return",

@@ -3,7 +3,8 @@
     score = sum_i w_i v_i / sum_i w_i
 
 over the values v_i of the run's series, see `returns`, where w_i is how many of the steps that v_i
-counts for lie within the last so many percent of all steps that are counted for.
+counts for lie within the last so many percent of all steps that are counted for. Of training
+episodes the one that the run's end cut off counts too, with its steps and its return so far.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from nthrun.analysis.returns import (
     EVALUATION_RETURN,
     NAMED,
     TRAINING_RETURN,
+    WITH_UNFINISHED,
     Quantity,
     Series,
     evaluation_metric,
@@ -26,6 +28,7 @@ from nthrun.analysis.returns import (
 )
 from nthrun.errors import DataFileError, NthrunError
 from nthrun.records.data import Data
+from nthrun.records.episodes import UnfinishedSteps, unfinished_steps
 from nthrun.records.schema import OMITTED_FROM_JSON
 from nthrun.records.sources import Entry, read_table
 
@@ -52,6 +55,8 @@ class Scores:
         values: `(num_runs,)` float64, NaN where a run has no finite value.
         lost: `(num_runs,)` bool, runs that did not complete or have no finite value.
         parameters: setting number -> hyperparameters.
+        unfinished: steps of the runs in episodes that had not ended; None where the scores are not
+            of training episodes.
     """
 
     source: str
@@ -66,6 +71,7 @@ class Scores:
     values: np.ndarray
     lost: np.ndarray
     parameters: Mapping[int, Mapping[str, Any]]
+    unfinished: UnfinishedSteps | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -83,7 +89,7 @@ def read_scores(
     Args:
         data: an opened shard, experiment directory, data.json or data.h5.
         metric: None is what the experiment's search goes by, else "return", that of training
-            episodes, or of evaluations where no run has one; "evaluation" is the mean over
+            episodes, or of evaluations where no run has finished one; "evaluation" is the mean over
             evaluations, each counting for the steps since the one before; "final_evaluation" the
             last one's; any other of `eval_metrics`, such as "oracle_gap", likewise, or of
             `metrics`, each update counting alike; "train_time", "eval_time" (seconds),
@@ -109,7 +115,8 @@ def read_scores(
     quantity = find_quantity(data, entries, metric, trained)
     _require_fitting(quantity, last)
     better = _higher_is_better(quantity, direction)
-    values = mean_of_last(read_series(entries, quantity), last)
+    quantity, series = _scored_series(entries, quantity, metric)
+    values = mean_of_last(series, last)
     statuses = np.array(columns.texts["status"], dtype=np.str_)
     settings = columns.numbers["setting_number"]
     parameters = zip(settings.tolist(), columns.documents("agent_params"), strict=True)
@@ -126,7 +133,32 @@ def read_scores(
         values=np.where(np.isfinite(values), values, np.nan),
         lost=(statuses != "completed") | ~np.isfinite(values),
         parameters=dict(parameters),
+        unfinished=_unfinished(entries) if quantity is TRAINING_RETURN else None,
     )
+
+
+def _scored_series(
+    entries: Sequence[Entry], quantity: Quantity, metric: str
+) -> tuple[Quantity, Series]:
+    """What scores are of, and its values.
+
+    Of training returns those of episodes that were cut off count too. Where evaluations were to
+    stand in for finished episodes and there are none, such episodes are all there is.
+
+    Args:
+        entries: the runs.
+        quantity: that was found for a metric.
+        metric: its name.
+    """
+    if quantity is not TRAINING_RETURN:
+        series = read_series(entries, quantity)
+        if len(series.values) or metric != TRAINING_RETURN.name:
+            return quantity, series
+    return TRAINING_RETURN, read_series(entries, WITH_UNFINISHED)
+
+
+def _unfinished(entries: Sequence[Entry]) -> UnfinishedSteps:
+    return unfinished_steps(read_table(entries, ("train_episode_steps",)))
 
 
 def mean_of_last(series: Series, last: float = WHOLE_RUN) -> np.ndarray:

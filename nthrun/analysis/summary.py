@@ -12,6 +12,7 @@ import numpy as np
 from nthrun.analysis.estimates import Estimate, estimate, sample
 from nthrun.analysis.ranking import RankedSettings, ranked_settings
 from nthrun.analysis.scores import read_scores
+from nthrun.analysis.unfinished import unfinished_notes
 from nthrun.records.data import Data
 from nthrun.records.schema import STATUSES
 
@@ -59,6 +60,7 @@ class Summary:
             "best_config": None if best is None else best["hyperparameters"],
             "best_return": None if best is None else best["metrics"]["best_return"],
             "results": results,
+            "notes": list(unfinished_notes([scores])),
         }
 
     def _result(self, position: int) -> dict[str, Any]:

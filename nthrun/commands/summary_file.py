@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nthrun.analysis.hyperparameters import setting_text
 from nthrun.analysis.summary import Summary, summarise
+from nthrun.analysis.unfinished import unfinished_notes
 from nthrun.errors import NthrunError
 from nthrun.records.data import Data
 from nthrun.records.durable_file import write_durably
@@ -61,5 +62,6 @@ def summary_lines(summary: Summary) -> Iterator[str]:
         yield f"{rank}. setting {number}: {scores.metric} {estimate.text()}"
         if values := setting_text(scores.parameters[number], varying):
             yield f"   {values}"
+    yield from unfinished_notes([scores])
     for reason, number in summary.reasons.items():
         yield f"{number} {reason}"

@@ -36,6 +36,7 @@ from nthrun.analysis.report.plots import (
 )
 from nthrun.analysis.report.reproduction import commands, count_provenance, spec_files
 from nthrun.analysis.report.settings_table import settings_table
+from nthrun.analysis.unfinished import unfinished_notes
 
 PACKAGE = "nthrun.analysis.report"
 MARKER = Markup('<meta name="generator" content="nthrun report"/>')
@@ -120,7 +121,7 @@ def _choice_text(summary: ExperimentSummary, varying: Sequence[str]) -> dict[str
         return {}
     estimates = [*choice.estimates, *filter(None, summary.other_stages.values())]
     return {
-        "notes": list(choice_notes(choice, estimates)),
+        "notes": [*choice_notes(choice, estimates), *unfinished_notes([summary.scores])],
         "contenders_title": contenders_title(choice),
         "contenders_head": [*CONTENDER_COLUMNS, *varying],
         "contenders": contender_rows(choice, summary.scores.parameters, varying),
