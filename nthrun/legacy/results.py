@@ -4,7 +4,8 @@
     data.pkl                                      several together
 
 The pickles are read as `result_pickle` does, and never changed. Importing again adds what is new;
-records whose pickles are gone stay.
+records whose pickles are gone stay. An episode that a run's end cut off is kept apart, in what an
+import before that was done left too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from nthrun.errors import DataFileError
 from nthrun.legacy.result_pickle import read_pickle
-from nthrun.legacy.runs import OldFile, old_file
+from nthrun.legacy.runs import OldFile, keep_apart, old_file
 from nthrun.records.combine import (
     Combined,
     Progress,
@@ -79,16 +80,31 @@ def import_old(
         return Imported(Combined(output, 0, 0, tuple(unreadable), (), False), left_out)
     specs = {"environment": files[0].environment, "agent": files[0].agent}
     data = Data(output, specs, _entries([run for file in files for run in file.runs]))
-    carried = carried_entries(earlier, data)
+    current = [_kept_apart(each) for each in earlier]
+    carried = carried_entries(current, data)
     entries, conflicts = without_repeats([*data.entries, *carried])
     num_carried = len(set(map(id, entries)).intersection(map(id, carried)))
     full = full or output.suffix == ".h5" or (num_carried > 0 and earlier[0].full)
     result = Data(output, specs, entries, full)
-    written = bool(entries) and not (earlier and same_records(earlier[0], result))
+    unchanged = current == earlier and bool(earlier) and same_records(earlier[0], result)
+    written = bool(entries) and not unchanged
     if written:
         write_combined(result, None, keep=not earlier)
     done = Combined(output, len(entries), num_carried, tuple(unreadable), tuple(conflicts), written)
     return Imported(done, left_out)
+
+
+def _kept_apart(data: Data) -> Data:
+    """An earlier import with the episodes that were cut off apart from the others, in whatever runs
+    they are not; itself if there are none."""
+    runs = [entry.load(()) for entry in data.entries]
+    if all("unfinished_episode_steps" in run for run in runs):
+        return data
+    limit = data["experiment"]["environment"].get("steps_per_episode")
+    for run in runs:
+        if "unfinished_episode_steps" not in run:
+            keep_apart(run, limit)
+    return Data(data.source, data["experiment"], _entries(runs), data.full)
 
 
 def _read(

@@ -7,9 +7,10 @@ A result pickle is a dict
     ["experiment_data"][setting]["runs"]                           a list of dicts
 
 with settings numbered as here. A run of it has seed 32767 - run number, or 16384 - run number where
-it was run again for the best settings, which is stage 1 here. What its agents and environments
-added to a run becomes names of datasets and keys of JSON, so a name that could not be read back is
-left out and listed, never changed.
+it was run again for the best settings, which is stage 1 here. An episode that the last step of a
+run cut off stands among the others there, and apart from them here. What its agents and
+environments added to a run becomes names of datasets and keys of JSON, so a name that could not be
+read back is left out and listed, never changed.
 """
 
 from __future__ import annotations
@@ -162,10 +163,38 @@ def _record(old: Mapping[str, Any], where: str, file: OldFile) -> Run:
         learned_params={},
         provenance={"imported_from": file.path.name, "shard": file.digest, "git_diff": ""},
     )
+    keep_apart(run, file.environment.get("steps_per_episode"))
     add_learned(run, old.get("learned_params"), file.left_out)
     others = {key: value for key, value in old.items() if key not in KNOWN}
     add_others(run, others, file.left_out)
     return run
+
+
+def keep_apart(run: Run, limit: object) -> None:
+    """Take the episode that the run's last step cut off from the others of a record.
+
+    Nothing says whether an episode ended there by itself. It did if it is as long as episodes may
+    be, or as all before it are; else its end is taken for the run's, as it nearly always is.
+
+    Args:
+        run: the record; none of its episodes is kept apart yet.
+        limit: steps of the longest episode, as the environment's spec has it.
+    """
+    rewards, steps = run["train_episode_rewards"], run["train_episode_steps"]
+    run.update(unfinished_episode_reward=0.0, unfinished_episode_steps=0)
+    if not len(steps) or steps.sum() < run["total_timesteps"]:
+        return
+    as_all_before = len(steps) > 1 and bool((steps == steps[-1]).all())
+    at_limit = isinstance(limit, (int, float)) and 0 < limit <= steps[-1]
+    if as_all_before or at_limit:
+        return
+    run.update(
+        train_episode_rewards=rewards[:-1],
+        train_episode_steps=steps[:-1],
+        total_train_episodes=len(steps) - 1,
+        unfinished_episode_reward=float(rewards[-1]),
+        unfinished_episode_steps=int(steps[-1]),
+    )
 
 
 def _spec(experiment: Mapping[str, Any], key: str, name: str) -> dict[str, Any]:

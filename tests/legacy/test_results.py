@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,16 @@ import pytest
 import torch
 from legacy.result_pickles import AGENT, ENVIRONMENT, old_data, old_run, put, under_numpy_1
 
+from nthrun.analysis.curves import learning_curve
 from nthrun.errors import DataFileError
 from nthrun.legacy import results
 from nthrun.legacy.results import import_old
 from nthrun.legacy.runs import old_file
 from nthrun.records import open_data, table
+from nthrun.records.combine import write_combined
 from nthrun.records.data import Data
 from nthrun.records.schema import FLOATS, INTEGERS, TEXTS, Run
+from nthrun.records.sources import MemorySource
 
 
 def imported(directory: Path, name: str = "data.json", full: bool = False) -> Data:
@@ -391,3 +395,84 @@ def test_what_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "two" / "data.json").write_text('{"mine": 1}')
     import_old(tmp_path / "two", tmp_path / "two" / "data.json")
     assert (tmp_path / "two" / "data.json.damaged-1").read_text() == '{"mine": 1}'
+
+
+CUT_OFF = [
+    pytest.param([200, 200, 85, 5], 1000, 490, 5, id="shorter than the limit"),
+    pytest.param([200, 200, 85, 200], 1000, 685, 200, id="as long as one before"),
+    pytest.param([10, 990], 0, 1000, 990, id="no limit"),
+    pytest.param([10, 990], None, 1000, 990, id="a limit that is not told"),
+    pytest.param([600], 1000, 600, 600, id="the only one"),
+    pytest.param([200, 200, 100], 200, 500, 100, id="all before at the limit"),
+    pytest.param([200, 200, 200], 200, 600, 0, id="at the limit"),
+    pytest.param([85, 40, 200], 200.0, 325, 0, id="at a limit that is a float"),
+    pytest.param([200, 200, 200], 0, 600, 0, id="as long as all before"),
+    pytest.param([1] * 50, 1, 50, 0, id="a bandit's"),
+    pytest.param([85, 40, 20], 200, 1000, 0, id="ended by a number of episodes"),
+    pytest.param([], 200, 0, 0, id="none"),
+]
+
+
+@pytest.mark.parametrize(("steps", "limit", "total", "left"), CUT_OFF)
+def test_the_episode_that_the_end_cut_off(
+    tmp_path: Path, steps: list[int], limit: float | None, total: int, left: int
+) -> None:
+    """The episode that the last step of a run cut off is kept apart, with its return so far, unless
+    it is as long as episodes may be, or as all before it; the steps of all add up as before."""
+    rewards = np.arange(len(steps)) - 9.0
+    old = old_run(0, total_timesteps=total, train_episode_steps=steps)
+    content = old_data(0, [old | {"train_episode_rewards": rewards}])
+    if limit is not None:
+        content["experiment"]["environment"]["steps_per_episode"] = limit
+    put(tmp_path, 0, content)
+    (run,) = runs(imported(tmp_path))
+    finished = steps[:-1] if left else steps
+    assert run["train_episode_steps"].tolist() == finished
+    assert run["train_episode_rewards"].tolist() == rewards[: len(finished)].tolist()
+    assert run["total_train_episodes"] == len(finished)
+    assert run["unfinished_episode_steps"] == left
+    assert run["unfinished_episode_reward"] == (rewards[-1] if left else 0.0)
+
+
+def test_a_rising_curve_does_not_bend_at_its_end(tmp_path: Path) -> None:
+    """The curve of an import ends with the return of a whole episode, and its mean return counts
+    the steps of the one that was cut off."""
+    old = {"train_episode_steps": [300, 200, 95, 5], "train_episode_rewards": [-4, -3, -2, -0.5]}
+    put(tmp_path, 0, **old)
+    data = imported(tmp_path)
+    assert learning_curve(data).runs[0][-1] == -2.0
+    expected = (-4 * 300 - 3 * 200 - 2 * 95 - 0.5 * 5) / 600
+    assert table(data)["mean_return"].tolist() == pytest.approx([expected])
+
+
+def lengths(data: Data) -> list[list[int]]:
+    """Steps of the finished episodes of each run, and of the unfinished one."""
+    return [[*r["train_episode_steps"].tolist(), r["unfinished_episode_steps"]] for r in runs(data)]
+
+
+def as_before(run: Run) -> Run:
+    """An imported run with its last episode among the others, as imports once had it."""
+    reward, steps = (run.pop(f"unfinished_episode_{name}") for name in ("reward", "steps"))
+    if steps:
+        run["train_episode_rewards"] = np.append(run["train_episode_rewards"], reward)
+        run["train_episode_steps"] = np.append(run["train_episode_steps"], steps)
+        run["total_train_episodes"] += 1
+    return run
+
+
+@pytest.mark.parametrize("name", ["data.json", "data.h5"])
+def test_an_import_of_before_is_brought_up_to_date(tmp_path: Path, name: str) -> None:
+    """Importing again keeps cut-off episodes apart in runs that were imported before that was done,
+    in those whose pickles are gone too; and then changes nothing any more."""
+    for index in range(3):
+        put(tmp_path, index, train_episode_steps=[300, 295, 5])
+    data = imported(tmp_path, name)
+    expected = lengths(data)
+    source = MemorySource([as_before(run) for run in runs(data)])
+    entries = [replace(entry, source=source, position=n) for n, entry in enumerate(data.entries)]
+    write_combined(Data(data.source, data["experiment"], entries, data.full), None, keep=False)
+    (tmp_path / "Pendulum-v0_SAC_data_2.pkl").unlink()
+    done = import_old(tmp_path, tmp_path / name).combined
+    assert (done.written, done.carried, done.num_runs, done.conflicts) == (True, 1, 3, ())
+    assert lengths(open_data(tmp_path / name)) == expected
+    assert not import_old(tmp_path, tmp_path / name).combined.written
