@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from nthrun.agents.bewley_oracle.declaration import EGM
 from nthrun.agents.epsilon_greedy.declaration import (
     EPSILON_GREEDY,
@@ -19,13 +21,19 @@ from nthrun.agents.random_agent.declaration import RANDOM
 from nthrun.agents.sac.declaration import SAC
 from nthrun.agents.vac.declaration import VAC
 from nthrun.errors import Fault, SpecError
-from nthrun.specs.declaration import AgentDeclaration, Setting, fits_any, load_program
+from nthrun.specs.declaration import AgentDeclaration, AtMost, Setting, fits_any, load_program
 from nthrun.specs.documents import Document, name_of
 from nthrun.specs.environment_spec import EnvironmentSpec
-from nthrun.specs.field import did_you_mean
+from nthrun.specs.field import Field, did_you_mean
 from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.layout import Layout
-from nthrun.specs.user_class import user_class
+from nthrun.specs.user_class import (
+    Checks,
+    is_list_of,
+    require_attributes,
+    user_class,
+    user_misfits,
+)
 
 AGENTS: dict[str, AgentDeclaration] = {
     agent.name: agent
@@ -52,6 +60,18 @@ AGENTS: dict[str, AgentDeclaration] = {
     )
 }
 
+CHECKS: Checks = {
+    "hyperparameters": (lambda value: is_list_of(Field, value), "a tuple of Fields"),
+    "rules": (lambda value: is_list_of(AtMost, value), "a tuple of AtMost"),
+    "fits": (lambda value: value is None or callable(value), "a function of interface and values"),
+    "layout": (lambda value: value is None or callable(value), "a function that gives a Layout"),
+    "footprint": (
+        lambda value: value is None or callable(value),
+        "a function that gives an AgentFootprint",
+    ),
+}
+"""What the attributes of a user's own class have to be."""
+
 
 def agent_declaration(document: Document) -> AgentDeclaration:
     """The declaration of the agent a document names.
@@ -77,13 +97,15 @@ def _own_agent(name: str, origin: str) -> AgentDeclaration:
         SpecError: it cannot be imported, or is no agent.
     """
     own = user_class(name, "agent_name", origin, "hyperparameters", "agent")
+    require_attributes(own, name, (origin, "agent_name"), CHECKS)
+    fits = getattr(own, "fits", None)
     return AgentDeclaration(
         name=name,
         hyperparameters=tuple(own.hyperparameters),
         program=name,
         layout=getattr(own, "layout", getattr(own, "footprint", None)),
         rules=tuple(getattr(own, "rules", ())),
-        fits=getattr(own, "fits", fits_any),
+        fits=fits_any if fits is None else partial(user_misfits, name, origin, fits),
         solves=bool(getattr(own, "solves", False)),
     )
 

@@ -8,7 +8,7 @@ planning use the declaration alone, so they need no torch.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ Actions = Literal["continuous", "discrete"]
 ValuesOf = Callable[[str], tuple[Value, ...]]
 Misfit = tuple[str, str, str]
 """A hyperparameter (or nothing), the problem, and what to do."""
-Fits = Callable[[Interface, ValuesOf], Iterator[Misfit]]
+Fits = Callable[[Interface, ValuesOf], Iterable[Misfit]]
 
 
 def fits_any(interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:

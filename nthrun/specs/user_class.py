@@ -11,6 +11,8 @@ from nthrun.errors import Fault, SpecError
 from nthrun.specs.field import Value
 from nthrun.specs.interface import Interface
 
+FAILURES = (Exception, SystemExit)
+"""What a user's code may raise; a script that is taken for a module calls exit."""
 WHERE = "modules are looked for beside main.py, in PYTHONPATH and in the virtualenv"
 EXAMPLE = "docs/extending.md has an example"
 Checks = Mapping[str, tuple[Callable[[Any], bool], str]]
@@ -44,16 +46,20 @@ def user_class(
         raise fault(problem, _public_import(error) or WHERE) from error
     except AttributeError as error:
         raise fault(str(error), "write package.module:Class") from error
-    except Exception as error:  # whatever a user's module raises when it is imported
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        problem = f"its module cannot be imported ({reason})"
+    except FAILURES as error:  # whatever a user's module raises when it is imported
+        problem = f"its module cannot be imported ({reason_of(error)})"
         raise fault(problem, _public_import(error) or "mend the module") from error
     if not hasattr(made, needed):
         raise fault(f"this is no {noun}, it has no `{needed}`", hint)
     return made
 
 
-def _public_import(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
+    """What a user's code raised, in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _public_import(error: BaseException) -> str:
     """What to write where a module of nthrun has moved or lacks a name; "" for any other error."""
     if not isinstance(error, ImportError) or not (error.name or "").startswith("nthrun."):
         return ""
@@ -86,6 +92,11 @@ def require_attributes(made: Any, name: str, where: tuple[str, str], checks: Che
         raise SpecError([Fault(*where, problem, EXAMPLE) for problem in problems])
 
 
+def is_list_of(kind: type, value: object) -> bool:
+    """Whether a value is a tuple or list of instances of a class."""
+    return isinstance(value, (tuple, list)) and all(isinstance(item, kind) for item in value)
+
+
 def user_interface(
     name: str,
     origin: str,
@@ -103,12 +114,41 @@ def user_interface(
     try:
         made = function(values)
         problem = "" if isinstance(made, Interface) else f"gives {_shown(made)}, not an Interface"
-    except Exception as error:  # whatever a user's function raises
-        problem = " ".join(f"fails ({type(error).__name__}: {error})".split())
+    except FAILURES as error:  # whatever a user's function raises
+        problem = f"fails ({reason_of(error)})"
     if problem:
         message = f"got {name!r}: its `interface` {problem}"
         raise SpecError([Fault(origin, "env_name", message, EXAMPLE)])
     return made
+
+
+def user_misfits(
+    name: str, origin: str, fits: Callable[..., Any], interface: Interface, values_of: Any
+) -> list[tuple[str, str, str]]:
+    """The misfits that a user's function finds.
+
+    Args:
+        name, origin: the `agent_name`, and the file it is in.
+        fits: the function, called with an interface and the values of a hyperparameter by name.
+
+    Raises:
+        SpecError: the function fails, or gives something else.
+    """
+    try:
+        found = list(fits(interface, values_of))
+        odd = [one for one in found if not _is_misfit(one)]
+        problem = f"gives {_shown(odd[0])}" if odd else ""
+    except FAILURES as error:  # whatever a user's function raises
+        problem = f"fails ({reason_of(error)})"
+    if problem:
+        allowed = 'allowed: an iterable of (hyperparameter or "", problem, hint), () where all fits'
+        message = f"got {name!r}: its `fits` {problem}, {allowed}"
+        raise SpecError([Fault(origin, "agent_name", message, EXAMPLE)])
+    return found
+
+
+def _is_misfit(value: object) -> bool:
+    return isinstance(value, tuple) and [*map(type, value)] == [str, str, str]
 
 
 def _shown(value: object) -> str:

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 import nthrun
+from nthrun.agents.registry import agent_declaration
 from nthrun.errors import SpecError
+from nthrun.planning.experiment_spec import experiment_spec_of
+from nthrun.specs.documents import Document
 from nthrun.specs.user_class import user_class
 
 
@@ -39,3 +42,67 @@ def test_an_old_import_is_refused_with_the_new_one(
     [fault] = refused.value.faults
     assert hint in fault.hint
     assert len(refused.value.lines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("import sys\nsys.exit()", "SystemExit: "),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        (
+            "from argparse import ArgumentParser\nArgumentParser().parse_args(['--x'])",
+            "SystemExit: 2",
+        ),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_script_in_the_place_of_a_module_is_refused(
+    write: str, text: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A module that exits when it is imported, as a script does, is one fault like any other."""
+    Path(write).write_text(text)
+    with pytest.raises(SpecError) as refused:
+        user_class(f"{Path(write).stem}:main", "agent_name", "a.json", "hyperparameters", "agent")
+    [line] = refused.value.lines()
+    assert f"its module cannot be imported ({reason.strip()}" in line
+
+
+PENDULUM = {"env_name": "Pendulum-v1", "total_timesteps": 10}
+FITS = (
+    ("return None", "fails (TypeError"),
+    ("return True", "fails (TypeError"),
+    ("return ['no']", "gives 'no'"),
+    ("yield '', 'problem'", "gives ('', 'problem')"),
+    ("yield '', 'problem', None", "gives ('', 'problem', None)"),
+    ("raise ValueError('x')", "fails (ValueError: x)"),
+    ("raise SystemExit(1)", "fails (SystemExit: 1)"),
+)
+
+
+@pytest.mark.parametrize(("body", "said"), FITS)
+def test_fits_gives_misfits_or_is_refused(write: str, body: str, said: str) -> None:
+    """A `fits` that gives no misfits as they have to be, or fails, is one fault that says so."""
+    Path(write).write_text(
+        f"class Own:\n    hyperparameters = ()\n\n    @staticmethod\n"
+        f"    def fits(interface, values_of):\n        {body}\n"
+    )
+    agent = {"agent_name": f"{Path(write).stem}:Own", "parameters": {}}
+    with pytest.raises(SpecError) as refused:
+        experiment_spec_of(PENDULUM, agent, "a.json")
+    [line] = refused.value.lines()
+    assert f"its `fits` {said}" in line
+    assert "allowed: an iterable of" in line
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    ["hyperparameters = None", "hyperparameters = ['x']", "rules = 3", "fits = 3", "layout = {}"],
+)
+def test_attributes_of_an_agent_are_what_they_have_to_be(write: str, attribute: str) -> None:
+    """An attribute of an own agent that is of another kind is one fault that names it."""
+    Path(write).write_text(f"class Own:\n    hyperparameters = ()\n    {attribute}\n")
+    document = Document({"agent_name": f"{Path(write).stem}:Own"}, {}, ("a.json",))
+    with pytest.raises(SpecError) as refused:
+        agent_declaration(document)
+    [line] = refused.value.lines()
+    assert f"its `{attribute.split(maxsplit=1)[0]}` is" in line
