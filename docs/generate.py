@@ -44,8 +44,9 @@ Any other name is looked up in Gymnasium, so that `HalfCheetah-v5` or `MinAtar/B
 environment too. `platform: gymnasium` takes Gymnasium's program even where nthrun has one, and
 then `my_package:Maze-v0` is what `my_package` registers as `Maze-v0`, in Gymnasium's own spelling.
 It steps on the host, a world a lane, without Gymnasium's limit: `steps_per_episode` truncates. What
-is under `kwargs` goes to the environment's constructor. Observations of any fixed size are
-flattened; actions are discrete or bounded. What an environment needs is an extra:
+is under `kwargs` goes to the environment's constructor exactly as it stands, `null`, empty texts,
+lists of mappings and dots in names too. Observations of any fixed size are flattened; actions are
+discrete or bounded. What an environment needs is an extra:
 
 ```text
 pip install ".[mujoco]"       # HalfCheetah-v5, Ant-v5, ...

@@ -56,7 +56,7 @@ def open_for(spec: ExperimentSpec, request: Request, root: Path | None = None) -
     _prepare_logs(spec, root)
     if is_experiment(root):
         agent, environment = spec.agent.as_document(), spec.environment.as_document()
-        experiment = continue_experiment(root, agent, environment)
+        experiment = continue_experiment(root, agent, environment, spec.agent.defaults)
     else:
         experiment = create_experiment(root, new_manifest(spec, request))
     require_fixed(experiment, request)
@@ -122,7 +122,7 @@ def with_suggestions(spec: ExperimentSpec, save_dir: str) -> ExperimentSpec:
     if not is_experiment(root):
         return spec
     agent, environment = spec.agent.as_document(), spec.environment.as_document()
-    experiment = continue_experiment(root, agent, environment)
+    experiment = continue_experiment(root, agent, environment, spec.agent.defaults)
     experiment.keeps_cache = False  # nothing is touched before it is known that something is to be
     return with_known_settings(spec, experiment)
 

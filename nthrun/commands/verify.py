@@ -43,7 +43,8 @@ def verify(spec: ExperimentSpec, request: Request) -> int:
         IndexSpecError: an index is not recorded.
     """
     experiment = open_experiment(spec.directory(request.save_dir))
-    require_fingerprint(experiment, spec.agent.as_document(), spec.environment.as_document())
+    agent, environment = spec.agent.as_document(), spec.environment.as_document()
+    require_fingerprint(experiment, agent, environment, spec.agent.defaults)
     spec = with_known_settings(spec, experiment)
     recorded = _recorded(experiment, spec, request)
     try:

@@ -24,7 +24,7 @@ from nthrun.records.shard import (
     write_forget,
     write_shard,
 )
-from nthrun.specs.fingerprint import differing_keys, fingerprint
+from nthrun.specs.fingerprint import differing_keys, fingerprint, same_runs
 
 MANIFEST = "manifest.json"
 
@@ -202,7 +202,10 @@ def create_experiment(root: Path, manifest: Manifest) -> Experiment:
 
 
 def continue_experiment(
-    root: Path, agent: dict[str, Any], environment: dict[str, Any]
+    root: Path,
+    agent: dict[str, Any],
+    environment: dict[str, Any],
+    defaults: Mapping[str, Any] = {},
 ) -> Experiment:
     """Open an existing experiment directory for more runs of these specs.
 
@@ -211,23 +214,36 @@ def continue_experiment(
         FingerprintError: it belongs to other specs.
     """
     experiment = open_experiment(root)
-    require_fingerprint(experiment, agent, environment)
-    specs = {"environment": environment, "agent": agent}
-    return Experiment(root, experiment.manifest, specs)
+    require_fingerprint(experiment, agent, environment, defaults)
+    manifest = experiment.manifest
+    same = manifest.fingerprint == fingerprint(agent, environment)
+    specs = {"environment": environment, "agent": agent if same else manifest.agent}
+    return Experiment(root, manifest, specs)
 
 
 def require_fingerprint(
-    experiment: Experiment, agent: Mapping[str, Any], environment: Mapping[str, Any]
+    experiment: Experiment,
+    agent: Mapping[str, Any],
+    environment: Mapping[str, Any],
+    defaults: Mapping[str, Any] = {},
 ) -> None:
     """Check that an experiment directory is about these specs.
+
+    Args:
+        experiment: that is opened.
+        agent, environment: validated documents.
+        defaults: of the agent's hyperparameters, which a spec may write out or leave out.
 
     Raises:
         FingerprintError: it is not; the message names the keys that differ.
     """
-    old = experiment.manifest
-    if old.fingerprint == fingerprint(agent, environment):
+    manifest = experiment.manifest
+    if manifest.fingerprint == fingerprint(agent, environment):
         return
-    keys = differing_keys((old.agent, old.environment), (agent, environment))
+    old, new = (manifest.agent, manifest.environment), (agent, environment)
+    if same_runs(old, new, defaults):
+        return
+    keys = differing_keys(old, new, defaults)
     raise FingerprintError(
         f"{experiment.root}: holds runs of another spec, which differs in: {', '.join(keys)}"
     )

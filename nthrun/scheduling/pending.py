@@ -18,7 +18,7 @@ from nthrun.records.experiment import (
 from nthrun.scheduling.lease import Attempt, read_attempt
 from nthrun.scheduling.plan import PLANS, Plan, plan_paths, read_plan, read_plans
 from nthrun.scheduling.slurm import Job, Queue
-from nthrun.specs.fingerprint import differing_keys, fingerprint
+from nthrun.specs.fingerprint import differing_keys, fingerprint, same_runs
 from nthrun.specs.selection import Selection
 
 RUNNING_STATES = ("RUNNING", "COMPLETING", "CONFIGURING", "SIGNALING", "STAGE_OUT")
@@ -194,15 +194,18 @@ def _read_leases(paths: Iterable[Path]) -> Iterator[tuple[int, Attempt]]:
 def _own_experiment(spec: ExperimentSpec, root: Path) -> Experiment | None:
     """The experiment of a directory; until its first task has begun, only its plans know of it."""
     agent, environment = spec.agent.as_document(), spec.environment.as_document()
+    defaults = spec.agent.defaults
     if is_experiment(root):
         experiment = open_experiment(root)
-        require_fingerprint(experiment, agent, environment)
+        require_fingerprint(experiment, agent, environment, defaults)
         return experiment
     newest = next(read_plans(root), None)
-    if newest is not None and newest.fingerprint != fingerprint(agent, environment):
-        keys = differing_keys((newest.agent, newest.environment), (agent, environment))
+    if newest is None or newest.fingerprint == fingerprint(agent, environment):
+        return None
+    old, new = (newest.agent, newest.environment), (agent, environment)
+    if not same_runs(old, new, defaults):
+        keys = ", ".join(differing_keys(old, new, defaults))
         raise FingerprintError(
-            f"{root}: planned for another spec, which differs in: {', '.join(keys)}",
-            "give another save dir",
+            f"{root}: planned for another spec, which differs in: {keys}", "give another save dir"
         )
     return None

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from nthrun.errors import Fault, IndexSpecError, SpecError
 from nthrun.specs.declaration import AgentDeclaration, AtMost
-from nthrun.specs.documents import YAML_SUFFIXES, Document, flatten
+from nthrun.specs.documents import Document, flatten
 from nthrun.specs.field import Field, RejectedError, Value, plain, shown, unknown_keys
 from nthrun.specs.search.adaptive_sweep import AdaptiveSweep
 from nthrun.specs.search.points import PointMethod, point_function
@@ -26,6 +26,7 @@ from nthrun.specs.search.space import (
     read_range,
 )
 from nthrun.specs.search.sweeps import DrawnSweep, ListedSweep, filtered_sweep
+from nthrun.specs.spec_text import YAML_SUFFIXES
 from nthrun.specs.sweep import GridSweep, Sweep
 
 TOP_KEYS = ("agent_name", "parameters", "search")
@@ -55,16 +56,22 @@ class AgentSpec:
         listed = {name for setting in self.search.settings for name in setting}
         return frozenset(listed.union(names_of(self.parameters)))
 
+    @property
+    def defaults(self) -> dict[str, Value]:
+        """The declared default of every hyperparameter that has one."""
+        declared = {field.name: field.default for field in self.declaration.hyperparameters}
+        return {name: value for name, value in declared.items() if value is not None}
+
     @cached_property
     def space(self) -> Space:
         """What settings are found in; hyperparameters the spec does not name at their defaults."""
-        declared = {field.name: field.default for field in self.declaration.hyperparameters}
-        defaults = {n: v for n, v in declared.items() if v is not None and n not in self.named}
+        declared = self.defaults
+        defaults = {n: v for n, v in declared.items() if n not in self.named}
         listed = self.search.settings
         partial = (n for n in self.named if listed and not all(n in one for one in listed))
         absent = [n for n in partial if n not in names_of(self.parameters)]
         silent = (*self.search.conditions, *sorted(absent))
-        inactive = {n: v for n in silent if (v := declared[n]) is not None}
+        inactive = {n: declared[n] for n in silent if n in declared}
         rules = [rule.expression() for rule in self.declaration.rules]
         constraints = (*self.search.constraints, *(rules if self.search.draws else ()))
         return Space(self.parameters, defaults, self.search.conditions, inactive, constraints)

@@ -11,7 +11,7 @@ from typing import Any
 
 from nthrun.errors import Fault, SpecError
 from nthrun.specs.cluster_rules import broken_rules
-from nthrun.specs.documents import YAML_SUFFIXES, Document, read_document
+from nthrun.specs.documents import Document, read_document
 from nthrun.specs.field import Field, RejectedError, Value, plain, shown, unknown_keys
 from nthrun.specs.slurm_time import (
     MEMORY_FORMS,
@@ -20,6 +20,7 @@ from nthrun.specs.slurm_time import (
     parse_memory,
     parse_time,
 )
+from nthrun.specs.spec_text import YAML_SUFFIXES
 
 MAIL_TYPES = (
     "NONE",
@@ -247,6 +248,8 @@ def _value(field: Field, raw: Mapping[str, object], source: _Source) -> Value:
     from_option = name in source.options
     if isinstance(given, str) and field.is_list:
         given = given.split(",") if field.choices else [given]
+    elif isinstance(given, tuple) and field.choices:
+        given = [word for text in given for word in text.split(",")]
     elif isinstance(given, str) and field.kind == "bool" and from_option:
         given = {"true": True, "false": False}.get(given.lower(), given)
     value = field.normalise(given, yaml_text=from_option or source.is_yaml(name))
@@ -269,7 +272,7 @@ def _quantity(name: str, given: object, is_yaml: bool) -> str:
     is_number = isinstance(given, int) and not isinstance(given, bool)
     if is_number and is_yaml and name == "time":
         problem = f"got the number {shown(given)}, allowed in YAML: a time in quotes"
-        raise RejectedError(problem, 'write "3:00:00"; without quotes YAML makes it 10800')
+        raise RejectedError(problem, 'write "3:00:00"; YAML 1.1 makes it 10800 without quotes')
     text = shown(given) if is_number else given
     if not isinstance(text, str):
         forms = TIME_FORMS if name == "time" else MEMORY_FORMS

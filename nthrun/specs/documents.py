@@ -7,21 +7,20 @@ them. A document remembers where each of its keys came from, so that a fault can
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from nthrun.errors import Fault, SpecError
 from nthrun.specs.field import NUMBER_TEXT, shown
 from nthrun.specs.search.space import is_drawn
+from nthrun.specs.spec_text import parse_text, repeated
 
 ENVIRONMENT, AGENT, SEARCH = "environment", "agent", "search"
+KEYWORDS = "kwargs"
+"""Key of an environment's spec whose content is handed on as it stands, dots in its keys too."""
 OPTION = "--set"
-YAML_SUFFIXES = (".yaml", ".yml")
 MAX_NESTING = 32
 MAX_VALUES = 1_000_000
 Translate = Callable[[str, dict[str, Any]], tuple[dict[str, Any], list[Fault]]]
@@ -35,11 +34,14 @@ class Document:
         values: the merged mapping; keys in the order of their first appearance.
         origins: dotted key -> the file whose value counts.
         files: every file read, in order.
+        words: dotted key -> text, and what the files have in its place, of those values that the
+            command line gives as a text without quotes.
     """
 
     values: dict[str, Any]
     origins: dict[str, str]
     files: tuple[str, ...]
+    words: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
 
     def origin(self, key: str) -> str:
         """The file that a dotted key's value came from (the last file for an absent key)."""
@@ -71,6 +73,7 @@ def read_document(
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
+    words: dict[str, tuple[str, Any]] = {}
     faults: list[Fault] = []
     for path in map(str, paths):
         content, file_faults = _read_file(path)
@@ -83,11 +86,14 @@ def read_document(
     for override in overrides:
         content = override.content(values)
         faults += _plain_data_faults(override.source, content)
+        if override.is_word:
+            words[".".join(override.path)] = override.value, _at(override.path, values)
         _merge(values, content, origins, override.source, "")
-    document = Document(values, origins, tuple(map(str, paths)))
+    document = Document(values, origins, tuple(map(str, paths)), words)
+    named = {key: value for key, value in values.items() if key != KEYWORDS}
     faults += [
         Fault(document.origin(key), key, "written nested and with a dot", "keep one of them")
-        for key in _repeated(key for key, _ in flatten(values, is_drawn))
+        for key in repeated(key for key, _ in flatten(named, is_drawn))
     ]
     if faults:
         raise SpecError(faults)
@@ -139,12 +145,14 @@ class Override:
         spec: "environment" or "agent", the one it is of.
         path: the keys to it, one within the other.
         value: of it.
+        is_word: whether the value is a text without quotes.
     """
 
     text: str
     spec: str
     path: tuple[str, ...]
     value: Any
+    is_word: bool
 
     @property
     def source(self) -> str:
@@ -159,6 +167,11 @@ class Override:
         """
         return _nested(self.path, self.value, base)
 
+    def leaves(self) -> list[tuple[str, str]]:
+        """The spec and the dotted key of every value that it gives."""
+        content = flatten(_nested(self.path, self.value, {}), is_drawn)
+        return [(self.spec, key) for key, _ in content]
+
 
 def parse_overrides(texts: Iterable[str]) -> tuple[Override, ...]:
     """Overrides as the command line has them.
@@ -168,7 +181,7 @@ def parse_overrides(texts: Iterable[str]) -> tuple[Override, ...]:
             `search.<field>=<value>`; the value is JSON, or else a word.
 
     Raises:
-        SpecError: every one that is not readable.
+        SpecError: every one that is not readable, or gives a field that another gives too.
     """
     faults: list[Fault] = []
     overrides = []
@@ -182,7 +195,9 @@ def parse_overrides(texts: Iterable[str]) -> tuple[Override, ...]:
             continue
         parents = {ENVIRONMENT: (), AGENT: ("parameters",), SEARCH: (SEARCH,)}[spec]
         of = ENVIRONMENT if spec == ENVIRONMENT else AGENT
-        overrides.append(Override(text, of, (*parents, *name.split(".")), _value(value.strip())))
+        path = (*parents, *name.split("."))
+        overrides.append(Override(text, of, path, *_value(value.strip())))
+    faults += _given_twice(overrides)
     if faults:
         raise SpecError(faults)
     return tuple(overrides)
@@ -203,11 +218,32 @@ def _nested(path: tuple[str, ...], value: Any, base: object) -> dict[str, Any]:
     raise AssertionError(path)  # a path has an end
 
 
-def _value(text: str) -> Any:
+def _at(path: Sequence[str], base: object) -> Any:
+    """What a mapping has at a path whose keys may be joined by dots in it; None for nothing."""
+    if not path or not isinstance(base, Mapping):
+        return None if path else base
+    for size in range(len(path), 0, -1):
+        if (key := ".".join(path[:size])) in base:
+            return _at(path[size:], base[key])
+    return None
+
+
+def _value(text: str) -> tuple[Any, bool]:
+    """The value that a text of the command line stands for, and whether it is a bare word."""
     try:
-        return json.loads(text)
+        return json.loads(text), False
     except (ValueError, RecursionError):
-        return float(text) if NUMBER_TEXT.fullmatch(text) else text
+        return (float(text), False) if NUMBER_TEXT.fullmatch(text) else (text, True)
+
+
+def _given_twice(overrides: Sequence[Override]) -> Iterator[Fault]:
+    """A fault for each override of a field that an earlier one gives."""
+    taken: set[tuple[str, str]] = set()
+    for override in overrides:
+        leaves = override.leaves()
+        for _, key in sorted(taken.intersection(leaves)):
+            yield Fault(override.source, key, "given twice", "keep one of them")
+        taken.update(leaves)
 
 
 def _merge(
@@ -226,12 +262,11 @@ def _merge(
 
 
 def _read_file(path: str) -> tuple[dict[str, Any], list[Fault]]:
-    faults: list[Fault] = []
     try:
         if not path:
             raise FileNotFoundError  # `Path("")` is the current directory
-        text = Path(path).read_text(encoding="utf-8")
-        content = _parse(path, text, faults)
+        text = Path(path).read_text(encoding="utf-8-sig")  # some editors begin with a mark
+        content, faults = parse_text(path, text)
     except FileNotFoundError:
         hint = "check the path; specs ship under config/ and clusters/"
         return {}, [Fault(path or '""', "", "no such file", hint)]
@@ -243,63 +278,6 @@ def _read_file(path: str) -> tuple[dict[str, Any], list[Fault]]:
         kind = type(content).__name__
         return {}, [Fault(path, "", f"holds a {kind}, allowed: one mapping of keys to values")]
     return content, faults
-
-
-def _parse(path: str, text: str, faults: list[Fault]) -> Any:
-    if path.endswith(YAML_SUFFIXES):
-        return _parse_yaml(path, text, faults)
-    if not path.endswith(".json"):
-        faults.append(Fault(path, "", "unknown file type, allowed: .json, .yaml, .yml"))
-        return {}
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        faults.extend(_duplicates(path, [key for key, _ in pairs]))
-        return dict(pairs)
-
-    try:
-        return json.loads(text, object_pairs_hook=unique)
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        faults.append(Fault(path, "", f"not valid JSON at {where}: {error.msg}"))
-        return {}
-
-
-def _parse_yaml(path: str, text: str, faults: list[Fault]) -> Any:
-    try:
-        return yaml.load(text, _yaml_loader(path, faults))
-    except yaml.YAMLError as error:
-        faults.append(Fault(path, "", f"not valid YAML: {_one_line(error)}"))
-    except ValueError as error:
-        faults.append(Fault(path, "", f"not valid YAML: a value cannot be read: {error}"))
-    except (AttributeError, LookupError, TypeError):
-        # What PyYAML's constructors raise for such as `!!int ""` and `!!timestamp soon`.
-        faults.append(Fault(path, "", "not valid YAML: a value does not fit its tag"))
-    return {}
-
-
-def _yaml_loader(path: str, faults: list[Fault]) -> type[yaml.SafeLoader]:
-    class UniqueKeyLoader(yaml.SafeLoader):
-        """A SafeLoader that reports a key written twice."""
-
-        def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-            # Here a merge key (`<<`) has not put the merged keys beside the written ones yet.
-            node = super().compose_mapping_node(anchor)
-            scalars = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            faults.extend(_duplicates(path, scalars))
-            return node
-
-    return UniqueKeyLoader
-
-
-def _duplicates(path: str, keys: Sequence[str]) -> list[Fault]:
-    return [
-        Fault(path, key, "written more than once", "keep one of them, or list its values")
-        for key in _repeated(keys)
-    ]
-
-
-def _repeated(keys: Iterable[str]) -> list[str]:
-    return sorted(key for key, times in Counter(keys).items() if times > 1)
 
 
 def _plain_data_faults(path: str, content: Any) -> list[Fault]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from nthrun.errors import Fault, SpecError
 from nthrun.specs.declaration import EnvironmentDeclaration
-from nthrun.specs.documents import YAML_SUFFIXES, Document, flatten
+from nthrun.specs.documents import Document, flatten
 from nthrun.specs.field import Field, RejectedError, Value, plain, shown, unknown_keys
 from nthrun.specs.interface import Interface
+from nthrun.specs.spec_text import YAML_SUFFIXES, other_meaning
 
 SERIES = (
     "train_states",
@@ -178,7 +179,8 @@ class EnvironmentSpec:
             *parents, leaf = dotted.split(".")
             for parent in parents:
                 target = target.setdefault(parent, {})
-            target[leaf] = plain(value)
+            if value or not isinstance(value, Mapping):  # no keywords are as none named
+                target[leaf] = plain(value)
         return document
 
 
@@ -203,11 +205,15 @@ def read_environment_spec(
         SpecError: every fault of the document.
     """
     fields = {field.name: field for field in fields_of(declaration)}
-    raw = {key: value for key, value in flatten(document.values) if key != "env_name"}
+    whole = {key for key in document.values if key in fields and fields[key].kind == "mapping"}
+    split = {key: value for key, value in document.values.items() if key not in whole}
+    raw = {key: value for key, value in flatten(split) if key != "env_name"}
+    raw |= {key: document.values[key] for key in whole}
     faults = [
         Fault(document.origin(key), key, problem, hint)
         for key, problem, hint in unknown_keys(raw, fields, "see config/environment/README.md")
     ]
+    faults += (fault for key in whole for fault in word_faults(document, key))
     values: dict[str, Value] = {}
     for name, field in fields.items():
         try:
@@ -234,6 +240,26 @@ def _value(field: Field, raw: Mapping[str, object], document: Document) -> Value
         return field.default
     yaml_text = document.origin(field.name).endswith(YAML_SUFFIXES)
     return field.normalise(raw[field.name], yaml_text=yaml_text)
+
+
+def word_faults(document: Document, parent: str) -> Iterator[Fault]:
+    """Faults of words of the command line in a mapping whose values have no declared type.
+
+    Args:
+        document: of the spec.
+        parent: key of the mapping.
+    """
+    for key, (text, replaced) in document.words.items():
+        if not key.startswith(f"{parent}."):
+            continue
+        if meant := other_meaning(text):
+            problem, hint = "not a plain text, and not JSON", f"write {meant}"
+        elif isinstance(replaced, (bool, int, float, list, Mapping)):
+            problem, hint = f"a text in place of {shown(replaced)}", "write a value like that"
+        else:
+            continue
+        hint = f'{hint}, or the text in double quotes: "{text}"'
+        yield Fault(document.origin(key), key, f"got {text or 'nothing'}, {problem}", hint)
 
 
 def joint_faults(

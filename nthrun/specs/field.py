@@ -6,14 +6,19 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Value = bool | int | float | str | tuple[Any, ...]
-Kind = Literal["bool", "int", "float", "str", "ints", "floats", "strs", "parts"]
+Value = bool | int | float | str | tuple[Any, ...] | Mapping[str, Any]
+Kind = Literal["bool", "int", "float", "str", "ints", "floats", "strs", "parts", "mapping"]
 
-NUMBER_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+NUMBER_TEXT = re.compile(r"[-+]?(?!0\d+\Z)(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+"""A decimal number; not 0100, which is 64 to some and 100 to others."""
+
+
+MAX_BITS = 1024
+"""Bits of an integer at most: those of the largest float."""
 
 
 class RejectedError(ValueError):
@@ -32,7 +37,8 @@ class Field:
     Attributes:
         name: the key.
         kind: type of one value; `ints`, `floats`, `strs` are lists (swept, lists of lists),
-            and so is `parts`, each of whose entries is a field of its own.
+            and so is `parts`, each of whose entries is a field of its own. A `mapping` is any plain
+            data under names, kept exactly as it stands.
         default: the value where a spec is silent; None means that the key is required.
         doc: meaning and unit, in one phrase.
         minimum, maximum: inclusive bounds of a number or of a list's numbers.
@@ -72,6 +78,8 @@ class Field:
         Raises:
             RejectedError: the value is of another type or out of range.
         """
+        if self.kind == "mapping":
+            return self._mapping(raw)
         if not self.is_list:
             return self._scalar(raw, yaml_text)
         if not isinstance(raw, (list, tuple)):
@@ -86,6 +94,8 @@ class Field:
         """What the field allows, in words."""
         if self.kind == "bool":
             return "true or false"
+        if self.kind == "mapping":
+            return "a mapping of names to values"
         if self.parts:
             return f"[{', '.join(part.name for part in self.parts)}], " + ", ".join(
                 f"{part.name} {part.allowed()}" for part in self.parts
@@ -107,6 +117,14 @@ class Field:
         if self.minimum is not None and self.maximum is not None:
             return f" from {self.minimum:g} to {self.maximum:g}"
         return "" if self.minimum is None else f" >= {self.minimum:g}"
+
+    def _mapping(self, raw: object) -> Value:
+        if not isinstance(raw, Mapping):
+            raise RejectedError(self._got(raw))
+        for key, value in _unwritable(raw):
+            raise RejectedError(f"{key}: got {shown(value)}, allowed: numbers that JSON can hold")
+        kept: Mapping[str, Any] = plain(raw)
+        return kept
 
     def _parts(self, raw: Sequence[object], yaml_text: bool) -> Value:
         if len(raw) != len(self.parts):
@@ -183,8 +201,25 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def plain(value: object) -> Any:
-    """A value as JSON holds it: tuples as lists."""
-    return [plain(item) for item in value] if isinstance(value, tuple) else value
+    """A value as JSON holds it, copied: tuples as lists."""
+    if isinstance(value, Mapping):
+        return {name: plain(item) for name, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, (tuple, list)) else value
+
+
+def _unwritable(value: object, key: str = "") -> Iterator[tuple[str, object]]:
+    """Key and value of every number in plain data that no JSON file can hold, or that is huge."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _unwritable(item, f"{key}.{name}" if key else name)
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _unwritable(item, key)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            yield key, value
+    elif isinstance(value, int) and value.bit_length() > MAX_BITS:
+        yield key, value
 
 
 def shown(raw: object) -> str:

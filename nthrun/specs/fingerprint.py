@@ -9,6 +9,11 @@ from typing import Any
 
 from nthrun.specs.documents import flatten
 from nthrun.specs.environment_spec import PROTOCOL_KEYS
+from nthrun.specs.field import plain
+from nthrun.specs.search.space import names_of, split
+
+Specs = tuple[Mapping[str, Any], Mapping[str, Any]]
+"""An agent's and an environment's document."""
 
 
 def fingerprint(agent: Mapping[str, Any], environment: Mapping[str, Any]) -> str:
@@ -30,24 +35,62 @@ def fingerprint(agent: Mapping[str, Any], environment: Mapping[str, Any]) -> str
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def differing_keys(
-    old: tuple[Mapping[str, Any], Mapping[str, Any]],
-    new: tuple[Mapping[str, Any], Mapping[str, Any]],
-) -> list[str]:
-    """Keys that make two (agent, environment) documents differ in fingerprint."""
-    (old_agent, old_environment), (new_agent, new_environment) = old, new
-    before: dict[str, Any] = {"agent_name": old_agent["agent_name"], **_meaning(old_environment)}
-    after: dict[str, Any] = {"agent_name": new_agent["agent_name"], **_meaning(new_environment)}
-    before |= {f"parameters.{key}": value for key, value in old_agent["parameters"].items()}
-    after |= {f"parameters.{key}": value for key, value in new_agent["parameters"].items()}
-    before |= {f"search.{key}": value for key, value in _search(old_agent)}
-    after |= {f"search.{key}": value for key, value in _search(new_agent)}
-    absent = object()
-    keys = [key for key in {**before, **after} if before.get(key, absent) != after.get(key, absent)]
-    if not keys:
-        moved = zip(old_agent["parameters"], new_agent["parameters"], strict=True)
-        keys = [f"parameters.{now} (its place)" for then, now in moved if then != now]
-    return keys
+def same_runs(old: Specs, new: Specs, defaults: Mapping[str, Any]) -> bool:
+    """Whether an index means the same in two pairs of specs whose fingerprints may differ.
+
+    A hyperparameter that has one value has it in every setting: whether the spec writes its default
+    out, and where among the others it stands, makes no difference.
+
+    Args:
+        old, new: validated (agent, environment) documents.
+        defaults: of the agent's hyperparameters.
+    """
+    return _sense(*old, defaults) == _sense(*new, defaults)
+
+
+def differing_keys(old: Specs, new: Specs, defaults: Mapping[str, Any] = {}) -> list[str]:
+    """Keys that make two (agent, environment) documents differ in fingerprint.
+
+    Args:
+        old, new: validated documents.
+        defaults: of the agent's hyperparameters; one written out is no difference.
+    """
+    before, after = (_texts(*specs, defaults) for specs in (old, new))
+    keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    if keys:
+        return keys
+    then, now = old[0]["parameters"], new[0]["parameters"]
+    moved = zip([k for k in then if k in now], [k for k in now if k in then], strict=True)
+    return [f"parameters.{place} (its place)" for other, place in moved if other != place]
+
+
+def _texts(
+    agent: Mapping[str, Any], environment: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> dict[str, str]:
+    """Dotted key -> value as JSON, of everything that a fingerprint may hang on."""
+    named = {"agent_name": agent["agent_name"], **_meaning(environment)}
+    silent = {name: [plain(value)] for name, value in defaults.items()}
+    for name in names_of(agent["parameters"]):
+        silent.pop(name, None)
+    parameters = {**agent["parameters"], **silent}
+    named |= {f"parameters.{key}": value for key, value in parameters.items()}
+    named |= {f"search.{key}": value for key, value in _search(agent)}
+    return {key: json.dumps(value) for key, value in named.items()}
+
+
+def _sense(
+    agent: Mapping[str, Any], environment: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> tuple[Any, ...]:
+    """What gives an index its meaning: keys of several values in order, the others in any."""
+    constant = {name: plain(value) for name, value in defaults.items()}
+    varying = []
+    for key, values in agent["parameters"].items():
+        if isinstance(values, list) and len(values) == 1:
+            constant |= split(key, values[0])
+        else:
+            varying.append((key, values))
+    world = json.dumps(sorted(_meaning(environment).items()))
+    return agent["agent_name"], varying, constant, _search(agent), world
 
 
 def _search(agent: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -60,4 +103,17 @@ def _search(agent: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _meaning(environment: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in flatten(environment) if key not in PROTOCOL_KEYS}
+    leaves = flatten(_in_order(environment))
+    return {key: value for key, value in leaves if key not in PROTOCOL_KEYS}
+
+
+def _in_order(value: Any) -> Any:
+    """Plain data whose mappings are sorted, and in which a dot in a key is told from a level."""
+    if isinstance(value, list):
+        return [_in_order(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        json.dumps(key) if "." in key else key: _in_order(item)
+        for key, item in sorted(value.items())
+    }

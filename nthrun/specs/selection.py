@@ -12,7 +12,7 @@ from nthrun.errors import IndexSpecError
 from nthrun.index import MAX_INDICES, format_indices, join_index, parse_indices
 from nthrun.specs.field import RejectedError
 from nthrun.specs.search.adaptive_sweep import AdaptiveSweep
-from nthrun.specs.search.expression import Expression, parse_expression
+from nthrun.specs.search.expression import Expression, parse_expression, require_decimal
 from nthrun.specs.search.space import Space
 from nthrun.specs.search.sweeps import grid_mask, in_any_case
 from nthrun.specs.sweep import GridSweep, Sweep
@@ -107,6 +107,8 @@ def _matching(
     """
     try:
         wanted = [parse_expression(text, sweep.planned(0)) for text in where]
+        for text in where:
+            require_decimal(text)
         matching = _holding(sweep, space, numbers, wanted)
     except RejectedError as rejected:
         raise IndexSpecError(f"--where {rejected.problem}", rejected.hint) from None

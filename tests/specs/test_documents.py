@@ -31,6 +31,15 @@ PARTS = st.permutations(LEAVES).flatmap(
 )
 
 
+class QuotingDumper(yaml.SafeDumper):
+    """Writes every text in quotes: texts such as 1e3 are numbers without."""
+
+
+QuotingDumper.add_representer(
+    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
+)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for the files of one test at a time."""
@@ -69,7 +78,7 @@ class TestReading:
     def test_json_and_yaml_say_the_same(self, folder: Path, content: dict[str, Any]) -> None:
         """The same content reads the same from JSON and from YAML."""
         text = json.dumps(content)
-        block = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+        block = yaml.dump(content, Dumper=QuotingDumper, sort_keys=False, allow_unicode=True)
         documents = [
             read(folder, ("spec.json", text)),
             read(folder, ("spec.yaml", block)),
@@ -100,6 +109,52 @@ class TestReading:
         values = read(folder, ("spec.yaml", text)).values
         assert values["top"] == {"inner": {"x": 3, "y": 2}}
         assert values["last"] == {"x": 3, "y": 4}
+
+    @pytest.mark.parametrize("name", ["spec.json", "spec.yaml"])
+    def test_a_byte_order_mark_is_no_content(self, folder: Path, name: str) -> None:
+        """A file that an editor began with a byte order mark reads as without it."""
+        (folder / name).write_bytes(b'\xef\xbb\xbf{"x": 1}')
+        assert read_document([folder / name]).values == {"x": 1}
+
+
+class TestYamlScalars:
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            *(("1e-3", 0.001), ("1.5e3", 1500.0), ("5E-324", 5e-324), ("-.5", -0.5), ("5.", 5.0)),
+            *(("0x10", 16), ("+5", 5), ("-0", 0), ("01.5", 1.5), ("!!float 3", 3.0)),
+            *((".inf", float("inf")), ("-.INF", float("-inf")), ("1e400", float("inf"))),
+            *(("true", True), ("False", False), ("~", None), ("Null", None)),
+            *(("'0100'", "0100"), ('"no"', "no"), ("!!str 1e3", "1e3"), ("8x8", "8x8")),
+            *(("None", "None"), ("y", "y"), ("1.2.3", "1.2.3"), ("03:00:00", "03:00:00")),
+        ],
+    )
+    def test_what_every_yaml_reads_alike(self, folder: Path, text: str, value: object) -> None:
+        """A scalar that YAML 1.1 and 1.2 read alike is read so, and a number with an exponent is a
+        number."""
+        found = read(folder, ("spec.yaml", f"x: {text}\ny: [{text}]\n")).values
+        assert repr(found) == repr({"x": value, "y": [value]})
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *("0100", "00", "-07", "08", "1_000", "1_000.5", "0b1", "-0x10", "0x1_0", "0o17"),
+            *("1:20", "190:20:30", "1:20.5", "yes", "No", "ON", "off"),
+            *("!!int 0100", "!!int '1:20'", "!!float 1e1_0", "!!bool yes"),
+        ],
+    )
+    def test_what_they_read_differently_is_refused(self, folder: Path, text: str) -> None:
+        """A number or word that versions of YAML take for different values is refused wherever it
+        stands, as a key too, with its line and what to write."""
+        for content in (f"a: 1\nx: {text}", f"a: 1\nx: [3, {text}]", f"a: 1\n? {text}\n: 2"):
+            path = folder / "spec.yaml"
+            path.write_text(content)
+            with pytest.raises(SpecError) as caught:
+                read_document([path])
+            [fault] = caught.value.faults
+            assert "in line 2: versions of YAML read it differently" in fault.problem
+            assert fault.hint.startswith("write ")
+            assert "in quotes for the text" in fault.hint
 
 
 class TestMerging:
@@ -192,7 +247,8 @@ class TestRefusing:
         [
             ("spec.json", b"", "not valid JSON at line 1, column 1"),
             ("spec.json", b'{"x": 1,\n "y": [1, 2', "not valid JSON at line 2"),
-            ("spec.json", b'\xef\xbb\xbf{"x": 1}', "not valid JSON"),
+            ("spec.json", b'\xef\xbb\xbf\xef\xbb\xbf{"x": 1}', "not valid JSON"),
+            ("spec.json", '{"x": 1}'.encode("utf-16"), "cannot be read"),
             ("spec.json", b"[1]", "holds a list, allowed: one mapping"),
             ("spec.json", b"null", "holds a NoneType"),
             ("spec.json", b'{"x": "\xff"}', "cannot be read"),

@@ -17,7 +17,8 @@ from nthrun.planning.experiment_spec import read_experiment_spec
 from nthrun.specs.agent_spec import read_agent_spec
 from nthrun.specs.documents import read_document
 from nthrun.specs.environment_spec import FIELDS, PROTOCOL_KEYS, read_environment_spec
-from nthrun.specs.fingerprint import differing_keys, fingerprint
+from nthrun.specs.field import plain
+from nthrun.specs.fingerprint import differing_keys, fingerprint, same_runs
 
 PARAMETERS: dict[str, Any] = {
     "critic_lr": [0.001, 0.01, 1.0],
@@ -242,6 +243,83 @@ class TestChanged:
         same = list(first.items()) == list(second.items())
         assert (fingerprint(*one) == fingerprint(*other)) == same
         assert (not differing_keys(one, other)) == same
+
+
+DEFAULTS = {field.name: field.default for field in SAC.hyperparameters if field.default is not None}
+CONSTANTS = sorted(DEFAULTS.keys() - {"policy_type", *"/".join(PARAMETERS).split("/")})
+
+
+class TestSameRuns:
+    @given(st.data())
+    def test_constants_may_be_written_anywhere(self, folder: Path, data: st.DataObject) -> None:
+        """Hyperparameters of one value may be written out or left to their defaults, coupled, and
+        in any place: every index keeps its setting, and no key is named."""
+        written = data.draw(st.lists(st.sampled_from(CONSTANTS), unique=True, max_size=4))
+        constants = {name: [plain(DEFAULTS[name])] for name in written} | {"tau": [0.01]}
+        varying = {key: values for key, values in PARAMETERS.items() if len(values) > 1}
+        keys = list(varying)
+        for name in constants:
+            keys.insert(data.draw(st.integers(0, len(keys))), name)
+        base = with_parameters(folder, PARAMETERS)
+        other = with_parameters(folder, {key: {**varying, **constants}[key] for key in keys})
+        assert same_runs(base, other, DEFAULTS)
+        assert same_runs(other, base, DEFAULTS)
+        assert all("place" in key for key in differing_keys(base, other, DEFAULTS))
+
+    @pytest.mark.parametrize(
+        ("parameters", "keys"),
+        [
+            (PARAMETERS | {"tau": [0.02]}, ["tau"]),
+            (PARAMETERS | {"alpha": [0.2, 0.1]}, ["alpha"]),
+            (PARAMETERS | {"alpha": [0.1]}, ["alpha"]),
+            (PARAMETERS | {"betas": [[0.5, 0.9]]}, ["betas"]),
+            (dict(reversed(PARAMETERS.items())), None),
+        ],
+    )
+    def test_what_changes_a_setting_is_no_other_writing(
+        self, folder: Path, base: Documents, parameters: dict[str, Any], keys: list[str] | None
+    ) -> None:
+        """Another value, another order of values or of keys with several is another experiment."""
+        other = with_parameters(folder, parameters)
+        assert not same_runs(base, other, DEFAULTS)
+        named = differing_keys(base, other, DEFAULTS)
+        assert named == [f"parameters.{key}" for key in keys] if keys else named
+
+    def test_a_default_is_no_difference_beside_others(self, folder: Path, base: Documents) -> None:
+        """Where specs differ, a default written out is not named."""
+        name = CONSTANTS[0]
+        parameters = {name: [plain(DEFAULTS[name])], **PARAMETERS, "alpha": [0.3]}
+        other = with_parameters(folder, parameters)
+        assert differing_keys(base, other, DEFAULTS) == ["parameters.alpha"]
+
+
+KEYWORDS: tuple[dict[str, Any], ...] = (
+    {"config": {"physics.dt": 0.1}},
+    {"config": {"physics": {"dt": 0.1}}},
+    {"config.physics": {"dt": 0.1}},
+    {"config": {"physics": {"dt": {}}}},
+    {"config": None},
+    {"config": ""},
+    {"config": False},
+    {"config": 0},
+    {"config": 0.0},
+    {"config": -0.0},
+    {"config": [{"a": 1}]},
+    {"config": [{"a": 1.0}]},
+)
+
+
+def test_keywords_of_other_values_are_other_experiments(base: Documents) -> None:
+    """Keywords that an environment could tell apart have fingerprints of their own, and the key
+    that differs is named; the order of keys in mappings makes no difference."""
+    agent, environment = base
+    worlds = [environment | {"kwargs": keywords} for keywords in KEYWORDS]
+    assert len({fingerprint(agent, world) for world in worlds}) == len(KEYWORDS)
+    for one in worlds:
+        for other in worlds:
+            assert bool(differing_keys((agent, one), (agent, other))) == (one is not other)
+    one, other = ({"kwargs": {"a": [dict.fromkeys(keys, 1)], "b": 2}} for keys in ("xy", "yx"))
+    assert fingerprint(agent, environment | one) == fingerprint(agent, environment | other)
 
 
 GRIDS = {

@@ -114,10 +114,97 @@ def test_conditions_of_dotted_names(tmp_path: Path) -> None:
     assert spec.search.conditions["training.rate"].text == "model.width = 16"
 
 
-def test_the_last_counts() -> None:
-    """Of two of one field the later counts."""
-    spec = experiment("environment.gamma=0.5", "environment.gamma=0.6")
-    assert spec.environment.values["gamma"] == 0.6
+@pytest.mark.parametrize(
+    ("fields", "key"),
+    [
+        (("environment.gamma=0.5", "environment.gamma=0.5"), "gamma"),
+        (("agent.alpha=0.5", "agent.tau=0.1", "agent.alpha=0.6"), "parameters.alpha"),
+        (('environment.rewards={"goal": 1}', "environment.rewards.goal=2"), "rewards.goal"),
+        (("search.seed=1", "search.seed=2"), "search.seed"),
+    ],
+)
+def test_a_field_is_given_once(fields: tuple[str, ...], key: str) -> None:
+    """A field that is given twice, whole or in part, is refused with the later text."""
+    assert refusal(*fields) == [f"--set {fields[-1]}: {key}: given twice; hint: keep one of them"]
+
+
+FROZEN_LAKE = {"env_name": "FrozenLake-v1", "total_timesteps": 10, "steps_per_episode": 5}
+
+
+def lake(folder: Path, keywords: dict[str, Any], *fields: str) -> dict[str, Any]:
+    """The keywords that a Gymnasium environment is made with, some of them set."""
+    files = folder / "environment.json", folder / "agent.json"
+    files[0].write_text(json.dumps(FROZEN_LAKE | ({"kwargs": keywords} if keywords else {})))
+    files[1].write_text(json.dumps({"agent_name": "random", "parameters": {}}))
+    texts = [f"environment.kwargs.{field}" for field in fields]
+    spec = read_experiment_spec([str(files[0])], [str(files[1])], parse_overrides(texts))
+    return spec.environment.mapping("kwargs")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("is_slippery=false", False),
+        ("is_slippery=0", 0),
+        ("success_rate=.5", 0.5),
+        ("success_rate=5e-1", 0.5),
+        ("map_name=8x8", "8x8"),
+        ('map_name="8x8"', "8x8"),
+        ("desc=null", None),
+        ('desc=["SF","HG"]', ["SF", "HG"]),
+    ],
+)
+def test_keywords_are_json_or_plain_words(tmp_path: Path, text: str, value: object) -> None:
+    """A keyword of the command line is JSON, a decimal number, or a text that is nothing else."""
+    name, _, _ = text.partition("=")
+    kept = lake(tmp_path, {}, text)
+    assert repr(kept) == repr({name: value})
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("False", "TRUE", "None", "~", "", "yes", "off", "0x10", "0b1", "0o17", "1_000", "0100"),
+        *("inf", "-nan", "1:20", "2024-01-01", "٣", "[True,False]", "[1, 2"),
+        *("{'a': 1}", "'text'", "1,2", "true,False"),
+    ],
+)
+def test_a_word_that_is_no_text_to_all_is_refused(tmp_path: Path, word: str) -> None:
+    """A keyword that Python or YAML would not take for a text never reaches an environment as
+    one, whatever the file says: it is refused in a line with what to write."""
+    for keywords in ({}, {"is_slippery": True}, {"is_slippery": "text"}):
+        with pytest.raises(SpecError) as refused:
+            lake(tmp_path, keywords, f"is_slippery={word}")
+        [line] = refused.value.lines()
+        assert line.startswith(f"--set environment.kwargs.is_slippery={word}: kwargs.is_slippery")
+        assert "hint: write " in line
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "1e999", '[{"deep": NaN}]'])
+def test_numbers_that_json_lacks_are_refused(tmp_path: Path, word: str) -> None:
+    """A number that no manifest can hold is no keyword."""
+    with pytest.raises(
+        SpecError, match=r"is_slippery.*: got .*allowed: numbers that JSON can hold"
+    ):
+        lake(tmp_path, {}, f"is_slippery={word}")
+
+
+@pytest.mark.parametrize("value", [True, 1, 0.5, [1], {"a": 1}])
+def test_a_word_does_not_take_the_place_of_another_type(tmp_path: Path, value: object) -> None:
+    """Where the file has no text, a word is refused; in JSON's quotes it is a text on purpose."""
+    with pytest.raises(SpecError, match="got flase, a text in place of"):
+        lake(tmp_path, {"is_slippery": value}, "is_slippery=flase")
+    assert lake(tmp_path, {"map_name": "4x4"}, "map_name=8x8") == {"map_name": "8x8"}
+    assert lake(tmp_path, {"is_slippery": True}, 'is_slippery="flase"') == {"is_slippery": "flase"}
+
+
+def test_numbers_of_the_command_line_are_decimal() -> None:
+    """A number that notations read differently is no number of a typed field either."""
+    for text in ("0100", "0x10", "1_000", "1:20"):
+        assert (
+            f'got "{text}", allowed: an integer'
+            in refusal(f"environment.total_timesteps={text}")[0]
+        )
 
 
 def test_numbers() -> None:

@@ -105,6 +105,16 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "unknown": ("grid", {"where": ["rate > 9"]}, "--where 'rate > 9': no hyperparameter 'rate'"),
     "unreadable": ("random", {"where": ["training.rate >"]}, '--where got "training.rate >": not'),
     "no sense": ("grid", {"where": ["model.kind > 9"]}, "--where 'model.kind > 9' makes no sense"),
+    "hexadecimal": (
+        "grid",
+        {"where": ["training.rate > 0x10"]},
+        "--where 'training.rate > 0x10': got 0x10, allowed: decimal",
+    ),
+    "underscores": (
+        "grid",
+        {"where": ["training.rate = 1_0.5"]},
+        "--where 'training.rate = 1_0.5': got 1_0.5, allowed: decimal",
+    ),
     "no sense either": ("random", {"where": ["model.kind > 9"]}, "--where 'model.kind > 9' makes"),
     "too many runs": ("grid", {"runs": MAX_INDICES}, "10,000,000 runs of 12 settings, allowed at"),
 }

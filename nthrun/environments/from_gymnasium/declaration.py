@@ -22,15 +22,15 @@ from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 from nthrun.environments.host_environment import HOST_BYTES, UnsupportedSpaceError, action_bounds
 from nthrun.errors import Fault, MissingExtraError, NthrunError, SpecError
 from nthrun.specs.declaration import EnvironmentDeclaration
-from nthrun.specs.documents import Document, flatten, name_of
-from nthrun.specs.field import Field, Kind, shown
+from nthrun.specs.documents import KEYWORDS, Document, name_of
+from nthrun.specs.environment_spec import word_faults
+from nthrun.specs.field import Field, RejectedError
 from nthrun.specs.interface import Interface
-from nthrun.specs.user_class import WHERE
+from nthrun.specs.user_class import FAILURES, WHERE, reason_of
 
-KEYWORDS = "kwargs"
-"""Key under which a spec has the keywords."""
-TIME_LIMIT = f"{KEYWORDS}.max_episode_steps"
-KINDS: dict[type, Kind] = {bool: "bool", int: "int", float: "float", str: "str", list: "parts"}
+FIELD = Field(KEYWORDS, "mapping", {}, "keywords handed to the environment exactly as they stand")
+LIMIT = "max_episode_steps"
+"""A keyword of `gymnasium.make` that no spec may hand on."""
 EXTRAS = {"mujoco": "mujoco", "imageio": "mujoco", "minatar": "minatar", "pygame": "render"}
 """Module -> the extra that installs it."""
 NO_LIMIT = -1
@@ -48,8 +48,7 @@ def gymnasium_declaration(document: Document) -> EnvironmentDeclaration:
         MissingExtraError: it needs a package that is not installed.
     """
     name = name_of(document, "env_name")
-    fields = keyword_fields(document)
-    keywords = document.values.get(KEYWORDS, {})
+    keywords = _require_keywords(document)
 
     def fault(key: str, problem: str) -> SpecError:
         return SpecError([Fault(document.origin(key), key, problem)])
@@ -61,9 +60,9 @@ def gymnasium_declaration(document: Document) -> EnvironmentDeclaration:
         raise fault("env_name", f"got {name!r}: {reason}") from error
     except NthrunError:
         raise
-    except Exception as error:  # whatever its module or its constructor raises
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise fault(KEYWORDS if keywords else "env_name", f"refused by {name}: {reason}") from error
+    except FAILURES as error:  # whatever its module or its constructor raises
+        problem = f"refused by {name}: {reason_of(error)}"
+        raise fault(KEYWORDS if keywords else "env_name", problem) from error
     try:
         interface = interface_of(environment.observation_space, environment.action_space)
     except UnsupportedSpaceError as error:
@@ -75,50 +74,33 @@ def gymnasium_declaration(document: Document) -> EnvironmentDeclaration:
         interface=interface,
         program="nthrun.environments.from_gymnasium.program:GymnasiumEnvironment",
         viewer="nthrun.environments.viewer:GymnasiumViewer",
-        fields=fields,
+        fields=(FIELD,),
         continuous=(not interface.discrete,),
         on_host=True,
     )
 
 
-def keyword_fields(document: Document) -> tuple[Field, ...]:
-    """A field for every keyword a document hands on; its value decides the type.
+def _require_keywords(document: Document) -> Mapping[str, Any]:
+    """The keywords that a document hands on, a copy.
 
     Raises:
-        SpecError: what is under `kwargs` is no mapping, or a value is of no type that a spec can
-            hold, or is the time limit.
+        SpecError: they are no mapping, or not plain data, or the time limit is among them.
     """
 
     def fault(key: str, problem: str, hint: str = "") -> SpecError:
         return SpecError([Fault(document.origin(key), key, problem, hint)])
 
-    if KEYWORDS not in document.values:
-        return ()
-    keywords = document.values[KEYWORDS]
-    if not isinstance(keywords, dict) or not keywords:
-        problem = f"got {shown(keywords)}, allowed: a mapping of keywords to values"
-        raise fault(KEYWORDS, problem, "leave it out where there are none")
-    fields = []
-    for name, value in flatten({KEYWORDS: keywords}):
-        if name == TIME_LIMIT:
-            raise fault(name, "steps_per_episode is the limit of an episode", "give that instead")
-        if not _holdable(value):
-            allowed = "a number, a string, true, false or a list of such"
-            raise fault(name, f"got {shown(value)}, allowed: {allowed}")
-        fields.append(_field(name, value))
-    return tuple(fields)
-
-
-def _field(name: str, value: Any) -> Field:
-    """A field that allows values as this one; the entries of a list keep their types."""
-    parts = tuple(_field("", part) for part in value) if isinstance(value, list) else ()
-    return Field(name, KINDS[type(value)], None, "handed to the environment", parts=parts)
-
-
-def _holdable(value: Any) -> bool:
-    if isinstance(value, list):
-        return all(map(_holdable, value))
-    return type(value) in KINDS
+    if any(word_faults(document, KEYWORDS)):
+        raise SpecError(word_faults(document, KEYWORDS))
+    try:
+        keywords = FIELD.normalise(document.values.get(KEYWORDS, {}))
+    except RejectedError as rejected:
+        raise fault(KEYWORDS, rejected.problem, rejected.hint) from None
+    assert isinstance(keywords, Mapping)
+    if LIMIT in keywords:
+        hint = "give that instead"
+        raise fault(f"{KEYWORDS}.{LIMIT}", "steps_per_episode is the limit of an episode", hint)
+    return keywords
 
 
 def make(name: str, keywords: Mapping[str, Any], render_mode: str | None = None) -> Any:
@@ -182,6 +164,21 @@ def _missing_extra(name: str, error: Exception) -> MissingExtraError:
     return MissingExtraError(f"env_name: {name} cannot be imported: {reason}", hint)
 
 
+def _flat_space(observations: spaces.Space[Any]) -> spaces.Box:
+    """Observations as one vector.
+
+    Raises:
+        UnsupportedSpaceError: they are of no fixed size, or of a kind of their own, such as a text.
+    """
+    try:
+        flat = spaces.flatten_space(observations) if observations.is_np_flattenable else None
+    except NotImplementedError:  # spaces that an environment's package adds
+        flat = None
+    if not isinstance(flat, spaces.Box):
+        raise UnsupportedSpaceError(f"observations {observations} have no fixed size")
+    return flat
+
+
 def interface_of(observations: spaces.Space[Any], actions: spaces.Space[Any]) -> Interface:
     """The interface of an environment on the host with these spaces.
 
@@ -189,10 +186,7 @@ def interface_of(observations: spaces.Space[Any], actions: spaces.Space[Any]) ->
         UnsupportedSpaceError: actions are neither discrete nor bounded, or observations are of no
             fixed size.
     """
-    if not observations.is_np_flattenable:
-        raise UnsupportedSpaceError(f"observations {observations} have no fixed size")
-    flat = spaces.flatten_space(observations)
-    assert isinstance(flat, spaces.Box)
+    flat = _flat_space(observations)
     low, high = (tuple(bound.astype(float).ravel().tolist()) for bound in (flat.low, flat.high))
     seen = Interface(low, high, host_bytes=HOST_BYTES)
     if isinstance(actions, spaces.Discrete):

@@ -9,7 +9,8 @@ import numpy as np
 from gymnasium import spaces
 
 from nthrun.environments.base import Outcome
-from nthrun.environments.from_gymnasium.declaration import KEYWORDS, make
+from nthrun.environments.from_gymnasium.declaration import make
+from nthrun.specs.documents import KEYWORDS
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 

@@ -7,13 +7,15 @@ lists and the names of hyperparameters. Nothing else is evaluated, so that a spe
 from __future__ import annotations
 
 import ast
+import io
 import operator
+import tokenize
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nthrun.specs.field import RejectedError, did_you_mean, shown
+from nthrun.specs.field import NUMBER_TEXT, RejectedError, did_you_mean, shown
 
 MAX_CHARACTERS = 1000
 ALLOWED = "comparisons, and, or, not, in, + - * / // %, numbers, strings, lists, hyperparameters"
@@ -100,6 +102,21 @@ def parse_expression(text: object, names: Mapping[str, Any]) -> Expression:
             hint = did_you_mean(name, names) or f"write a word that is a value in quotes: '{name}'"
             raise RejectedError(f"{text!r}: no hyperparameter {name!r}", hint)
     return Expression(text.strip(), named, tree)
+
+
+def require_decimal(text: str) -> None:
+    """Check that the numbers of an expression are written as `--set` and JSON take them.
+
+    Args:
+        text: of an expression that was parsed.
+
+    Raises:
+        RejectedError: one is in another notation of Python, such as `0x10` or `1_000`.
+    """
+    for token in tokenize.generate_tokens(io.StringIO(text.strip()).readline):
+        if token.type == tokenize.NUMBER and not NUMBER_TEXT.fullmatch(token.string):
+            hint = f"write {ast.literal_eval(token.string)}"
+            raise RejectedError(f"{text!r}: got {token.string}, allowed: decimal numbers", hint)
 
 
 def _doubled_equals(text: str) -> str:

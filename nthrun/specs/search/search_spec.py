@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nthrun.errors import Fault
-from nthrun.specs.documents import YAML_SUFFIXES, Document
+from nthrun.specs.documents import Document
 from nthrun.specs.field import Field, RejectedError, Value, plain, shown, unknown_keys
 from nthrun.specs.search.expression import Expression, parse_expression
 from nthrun.specs.search.space import Range, Values, names_of
 from nthrun.specs.search.sweeps import MAX_CAPACITY
+from nthrun.specs.spec_text import YAML_SUFFIXES
 
 GRID, SETTINGS, BAYES = "grid", "settings", "bayes"
 DRAWN = ("random", "sobol", "halton")
