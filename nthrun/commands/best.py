@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
+from nthrun.agents.registry import agent_declaration
 from nthrun.analysis.choice import Choice, choose, choose_across
 from nthrun.analysis.choice_text import FORMATS, choice_lines, choice_table, confirmation_line
 from nthrun.analysis.compatibility_checks import require_one_sweep
@@ -18,10 +19,13 @@ from nthrun.analysis.estimates import Estimate, estimate, sample
 from nthrun.analysis.intervals import CONFIDENCE, NUM_RESAMPLES
 from nthrun.analysis.score_options import DIRECTION, LAST, METRIC
 from nthrun.analysis.scores import ALL_STAGES, Scores, Stage, read_scores
-from nthrun.commands.options import debug_option
-from nthrun.errors import NthrunError
+from nthrun.commands.experiment_paths import data_paths
+from nthrun.commands.options import Command, debug_option
+from nthrun.errors import NthrunError, SpecError
 from nthrun.records.data import Data, open_data
 from nthrun.records.durable_file import write_durably
+from nthrun.specs.agent_spec import read_agent_spec
+from nthrun.specs.documents import Document
 
 SPECS = Path("config/agent")
 
@@ -57,7 +61,7 @@ class Request:
         return read_scores(data, self.metric, self.last, stage, self.direction)
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Command)
 @click.argument("experiments", nargs=-1, required=True, metavar="EXPERIMENT...")
 @click.option("--metric", **METRIC)
 @click.option("--last", **LAST)
@@ -104,13 +108,13 @@ class Request:
 def best(experiments: Sequence[str], debug: bool, **options: Any) -> None:
     """Choose the best setting of each EXPERIMENT, and write it as an agent spec.
 
-    EXPERIMENT is an experiment directory, data.json, data.h5 or a shard. Prints the winner with
-    its interval, the settings that could as well have won with their probabilities, and a table
-    of the values swept and chosen. Where all runs were lost nothing is chosen, and the exit status
-    is 1.
+    EXPERIMENT is an experiment directory, a save dir of some, data.json, data.h5 or a shard. Prints
+    the winner with its interval, the settings that could as well have won with their probabilities,
+    and a table of the values swept and chosen. Where all runs were lost nothing is chosen, and the
+    exit status is 1.
     """
     request = Request(**options)
-    opened = [open_data(Path(path)) for path in experiments]
+    opened = [open_data(path) for path in data_paths(experiments)]
     for path, problem in (pair for data in opened for pair in data.unreadable):
         click.echo(f"warning: {path}: {problem}; left out", err=True)
     if request.across:
@@ -122,6 +126,8 @@ def best(experiments: Sequence[str], debug: bool, **options: Any) -> None:
     chosen = [n for n, choice in enumerate(choices) if not choice.lost_all]
     specs = [_spec(groups[n], choices[n], request.out) for n in chosen]
     written = [] if request.no_write else write_specs(specs, request.overwrite)
+    for line in () if request.no_write else _refusals(specs):
+        click.echo(f"warning: {line}; main.py refuses the file with that", err=True)
 
     report = sys.stdout if request.kind == "text" else sys.stderr
     for choice, group, lines in zip(choices, scores, confirmed, strict=True):
@@ -201,6 +207,18 @@ def _spec(group: Sequence[Data], choice: Choice, out: Path) -> tuple[Path, str]:
     agent_name = group[0].agent_name
     path = spec_path(out, agent_name, [data.env_name for data in group])
     return path, spec_text(agent_name, choice.parameters)
+
+
+def _refusals(specs: Sequence[tuple[Path, str]]) -> Iterator[str]:
+    """A line for everything that would be refused of specs, as of results of another tool."""
+    for path, text in specs:
+        document = Document(json.loads(text), {}, (str(path),))
+        if ":" in document.values["agent_name"]:
+            continue  # a user's own, whose code is not run to choose among its records
+        try:
+            read_agent_spec(document, agent_declaration(document))
+        except SpecError as error:
+            yield from error.lines()
 
 
 def _headers(groups: Sequence[Sequence[Data]]) -> list[str]:

@@ -12,7 +12,8 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from nthrun.commands.options import debug_option
+from nthrun.commands.experiment_paths import data_path
+from nthrun.commands.options import Command, debug_option
 from nthrun.errors import DataFileError
 from nthrun.index import join_index
 from nthrun.legacy.results import Imported, import_old, old_pickles
@@ -20,37 +21,48 @@ from nthrun.records.combine import Combined
 from nthrun.records.combine import combine as combine_records
 from nthrun.records.data import open_data
 from nthrun.records.experiment import Experiment, is_experiment, open_experiment
+from nthrun.specs.directory import save_directory
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
+@click.command(cls=Command)
+@click.argument("directory", metavar="DIR")
 @click.argument("output", type=click.Path(path_type=Path), metavar="[OUT]", required=False)
 @click.option("--full", is_flag=True, help="Leave nothing out of a .json file.")
 @debug_option
-def combine(directory: Path, output: Path | None, full: bool, debug: bool) -> int:
-    """Merge the records of the experiment directory DIR into OUT.
+def combine(directory: str, output: Path | None, full: bool, debug: bool) -> int:
+    """Merge the records of the experiment directory DIR, or of the one in a save dir, into OUT.
 
     OUT ends in .json (default: DIR/data.json; learned parameters and per-step series are left
     out unless --full) or .h5 (holds everything); DIR/summary.json says how its settings compare.
     Combining again adds what is new; records whose shards are gone stay. DIR may also hold the
     result pickles (.pkl) of the tool whose files nthrun keeps to; nothing in them is run.
     """
-    output = output or directory / "data.json"
-    if not is_experiment(directory) and old_pickles(directory):
+    if old := _with_old_pickles(directory):
         with _progress_bar("importing") as progress:
-            imported = import_old(directory, output, full, progress)
+            imported = import_old(old, output or old / "data.json", full, progress)
         return _print_imported(imported)
-    experiment = open_experiment(directory)
+    experiment = open_experiment(data_path(directory))
+    output = output or experiment.root / "data.json"
     with _progress_bar("combining") as progress:
         result = combine_records(experiment, output, full, progress)
     if not result.num_runs and not result.unreadable and not result.output.exists():
-        raise DataFileError(f"{directory}: no records yet")
+        raise DataFileError(f"{experiment.root}: no records yet")
     code = _print_combined(experiment, result)
     if result.num_runs:
         from nthrun.commands.summary_file import report_summary  # noqa: PLC0415 - imports scipy
 
         report_summary(open_data(result.output), experiment.root, stage=0)
     return code
+
+
+def _with_old_pickles(text: str) -> Path | None:
+    """The directory of old results that a text names; None if it names something else."""
+    for place in (Path(text), save_directory(text)):
+        if is_experiment(place):
+            return None
+        if old_pickles(place):
+            return place
+    return None
 
 
 @contextlib.contextmanager

@@ -39,7 +39,8 @@ def describe(
     options: PackOptions = NO_OPTIONS,
 ) -> str:
     """Number of settings, digit order, what each index means, and the packs they would form."""
-    lines = [*_sweep_lines(spec, save_dir), *_index_lines(spec, indices, stage)]
+    lines = [*_sweep_lines(spec, save_dir), *(f"note: {line}" for line in spec.notes)]
+    lines += _index_lines(spec, indices, stage)
     if indices:
         root = spec.directory(save_dir)
         options = replace(options, workers=min(options.workers, len(indices)))

@@ -26,6 +26,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from nthrun.commands.experiment_paths import data_path
+from nthrun.commands.options import Command, debug_option
 from nthrun.errors import require_extra
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.records.data import open_data
@@ -63,16 +65,16 @@ def export() -> None:
     """Write records as the runs of another package."""
 
 
-@export.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
-def wandb(directory: Path, debug: bool) -> int:
+@export.command(cls=Command)
+@click.argument("directory", metavar="DIR")
+@debug_option
+def wandb(directory: str, debug: bool) -> int:
     """Write what the experiment directory DIR has recorded as offline runs of Weights & Biases.
 
     They are in DIR/logs/wandb, for `wandb sync`; nothing is sent from here. A run that was exported
     before is written again only if its record has changed.
     """
-    experiment = open_experiment(directory)
+    experiment = open_experiment(data_path(directory))
     require_extra("wandb", "export wandb")
     written = equal = 0
     with client() as package:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from nthrun.commands.experiment_paths import data_paths
 from nthrun.errors import NthrunError
 from nthrun.records import Data, open_data
 
@@ -18,14 +19,14 @@ def open_labelled(
     """Label and data, in the order given; warns of what cannot be read of them.
 
     Args:
-        paths: of the data.
+        paths: of the data; of a save dir, every experiment in it.
         labels: one for each; none takes them from the names of the files.
         by_environment: whether data of different environments may have the same label.
 
     Raises:
         NthrunError: a file cannot be read, or the labels do not fit.
     """
-    opened = [open_data(Path(path)) for path in paths]
+    opened = [open_data(path) for path in data_paths(map(str, paths))]
     for path, problem in (pair for data in opened for pair in data.unreadable):
         click.echo(f"warning: {path}: {problem}; left out", err=True)
     if labels and len(labels) != len(opened):

@@ -11,7 +11,8 @@ the command line:
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, get_type_hints
 
@@ -20,7 +21,38 @@ import click
 from nthrun.index import MAX_STAGE
 
 MAX_PACK = 65_536
-Command = TypeVar("Command", bound=Callable[..., Any])
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Command(click.Command):
+    """A click command of which an option that takes one value may be given once."""
+
+    allow_extra_args = True  # they are refused below, in our words
+
+    def __init__(self, *arguments: Any, **attributes: Any) -> None:
+        attributes.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
+        super().__init__(*arguments, **attributes)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the values of the command line.
+
+        Raises:
+            UsageError: an option is given twice, of which click would drop the first, or there are
+                more arguments than the command takes.
+        """
+        _, _, given = self.make_parser(ctx).parse_args(list(args))
+        for option, times in Counter(given).items():
+            if times > 1 and isinstance(option, click.Option) and not option.multiple:
+                raise click.UsageError(f"{option.opts[-1]} is given {times} times, allowed: once")
+        if extra := super().parse_args(ctx, args):
+            allowed = " ".join(self.collect_usage_pieces(ctx))
+            raise click.UsageError(f"got {' '.join(extra)[:80]} beyond what is allowed: {allowed}")
+        return []
+
+
+def joined(context: click.Context, option: click.Parameter, texts: Sequence[str]) -> str | None:
+    """The lists of numbers of an option that may be given several times, as one list."""
+    return ",".join(texts) if texts else None
 
 
 class Option:
@@ -35,7 +67,7 @@ class Option:
         self.names = names
         self.settings = settings
 
-    def __call__(self, command: Command) -> Command:
+    def __call__(self, command: Function) -> Function:
         """A command with this option alone."""
         return click.option(*self.names, **self.settings)(command)
 
@@ -68,8 +100,10 @@ class SweepOptions:
         str | None,
         Option(
             "--settings",
+            multiple=True,
+            callback=joined,
             metavar="NUMBERS",
-            help="Only these settings: 5, 0-29 or 3,7,10-12, counting from 0.",
+            help="Only these settings: 5, 0-29 or 3,7,10-12, counting from 0; may be repeated.",
         ),
     ]
     where: Annotated[
@@ -87,7 +121,8 @@ class SweepOptions:
             "--set",
             multiple=True,
             metavar="FIELD=VALUE",
-            help="Instead of the files' value: environment.gamma=0.95, agent.actor_lr=[0.1,0.2].",
+            help="Instead of the files' value: environment.gamma=0.95, agent.actor_lr=[0.1,0.2]; "
+            "may be repeated, for other fields.",
         ),
     ]
     rerun: Annotated[

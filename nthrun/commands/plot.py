@@ -24,8 +24,10 @@ from nthrun.analysis.figures.saving import (
     save_figure,
 )
 from nthrun.analysis.figures.style import VENUES
+from nthrun.commands.experiment_paths import data_path
 from nthrun.commands.labelled_data import open_labelled
 from nthrun.commands.lazy_group import LazyGroup
+from nthrun.commands.options import Command
 from nthrun.errors import NthrunError
 from nthrun.records import Data
 from nthrun.specs.user_class import user_class
@@ -183,12 +185,11 @@ def figure_command(name: str) -> click.Command:
             click.echo(path)
 
     text = inspect.cleandoc(figure.draw.__doc__ or "")
-    return click.Command(
+    return Command(
         name,
         callback=run,
         params=[*parameters, *figure.options, DEBUG],
         help=f"{text}\n\n{POLICY_HELP if of_policy else DATA_HELP}",
-        context_settings={"help_option_names": ["-h", "--help"]},
     )
 
 
@@ -237,7 +238,7 @@ def _write_policy_figure(
 
     if out is not None:
         require_kind(Path(out))
-    learned = read_learned(Path(data or demo_files(figure.demo)[0]), **run)
+    learned = read_learned(data_path(str(data or demo_files(figure.demo)[0])), **run)
     path = Path(out or f"{figure.file_name(learned, values)}.png")
     require_kind(path)
     drawn, _ = figure.draw(learned, **values)

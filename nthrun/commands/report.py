@@ -9,7 +9,7 @@ import click
 
 from nthrun.analysis.score_options import DIRECTION, LAST, METRICS
 from nthrun.commands.labelled_data import open_labelled
-from nthrun.commands.options import debug_option
+from nthrun.commands.options import Command, debug_option
 from nthrun.errors import NthrunError, StorageError
 from nthrun.records.durable_file import write_durably
 
@@ -17,7 +17,7 @@ START_BYTES = 4096
 """Bytes at the start of a file among which a report says that it is one."""
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Command)
 @click.argument("experiments", nargs=-1, required=True, metavar="EXPERIMENT...")
 @click.option(
     "--out",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import click
 
-from nthrun.commands.options import Option, SweepOptions
+from nthrun.commands.options import Option, SweepOptions, joined
 from nthrun.errors import IndexSpecError
 from nthrun.index import parse_indices
 from nthrun.planning.experiment_spec import ExperimentSpec
@@ -43,7 +43,11 @@ class RunOptions(SweepOptions):
     index: Annotated[
         str | None,
         Option(
-            "--index", metavar="INDICES", help="Which runs: 5, 0-255 or 3,7,10-12, counting from 0."
+            "--index",
+            multiple=True,
+            callback=joined,
+            metavar="INDICES",
+            help="Which runs: 5, 0-255 or 3,7,10-12, counting from 0; may be repeated.",
         ),
     ]
     runs: Annotated[

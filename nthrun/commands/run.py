@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from nthrun.commands.describe import describe
-from nthrun.commands.options import takes_options
+from nthrun.commands.options import Command, takes_options
 from nthrun.commands.request import RunOptions, make_request
 from nthrun.errors import FingerprintError
 from nthrun.planning.costs import PackOptions
@@ -21,7 +21,7 @@ from nthrun.specs.search.search_spec import BAYES
 from nthrun.specs.solver_limits import require_solvable
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Command)
 @takes_options(RunOptions)
 def run(**values: Any) -> int:
     """Train the agent on the environment for each index.
@@ -67,6 +67,10 @@ def _carried_out(spec: ExperimentSpec, options: RunOptions) -> int:
         return 0
     # Training imports torch, which takes seconds that --help and --describe do not owe.
     from nthrun.commands import train, verify  # noqa: PLC0415
+    from nthrun.training.progress import note  # noqa: PLC0415
+
+    for line in spec.notes:
+        note(line)
 
     if options.verify:
         return verify.verify(spec, request)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import click
 
-from nthrun.commands.options import Option, SweepOptions, takes_options
+from nthrun.commands.options import Command, Option, SweepOptions, takes_options
 from nthrun.specs.cluster_spec import FIELDS
 
 POSITIONS = "CLUSTER main.py ROOT ENV_JSON SAVE_DIR AGENT_JSON..."
@@ -59,7 +59,7 @@ class ScheduleOptions(SweepOptions):
     ]
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Command)
 @click.argument("arguments", nargs=-1, metavar=f"{POSITIONS} | SAVE_DIR...")
 @takes_options(ScheduleOptions)
 @cluster_options

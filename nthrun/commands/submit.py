@@ -14,7 +14,7 @@ import click
 from nthrun.commands.experiment_opening import with_suggestions
 from nthrun.commands.schedule_tables import place_of, show_costs
 from nthrun.commands.slurm_entry import run_task
-from nthrun.errors import DataFileError, RunFailedError, SlurmError, StorageError
+from nthrun.errors import DataFileError, Fault, RunFailedError, SlurmError, SpecError, StorageError
 from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
 from nthrun.records.durable_file import ensure_directory, storage_error
 from nthrun.scheduling.code_snapshot import ENTRY, require_code_root, snapshot_name, take_snapshot
@@ -26,6 +26,7 @@ from nthrun.scheduling.slurm import Queue, has_slurm, read_queue
 from nthrun.scheduling.submission import (
     log_pattern,
     pause,
+    require_plain_paths,
     scheduling_lock,
     script_of,
     submit_array,
@@ -41,6 +42,7 @@ from nthrun.training.progress import note
 if TYPE_CHECKING:
     from nthrun.commands.schedule import ScheduleOptions
 
+ONE_FILE = "what main.py merges of several agent files, write into one"
 NO_LIMITS = Limits(10**9, None)
 
 
@@ -97,6 +99,8 @@ def submit(submission: Submission) -> int:
         raise click.UsageError(f"{submission.executable}: the executable must be {ENTRY}")
     require_code_root(Path(submission.root))
     specs = _specs(submission)
+    if not cluster.is_local:
+        require_plain_paths(cluster, specs)
     drafts = _drafts(submission, cluster, specs)
     show_costs(drafts)
     chosen = [draft for draft in drafts if draft.plan.tasks]
@@ -136,7 +140,10 @@ def _specs(submission: Submission) -> dict[Path, ExperimentSpec]:
     specs: dict[Path, ExperimentSpec] = {}
     overrides = parse_overrides(submission.options.fields)
     for agent in submission.agents:
-        spec = read_experiment_spec([submission.environment], [agent], overrides)
+        try:
+            spec = read_experiment_spec([submission.environment], [agent], overrides)
+        except SpecError as error:
+            raise SpecError(_apart(error.faults, agent, submission)) from error
         files = [submission.environment]
         own = of_spec(overrides, ENVIRONMENT)
         if spec.agent.search.method == BAYES:
@@ -147,10 +154,24 @@ def _specs(submission: Submission) -> dict[Path, ExperimentSpec]:
         if root in specs:
             raise DataFileError(
                 f"{agent}: belongs into {place_of(root)}, as another agent file of this command",
-                "give them different save dirs, in commands of their own",
+                f"give them different save dirs, in commands of their own; {ONE_FILE}",
             )
+        for line in spec.notes:
+            note(f"{agent}: {line}")
         specs[root] = spec
     return specs
+
+
+def _apart(faults: Sequence[Fault], agent: str, submission: Submission) -> list[Fault]:
+    """Faults with a hint where an agent file of several is no whole one."""
+    hint = f"each agent file here is an experiment of its own: {ONE_FILE}"
+    several = len(submission.agents) > 1
+    return [
+        replace(fault, hint=hint)
+        if several and fault.file == agent and fault.problem.startswith("missing")
+        else fault
+        for fault in faults
+    ]
 
 
 def _drafts(

@@ -10,6 +10,7 @@ from typing import Any
 from nthrun.agents.registry import agent_declaration
 from nthrun.environments.registry import environment_declaration
 from nthrun.errors import Fault, SpecError
+from nthrun.planning.spec_notes import notes_of, unmeasured
 from nthrun.specs.agent_spec import AgentSpec, read_agent_spec
 from nthrun.specs.directory import experiment_directory
 from nthrun.specs.documents import AGENT, ENVIRONMENT, Document, Override, of_spec, read_document
@@ -30,6 +31,11 @@ class ExperimentSpec:
     def sweep(self) -> Sweep:
         """The agent's settings."""
         return self.agent.sweep
+
+    @property
+    def notes(self) -> list[str]:
+        """What of the specs is allowed and yet hardly meant, a line each."""
+        return list(notes_of(self.agent, self.environment))
 
     def knowing(self, suggested: Mapping[int, Mapping[str, Any]]) -> ExperimentSpec:
         """The same with settings that were suggested.
@@ -77,7 +83,11 @@ def read_experiment_spec(
         faults += error.faults
     if agent is None or environment is None:
         raise SpecError(faults)
-    return _fitting(agent, environment, document)
+    spec = _fitting(agent, environment, document)
+    if misfit := unmeasured(agent, environment):
+        key = "search.metric"
+        raise SpecError([Fault(document.origin(key), key, *misfit)])
+    return spec
 
 
 def experiment_spec_of(

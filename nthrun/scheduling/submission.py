@@ -16,7 +16,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from nthrun.specs.cluster_spec import ClusterSpec
 from nthrun.specs.slurm_time import format_time
 
 LOGS = "logs"
+PATTERN_SIGNS = ("%", "\\")
 PAUSE_SECONDS = 1.0
 """Time between two calls of sbatch, as clusters ask for."""
 WARNING = "USR2"
@@ -52,6 +53,34 @@ REFUSALS = (
 )
 Run = Callable[[str, int], Any]
 """The function of a task: called with the plan's path and the task's number on the node."""
+
+
+def require_plain_paths(cluster: ClusterSpec, roots: Iterable[Path]) -> None:
+    """Check that Slurm and submitit take paths as they stand.
+
+    Both put ids in the place of such as `%j`, in folders too, and submitit knows no escape; Slurm
+    drops a backslash, and then leaves every `%j` of the path as it is.
+
+    Args:
+        cluster: whose `output` may name another folder for logs.
+        roots: directories of experiments, absolute.
+
+    Raises:
+        SlurmError: a path is a pattern.
+    """
+    for root in roots:
+        if wrong := [sign for sign in PATTERN_SIGNS if sign in str(root)]:
+            raise SlurmError(
+                f"{root}: got a path with {wrong[0]}, which Slurm reads as a pattern, allowed: "
+                f"directories without {' and '.join(PATTERN_SIGNS)}",
+                "give another save dir, or start from another directory",
+            )
+    output = os.path.expandvars(cluster.text("output"))
+    if "\\" in output or "%" in output.rpartition("/")[0]:
+        raise SlurmError(
+            f"{cluster.name}: output: got {output}, allowed: a folder without % signs, and no \\",
+            "write % signs in the file's name only, as in logs/%x-%j.log",
+        )
 
 
 @contextlib.contextmanager

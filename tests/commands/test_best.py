@@ -254,3 +254,20 @@ def test_unreadable_file_is_named(tmp_path: Path) -> None:
     assert "broken.h5" in result.stderr
     assert "left out" in result.stderr
     assert "setting 1 is the best" in result.stdout
+
+
+def test_a_spec_that_would_be_refused_is_told(tmp_path: Path) -> None:
+    """Where records have hyperparameters that the agent does not, as imported ones may, the spec is
+    written as they are, and each key that main.py would refuse is named."""
+    odd = {"critic_lr": 0.002, "critic_lrs": 1, "alpha": -1.0}
+    runs = [make_run(n, 0, n, agent_params=odd) for n in range(3)]
+    root = make_experiment(tmp_path / "e", 1, runs=runs).root
+    result = call(root, folder=tmp_path)
+    assert result.exit_code == 0, result.output
+    path = spec_path(tmp_path, "SAC", ["Pendulum-v1"])
+    assert json.loads(path.read_text())["parameters"] == {k: [v] for k, v in odd.items()}
+    lines = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    assert len(lines) == 2
+    for line, key in zip(sorted(lines), ("alpha", "critic_lrs"), strict=True):
+        assert line.startswith(f"warning: {path}: parameters.{key}: ")
+        assert line.endswith("; main.py refuses the file with that")

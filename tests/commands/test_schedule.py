@@ -536,3 +536,21 @@ def test_a_selection_that_is_refused(tmp_path: Path, commands: Commands, invoke:
         (["--set", "environment.gama=1"], "--set environment.gama=1: gama: unknown key"),
     ):
         assert said in invoke.refused(*arguments(tmp_path), "--dry-run", *options)
+
+
+def test_agent_files_of_one_experiment(tmp_path: Path, commands: Commands, invoke: Invoke) -> None:
+    """Files that main.py would merge are experiments here: where one is no whole one, or two are
+    the same, the line says to write one file."""
+    write_specs(tmp_path)
+    part, sweep, whole = (tmp_path / name for name in ("part.json", "sweep.yaml", "whole.json"))
+    part.write_text('{"parameters": {"alpha": [0.5]}}')
+    sweep.write_text("method: grid\nparameters: {alpha: {values: [0.5]}}\n")
+    whole.write_text((tmp_path / "agent.json").read_text())
+    for more, said in (
+        (part, f"{part}: agent_name: missing; hint: each agent file here is an experiment"),
+        (sweep, f"{sweep}: agent_name: missing; hint: each agent file here is an experiment"),
+        (whole, "as another agent file of this command"),
+    ):
+        line = invoke.refused(*arguments(tmp_path), str(more), "--dry-run")
+        assert said in line
+        assert "what main.py merges of several agent files, write into one" in line

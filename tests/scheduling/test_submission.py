@@ -10,9 +10,9 @@ import pytest
 from plans import NAME, make_cluster, make_plan
 from processes import ROOT
 
-from nthrun.errors import StorageError
+from nthrun.errors import SlurmError, StorageError
 from nthrun.scheduling.plan import Array, plan_paths
-from nthrun.scheduling.submission import log_pattern, scheduling_lock
+from nthrun.scheduling.submission import log_pattern, require_plain_paths, scheduling_lock
 
 EXPERIMENT = Path("/experiment")
 HOLD = """
@@ -53,6 +53,28 @@ def test_every_task_has_a_log_of_its_own(
     arrays = (Array(0, 2), Array(2, 1))
     plan = make_plan(EXPERIMENT, [[[0]], [[1]], [[2]]], make_cluster(output=output), arrays=arrays)
     assert [str(log_pattern(plan, array)) for array in (1, 0)] == [one, many]
+
+
+@pytest.mark.parametrize("name", ["top10%ablation", "noise50%train", "50%", "a%%j", "a\\b"])
+def test_a_directory_that_slurm_reads_as_a_pattern_is_refused(name: str) -> None:
+    """A directory in which Slurm or submitit would put ids, or drop a sign, is named with it."""
+    with pytest.raises(SlurmError, match=r"got a path with .*allowed: directories without % and"):
+        require_plain_paths(make_cluster(), [EXPERIMENT, EXPERIMENT / name / "e"])
+
+
+@pytest.mark.parametrize("name", ["a [b]*?", "{x}", "~", "$HOME", "'q\"", "#", "é ", "-x", "!&;|"])
+def test_other_signs_are_taken_as_they_stand(name: str) -> None:
+    """Signs that mean something to a shell or to glob mean nothing here."""
+    require_plain_paths(make_cluster(), [EXPERIMENT / name])
+
+
+def test_a_log_folder_is_no_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable of `output` may not put a pattern into the folder, and no backslash is taken."""
+    monkeypatch.setenv("PLACE", "/place%j")
+    for output in ("$PLACE/logs/", "/logs\\x/%j.log"):
+        with pytest.raises(SlurmError, match="allowed: a folder without % signs"):
+            require_plain_paths(make_cluster(output=output), [EXPERIMENT])
+    require_plain_paths(make_cluster(output="/logs/%x-%j.log"), [EXPERIMENT])
 
 
 def test_only_one_holds_it(tmp_path: Path) -> None:

@@ -1,0 +1,58 @@
+"""The places that commands take: an experiment, a save dir with experiments in it, or a file.
+
+`walk` and `results/walk` are the same place in every command, as a save dir lies under `results/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from nthrun.errors import DataFileError, StorageError
+from nthrun.records.experiment import is_experiment
+from nthrun.specs.directory import save_directory
+
+
+def data_paths(texts: Iterable[str]) -> list[Path]:
+    """The files and experiments that texts of a command line name, those of a save dir one by one.
+
+    What is no place of data is left as it is, for whoever opens it to say so.
+    """
+    return [path for text in texts for path in _places(text)]
+
+
+def data_path(text: str) -> Path:
+    """The one file or experiment that a text of a command line names.
+
+    Raises:
+        DataFileError: it is a save dir of several.
+    """
+    places = _places(text)
+    if len(places) > 1:
+        names = ", ".join(str(path) for path in places[:5]) + ", …" * (len(places) > 5)
+        raise DataFileError(
+            f"{text}: holds {len(places)} experiments, allowed: one", f"name one of {names}"
+        )
+    return places[0]
+
+
+def _places(text: str) -> list[Path]:
+    """Where a text is to be found: as it stands, or else under `results/`.
+
+    Raises:
+        DataFileError: it is empty.
+        StorageError: a folder cannot be listed.
+    """
+    if not text:
+        raise DataFileError('"": no path', "name an experiment's directory, or a file of data")
+    for place in dict.fromkeys((Path(text), save_directory(text))):
+        try:
+            if place.is_file() or is_experiment(place):
+                return [place]
+            if within := sorted(filter(is_experiment, place.iterdir())):
+                return within
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise StorageError(f"cannot read {place}: {error.strerror}") from error
+    return [Path(text)]

@@ -1,0 +1,83 @@
+"""What is said of specs before their first run: values listed twice, metrics that no run has."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from nthrun.specs.agent_spec import AgentSpec
+from nthrun.specs.environment_spec import EnvironmentSpec
+from nthrun.specs.field import plain, shown
+from nthrun.specs.layout import Layout
+from nthrun.specs.search.search_spec import BAYES, KNOWN_GOALS
+from nthrun.specs.search.space import Range
+
+EVALUATED = ("evaluation", "final_evaluation", "oracle_gap")
+"""Metrics of evaluations."""
+MEASURED = tuple(name for name in KNOWN_GOALS if name not in EVALUATED)
+"""Metrics that every run has."""
+SHOWN = 5
+
+
+def notes_of(agent: AgentSpec, environment: EnvironmentSpec) -> Iterator[str]:
+    """What is allowed and yet hardly meant, a line each."""
+    for key, values in agent.parameters.items():
+        if isinstance(values, Range):
+            continue
+        for value, times in list(Counter(values).items())[:SHOWN]:
+            if times > 1:
+                same = "so that several settings are the same"
+                yield f"parameters.{key}: {shown(plain(value))} is listed {times} times, {same}"
+    settings = Counter(tuple(sorted(one.items())) for one in _listed(agent))
+    for setting, times in list(settings.items())[:SHOWN]:
+        if times > 1:
+            text = ", ".join(f"{name} {shown(plain(value))}" for name, value in setting)
+            yield f"search.settings: one setting is listed {times} times: {text}"
+    metric = agent.search.text("metric")
+    if agent.search.values and metric not in (*MEASURED, *EVALUATED):
+        known = ", ".join(KNOWN_GOALS)
+        yield (
+            f"search.metric: {metric} is nothing that every run has ({known}), so its runs have to "
+            "record a metric of that name"
+        )
+
+
+def unmeasured(agent: AgentSpec, environment: EnvironmentSpec) -> tuple[str, str] | None:
+    """Problem and hint where a search goes by a metric that no run can have; None where one may.
+
+    What a user's own agent and a solver report is known only once they have run.
+    """
+    search, metric = agent.search, agent.search.text("metric")
+    if search.method != BAYES or metric in MEASURED:
+        return None
+    declaration = agent.declaration
+    if metric in EVALUATED and not environment.eval_episodes:
+        return f"got {metric}, and eval_episodes is 0", "give eval_episodes in the environment spec"
+    if metric in EVALUATED[:-1] or declaration.solves or ":" in declaration.name:
+        return None
+    if metric == EVALUATED[-1]:
+        none_known = f"got {metric}, and of {environment.env_name} no best return is known"
+        return None if environment.declaration.oracle else (none_known, "choose another metric")
+    reported = set(_reported(agent, environment))
+    if metric in reported and "metrics" not in environment.items("record"):
+        hint = 'write "record": ["metrics"] in the environment spec'
+        return f"got {metric}, which runs report but do not record", hint
+    names = ", ".join((*MEASURED, *EVALUATED, *sorted(reported)))
+    problem = f"got {shown(metric)}, which no run of {declaration.name} has, allowed: {names}"
+    return None if metric in reported else (problem, "names are nthrun's own: see docs/search.md")
+
+
+def _listed(agent: AgentSpec) -> Iterator[dict[str, object]]:
+    """The settings that a search lists, whole."""
+    if agent.search.settings:
+        yield from (agent.sweep.setting(number) for number in range(agent.sweep.num_settings))
+
+
+def _reported(agent: AgentSpec, environment: EnvironmentSpec) -> Iterator[str]:
+    """Names of what updates report, over the static hyperparameters swept."""
+    declaration = agent.declaration
+    if declaration.layout is None:
+        return
+    for setting in agent.sweep.examples(declaration.static_names()):
+        layout = declaration.layout(setting, environment.interface)
+        yield from layout.metrics if isinstance(layout, Layout) else ()

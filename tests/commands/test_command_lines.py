@@ -1,0 +1,162 @@
+"""Command lines of every command, with options repeated, empty and of odd values: each ends."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from contextlib import redirect_stderr, redirect_stdout
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+from unittest import mock
+
+import click
+import pytest
+from builders import make_experiment, make_run
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from processes import ROOT, write_specs
+
+from nthrun.__main__ import commands
+from nthrun.commands.entry import execute
+
+NAMES = {
+    "best": ["best", "--no-write"],
+    "combine": ["combine"],
+    "export": ["export", "wandb"],
+    "forget": ["forget"],
+    "report": ["report"],
+    "run": ["run", "--describe"],
+    "schedule": ["schedule", "--dry-run"],
+    "status": ["schedule", "--status"],
+    **{
+        name: ["plot", name]
+        for name in (
+            *("comparison", "decision_rules", "distribution", "heat_map", "learning_curves"),
+            *("metrics", "oracle_gap", "parallel", "parity", "policy_map", "resources"),
+            "sensitivity",
+        )
+    },
+}
+"""What a command line begins with, so that it trains and submits nothing."""
+QUICK = ("best", "combine", "export", "forget", "run", "schedule", "status")
+"""Those that draw nothing."""
+VALUES = (
+    *("", " ", "0", "1", "-1", "1.5", "0-1", "1,,2", "x", "nan", "inf", "1e400", "0x10", "1_000"),
+    *("９", "9" * 30, "9" * 400, "[]", "{}", "[1", "None", "True", "all", "auto", "local", "a%b"),
+    *("~", "$HOME", "*", "a\\b", "é", "\n", "\t", "\x1b[31m", "--", "-", "-x", "--debug", "a=1"),
+    *("return", "critic_lr", "alpha", "critic_lr=0.001", "alpha > 0", "environment.gamma=0.5"),
+    *("environment.kwargs.x=False", "agent.alpha=[0.1,0.1]", "search.method=random", "10", "100"),
+)
+PLACES = ("e", "save", "save/e", "e/data.json", "e/runs", "nowhere", "", ".", "agent.json")
+SUBMISSION = ("cluster.json", "main.py", str(ROOT), "environment.json", "save", "agent.json")
+SECONDS = 10
+
+
+def ended(words: list[str]) -> tuple[object, str, str]:
+    """Exit code, stdout and stderr of `python -m nthrun`, in this process."""
+    out, err = (TextIOWrapper(BytesIO(), "utf-8", "backslashreplace") for _ in range(2))
+    code: object = "did not exit"
+    argv = mock.patch.object(sys, "argv", ["nthrun", *words])
+    with argv, redirect_stdout(out), redirect_stderr(err):
+        try:
+            execute(commands)
+        except SystemExit as done:
+            code = done.code
+    out.flush()
+    err.flush()
+    texts = (stream.detach().getvalue().decode("utf-8", "replace") for stream in (out, err))
+    return (code, *texts)
+
+
+@st.composite
+def command_lines(draw: st.DrawFn, names: tuple[str, ...]) -> list[str]:
+    """A command line of one of some commands."""
+    name = draw(st.sampled_from(names))
+    command: click.Command = commands
+    for word in NAMES[name]:
+        if isinstance(command, click.Group):
+            found = command.get_command(click.Context(command), word)
+            assert found is not None
+            command = found
+    options = [one for one in command.params if isinstance(one, click.Option)]
+    words = []
+    for option in draw(st.lists(st.sampled_from(options), max_size=3)):
+        times = draw(st.sampled_from((1, 1, 1, 2)))
+        for _ in range(times):
+            words.append(draw(st.sampled_from((*option.opts, *option.secondary_opts))))
+            if not option.is_flag:
+                choices = list(option.type.choices) if isinstance(option.type, click.Choice) else []
+                values = st.sampled_from((*VALUES, *map(str, choices * 20)))
+                words += [draw(values) for _ in range(option.nargs)]
+    places: tuple[str, ...] = tuple(draw(st.lists(st.sampled_from(PLACES), max_size=2)))
+    if name == "run":
+        places = ("--env-json", "environment.json", "--agent-json", "agent.json")
+    elif name == "schedule":
+        places = (*draw(st.sampled_from(((), ("--runs", "1")))), *SUBMISSION)
+    elif draw(st.booleans()):
+        places = ("e",)
+    return [*NAMES[name], *words, *places]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with specs and two small experiments, one of them in a save dir."""
+    monkeypatch.chdir(tmp_path)
+    write_specs(tmp_path)
+    (tmp_path / "cluster.json").write_text('{"time": "1:00:00", "cores": 1}')
+    for root in (tmp_path / "e", tmp_path / "save/e"):
+        make_experiment(root, 2, runs=[make_run(n, n % 2, n // 2) for n in range(6)])
+    ended(["combine", "e"])
+    return tmp_path
+
+
+def check(words: list[str]) -> object:
+    """Call a command line, and see that it ends as every one has to; returns its exit code."""
+    begun = time.monotonic()
+    code, _, err = ended(words)
+    seconds = time.monotonic() - begun
+    assert code in (0, 1, 2), (words, err)
+    assert seconds < SECONDS, (words, seconds)
+    assert "unexpected" not in err, (words, err)
+    if "--debug" not in words:
+        assert "Traceback" not in err, (words, err)
+    if code == 2 and "--debug" not in words:
+        lines = err.splitlines()
+        assert lines, words
+        allowed = ("error: ", "note: ", "warning: ")
+        assert all(line.startswith(allowed) for line in lines), (words, err)
+    return code
+
+
+def run_many(names: tuple[str, ...], number: int) -> Counter[object]:
+    """Exit codes of many command lines."""
+    codes: Counter[object] = Counter()
+
+    @settings(
+        max_examples=number,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(words=command_lines(names))
+    def each(words: list[str]) -> None:
+        codes[check(words)] += 1
+
+    each()
+    return codes
+
+
+def test_command_lines_end_plainly(folder: Path) -> None:
+    """Commands with options repeated, empty and odd exit with 0, 1 or 2, a line a fault, nothing
+    unexpected, and in time."""
+    codes = run_many(QUICK, 250)
+    assert min(codes[0], codes[2]) > 25, codes
+
+
+@pytest.mark.slow
+def test_many_command_lines_end_plainly(folder: Path) -> None:
+    """The same of thousands of command lines, those of figures and reports among them."""
+    codes = run_many(tuple(NAMES), 3000)
+    assert min(codes[0], codes[2]) > 250, codes
