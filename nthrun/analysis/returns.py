@@ -3,12 +3,18 @@
 An episode of training counts for its own steps. An evaluation counts for the steps since the one
 before, so that the first, before any training, counts for none. A value of an update counts for
 one. A number of a whole run, such as its time, is a series of one.
+
+Where runs are compared by what they had up to a step, an evaluation counts that was made by then,
+and an episode that goes on beyond it for its steps up to there, with as large a part of its return,
+which stands for what it had so far. Of updates and of time there is no record of when, and as large
+a part of them counts as of the run's steps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -18,6 +24,7 @@ from nthrun.records.schema import FLOATS, INTEGERS
 from nthrun.records.sources import Entry, read_table
 
 PEAK_MEMORY = "peak_memory_mb"
+EVALUATED_AT = "timesteps_at_eval"
 
 Arrays = Mapping[str, Ragged]
 """Name -> that array of the record, of all runs that are read."""
@@ -50,6 +57,7 @@ class Quantity:
             number a run.
         series: from those arrays.
         one_number: whether it is one number a run, which has no course.
+        unit: what its values are of, which says what of them there is up to a step.
     """
 
     name: str
@@ -58,10 +66,17 @@ class Quantity:
     arrays: tuple[str, ...]
     series: Callable[[Arrays], Series]
     one_number: bool = False
+    unit: Literal["steps", "updates", "time", "run"] = "steps"
 
 
-def read_series(entries: Sequence[Entry], quantity: Quantity) -> Series:
-    """What some runs show, in their order."""
+def read_series(entries: Sequence[Entry], quantity: Quantity, up_to: int | None = None) -> Series:
+    """What some runs show, in their order.
+
+    Args:
+        entries: the runs.
+        quantity: what of them.
+        up_to: the training step up to which it counts; None is all of it.
+    """
     singles = {*FLOATS, *INTEGERS, PEAK_MEMORY}.intersection(quantity.arrays)
     documents = ("provenance",) if PEAK_MEMORY in singles else ()
     arrays = [name for name in quantity.arrays if name not in singles]
@@ -71,10 +86,51 @@ def read_series(entries: Sequence[Entry], quantity: Quantity) -> Series:
         peaks = (each.get("peak_memory_mb", np.nan) for each in table.documents("provenance"))
         numbers[PEAK_MEMORY] = np.fromiter(peaks, np.float64)
     one_each = np.arange(len(entries) + 1)
-    return quantity.series(
-        {name: table.ragged(name) for name in arrays}
-        | {name: Ragged(column, one_each) for name, column in numbers.items()}
-    )
+    columns = {name: table.ragged(name) for name in arrays} | {
+        name: Ragged(column, one_each) for name, column in numbers.items()
+    }
+    if up_to is None:
+        return quantity.series(columns)
+    if EVALUATED_AT in columns:
+        return quantity.series(_evaluated_by(columns, up_to))
+    series, total = quantity.series(columns), table.numbers["total_timesteps"]
+    share = np.minimum(up_to / np.maximum(total, 1), 1.0)
+    if quantity.unit == "time":
+        return replace(series, values=series.values * np.repeat(share, np.diff(series.offsets)))
+    if quantity.unit == "updates":
+        counted = np.add.reduceat(np.append(series.steps, 0), series.offsets[:-1])
+        return _up_to(series, np.ceil(share * counted).astype(np.int64))
+    return series if quantity.unit == "run" else _up_to(series, np.full(len(total), up_to))
+
+
+def _up_to(series: Series, limits: np.ndarray) -> Series:
+    """The beginning of each run's series, of so many of the steps that it counts for.
+
+    Of a value that goes on beyond there as large a part counts as of its steps: so does the return
+    of an episode that a run's end cut off.
+    """
+    sizes = np.diff(series.offsets)
+    ended = np.cumsum(series.steps)
+    before = np.append(0, ended)[series.offsets[:-1]]
+    begun = ended - series.steps - np.repeat(before, sizes)
+    steps = np.clip(np.repeat(limits, sizes) - begun, 0, series.steps)
+    kept = steps > 0
+    values = series.values * (steps / series.steps)
+    return Series(values[kept], steps[kept], ends(kept)[series.offsets])
+
+
+def _evaluated_by(arrays: Arrays, step: int) -> Arrays:
+    """The evaluations that were made by a step."""
+    at = arrays[EVALUATED_AT]
+    early = at.values <= step
+    cut = {EVALUATED_AT: early}
+    for name in arrays.keys() - cut.keys():
+        each = arrays[name].sizes // np.maximum(at.sizes, 1)
+        cut[name] = np.repeat(early, np.repeat(each, at.sizes))
+    return {
+        name: Ragged(arrays[name].values[kept], ends(kept)[arrays[name].offsets])
+        for name, kept in cut.items()
+    }
 
 
 def _of_training(arrays: Arrays) -> Series:
@@ -90,7 +146,7 @@ def _of_training_and_unfinished(arrays: Arrays) -> Series:
 
 
 def _of_evaluations(arrays: Arrays) -> Series:
-    return _by_evaluation(_mean_evaluations(arrays), arrays["timesteps_at_eval"])
+    return _by_evaluation(_mean_evaluations(arrays), arrays[EVALUATED_AT])
 
 
 def _of_last_evaluation(arrays: Arrays) -> Series:
@@ -103,7 +159,7 @@ def _of_last_evaluation(arrays: Arrays) -> Series:
 def _mean_evaluations(arrays: Arrays) -> Ragged:
     """The mean return of each evaluation; none of a run whose evaluations have no episodes."""
     returns = arrays["eval_episode_rewards"]
-    rows = np.where(returns.sizes > 0, arrays["timesteps_at_eval"].sizes, 0)
+    rows = np.where(returns.sizes > 0, arrays[EVALUATED_AT].sizes, 0)
     episodes = np.repeat(returns.sizes // np.maximum(rows, 1), rows)
     starts = np.cumsum(episodes) - episodes
     sums = np.add.reduceat(returns.values, starts) if len(starts) else np.empty(0)
@@ -132,10 +188,10 @@ def _as_one_step_each(values: Ragged) -> Series:
     return Series(values.values.astype(np.float64), ones, values.offsets)
 
 
-def _number(name: str, label: str, source: str) -> Quantity:
+def _number(name: str, label: str, source: str, unit: Literal["time", "run"] = "time") -> Quantity:
     """A number of a whole run, the lower the better."""
     return Quantity(
-        name, label, False, (source,), lambda arrays: _as_one_step_each(arrays[source]), True
+        name, label, False, (source,), lambda arrays: _as_one_step_each(arrays[source]), True, unit
     )
 
 
@@ -156,7 +212,7 @@ EVALUATION_RETURN = Quantity(
     "evaluation",
     "evaluation return",
     True,
-    ("eval_episode_rewards", "timesteps_at_eval"),
+    ("eval_episode_rewards", EVALUATED_AT),
     _of_evaluations,
 )
 FINAL_EVALUATION = Quantity(
@@ -175,7 +231,7 @@ NAMED = {
         FINAL_EVALUATION,
         _number("train_time", "training time (s)", "train_time"),
         _number("eval_time", "evaluation time (s)", "eval_time"),
-        _number("peak_memory", "peak memory (MB)", PEAK_MEMORY),
+        _number("peak_memory", "peak memory (MB)", PEAK_MEMORY, "run"),
     )
 }
 """Metrics of every record."""
@@ -189,8 +245,8 @@ def evaluation_metric(name: str) -> Quantity:
         name,
         name,
         False if name in LOWER_IS_BETTER else None,
-        (array, "timesteps_at_eval"),
-        lambda arrays: _by_evaluation(arrays[array], arrays["timesteps_at_eval"]),
+        (array, EVALUATED_AT),
+        lambda arrays: _by_evaluation(arrays[array], arrays[EVALUATED_AT]),
     )
 
 
@@ -203,4 +259,5 @@ def update_metric(name: str) -> Quantity:
         False if name in LOWER_IS_BETTER else None,
         (array,),
         lambda arrays: _as_one_step_each(arrays[array]),
+        unit="updates",
     )

@@ -5,6 +5,9 @@
 over the values v_i of the run's series, see `returns`, where w_i is how many of the steps that v_i
 counts for lie within the last so many percent of all steps that are counted for. Of training
 episodes the one that the run's end cut off counts too, with its steps and its return so far.
+
+Runs that were pruned are no worse than what they had until then: where there are any, all runs are
+scored by what they had up to the last evaluation that every run reached which was not lost.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 from nthrun.analysis.returns import (
+    EVALUATED_AT,
     EVALUATION_RETURN,
     NAMED,
     TRAINING_RETURN,
@@ -35,6 +39,9 @@ from nthrun.records.sources import Entry, read_table
 DIRECTIONS = ("maximize", "minimize")
 ALL_STAGES: Literal["all"] = "all"
 WHOLE_RUN = 100.0
+MAX_STEP = 2**62
+COMPARED = ("completed", "pruned")
+"""Statuses of runs that are not lost."""
 MAX_SEARCHED = 1000  # runs whose metrics are listed where none has the one asked for
 
 Stage = int | Literal["all"] | None
@@ -53,10 +60,12 @@ class Scores:
         settings, stages, run_numbers, indices: `(num_runs,)` int64, which runs they are.
         statuses: `(num_runs,)` texts.
         values: `(num_runs,)` float64, NaN where a run has no finite value.
-        lost: `(num_runs,)` bool, runs that did not complete or have no finite value.
+        lost: `(num_runs,)` bool, runs that diverged or failed or have no finite value.
         parameters: setting number -> hyperparameters.
         unfinished: steps of the runs in episodes that had not ended; None where the scores are not
             of training episodes.
+        up_to: the training step up to which every run counts; None is all of each.
+        lengths: steps of runs that completed, each once, rising.
     """
 
     source: str
@@ -72,9 +81,16 @@ class Scores:
     lost: np.ndarray
     parameters: Mapping[int, Mapping[str, Any]]
     unfinished: UnfinishedSteps | None = None
+    up_to: int | None = None
+    lengths: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @property
+    def pruned(self) -> np.ndarray:
+        """`(num_runs,)` bool, runs that were ended early and have a value up to there."""
+        return np.asarray((self.statuses == "pruned") & ~self.lost)
 
 
 def read_scores(
@@ -83,6 +99,7 @@ def read_scores(
     last: float = WHOLE_RUN,
     stage: Stage = None,
     direction: str | None = None,
+    up_to: int | None = None,
 ) -> Scores:
     """The scores of an experiment's runs; of several records of one run the first counts.
 
@@ -97,6 +114,8 @@ def read_scores(
         last: percent of the run's counted steps, in (0, 100].
         stage: whose runs.
         direction: "maximize" or "minimize"; None is what is known of the metric.
+        up_to: the training step up to which runs count; None is all of them, or where some were
+            pruned the last evaluation that all of them reached. Never more than that.
 
     Raises:
         DataFileError: there are no such runs, several stages and none was chosen, or no run has
@@ -115,9 +134,11 @@ def read_scores(
     quantity = find_quantity(data, entries, metric, trained)
     _require_fitting(quantity, last)
     better = _higher_is_better(quantity, direction)
-    quantity, series = _scored_series(entries, quantity, metric)
-    values = mean_of_last(series, last)
     statuses = np.array(columns.texts["status"], dtype=np.str_)
+    if (statuses == "pruned").any():
+        up_to = min(common_step(entries), up_to or MAX_STEP)
+    quantity, series = _scored_series(entries, quantity, metric, up_to)
+    values = mean_of_last(series, last)
     settings = columns.numbers["setting_number"]
     parameters = zip(settings.tolist(), columns.documents("agent_params"), strict=True)
     return Scores(
@@ -131,14 +152,18 @@ def read_scores(
         indices=columns.numbers["index"].copy(),
         statuses=statuses,
         values=np.where(np.isfinite(values), values, np.nan),
-        lost=(statuses != "completed") | ~np.isfinite(values),
+        lost=~np.isin(statuses, COMPARED) | ~np.isfinite(values),
         parameters=dict(parameters),
         unfinished=_unfinished(entries) if quantity is TRAINING_RETURN else None,
+        up_to=up_to,
+        lengths=tuple(
+            np.unique(columns.numbers["total_timesteps"][statuses == "completed"]).tolist()
+        ),
     )
 
 
 def _scored_series(
-    entries: Sequence[Entry], quantity: Quantity, metric: str
+    entries: Sequence[Entry], quantity: Quantity, metric: str, up_to: int | None
 ) -> tuple[Quantity, Series]:
     """What scores are of, and its values.
 
@@ -149,16 +174,31 @@ def _scored_series(
         entries: the runs.
         quantity: that was found for a metric.
         metric: its name.
+        up_to: the training step up to which runs count; None is all of them.
     """
     if quantity is not TRAINING_RETURN:
-        series = read_series(entries, quantity)
+        series = read_series(entries, quantity, up_to)
         if len(series.values) or metric != TRAINING_RETURN.name:
             return quantity, series
-    return TRAINING_RETURN, read_series(entries, WITH_UNFINISHED)
+    return TRAINING_RETURN, read_series(entries, WITH_UNFINISHED, up_to)
 
 
 def _unfinished(entries: Sequence[Entry]) -> UnfinishedSteps:
     return unfinished_steps(read_table(entries, ("train_episode_steps",)))
+
+
+def common_step(entries: Sequence[Entry]) -> int:
+    """The last evaluation that every run reached, in training steps, lost runs aside.
+
+    A run that was not evaluated after a step of training counts with all its steps.
+    """
+    compared = [entry for entry in entries if entry.status in COMPARED]
+    table = read_table(compared, (EVALUATED_AT,))
+    steps, at = table.numbers["total_timesteps"].copy(), table.ragged(EVALUATED_AT)
+    some = at.sizes > 0
+    last = at.values[at.offsets[1:][some] - 1]
+    steps[some] = np.where(last > 0, last, steps[some])
+    return int(steps.min(initial=MAX_STEP))
 
 
 def mean_of_last(series: Series, last: float = WHOLE_RUN) -> np.ndarray:

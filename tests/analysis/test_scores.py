@@ -12,8 +12,11 @@ from builders import make_experiment, make_run, make_solver_run
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nthrun.analysis.choice import choose
+from nthrun.analysis.choice_text import choice_lines
+from nthrun.analysis.ranking import ranked_settings
 from nthrun.analysis.returns import Series
-from nthrun.analysis.scores import mean_of_last, read_scores
+from nthrun.analysis.scores import chosen_entries, common_step, mean_of_last, read_scores
 from nthrun.errors import DataFileError, NthrunError
 from nthrun.records import Data, open_data
 from nthrun.records.combine import combine
@@ -151,6 +154,125 @@ class TestMetrics:
         run = make_solver_run(0, 0, 0, eval_metrics=gap, metrics={"loss": np.zeros(2)})
         with pytest.raises(DataFileError, match=r"metric 'x'; hint: .*loss, oracle_gap, peak"):
             read_scores(opened(tmp_path, 1, [run]), "x")
+
+
+class TestPruned:
+    def test_compared_at_the_step_all_reached(self, tmp_path: Path) -> None:
+        """Where runs were pruned, all are scored by what they had up to the last evaluation that
+        every run reached, and none is lost for having been pruned."""
+        runs = [
+            make_run(0, 0, 0, [-9.0, -9.0, -1.0], [100, 100, 100]),
+            make_run(1, 1, 0, [-5.0, -3.0], [100, 100], status="pruned"),
+            make_run(2, 0, 1, [-8.0, -4.0, 0.0], [150, 100, 50]),
+            make_run(3, 1, 1, [-7.0, 9.0], [200, 100]),
+        ]
+        scores = read_scores(opened(tmp_path, 2, runs))
+        assert scores.up_to == 200
+        assert scores.indices.tolist() == [0, 2, 1, 3]
+        expected = [-9.0, (150 * -8.0 + 50 * -4.0 / 2) / 200, -4.0, -7.0]
+        assert scores.values.tolist() == pytest.approx(expected)
+        assert scores.pruned.tolist() == [False, False, True, False]
+        assert not scores.lost.any()
+
+    @pytest.mark.parametrize(
+        ("metric", "expected"),
+        [
+            ("evaluation", [3.0, 2.0]),
+            ("final_evaluation", [3.0, 2.0]),
+            ("oracle_gap", [4.0, 3.0]),
+            ("loss", [0.5, 2.0]),
+            ("train_time", [2.0, 3.0]),
+            ("peak_memory", [8.0, 8.0]),
+        ],
+    )
+    def test_every_metric(self, tmp_path: Path, metric: str, expected: list[float]) -> None:
+        """Each metric is what it was at that step; of updates and of time as large a part counts as
+        of the steps, and memory, which has no course, counts whole."""
+        runs = [
+            make_solver_run(
+                *(0, 0, 0, [9.0, 3.0, 7.0, 7.0], [0, 100, 200, 300]),
+                eval_metrics={"oracle_gap": np.array([9.0, 4.0, 1.0, 1.0])},
+                metrics={"loss": np.arange(6.0)},
+                train_time=6.0,
+                provenance={"peak_memory_mb": 8.0},
+            ),
+            make_solver_run(
+                *(1, 1, 0, [9.0, 2.0], [0, 100]),
+                eval_metrics={"oracle_gap": np.array([9.0, 3.0])},
+                metrics={"loss": np.full(2, 2.0)},
+                train_time=3.0,
+                status="pruned",
+                provenance={"peak_memory_mb": 8.0},
+            ),
+        ]
+        scores = read_scores(opened(tmp_path, 2, runs), metric, direction="minimize")
+        assert scores.up_to == 100
+        assert scores.values.tolist() == pytest.approx(expected)
+
+    def test_last(self, tmp_path: Path) -> None:
+        """The last percent are those of the steps up to there."""
+        runs = [make_run(0, 0, 0, [-9.0, -1.0, 5.0], [100, 100, 100])]
+        runs += [make_run(1, 1, 0, [-5.0, -3.0], [100, 100], status="pruned")]
+        assert read_scores(opened(tmp_path, 2, runs), last=50).values.tolist() == [-1.0, -3.0]
+
+    @pytest.mark.parametrize("status", ["diverged", "failed"])
+    def test_lost_runs_do_not_count(self, tmp_path: Path, status: str) -> None:
+        """A run that is lost takes no step from the others, however early it ended, and without a
+        pruned run none is taken from any."""
+        runs = [make_run(0, 0, 0), make_run(1, 1, 0, [-9.0], [100], status=status)]
+        pruned = make_run(2, 0, 1, [-5.0, -3.0], [100, 100], status="pruned")
+        assert read_scores(opened(tmp_path / "a", 2, runs)).up_to is None
+        scores = read_scores(opened(tmp_path / "b", 2, [*runs, pruned]))
+        assert (scores.up_to, scores.lost.tolist()) == (200, [False, False, True])
+
+    def test_without_evaluations(self, tmp_path: Path) -> None:
+        """Where nothing was evaluated, the training curve counts up to the fewest steps of any."""
+        nothing = {
+            "eval_episode_rewards": np.empty((0, 0)),
+            "eval_episode_steps": np.empty((0, 0), np.int64),
+            "timesteps_at_eval": np.empty(0, np.int64),
+        }
+        runs = [make_run(0, 0, 0, [-9.0, 0.0], [70, 230], **nothing)]
+        runs += [make_run(1, 1, 0, [-5.0], [70], status="pruned", **nothing)]
+        scores = read_scores(opened(tmp_path, 2, runs))
+        assert (scores.up_to, scores.values.tolist()) == (70, [-9.0, -5.0])
+
+    def test_asked_for(self, tmp_path: Path) -> None:
+        """Runs count up to a step that is asked for, never beyond one where a run was pruned, and
+        their different lengths are known."""
+        runs = [make_run(0, 0, 0, [-9.0, -1.0], [100, 100]), make_run(1, 1, 0)]
+        data = opened(tmp_path / "a", 2, runs)
+        assert read_scores(data).lengths == (200, 300)
+        assert common_step(chosen_entries(data)) == 200
+        assert read_scores(data, up_to=100).values.tolist() == [-9.0, -3.0]
+        runs += [make_run(2, 0, 1, [-5.0], [100], status="pruned")]
+        data = opened(tmp_path / "b", 2, runs)
+        assert [read_scores(data, up_to=step).up_to for step in (50, 100, 200)] == [50, 100, 100]
+
+    def test_the_count_never_decides(self, tmp_path: Path) -> None:
+        """A setting of which most runs were pruned is better than one without any whose runs had
+        less by then, and worse than one whose runs had more."""
+        values = {0: -9.0, 1: -2.0, 2: -5.0}
+        runs = [
+            make_run(
+                3 * run + setting,
+                setting,
+                run,
+                *(([value], [100]) if setting == 1 and run else ([value] * 3, [100] * 3)),
+                status="pruned" if setting == 1 and run else "completed",
+            )
+            for run in range(4)
+            for setting, value in values.items()
+        ]
+        data = opened(tmp_path, 3, runs)
+        settings = ranked_settings(read_scores(data))
+        assert settings.order.tolist() == [1, 2, 0]
+        assert settings.num_pruned.tolist() == [0, 3, 0]
+        choice = choose(settings.scores)
+        assert (choice.settings, choice.num_pruned, choice.num_lost) == ((1,), 3, 0)
+        text = "\n".join(choice_lines(choice, [settings.scores]))
+        assert "runs compared: 12, 0 lost, 3 pruned" in text
+        assert "compared by their first 100 steps" in text
 
 
 class TestRefusals:

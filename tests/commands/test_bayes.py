@@ -245,7 +245,7 @@ def pruned(tmp_path_factory: pytest.TempPathFactory) -> Search:
 
 def test_pruned_runs_are_told_everywhere(pruned: Search) -> None:
     """Pruned runs count as recorded, and are told apart when trained, in the table, in what is
-    combined, and as lost where the best setting is chosen."""
+    combined, and where the best setting is chosen, by what all runs had when the first ended."""
     runs = pruned.runs()
     ended = sorted(index for index, run in runs.items() if run["status"] == "pruned")
     assert sorted(runs) == list(range(12))
@@ -260,7 +260,9 @@ def test_pruned_runs_are_told_everywhere(pruned: Search) -> None:
         statuses = dict(zip(found["index"], found["status"], strict=True))
         assert sorted(i for i, status in statuses.items() if status == "pruned") == ended
     scores = read_scores(open_data(pruned.root))
-    assert scores.indices[scores.lost].tolist() == ended
+    assert not scores.lost.any()
+    assert scores.indices[scores.pruned].tolist() == ended
+    assert scores.up_to == min(runs[index]["total_timesteps"] for index in ended)
     told = (pruned.directory / "said").read_text()
     assert all(f"index {index}: pruned, " in told for index in ended)
     assert f"{12 - len(ended)} completed, {len(ended)} pruned" in told
