@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from nthrun.analysis.intervals import percentile_bootstrap
+from nthrun.analysis.intervals import band, student_or_mean
 from nthrun.analysis.ranking import ranked_settings
 from nthrun.analysis.returns import TRAINING_RETURN, Quantity, read_series
 from nthrun.analysis.scores import Stage, chosen_entries, find_quantity, read_scores
@@ -37,6 +37,7 @@ class Curve:
         grid: `(num_points,)` training steps.
         runs: `(num_runs, num_points)` returns; a run without a finished episode is all NaN.
         quantity: what `runs` are, if not returns of training.
+        positive: whether they are shown as positive numbers, on a logarithmic axis.
     """
 
     source: str
@@ -47,6 +48,7 @@ class Curve:
     grid: np.ndarray
     runs: np.ndarray
     quantity: str = TRAINING_RETURN.label
+    positive: bool = False
 
     @cached_property
     def mean(self) -> np.ndarray:
@@ -55,8 +57,15 @@ class Curve:
 
     @cached_property
     def band(self) -> tuple[np.ndarray, np.ndarray]:
-        """Low and high of the 95 % percentile-bootstrap band of the mean, both `(num_points,)`."""
-        return percentile_bootstrap(self.runs)
+        """Low and high of the 95 % Student band of the mean, both `(num_points,)`.
+
+        Of positive numbers it begins no lower than the least of them, where it would go below 0.
+        """
+        low, high = band(self.runs, student_or_mean)
+        if self.positive:
+            shown = self.runs[self.runs > 0]
+            low = np.where(low > 0, low, shown.min(initial=np.inf) if shown.size else np.nan)
+        return low, high
 
     @property
     def low(self) -> np.ndarray:
@@ -70,7 +79,7 @@ class Curve:
 
     def magnitudes(self) -> Curve:
         """The curve of its magnitudes, as a logarithmic axis shows them."""
-        return replace(self, runs=np.abs(self.runs), quantity=f"|{self.quantity}|")
+        return replace(self, runs=np.abs(self.runs), quantity=f"|{self.quantity}|", positive=True)
 
     def smoothed(self, steps: int) -> Curve:
         """The curve of each run's mean over the last `steps` training steps up to each point."""
@@ -210,8 +219,8 @@ def _curve(data: Data, quantity: Quantity, entries: Sequence[Entry]) -> Curve:
 def best_setting(data: Data, stage: Stage = None, metric: str | None = None) -> int:
     """The number of the setting whose runs have the best mean by a metric, see `ranking`.
 
-    A run that diverged, failed or was pruned has values only up to there, and one without a
-    finished episode no return: a setting without such lost runs beats any with one.
+    A run that diverged or failed has values only up to there, and one without a finished episode no
+    return: a setting without such lost runs beats any with one.
 
     Args:
         data: an opened shard, experiment directory, data.json or data.h5.

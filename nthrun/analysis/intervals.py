@@ -12,6 +12,7 @@ quarter for `iqm`, the interquartile mean.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,10 +21,13 @@ from scipy import stats
 
 CONFIDENCE = 0.95
 NUM_RESAMPLES = 10_000
+FEW_RUNS = 10
+"""Runs below which the bootstrap's interval has the mean in less than nine of ten cases."""
 ALPHA, BETA = 0.05, 0.9
 MAX_VALUES_AT_ONCE = 2**22  # in each of the bootstrap's arrays
 
 Statistic = Literal["mean", "median", "trimmed_mean", "iqm"]
+Interval = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 TRIMMED_SHARE = {"mean": 0.0, "trimmed_mean": 0.2, "iqm": 0.25}
 
 
@@ -157,11 +161,11 @@ def student_interval(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Student's interval of the mean, or Tukey and McLaughlin's of a trimmed one, of each column.
 
-        T -+ t_{h - 1, (1 + confidence) / 2} s_w / ((h / n) sqrt(n))
+        T -+ t_{h - 1, (1 + confidence) / 2} sqrt(SSD_w / (h (h - 1)))
 
-    h = n - 2g values remain; s_w is the standard deviation of all n after the g lowest and the g
-    highest have been set to the nearest that remains (Tukey and McLaughlin, 1963). For the mean,
-    g = 0, it is Student's own, exact for normal runs.
+    h = n - 2g values remain; SSD_w is the sum of the squared deviations of all n from their mean,
+    after the g lowest and the g highest have been set to the nearest that remains (Tukey and
+    McLaughlin, 1963). For the mean, g = 0, it is Student's own, exact for normal runs.
 
     Args:
         values: `(num_runs, num_points)`, finite.
@@ -169,7 +173,8 @@ def student_interval(
         statistic: not the median, which has no such interval.
 
     Returns:
-        low and high, both `(num_points,)`; NaN of fewer than two remaining values.
+        low and high, both `(num_points,)`; NaN of fewer than two remaining values, and of values
+        that are all the same, which tell nothing of how far others would be from them.
     """
     num_runs = len(values)
     cut = _num_trimmed(statistic, num_runs)
@@ -179,10 +184,70 @@ def student_interval(
         return low, high
     ranked = np.sort(values, axis=0)
     winsorized = np.clip(ranked, ranked[cut], ranked[num_runs - 1 - cut])
-    error = winsorized.std(axis=0, ddof=1) / (num_kept / num_runs * math.sqrt(num_runs))
+    deviations = winsorized - winsorized.mean(axis=0)
+    error = np.sqrt((deviations**2).sum(axis=0) / (num_kept * (num_kept - 1)))
+    error[winsorized[0] == winsorized[-1]] = np.nan
     half = stats.t.ppf((1 + confidence) / 2, num_kept - 1) * error
     middle = location(values, statistic)
     return middle - half, middle + half
+
+
+def rank_interval(
+    values: np.ndarray, confidence: float = CONFIDENCE
+) -> tuple[np.ndarray, np.ndarray]:
+    """The order statistics that have the median of each column between them.
+
+        [x_(l), x_(n + 1 - l)],  the greatest l of P(Bin(n, 1/2) < l) <= (1 - confidence) / 2
+
+    It holds with at least the confidence, whatever the distribution is (Thompson, 1936).
+
+    Args:
+        values: `(num_runs, num_points)`, finite.
+        confidence: in (0, 1).
+
+    Returns:
+        low and high, both `(num_points,)`; NaN of too few values, for .95 fewer than 6.
+    """
+    num_runs = len(values)
+    below = stats.binom.cdf(np.arange(num_runs), num_runs, 0.5)
+    place = int((below <= (1 - confidence) / 2).sum())
+    if not place:
+        low, high = np.full((2, values.shape[1]), np.nan)
+        return low, high
+    ranked = np.sort(values, axis=0)
+    return ranked[place - 1], ranked[num_runs - place]
+
+
+def band(curves: np.ndarray, interval: Interval) -> tuple[np.ndarray, np.ndarray]:
+    """An interval over runs, point by point, of the runs with a finite value there.
+
+    Args:
+        curves: `(num_runs, num_points)`.
+        interval: of finite values of that shape.
+
+    Returns:
+        low and high, both `(num_points,)`; NaN without runs, and where the interval has none.
+    """
+    low, high = np.full((2, curves.shape[1]), np.nan)
+    patterns, pattern_of = np.unique(np.isfinite(curves), axis=1, return_inverse=True)
+    for number, present in enumerate(patterns.T):
+        points = np.flatnonzero(pattern_of.ravel() == number)
+        if present.any():
+            low[points], high[points] = interval(curves[np.ix_(present, points)])
+    return low, high
+
+
+def student_or_mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Student's interval, or where there is none the mean itself as both bounds."""
+    low, high = student_interval(values)
+    middle = location(values)
+    return np.where(np.isnan(low), middle, low), np.where(np.isnan(high), middle, high)
+
+
+def for_each(confidence: float, num_settings: int) -> float:
+    """The confidence of an interval of each of some settings that makes all of them hold at once
+    with at least `confidence`, whatever they share (Bonferroni): 1 - (1 - confidence) / number."""
+    return 1 - (1 - confidence) / num_settings
 
 
 def tolerance_interval(

@@ -18,7 +18,8 @@ from nthrun.analysis.comparison import (
     probability_of_improvement,
     welch,
 )
-from nthrun.analysis.estimates import estimate, sample
+from nthrun.analysis.estimates import Method, estimate, sample
+from nthrun.analysis.intervals import Statistic
 from nthrun.errors import DataFileError, NthrunError
 
 
@@ -42,7 +43,45 @@ class TestEstimate:
         """The words tell value, interval, runs, lost and missing ones."""
         runs = sample(make_scores([[1.0, NAN, 3.0], [1.0, 2.0, 3.0, 4.0]]), 0)
         text = estimate(runs).text()
-        assert text == "2 (95 % bootstrap interval 1 to 3; 3 runs, 1 lost, 1 missing)"
+        assert text == ("2 (95 % Student interval -10.7062 to 14.7062; 3 runs, 1 lost, 1 missing)")
+
+    @pytest.mark.parametrize("statistic", ["mean", "trimmed_mean", "iqm", "median"])
+    @pytest.mark.parametrize("num_runs", [2, 3, 5, 9, 10, 30])
+    def test_default(self, num_runs: int, statistic: Statistic) -> None:
+        """The interval is Student's where there is one, however few or many the runs, and its name
+        stands beside it."""
+        values = np.random.default_rng(num_runs).normal(size=num_runs)
+        found = estimate(make_sample([*values]), statistic)
+        name = "rank" if statistic == "median" else "student"
+        assert found.method == name
+        assert np.isnan(found.low) or f"{name} interval" in found.text().lower()
+
+    def test_bootstrap_of_few_runs(self) -> None:
+        """The bootstrap's interval of fewer than ten runs is not called one of 95 %."""
+        values = [*np.random.default_rng(0).normal(size=10)]
+        few, many = (estimate(make_sample(v), method="bootstrap") for v in (values[:9], values))
+        assert "too narrow" in few.text() and "95 % bootstrap" not in few.text()
+        assert "(95 % bootstrap interval" in many.text()
+
+    @pytest.mark.parametrize("method", ["student", "bootstrap"])
+    @pytest.mark.parametrize("number", [2, 10, 50])
+    def test_runs_that_do_not_differ(self, number: int, method: Method) -> None:
+        """Of runs that are all the same, such as successes, there is no interval: it would have no
+        width, and say that no run can ever be different."""
+        found = estimate(make_sample([1.0] * number), method=method)
+        assert np.isnan([found.low, found.high]).all()
+        assert found.text() == (f"1 (no interval: the runs do not differ; {number} runs, 0 lost)")
+
+    def test_chosen(self) -> None:
+        """Of a setting that was chosen among some there is Student's interval for all of them at
+        once, called so, and no bootstrap."""
+        runs = make_sample([1.0, 5.0, 2.0, 8.0])
+        found = estimate(runs, num_settings=30)
+        expected = stats.ttest_1samp(runs.values, 0).confidence_interval(1 - 0.05 / 30)
+        assert (found.low, found.high) == pytest.approx(tuple(expected))
+        assert "at least 95 % Student interval for any of 30 settings" in found.text()
+        with pytest.raises(NthrunError, match="num_settings: got 30 for 'bootstrap'"):
+            estimate(runs, method="bootstrap", num_settings=30)
 
     def test_one_run(self) -> None:
         """One run tells no interval, and the words say so."""
@@ -69,9 +108,9 @@ class TestEstimate:
 class TestPaired:
     def test_shared_seeds(self) -> None:
         """What a seed does to both falls out: a steady gain is found though runs differ widely."""
-        luck = np.random.default_rng(0).normal(0, 1000, 20)
-        paired = paired_comparison(make_sample([*luck]), make_sample([*(luck + 1)]))
-        assert (paired.mean.low, paired.mean.high) == pytest.approx((1.0, 1.0))
+        luck, gain = np.random.default_rng(0).normal(0, [[1000], [0.01]], (2, 20))
+        paired = paired_comparison(make_sample([*luck]), make_sample([*(luck + 1 + gain)]))
+        assert (paired.mean.low, paired.mean.high) == pytest.approx((1.0, 1.0), abs=0.01)
         assert paired.share_won == 1.0
         assert paired.seeds.tolist() == [[0, number] for number in range(20)]
 

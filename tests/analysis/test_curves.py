@@ -21,6 +21,7 @@ from nthrun.analysis.curves import (
     step_weighted_curve,
 )
 from nthrun.analysis.figures.reading import entries_of
+from nthrun.analysis.intervals import student_interval
 from nthrun.errors import DataFileError
 from nthrun.records import Data, open_data
 from nthrun.records.schema import Run
@@ -219,7 +220,15 @@ class TestLearningCurve:
         assert found.grid.tolist() == [1, 2, 3, 4]
         assert found.runs.tolist() == [[2.0] * 4, [4.0, 4.0, 4.0, 6.0]]
         assert found.mean.tolist() == [3.0, 3.0, 3.0, 4.0]
-        assert found.low.tolist() == [2.0] * 4
+        low, high = student_interval(found.runs)
+        assert (found.low.tolist(), found.high.tolist()) == (low.tolist(), high.tolist())
+
+    def test_magnitudes(self, tmp_path: Path) -> None:
+        """The band of magnitudes, on a logarithmic axis, never goes below the least of them."""
+        runs = [make_run(0, 0, 0, [-1.0], [2]), make_run(1, 0, 1, [-9.0], [2])]
+        found = learning_curve(opened(tmp_path, 1, runs)).magnitudes()
+        assert found.low.tolist() == [1.0, 1.0]
+        assert (found.high > 9.0).all()
 
     def test_one_run(self, tmp_path: Path) -> None:
         """The curve of one run is its own mean and band."""

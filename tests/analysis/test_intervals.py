@@ -11,11 +11,15 @@ from scipy import stats
 
 from nthrun.analysis.intervals import (
     Statistic,
+    band,
+    for_each,
     location,
     order_weights,
     percentile_bootstrap,
+    rank_interval,
     runs_needed,
     student_interval,
+    student_or_mean,
     tolerance_interval,
 )
 
@@ -134,19 +138,65 @@ class TestStudent:
         share = covered("normal", "mean", (num_runs, 100_000), student_interval)
         assert 0.945 <= share <= 0.955
 
-    @pytest.mark.parametrize(("num_runs", "least"), [(5, 0.92), (10, 0.93), (30, 0.94)])
-    def test_trimmed_coverage(self, num_runs: int, least: float) -> None:
-        """Of the trimmed mean of normal runs they have it a little less often: 92 % of 5, 93 % of
-        10, 94 % of 30 runs."""
+    @pytest.mark.parametrize("num_runs", [5, 10, 30])
+    @pytest.mark.parametrize("statistic", ["trimmed_mean", "iqm"])
+    def test_trimmed_coverage(self, statistic: Statistic, num_runs: int) -> None:
+        """Of trimmed means of normal runs they have it a little less often, in at least 93.2 %."""
         share = covered(
-            *("normal", "trimmed_mean", (num_runs, 40_000)),
-            lambda runs: student_interval(runs, statistic="trimmed_mean"),
+            *("normal", statistic, (num_runs, 40_000)),
+            lambda runs: student_interval(runs, statistic=statistic),
         )
-        assert least <= share <= 0.955
+        assert 0.932 <= share <= 0.957
+
+    def test_trimmed_by_hand(self) -> None:
+        """Of 1, 2, 4, 7, 11 a fifth off either end leaves three of mean 13/3, and the winsorized
+        2, 2, 4, 7, 7 have 25.2 as their sum of squared deviations."""
+        low, high = student_interval(np.array([[4.0], [1], [11], [2], [7]]), 0.95, "trimmed_mean")
+        half = stats.t.ppf(0.975, 2) * np.sqrt(25.2 / (3 * 2))
+        assert [low[0], high[0]] == pytest.approx([13 / 3 - half, 13 / 3 + half])
 
     def test_one_run(self) -> None:
-        """One run has no interval."""
+        """One run has no interval, and neither have several that are all the same, winsorized."""
         assert np.isnan(student_interval(np.ones((1, 2)))).all()
+        assert np.isnan(student_interval(np.ones((5, 2)))).all()
+        success = np.array([0.0, 1, 1, 1, 1, 1])[:, None]
+        assert np.isnan(student_interval(success, statistic="trimmed_mean")).all()
+        assert np.isfinite(student_interval(success)).all()
+
+    def test_band(self) -> None:
+        """A band is the interval at each point, of the runs with a value there; where it has none,
+        the mean itself is both bounds."""
+        curves = np.random.default_rng(1).normal(size=(5, 4))
+        curves[1:, 1], curves[:, 2], curves[0, 3] = np.nan, 7.0, np.inf
+        low, high = band(curves, student_or_mean)
+        for point, present in ((0, slice(None)), (3, slice(1, None))):
+            expected = np.ravel(student_interval(curves[present, [point]]))
+            assert [low[point], high[point]] == pytest.approx(expected.tolist())
+        assert low[1:3].tolist() == high[1:3].tolist() == pytest.approx([curves[0, 1], 7.0])
+        assert np.isnan(band(np.full((2, 1), np.nan), student_or_mean)).all()
+
+    @pytest.mark.parametrize("number", [1, 3, 1000])
+    def test_all_at_once(self, number: int) -> None:
+        """Intervals of so many settings miss at most one in twenty times all together."""
+        assert number * (1 - for_each(0.95, number)) == pytest.approx(0.05)
+
+
+class TestRank:
+    @pytest.mark.parametrize("num_runs", [6, 7, 8, 9, 10, 30])
+    @pytest.mark.parametrize("name", ["normal", "exponential"])
+    def test_coverage(self, name: str, num_runs: int) -> None:
+        """Intervals of the median have it in at least 95 % of experiments, whatever the runs are,
+        and as often as the binomial says."""
+        share = covered(name, "median", (num_runs, 20_000), rank_interval)
+        low, _ = rank_interval(np.arange(num_runs, dtype=float)[:, None])
+        expected = 1 - 2 * stats.binom.cdf(low[0], num_runs, 0.5)
+        assert share == pytest.approx(expected, abs=0.006)
+        assert expected >= 0.95
+
+    def test_too_few(self) -> None:
+        """Five runs or fewer have no interval of 95 %, and six have one."""
+        assert np.isnan(rank_interval(np.arange(5.0)[:, None])).all()
+        assert np.ravel(rank_interval(np.arange(6.0)[:, None])).tolist() == [0.0, 5.0]
 
 
 class TestTolerance:

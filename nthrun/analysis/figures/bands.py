@@ -10,26 +10,33 @@ import numpy as np
 from nthrun.analysis.intervals import (
     BETA,
     CONFIDENCE,
+    FEW_RUNS,
+    band,
     location,
     percentile_bootstrap,
+    rank_interval,
     runs_needed,
-    student_interval,
+    student_or_mean,
     tolerance_interval,
 )
 from nthrun.errors import NthrunError
 
-Kind = Literal["bootstrap", "student", "tolerance", "stderr", "none"]
+Kind = Literal["bootstrap", "student", "rank", "tolerance", "stderr", "none"]
 Statistic = Literal["mean", "median"]
 STATISTICS: tuple[Statistic, ...] = ("mean", "median")
-OFFERED: tuple[Kind, ...] = ("bootstrap", "student", "tolerance", "none")
+OFFERED: tuple[Kind, ...] = ("student", "rank", "bootstrap", "tolerance", "none")
 """Bands that commands offer; standard errors are left to `plot_utils`."""
 TEXTS = {
     "bootstrap": f"{CONFIDENCE:.0%} bootstrap band",
     "student": f"{CONFIDENCE:.0%} Student band",
+    "rank": f"rank band of at least {CONFIDENCE:.0%}",
     "tolerance": f"tolerance band of {BETA:.0%} of runs with a value",
     "stderr": "± standard error",
     "none": "",
 }
+
+
+FLATTERED = "best settings are chosen by the runs shown, which flatters them"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +54,7 @@ class Band:
     text: str
 
 
-def band_of(runs: np.ndarray, kind: Kind = "bootstrap", statistic: Statistic = "mean") -> Band:
+def band_of(runs: np.ndarray, kind: Kind | None = None, statistic: Statistic = "mean") -> Band:
     """The centre of runs and its band, point by point over the runs with a finite value.
 
     Bands are those of `intervals`; `stderr` is the mean ± s / √n. With too few runs for a
@@ -56,17 +63,20 @@ def band_of(runs: np.ndarray, kind: Kind = "bootstrap", statistic: Statistic = "
 
     Args:
         runs: `(num_runs, num_points)`.
-        kind: of the band.
+        kind: of the band; None is Student's, and of medians that of ranks.
         statistic: the centre.
 
     Raises:
-        NthrunError: a Student band or a standard error of a median.
+        NthrunError: a Student band or a standard error of a median, or a band of ranks of a mean.
     """
+    kind = kind or ("rank" if statistic == "median" else "student")
     if statistic == "median" and kind in ("student", "stderr"):
         raise NthrunError(
-            f"band: got {kind} of a median, allowed: bootstrap, tolerance, none",
+            f"band: got {kind} of a median, allowed: bootstrap, tolerance, rank, none",
             "choose another band, or the mean",
         )
+    if statistic == "mean" and kind == "rank":
+        raise NthrunError("band: got rank of a mean", "choose another band, or the median")
     centre, low, high = np.full((3, runs.shape[1]), np.nan)
     finite = np.isfinite(runs)
     patterns, pattern_of = np.unique(finite, axis=1, return_inverse=True)
@@ -78,8 +88,12 @@ def band_of(runs: np.ndarray, kind: Kind = "bootstrap", statistic: Statistic = "
             low[at], high[at] = _bounds(values, kind)
     if kind == "bootstrap":
         low, high = percentile_bootstrap(runs, statistic=statistic)
+    if kind in ("student", "rank"):
+        low, high = band(runs, student_or_mean if kind == "student" else rank_interval)
     text = TEXTS[kind]
     counts = finite.sum(0)
+    if kind == "bootstrap" and (counts[counts > 1] < FEW_RUNS).any():
+        text += f", too narrow where runs are fewer than {FEW_RUNS}"
     few = counts[counts > 0] < runs_needed()
     if kind == "tolerance" and few.all():
         text = f"range of runs ({text} needs {runs_needed()})"
@@ -89,9 +103,7 @@ def band_of(runs: np.ndarray, kind: Kind = "bootstrap", statistic: Statistic = "
 
 
 def _bounds(values: np.ndarray, kind: Kind) -> tuple[np.ndarray, np.ndarray]:
-    """Low and high of every band but the bootstrap's, of finite values `(num_runs, num_points)`."""
-    if kind == "student":
-        return student_interval(values)
+    """Low and high of tolerance bands and standard errors, of finite `(num_runs, num_points)`."""
     if kind == "tolerance" and len(values) < runs_needed():
         return values.min(axis=0), values.max(axis=0)
     if kind == "tolerance":

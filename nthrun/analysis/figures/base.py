@@ -135,7 +135,7 @@ STAGE_OPTION = click.Option(
     ["--stage"], type=StageType(), help="Stage of the runs, or all.  [default: the only one]"
 )
 BAND_OPTION = click.Option(
-    ["--band"], type=click.Choice(OFFERED), default="bootstrap", show_default=True
+    ["--band"], type=click.Choice(OFFERED), help="[default: student; of medians rank]"
 )
 STATISTIC_OPTION = click.Option(
     ["--statistic"], type=click.Choice(STATISTICS), default="mean", show_default=True

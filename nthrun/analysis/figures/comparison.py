@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from nthrun.analysis.compatibility_checks import require_one_metric
-from nthrun.analysis.figures.bands import Kind, band_of
+from nthrun.analysis.figures.bands import FLATTERED, Kind, band_of
 from nthrun.analysis.figures.base import BAND_OPTION, SCORE_OPTIONS, Drawn, FigureData, plot
 from nthrun.analysis.figures.reading import scores_of_best
 from nthrun.analysis.figures.style import (
@@ -52,7 +52,9 @@ Groups = Mapping[str, Mapping[str, np.ndarray]]
     ],
     file_name=lambda group, values: "comparison",
 )
-def comparison(group: FigureData, normalise: Normalisation, band: Kind, **scored: Any) -> Drawn:
+def comparison(
+    group: FigureData, normalise: Normalisation, band: Kind | None, **scored: Any
+) -> Drawn:
     """Plot the best setting of each DATA as a point with its interval, a panel an environment.
 
     DATA of one label, such as an agent's name, have one colour.
@@ -77,7 +79,7 @@ def comparison_figure(
     axis_label: str,
     title: str,
     agents: Mapping[str, str] | None = None,
-    band: Kind = "bootstrap",
+    band: Kind | None = None,
     style: Style | None = None,
 ) -> Figure:
     """A panel for each environment, a point with its interval for each label, and its runs.
@@ -112,7 +114,9 @@ def comparison_figure(
             for label, look in zip(labels, of_agents, strict=True)
         ]
         note = ", ".join(["mean over runs", *filter(None, bands)]).replace("band", "interval")
-        legend_below(figure, style, handles, f"{note}; pale: single runs, ×: lost ones")
+        legend_below(
+            figure, style, handles, f"{note}; {FLATTERED}; pale: single runs, ×: lost ones"
+        )
     return figure
 
 
@@ -143,7 +147,7 @@ def normalised(
     return changed
 
 
-def _draw(axes: Axes, place: int, values: np.ndarray, look: Look, kind: Kind) -> str:
+def _draw(axes: Axes, place: int, values: np.ndarray, look: Look, kind: Kind | None) -> str:
     """Draw the runs of one label, and give what its interval is."""
     text = ""
     kept = values[np.isfinite(values)]

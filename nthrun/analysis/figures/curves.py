@@ -38,7 +38,7 @@ class CurveView:
     """What is drawn of each curve.
 
     Attributes:
-        band: around the line.
+        band: around the line; None as in `band_of`.
         statistic: the line.
         show_runs: thin lines of the runs.
         smooth_steps: each run is its mean over so many steps before each point; 0 is off.
@@ -46,7 +46,7 @@ class CurveView:
         log_y: logarithmic, of magnitudes.
     """
 
-    band: Kind = "bootstrap"
+    band: Kind | None = None
     statistic: Statistic = "mean"
     show_runs: bool = True
     smooth_steps: int = 0
@@ -251,8 +251,8 @@ def runs_of_curves(curves: Mapping[str, Curve]) -> list[PlottedRuns]:
 def _band(curve: Curve, view: CurveView) -> Band:
     """The band of a curve as it is drawn; there is none around one run."""
     kind = view.band if len(curve.runs) > 1 else "none"
-    if (kind, view.statistic) == ("bootstrap", "mean"):
-        return Band(curve.mean, *curve.band, TEXTS[kind])
+    if kind in (None, "student") and view.statistic == "mean":
+        return Band(curve.mean, *curve.band, TEXTS["student"])
     return band_of(curve.runs, kind, view.statistic)
 
 

@@ -43,7 +43,7 @@ Datas = Data | Mapping[str, Data]
 def episode_steps(
     data: Datas, setting: int | None = None, style: Style | None = None, *, stage: Stage = None
 ) -> Figure:
-    """How long episodes are, over training, with a bootstrap band."""
+    """How long episodes are, over training, with a Student band."""
     curves = {
         label: curve_of(each, EPISODE_STEPS, entries_of(each, setting, stage))
         for label, each in _labelled(data).items()
@@ -129,7 +129,7 @@ def mean_with_bootstrap_conf(
     data: Datas, setting: int | None = None, style: Style | None = None, *, stage: int | None = None
 ) -> Figure:
     """Learning curves: the mean with its 95 % percentile-bootstrap band."""
-    return _curves(data, setting, CurveView(show_runs=False), style, stage)
+    return _curves(data, setting, CurveView("bootstrap", show_runs=False), style, stage)
 
 
 def plot_mean_with_runs(

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from nthrun.analysis.compatibility_checks import require_one_metric
-from nthrun.analysis.figures.bands import Kind, band_of
+from nthrun.analysis.figures.bands import FLATTERED, Kind, band_of
 from nthrun.analysis.figures.base import (
     BAND_OPTION,
     PARAMETERS_OPTION,
@@ -62,7 +62,7 @@ class SensitivityView:
     """
 
     others: tuple[Others, ...] = OTHERS
-    band: Kind = "bootstrap"
+    band: Kind | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +110,7 @@ def sensitivity(
     group: FigureData,
     parameters: Sequence[str],
     others: Literal["best", "slice", "both"],
-    band: Kind,
+    band: Kind | None,
     **scored: Any,
 ) -> Drawn:
     """Plot the score over the values of each hyperparameter, of sweeps.
@@ -195,7 +195,7 @@ def sensitivity_line(
     scale: ValueScale,
     others: Others,
     label: str,
-    band: Kind = "bootstrap",
+    band: Kind | None = None,
 ) -> SensitivityLine:
     """The sensitivity curve of one hyperparameter.
 
@@ -258,7 +258,7 @@ def draw_lines(
 
 
 def _line(
-    settings: RankedSettings, label: str, scale: ValueScale, places: np.ndarray, band: Kind
+    settings: RankedSettings, label: str, scale: ValueScale, places: np.ndarray, band: Kind | None
 ) -> SensitivityLine:
     there = places >= 0
     kept = [settings.kept(place) if place >= 0 else np.empty(0) for place in places]
@@ -359,4 +359,4 @@ def _text(label: str, others: Others, scores: Mapping[str, Scores]) -> str:
 
 def _heading(bands: Iterable[str]) -> str:
     parts = ["mean over runs", *filter(None, bands)]
-    return ", ".join(parts) + "; above: runs − lost runs"
+    return f"{', '.join(parts)}; {FLATTERED}; above: runs − lost runs"

@@ -6,6 +6,7 @@ They say how many settings and runs have nothing to show.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -182,7 +183,7 @@ def sensitivity_grid_figure(
     scores: Scores,
     names: Sequence[str],
     title: str,
-    band: Kind = "bootstrap",
+    band: Kind | None = None,
     style: Style | None = None,
 ) -> Figure:
     """Sensitivity to three hyperparameters: over the first, a line for each value of the second,
@@ -240,11 +241,8 @@ def restricted(scores: Scores, name: str, value: object) -> Scores:
     key = value_key(value)
     kept = {n: p for n, p in scores.parameters.items() if value_key(p.get(name)) == key}
     rows = np.isin(scores.settings, list(kept))
-    return Scores(
-        source=scores.source,
-        metric=scores.metric,
-        label=scores.label,
-        higher_is_better=scores.higher_is_better,
+    return replace(
+        scores,
         settings=scores.settings[rows],
         stages=scores.stages[rows],
         run_numbers=scores.run_numbers[rows],
