@@ -52,13 +52,15 @@ def train(spec: ExperimentSpec, request: Request) -> int:
         packs = plan(spec, experiment, request, missing)
         job = Job(spec, experiment, replace(request, indices=()))  # the packs hold them
         several = len({spec.sweep.locate(index)[0] for index in request.indices}) > 1
-        board = Scoreboard(spec.agent.search, len(missing)) if several else None
+        board = Scoreboard(experiment, request.stage, len(missing)) if several else None
         total_steps = len(missing) * spec.environment.total_timesteps
         with TrainingProgress(total_steps, board) as progress:
 
             def report(news: News, worker: int = 0) -> None:
                 if board is not None:
                     board.count(news, worker)
+                    if progress.live and isinstance(news, Recorded):
+                        board.look(at_once=board.done + board.failed == len(missing))
                 progress.show(news, worker)
                 if isinstance(news, Recorded) and news.failed:
                     failed.append(news.index)

@@ -53,15 +53,11 @@ class Recorded:
     Attributes:
         index, failed: which, and whether it failed.
         summary: a line for whoever waits.
-        score: by the metric of its search; NaN unless it completed and has one.
-        setting: what is swept in its setting, in words.
     """
 
     index: int
     failed: bool
     summary: str
-    score: float = math.nan
-    setting: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +140,11 @@ class TrainingProgress:
         trace: TracebackType | None,
     ) -> None:
         self._bar.stop()
+
+    @property
+    def live(self) -> bool:
+        """Whether anybody sees the bar."""
+        return not self._bar.disable
 
     def show(self, news: News, worker: int = 0) -> None:
         """Show what a worker reports."""
