@@ -26,9 +26,9 @@ MAX_CONTENDERS = 20
 """Contenders that are named, one by one."""
 MAX_VALUES = 8
 """Values of a hyperparameter that are listed."""
-FEW_RUNS = 10
-"""Runs below which the bootstrap's interval has the mean in less than nine of ten cases."""
-CONTENDER_COLUMNS = ("setting", "probability", "mean", "runs", "lost")
+MAX_EQUALS = 10
+"""Settings as good as the best that are named, one by one."""
+CONTENDER_COLUMNS = ("setting", "chosen again", "mean", "runs", "lost", "pruned")
 LATEX_ESCAPES = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -39,15 +39,21 @@ LATEX_ESCAPES = {
 Rows = Sequence[Sequence[str]]
 
 
-def choice_notes(choice: Choice, estimates: Sequence[Estimate]) -> Iterator[str]:
-    """What has to be known of the winner's figures.
-
-    Args:
-        choice: whose winner it is.
-        estimates: all that are shown of the winner.
-    """
+def choice_notes(choice: Choice) -> Iterator[str]:
+    """What has to be known of the winner's figures."""
+    if choice.equals:
+        yield equals_text(choice)
     if choice.num_settings > 1:
-        yield "biased towards the better: these runs chose it; fresh seeds (--stage) confirm it"
+        yield (
+            "biased towards the better: these runs chose it; fresh seeds confirm it "
+            "(main.py --rerun trains them, best --confirm shows them)"
+        )
+    if any(each.num_settings > 1 and each.low == each.low for each in choice.estimates):
+        yield (
+            f"its interval holds for all {choice.num_settings} settings at once (Student, "
+            "Bonferroni), with a deviation no smaller than their median"
+        )
+    yield from _course_notes(choice)
     if choice.num_left_out:
         yield f"{choice.num_left_out} settings without runs in all experiments are left out"
     if choice.num_repeated:
@@ -55,22 +61,52 @@ def choice_notes(choice: Choice, estimates: Sequence[Estimate]) -> Iterator[str]
             f"{choice.num_repeated} settings repeat the hyperparameters of one of lower number, "
             "which stands for them"
         )
-    if any(1 < each.num_runs - each.num_lost < FEW_RUNS for each in estimates):
-        yield f"bootstrap intervals of fewer than {FEW_RUNS} runs are too narrow"
+
+
+def equals_text(choice: Choice) -> str:
+    """Which other settings are as good as the winner."""
+    named = ["/".join(map(str, settings)) for settings in choice.equals[:MAX_EQUALS]]
+    more = len(choice.equals) - len(named)
+    which = ", ".join(named) + (f" and {more} more" if more else "")
+    several = len(choice.equals) > 1
+    return (
+        f"setting{'s' if several else ''} {which} {'have' if several else 'has'} the same mean: "
+        "of equals the lowest number is named"
+    )
+
+
+def _course_notes(choice: Choice) -> Iterator[str]:
+    """Up to which steps runs were compared, and whether these are as many of each."""
+    for source, up_to, lengths in zip(choice.sources, choice.up_to, choice.lengths, strict=True):
+        of = f" of {source}" if len(choice.sources) > 1 else ""
+        if up_to is not None:
+            pruned = f"; {choice.num_pruned} were pruned" if choice.num_pruned else ""
+            yield (
+                f"runs{of} are compared by their first {up_to} steps, to the last evaluation that "
+                f"all reached which were not lost{pruned}"
+            )
+        elif len(lengths) > 1:
+            yield (
+                f"runs{of} of different lengths are compared, {lengths[0]} to {lengths[-1]} steps; "
+                "--shortest compares what all have"
+            )
 
 
 def contenders_title(choice: Choice) -> str:
     """What the contenders are, or why that is not known."""
     if choice.num_unsure == choice.num_settings:
-        return "fewer than two completed runs a setting do not tell which others could be the best"
+        return "fewer than two completed runs a setting do not tell how firm the choice is"
     drawn = "together by seed" if choice.paired else "of each setting by themselves"
-    return f"could be the best, by {choice.num_resamples} resamples of runs, {drawn}"
+    return (
+        f"chosen again from {choice.num_resamples} resamples of runs, drawn {drawn}, in this share "
+        "of them; it is not the probability of being the best, and greater where settings are close"
+    )
 
 
 def contender_rows(
     choice: Choice, parameters: Mapping[int, Setting], varying: Sequence[str]
 ) -> list[list[str]]:
-    """A row for each of the likeliest winners; none where nothing tells which they are.
+    """A row for each of those chosen again most often; none where nothing tells which they are.
 
     Args:
         choice: among several settings.
@@ -86,6 +122,7 @@ def contender_rows(
             f"{contender.score:.6g}",
             str(contender.num_runs),
             str(contender.num_lost),
+            str(contender.num_pruned),
             *(plain_text(parameters[contender.settings[0]].get(name, "")) for name in varying),
         ]
         for contender in choice.contenders[:MAX_CONTENDERS]
@@ -119,14 +156,14 @@ def choice_lines(choice: Choice, group: Sequence[Scores]) -> Iterator[str]:
     of = f"of {choice.num_settings}" if len(group) == 1 else "for all the experiments"
     for scores, setting, estimate in zip(group, choice.settings, choice.estimates, strict=True):
         stages = " and ".join(str(stage) for stage in sorted(set(scores.stages.tolist())))
-        yield f"{scores.source}: setting {setting} is the best {of}"
+        yield f"{scores.source}: setting {setting} is the best {of}{_equal_mark(choice)}"
         yield f"  {choice.metric} in stage {stages}: {estimate.text()}"
     yield f"  hyperparameters swept: {setting_text(choice.parameters, varying) or 'none'}"
     if choice.scale == "ecdf":
-        yield f"  mean rank over environments, 0 to 1: {_mean_rank(choice)}"
-    yield f"  runs compared: {choice.num_runs}, {choice.num_lost} lost"
-    notes = (*choice_notes(choice, choice.estimates), *unfinished_notes(group))
-    yield from (f"  {note}" for note in notes)
+        yield f"  mean rank over environments, 0 to 1: {choice.score:.4g}"
+    pruned = f", {choice.num_pruned} pruned" if choice.num_pruned else ""
+    yield f"  runs compared: {choice.num_runs}, {choice.num_lost} lost{pruned}"
+    yield from (f"  {note}" for note in (*choice_notes(choice), *unfinished_notes(group)))
     if choice.num_settings > 1:
         yield from _contender_lines(choice, group[0].parameters, varying)
 
@@ -187,17 +224,16 @@ def _varying_values(group: Sequence[Scores]) -> dict[str, list[object]]:
     return varying_values(each for scores in group for each in scores.parameters.values())
 
 
-def _mean_rank(choice: Choice) -> str:
-    if choice.low != choice.low:
-        return f"{choice.score:.4g} (too few runs for an interval)"
-    interval = f"{choice.low:.4g} to {choice.high:.4g}"
-    return f"{choice.score:.4g} ({100 * choice.confidence:g} % bootstrap interval {interval})"
+def _equal_mark(choice: Choice) -> str:
+    """What the winner's line says of settings that are as good."""
+    number = len(choice.equals)
+    return f", with {number} other{'s' if number > 1 else ''} of the same mean" if number else ""
 
 
 def _contender_lines(
     choice: Choice, parameters: Mapping[int, Setting], varying: Sequence[str]
 ) -> Iterator[str]:
-    """The likeliest winners, in a table of text."""
+    """Those chosen again most often, in a table of text."""
     rows = contender_rows(choice, parameters, varying)
     yield f"  {contenders_title(choice)}{':' if rows else ''}"
     if rows:

@@ -61,6 +61,29 @@ def require_shared(group: Sequence[Scores], shared: Sequence[SettingKey]) -> Non
     raise DataFileError(f"{sources}: no setting has runs in all of them", hint)
 
 
+def lengths_text(group: Mapping[str, Scores]) -> str:
+    """That scores side by side are of runs of different lengths; empty where they are not.
+
+    Args:
+        group: name -> scores.
+    """
+    counted = {
+        name: (scores.up_to,) if scores.up_to is not None else scores.lengths
+        for name, scores in group.items()
+    }
+    if len(set().union(*counted.values())) < 2:
+        return ""
+    each = "; ".join(
+        f"{name}: {' to '.join(str(steps) for steps in {min(of): 0, max(of): 0})}"
+        for name, of in counted.items()
+        if of
+    )
+    return (
+        f"runs of different lengths stand side by side, in training steps {each}; their scores are "
+        "not comparable; --shortest compares what all have"
+    )
+
+
 def _measured(scores: Scores) -> str:
     """The metric, what an axis calls it, and its direction."""
     better = "maximized" if scores.higher_is_better else "minimized"

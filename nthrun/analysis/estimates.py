@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -159,48 +160,95 @@ def estimate(
     method: Method | None = None,
     confidence: float = CONFIDENCE,
     num_resamples: int = NUM_RESAMPLES,
-    num_settings: int = 1,
 ) -> Estimate:
     """A statistic of the runs that are not lost, and its interval, see `intervals`.
 
     Args:
-        runs: of one setting.
+        runs: of one setting, which they did not choose; else see `estimate_of_chosen`.
         statistic: of them.
         method: None is Student's, and of the median that of ranks, which is of nothing else.
         confidence: of the interval.
         num_resamples: of the bootstrap.
-        num_settings: among which the setting was chosen by these runs.
 
     Raises:
-        NthrunError: Student's interval of the median, ranks of another statistic, or any but
-            Student's of a setting that was chosen: there are none.
+        NthrunError: Student's interval of the median, or ranks of another statistic.
     """
     own: Method = "rank" if statistic == "median" else "student"
     method = method or own
     if method not in (own, "bootstrap"):
         raise NthrunError(f"method: got {method!r} for the {statistic}, allowed: {own}, bootstrap")
-    if method != "student" and num_settings > 1:
-        raise NthrunError(f"num_settings: got {num_settings} for {method!r}, allowed: 1")
-    low = high = np.full(1, math.nan)
     column = runs.values[:, None]
     differ = bool((column != column[:1]).any())
+    low, high = np.full((2, 1), math.nan)
     if differ and method == "bootstrap":
         low, high = percentile_bootstrap(column, confidence, num_resamples, statistic=statistic)
     elif differ and method == "rank":
         low, high = rank_interval(column, confidence)
     elif differ:
-        low, high = student_interval(column, for_each(confidence, num_settings), statistic)
+        low, high = student_interval(column, confidence, statistic)
+    return _estimate(runs, statistic, method, confidence, (low, high))
+
+
+def estimate_of_chosen(
+    scores: Scores, setting: int, num_settings: int, confidence: float = CONFIDENCE
+) -> Estimate:
+    """The mean of a setting that its runs have chosen, and an interval that allows for that.
+
+    The intervals of all settings that could have been chosen hold at once with the confidence
+    (Bonferroni), and so does this one whichever was. Luck that makes a setting the best makes it
+    look steady, too, where bad runs are rare: so its deviation is taken no smaller than that of the
+    setting in the middle.
+
+    Args:
+        scores: that it was chosen by.
+        setting: its number.
+        num_settings: that it was chosen from; of one there was no choice.
+        confidence: of the interval.
+    """
+    runs = sample(scores, setting)
+    if num_settings == 1:
+        return estimate(runs, confidence=confidence)
+    bounds = student_interval(
+        runs.values[:, None],
+        for_each(confidence, num_settings),
+        least_deviation=typical_deviation(scores),
+    )
+    found = _estimate(runs, "mean", "student", confidence, bounds)
+    return replace(found, num_settings=num_settings)
+
+
+def typical_deviation(scores: Scores) -> float:
+    """The median over settings of the standard deviation of their runs; 0 where none has two."""
+    settings, values = scores.settings[~scores.lost], scores.values[~scores.lost]
+    _, first, row, count = np.unique(
+        settings, return_index=True, return_inverse=True, return_counts=True
+    )
+    beyond = values - values[first][row]  # exactly 0 of runs that are all the same
+    means = np.bincount(row, beyond) / count
+    squares = np.bincount(row, (beyond - means[row]) ** 2)
+    several = count > 1
+    variances = squares[several] / (count[several] - 1)
+    return float(np.sqrt(np.median(variances))) if several.any() else 0.0
+
+
+def _estimate(
+    runs: Sample,
+    statistic: Statistic,
+    method: Method,
+    confidence: float,
+    bounds: Sequence[np.ndarray],
+) -> Estimate:
+    column = runs.values[:, None]
     return Estimate(
         statistic=statistic,
         method=method,
         value=float(location(column, statistic)[0]),
-        low=float(low[0]),
-        high=float(high[0]),
+        low=float(bounds[0][0]),
+        high=float(bounds[1][0]),
         confidence=confidence,
         num_runs=runs.num_runs,
         num_lost=runs.num_lost,
         num_missing=runs.num_missing,
         num_pruned=runs.num_pruned,
-        alike=len(column) > 1 and not differ,
-        num_settings=num_settings,
+        alike=len(column) > 1 and not (column != column[:1]).any(),
     )

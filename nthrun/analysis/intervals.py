@@ -157,7 +157,10 @@ def block_sizes(num_resamples: int, num_runs: int) -> list[int]:
 
 
 def student_interval(
-    values: np.ndarray, confidence: float = CONFIDENCE, statistic: Statistic = "mean"
+    values: np.ndarray,
+    confidence: float = CONFIDENCE,
+    statistic: Statistic = "mean",
+    least_deviation: float | np.ndarray = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Student's interval of the mean, or Tukey and McLaughlin's of a trimmed one, of each column.
 
@@ -171,10 +174,13 @@ def student_interval(
         values: `(num_runs, num_points)`, finite.
         confidence: in (0, 1).
         statistic: not the median, which has no such interval.
+        least_deviation: a standard deviation that (SSD_w / (n - 1))^(1/2) is taken for where it is
+            smaller; one, or `(num_points,)`.
 
     Returns:
-        low and high, both `(num_points,)`; NaN of fewer than two remaining values, and of values
-        that are all the same, which tell nothing of how far others would be from them.
+        low and high, both `(num_points,)`; NaN of fewer than two remaining values, and without a
+        least deviation of values that are all the same, which tell nothing of how far others would
+        be from them.
     """
     num_runs = len(values)
     cut = _num_trimmed(statistic, num_runs)
@@ -185,8 +191,11 @@ def student_interval(
     ranked = np.sort(values, axis=0)
     winsorized = np.clip(ranked, ranked[cut], ranked[num_runs - 1 - cut])
     deviations = winsorized - winsorized.mean(axis=0)
-    error = np.sqrt((deviations**2).sum(axis=0) / (num_kept * (num_kept - 1)))
-    error[winsorized[0] == winsorized[-1]] = np.nan
+    same = winsorized[0] == winsorized[-1]
+    squares = np.where(same, 0.0, (deviations**2).sum(axis=0))
+    squares = np.maximum(squares, (num_runs - 1) * np.square(least_deviation))
+    error = np.sqrt(squares / (num_kept * (num_kept - 1)))
+    error[squares == 0] = np.nan
     half = stats.t.ppf((1 + confidence) / 2, num_kept - 1) * error
     middle = location(values, statistic)
     return middle - half, middle + half

@@ -1,9 +1,9 @@
 """The ranking of settings: which is best, and the table of how each did.
 
 A setting without lost runs beats any with one; then the smallest share lost wins, then the highest
-mean of the others, or of the lost ones where all are lost; of equals, the first. A setting without
-any value ranks below all others. Where settings have runs in several experiments, shares and means
-are averaged over these.
+mean of the others, or of the lost ones where all are lost. Equals rank by their numbers, and are
+told. A setting without any value ranks below all others. Where settings have runs in several
+experiments, shares and means are averaged over these. A run that was pruned is not lost.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from nthrun.analysis.exact_means import Summands, rounded_mean, summands
 from nthrun.analysis.hyperparameters import value_key, varying_values
 from nthrun.analysis.scores import Scores
 from nthrun.errors import NthrunError
 
 ShareAndMean = tuple[np.ndarray, np.ndarray]
 """The share of lost runs and the mean of settings; the mean is -inf without any value."""
+DIGITS = 12
+"""Decimals of shares and ranks averaged over experiments, beyond which they are rounding errors."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +54,10 @@ class RunsBySetting:
         """Lost runs of each setting, `(num_settings,)`."""
         return np.asarray(self.num_runs - self.num_kept)
 
+    def summands(self) -> Summands:
+        """The values as parts that add up exactly; 0 where there is none."""
+        return summands(np.where(np.isfinite(self.values), self.values, 0.0))
+
     def take(self, positions: np.ndarray) -> RunsBySetting:
         """Some of the settings, in another order."""
         return RunsBySetting(
@@ -69,7 +76,8 @@ class RankedSettings:
     Attributes:
         scores: of their runs.
         numbers: `(num_settings,)` rising.
-        num_runs, num_lost: `(num_settings,)` of each; the lost are among the runs.
+        num_runs, num_lost, num_pruned: `(num_settings,)` of each; the lost and the pruned are among
+            the runs.
         means: `(num_settings,)` over the runs not lost; over the lost ones with a value if all
             are; NaN if none has one.
         ranks: `(num_settings,)` of each, the best setting's being 0.
@@ -80,6 +88,7 @@ class RankedSettings:
     numbers: np.ndarray
     num_runs: np.ndarray
     num_lost: np.ndarray
+    num_pruned: np.ndarray
     means: np.ndarray
     ranks: np.ndarray
     rows: Sequence[np.ndarray]
@@ -88,6 +97,13 @@ class RankedSettings:
     def order(self) -> np.ndarray:
         """Positions of the settings, the best first."""
         return np.argsort(self.ranks)
+
+    def equals(self) -> list[int]:
+        """The numbers of the settings that are as good as the best, itself left out."""
+        best = self.best()
+        shares = self.num_lost / self.num_runs
+        same = (shares == shares[best]) & (self.means == self.means[best])
+        return [number for number in self.numbers[same].tolist() if number != self.numbers[best]]
 
     def best(self, among: np.ndarray | None = None) -> int:
         """The position of the best setting, of all or of those at some positions."""
@@ -124,6 +140,7 @@ def ranked_settings(scores: Scores) -> RankedSettings:
         numbers=runs.numbers,
         num_runs=runs.num_runs,
         num_lost=runs.num_lost,
+        num_pruned=np.array([int(scores.pruned[own].sum()) for own in rows], np.int64),
         means=means,
         ranks=np.argsort(ranking(share_lost, mean)),
         rows=rows,
@@ -197,9 +214,21 @@ def share_and_mean(runs: RunsBySetting) -> ShareAndMean:
     some = kept.any(axis=1, keepdims=True)
     counted = np.where(some, kept, np.isfinite(runs.values))
     num = counted.sum(axis=1)
-    sums = np.where(counted, runs.values, 0.0).sum(axis=1)
-    mean = np.divide(sums, num, out=np.full(len(num), -np.inf), where=num > 0)
-    return (recorded & runs.lost).sum(axis=1) / runs.num_runs, mean
+    parts = runs.summands()
+    high, low = ((part * counted).sum(axis=1) for part in (parts.high, parts.low))
+    means = rounded_mean(high, low, np.maximum(num, 1), parts.exponents)
+    return (recorded & runs.lost).sum(axis=1) / runs.num_runs, np.where(num > 0, means, -np.inf)
+
+
+def averaged(each: Sequence[ShareAndMean]) -> ShareAndMean:
+    """Shares and means over experiments, of the same settings in each.
+
+    Over several they are shares and ranks, at most 1, and rounded, so that equal ones are equal.
+    """
+    if len(each) == 1:
+        return each[0]
+    share, mean = (np.mean(column, axis=0).round(DIGITS) for column in zip(*each, strict=True))
+    return share, mean
 
 
 def ranking(share_lost: np.ndarray, mean: np.ndarray) -> np.ndarray:
@@ -207,18 +236,20 @@ def ranking(share_lost: np.ndarray, mean: np.ndarray) -> np.ndarray:
     return np.lexsort((np.arange(len(mean)), -mean, comparable_share(share_lost, mean)))
 
 
-def best_position(experiments: Sequence[RunsBySetting]) -> int | None:
-    """The position of the best setting.
+def best_positions(experiments: Sequence[RunsBySetting]) -> np.ndarray:
+    """The positions of the best setting and of those that are as good, rising.
 
     Args:
         experiments: with the same settings at the same positions.
 
     Returns:
-        None where no setting has a value.
+        none where no setting has a value.
     """
-    each = [share_and_mean(runs) for runs in experiments]
-    share_lost, mean = (np.mean(column, axis=0) for column in zip(*each, strict=True))
-    return int(ranking(share_lost, mean)[0]) if np.isfinite(mean).any() else None
+    share, mean = averaged([share_and_mean(runs) for runs in experiments])
+    share = comparable_share(share, mean)
+    best = ranking(share, mean)[:1]
+    equal = (share == share[best]) & (mean == mean[best])
+    return np.flatnonzero(equal & np.isfinite(mean))
 
 
 def comparable_share(share_lost: np.ndarray, mean: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ DIRECTION: dict[str, Any] = {
     "type": click.Choice(DIRECTIONS),
     "help": "Which is better.  [default: what is known of the metric]",
 }
-COMMON_STEPS: dict[str, Any] = {
+SHORTEST: dict[str, Any] = {
     "is_flag": True,
     "help": "Count of runs only what they had up to the last evaluation that all reached.",
 }

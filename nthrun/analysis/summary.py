@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nthrun.analysis.estimates import Estimate, estimate, sample
+from nthrun.analysis.estimates import Estimate, estimate_of_chosen
 from nthrun.analysis.ranking import RankedSettings, ranked_settings
 from nthrun.analysis.scores import read_scores
 from nthrun.analysis.unfinished import unfinished_notes
@@ -28,7 +29,8 @@ class Summary:
         agent, environment: the specs as documents.
         stage: whose runs.
         settings: every setting with a run, ranked by the metric of the search.
-        top: the estimates of the best few of them, the best first.
+        top: the estimates of the best few of them, the best first, whose intervals hold for all
+            the settings at once.
         statuses: status -> number of runs.
         reasons: why runs failed or diverged -> how many; the most frequent first.
     """
@@ -55,29 +57,36 @@ class Summary:
                 "goal": "maximize" if scores.higher_is_better else "minimize",
                 "stage": self.stage,
                 "runs": dict(self.statuses),
+                "compared_up_to": scores.up_to,
             },
             "search_space": self.agent["parameters"],
-            "best_config": None if best is None else best["hyperparameters"],
-            "best_return": None if best is None else best["metrics"]["best_return"],
+            "best_config": best["hyperparameters"] if best else None,
+            "best_return": best["metrics"]["best_return"] if best else None,
+            "best_interval": _interval(self.top[0]) if best else None,
+            "same_mean_as_best": settings.equals() if best else [],
             "results": results,
             "notes": list(unfinished_notes([scores])),
         }
 
     def _result(self, position: int) -> dict[str, Any]:
-        """One setting; its value is the mean of its completed runs, None without any."""
+        """One setting; its value is the mean of its runs not lost, None without any."""
         settings = self.settings
         number = int(settings.numbers[position])
-        num_runs, num_lost = (int(n[position]) for n in (settings.num_runs, settings.num_lost))
-        completed = num_lost < num_runs
+        num_runs, num_lost, num_pruned = (
+            int(column[position])
+            for column in (settings.num_runs, settings.num_lost, settings.num_pruned)
+        )
+        compared = num_lost < num_runs
         return {
             "trial_num": number,
             "hyperparameters": dict(settings.scores.parameters[number]),
             "metrics": {
-                "best_return": float(settings.means[position]) if completed else None,
+                "best_return": float(settings.means[position]) if compared else None,
                 "num_runs": num_runs,
                 "num_lost": num_lost,
+                "num_pruned": num_pruned,
             },
-            "success": completed,
+            "success": compared,
         }
 
 
@@ -101,10 +110,22 @@ def summarise(data: Data, stage: int = 0) -> Summary:
         environment=documents["environment"],
         stage=stage,
         settings=settings,
-        top=tuple(estimate(sample(scores, number)) for number in best),
+        top=tuple(estimate_of_chosen(scores, number, len(settings.numbers)) for number in best),
         statuses={name: statuses[name] for name in STATUSES if statuses[name]},
         reasons=_reasons(data, stage),
     )
+
+
+def _interval(estimate: Estimate) -> dict[str, Any] | None:
+    """The interval of the best setting's mean, and what it is; None where there is none."""
+    if math.isnan(estimate.low):
+        return None
+    return {
+        "low": estimate.low,
+        "high": estimate.high,
+        "what": estimate.interval_name(),
+        "biased": estimate.num_settings > 1,
+    }
 
 
 def _reasons(data: Data, stage: int) -> dict[str, int]:

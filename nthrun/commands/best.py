@@ -17,8 +17,15 @@ from nthrun.analysis.choice_text import FORMATS, choice_lines, choice_table, con
 from nthrun.analysis.compatibility_checks import require_one_sweep
 from nthrun.analysis.estimates import Estimate, estimate, sample
 from nthrun.analysis.intervals import CONFIDENCE, NUM_RESAMPLES
-from nthrun.analysis.score_options import DIRECTION, LAST, METRIC
-from nthrun.analysis.scores import ALL_STAGES, Scores, Stage, read_scores
+from nthrun.analysis.score_options import DIRECTION, LAST, METRIC, SHORTEST
+from nthrun.analysis.scores import (
+    ALL_STAGES,
+    Scores,
+    Stage,
+    chosen_entries,
+    common_step,
+    read_scores,
+)
 from nthrun.commands.experiment_paths import data_paths
 from nthrun.commands.options import Command, debug_option
 from nthrun.errors import NthrunError, SpecError
@@ -46,6 +53,7 @@ class Request:
     metric: str | None
     last: float
     direction: str | None
+    shortest: bool
     stage: Stage
     confirm: int | None
     resamples: int
@@ -58,7 +66,8 @@ class Request:
 
     def scores(self, data: Data, stage: Stage) -> Scores:
         """The scores of an experiment's runs."""
-        return read_scores(data, self.metric, self.last, stage, self.direction)
+        up_to = common_step(chosen_entries(data, stage)) if self.shortest else None
+        return read_scores(data, self.metric, self.last, stage, self.direction, up_to)
 
 
 @click.command(cls=Command)
@@ -66,6 +75,7 @@ class Request:
 @click.option("--metric", **METRIC)
 @click.option("--last", **LAST)
 @click.option("--direction", **DIRECTION)
+@click.option("--shortest", **SHORTEST)
 @click.option(
     "--stage",
     callback=_parse_stage,
@@ -109,9 +119,9 @@ def best(experiments: Sequence[str], debug: bool, **options: Any) -> None:
     """Choose the best setting of each EXPERIMENT, and write it as an agent spec.
 
     EXPERIMENT is an experiment directory, a save dir of some, data.json, data.h5 or a shard. Prints
-    the winner with its interval, the settings that could as well have won with their probabilities,
-    and a table of the values swept and chosen. Where all runs were lost nothing is chosen, and the
-    exit status is 1.
+    the winner with an interval that holds whichever setting was chosen, how often each would be
+    chosen again from other draws of the runs, and a table of the values swept and chosen. Where all
+    runs were lost nothing is chosen, and the exit status is 1.
     """
     request = Request(**options)
     opened = [open_data(path) for path in data_paths(experiments)]
@@ -186,7 +196,7 @@ def _estimate(data: Data, setting: int, stage: int, request: Request) -> Estimat
     if not any(e.identity[:2] == (setting, stage) for e in data.entries):
         return None
     runs = sample(request.scores(data, stage), setting)
-    return estimate(runs, confidence=request.confidence, num_resamples=request.resamples)
+    return estimate(runs, confidence=request.confidence)
 
 
 def _end(choices: Sequence[Choice]) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
-from nthrun.analysis.score_options import DIRECTION, LAST, METRICS
+from nthrun.analysis.compatibility_checks import lengths_text
+from nthrun.analysis.score_options import DIRECTION, LAST, METRICS, SHORTEST
+from nthrun.analysis.scores import chosen_entries, common_step
 from nthrun.commands.labelled_data import open_labelled
 from nthrun.commands.options import Command, debug_option
 from nthrun.errors import NthrunError, StorageError
+from nthrun.records.data import Data
 from nthrun.records.durable_file import write_durably
 
 START_BYTES = 4096
@@ -39,6 +44,7 @@ START_BYTES = 4096
     help="Whose runs choose; those of others confirm.  [default: the lowest recorded]",
 )
 @click.option("--direction", **DIRECTION)
+@click.option("--shortest", **SHORTEST)
 @click.option("--overwrite", is_flag=True, help="Replace a file that is no report.")
 @debug_option
 def report(
@@ -48,7 +54,7 @@ def report(
     labels: Sequence[str],
     overwrite: bool,
     debug: bool,
-    **question: object,
+    **question: Any,
 ) -> None:
     """Write a page about EXPERIMENTs: status, best settings, plots, origin, and how to repeat them.
 
@@ -66,14 +72,25 @@ def report(
         )
     opened = open_labelled(experiments, labels)
     environments = ", ".join(dict.fromkeys(data.env_name for _, data in opened))
-    asked = Question(**question)  # type: ignore[arg-type]
+    shortest = question.pop("shortest")
+    asked = Question(**question)
+    if shortest:
+        asked = replace(asked, up_to=min(_common_step(data, asked.stage) for _, data in opened))
     summaries = [summarise(label, data, asked) for label, data in opened]
+    if lengths := lengths_text({summary.label: summary.scores for summary in summaries}):
+        click.echo(f"warning: {lengths}", err=True)
     page = report_page(summaries, title or f"Report: {environments}")
     try:
         write_durably(out, lambda file: file.write(page.encode(errors="replace")))
     except StorageError as error:
         raise StorageError(error.message, "give another --out") from error
     click.echo(out)
+
+
+def _common_step(data: Data, stage: int | None) -> int:
+    """The last evaluation that all runs of a stage reached, of the lowest where none is named."""
+    stages = {entry.identity.stage for entry in data.entries}
+    return common_step(chosen_entries(data, min(stages, default=None) if stage is None else stage))
 
 
 def _start(path: Path) -> bytes:

@@ -10,6 +10,7 @@ from nthrun.analysis.hyperparameters import setting_text
 from nthrun.analysis.summary import Summary, summarise
 from nthrun.analysis.unfinished import unfinished_notes
 from nthrun.errors import NthrunError
+from nthrun.index import format_indices
 from nthrun.records.data import Data
 from nthrun.records.durable_file import write_durably
 from nthrun.training.progress import note
@@ -56,12 +57,18 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     counts = ", ".join(f"{number} {status}" for status, number in summary.statuses.items())
     yield f"runs of stage {summary.stage}: {counts}"
     settings, scores = summary.settings, summary.settings.scores
+    if scores.up_to is not None:
+        yield f"compared by the first {scores.up_to} steps, which all reached that were not lost"
     varying = settings.varying()
     numbers = settings.numbers[settings.order].tolist()
     for rank, (number, estimate) in enumerate(zip(numbers, summary.top, strict=False), 1):
         yield f"{rank}. setting {number}: {scores.metric} {estimate.text()}"
         if values := setting_text(scores.parameters[number], varying):
             yield f"   {values}"
+    if equals := settings.equals():
+        yield f"as good as the first: {format_indices(equals)}"
+    if len(numbers) > 1:
+        yield "these runs chose the first, which flatters it: confirm it with --rerun"
     yield from unfinished_notes([scores])
     for reason, number in summary.reasons.items():
         yield f"{number} {reason}"

@@ -11,6 +11,7 @@ from nthrun.analysis.choice_text import (
     CONTENDER_COLUMNS,
     MAX_CONTENDERS,
     as_text,
+    choice_lines,
     choice_notes,
     choice_table,
     contender_notes,
@@ -30,20 +31,23 @@ def test_no_table_without_experiments() -> None:
 
 
 def test_one_setting() -> None:
-    """The only setting is not biased, and has no contenders; of many runs nothing is too narrow."""
+    """The only setting is not biased, and has no contenders."""
     choice = choose(make_scores([[float(n) for n in range(10)]]))
-    assert [*choice_notes(choice, choice.estimates)] == []
+    assert [*choice_notes(choice)] == []
     assert contender_rows(choice, {0: {"lr": 0}}, ["lr"]) == [*contender_notes(choice)] == []
 
 
 def test_contenders() -> None:
-    """A row has the contender's number, probability, mean, runs and lost ones, and its values."""
+    """A row has the contender's number, chance of being chosen again, mean, runs, lost and pruned
+    ones, and its values, and what the chance is not is told."""
     scores = make_scores([[1.0, NAN], [3.0, 2.0]])
     choice = choose(scores)
     [row] = contender_rows(choice, scores.parameters, ["lr", "absent"])
-    assert row == ["1", "1.0000", "2.5", "2", "0", "1", ""]
+    assert row == ["1", "1.0000", "2.5", "2", "0", "0", "1", ""]
     assert len(row) == len(CONTENDER_COLUMNS) + 2
-    assert "by 10000 resamples of runs, together by seed" in contenders_title(choice)
+    title = contenders_title(choice)
+    assert "chosen again from 10000 resamples of runs, drawn together by seed" in title
+    assert "not the probability of being the best" in title
     assert [*contender_notes(choice)] == ["too sure: 1 settings have fewer than two completed runs"]
 
 
@@ -62,3 +66,32 @@ def test_many_contenders() -> None:
     choice = replace(choose(scores), num_settings=64, contenders=tuple(many))
     assert len(contender_rows(choice, scores.parameters, [])) == MAX_CONTENDERS
     assert [*contender_notes(choice)] == ["2 more, 0.0312 together"]
+
+
+def test_equals() -> None:
+    """The winner's line says how many others have the same mean, and a note names them."""
+    scores = make_scores([[1.0, 2.0]] * 13 + [[0.0, 0.0]])
+    choice = choose(scores)
+    first, *rest = choice_lines(choice, [scores])
+    assert first == "made: setting 0 is the best of 14, with 12 others of the same mean"
+    named = "settings 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more have the same mean"
+    assert any(named in line for line in rest)
+
+
+def test_the_interval_of_a_chosen_setting() -> None:
+    """Of a setting that was chosen no interval is called one of 95 % that is not one of all the
+    settings it was chosen from, which is told, and so is the cure."""
+    scores = make_scores([[1.0, 2.0, 4.0], [0.0, 1.0, 2.0]])
+    text = "\n".join(choice_lines(choose(scores), [scores]))
+    assert "at least 95 % Student interval for any of 2 settings" in text
+    assert "holds for all 2 settings at once (Student, Bonferroni)" in text
+    assert "fresh seeds confirm it (main.py --rerun trains them, best --confirm shows them)" in text
+
+
+def test_lengths() -> None:
+    """Runs of different lengths are told of, and how to compare what all have."""
+    scores = replace(make_scores([[1.0], [2.0]]), lengths=(4000, 50000))
+    notes = [*choice_notes(choose(scores))]
+    assert any("different lengths are compared, 4000 to 50000 steps" in note for note in notes)
+    same = replace(scores, lengths=(4000,))
+    assert not any("lengths" in note for note in choice_notes(choose(same)))

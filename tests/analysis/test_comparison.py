@@ -18,7 +18,13 @@ from nthrun.analysis.comparison import (
     probability_of_improvement,
     welch,
 )
-from nthrun.analysis.estimates import Method, estimate, sample
+from nthrun.analysis.estimates import (
+    Method,
+    estimate,
+    estimate_of_chosen,
+    sample,
+    typical_deviation,
+)
 from nthrun.analysis.intervals import Statistic
 from nthrun.errors import DataFileError, NthrunError
 
@@ -74,35 +80,23 @@ class TestEstimate:
 
     def test_chosen(self) -> None:
         """Of a setting that was chosen among some there is Student's interval for all of them at
-        once, called so, and no bootstrap."""
-        runs = make_sample([1.0, 5.0, 2.0, 8.0])
-        found = estimate(runs, num_settings=30)
-        expected = stats.ttest_1samp(runs.values, 0).confidence_interval(1 - 0.05 / 30)
+        once, called so; of the only one it is the plain one."""
+        values = [1.0, 5.0, 2.0, 8.0]
+        scores = make_scores([values])
+        found = estimate_of_chosen(scores, 0, 30)
+        expected = stats.ttest_1samp(values, 0).confidence_interval(1 - 0.05 / 30)
         assert (found.low, found.high) == pytest.approx(tuple(expected))
         assert "at least 95 % Student interval for any of 30 settings" in found.text()
-        with pytest.raises(NthrunError, match="num_settings: got 30 for 'bootstrap'"):
-            estimate(runs, method="bootstrap", num_settings=30)
+        assert estimate_of_chosen(scores, 0, 1) == estimate(sample(scores, 0))
 
-    def test_one_run(self) -> None:
-        """One run tells no interval, and the words say so."""
-        found = estimate(make_sample([5.0]))
-        assert np.isnan([found.low, found.high]).all()
-        assert found.text() == "5 (too few runs for an interval; 1 run, 0 lost)"
-
-    def test_all_lost(self) -> None:
-        """Of lost runs only, there is no mean."""
-        found = estimate(make_sample([NAN, NAN]))
-        assert np.isnan(found.value)
-        assert found.num_lost == 2
-
-    def test_student(self) -> None:
-        """Student's interval is scipy's, and there is none of the median."""
-        values = [1.0, 5.0, 2.0, 8.0]
-        found = estimate(make_sample(values), method="student")
-        expected = stats.ttest_1samp(values, 0).confidence_interval()
-        assert (found.low, found.high) == pytest.approx(tuple(expected))
-        with pytest.raises(NthrunError, match="method: got 'student' for the median"):
-            estimate(make_sample(values), "median", "student")
+    @pytest.mark.parametrize("values", [[[0.1] * 3, [0.7] * 5, [1.0, NAN]], [[1.0], [2.0]]])
+    def test_typical_deviation(self, values: list[list[float | None]]) -> None:
+        """The typical deviation of runs that do not differ is exactly 0, and so it is where no
+        setting has two; of others it is the median over settings, lost runs left out."""
+        assert typical_deviation(make_scores(values)) == 0.0
+        spread: list[list[float | None]] = [[0.0, 2.0], [0.0, 4.0, NAN], [0.0, 9.0]]
+        found = typical_deviation(make_scores([*spread, [5.0]]))
+        assert found == pytest.approx(np.std([0.0, 4.0], ddof=1))
 
 
 class TestPaired:

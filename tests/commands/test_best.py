@@ -48,15 +48,18 @@ def refusal(*arguments: str | Path, folder: Path | None = None) -> str:
 
 class TestReport:
     def test_winner(self, tmp_path: Path) -> None:
-        """It tells the winner with interval, runs and lost ones, what else could win, and that the
-        figure is biased."""
+        """It tells the winner with an interval that holds for all settings at once, runs and lost
+        ones, what would be chosen again, and that the figure is biased."""
         text = call(sweep(tmp_path / "e")).stdout
         assert f"{tmp_path / 'e'}: setting 1 is the best of 3\n" in text
-        assert "return in stage 0: -10 (95 % bootstrap interval -20 to 0; 3 runs, 0 lost)" in text
+        assert (
+            "return in stage 0: -10 (at least 95 % Student interval for any of 3 settings -54."
+            in text
+        )
+        assert "95 %" in text and "bootstrap" not in text
         assert "biased towards the better: these runs chose it" in text
-        assert "resamples of runs, together by seed" in text
-        assert "intervals of fewer than 10 runs are too narrow" in text
-        assert "    1        1.0000       -10   3     0     0.002\n" in text
+        assert "resamples of runs, drawn together by seed" in text
+        assert "    1        1.0000        -10   3     0     0       0.002\n" in text
         assert text.endswith("critic_lr       0.001, 0.002, 0.003  0.002\n")
 
     def test_lost_runs(self, tmp_path: Path) -> None:
@@ -79,14 +82,12 @@ class TestReport:
         assert [p.name for p in (tmp_path / "out").iterdir()] == ["SAC_best_Pendulum-v1.json"]
 
     def test_one_run(self, tmp_path: Path) -> None:
-        """Of one run a setting there is neither an interval nor a probability, and it says so."""
+        """Of one run a setting there is neither an interval nor a chance of being chosen again, and
+        it says so."""
         text = call(sweep(tmp_path, num_runs=1)).stdout
         assert "too few runs for an interval" in text
-        assert (
-            "fewer than two completed runs a setting do not tell which others could be the best"
-            in text
-        )
-        assert "probability" not in text
+        assert "fewer than two completed runs a setting do not tell how firm the choice is" in text
+        assert "chosen again" not in text
 
     def test_all_formats_say_the_same(self, tmp_path: Path) -> None:
         """As CSV and as LaTeX the table is all that stdout has, and the report goes to stderr."""
@@ -114,6 +115,35 @@ class TestReport:
         assert "return in stage 0: 2 (" in call(path, "--last", "50").stdout
         assert "setting 0 is the best" in call(path, "--direction", "minimize").stdout
         assert "no run has metric 'x'; hint: there are: eval_time" in refusal(path, "--metric", "x")
+
+    def test_shortest(self, tmp_path: Path) -> None:
+        """Runs of different lengths are told of, and compared by what all have on request."""
+        runs = [make_run(0, 0, 0, [-2.0, -9.0], [300, 200]), make_run(1, 1, 0, [-3.0], [300])]
+        path = make_experiment(tmp_path, 2, runs=runs).root
+        text = call(path).stdout
+        assert "setting 1 is the best" in text
+        assert "runs of different lengths are compared, 300 to 500 steps" in text
+        text = call(path, "--shortest").stdout
+        assert "setting 0 is the best" in text
+        assert "compared by their first 300 steps" in text and "lengths" not in text
+
+    def test_pruned(self, tmp_path: Path) -> None:
+        """Pruned runs are compared by what all had when the first was ended, and counted; none of
+        them is lost."""
+        runs = [make_run(n, 0, n // 2, [-9.0, 0.0], [100, 200]) for n in (0, 2)]
+        runs += [make_run(n, 1, n // 2, [-5.0 - n], [100], status="pruned") for n in (1, 3)]
+        text = call(make_experiment(tmp_path, 2, runs=runs).root).stdout
+        assert "setting 1 is the best" in text
+        assert "runs compared: 4, 0 lost, 2 pruned" in text
+        assert "2 runs, 0 lost, 2 pruned)" in text
+
+    def test_equals(self, tmp_path: Path) -> None:
+        """Where others are as good as the winner, its line says so, and they share the chance."""
+        runs = [make_run(n, n % 3, n // 3, [-50.0], [100]) for n in range(9)]
+        text = call(make_experiment(tmp_path, 3, runs=runs).root).stdout
+        assert "setting 0 is the best of 3, with 2 others of the same mean\n" in text
+        assert "settings 1, 2 have the same mean" in text
+        assert text.count("0.3333") == 3
 
 
 class TestStages:

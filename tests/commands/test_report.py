@@ -11,9 +11,12 @@ from analysis.report.report_sweep import sweep
 from builders import make_experiment, make_run
 from click.testing import CliRunner, Result
 
+from nthrun.analysis.choice import choose
+from nthrun.analysis.scores import read_scores
 from nthrun.commands.combine import combine
 from nthrun.commands.report import report
 from nthrun.errors import NthrunError
+from nthrun.records import open_data
 
 
 def call(*arguments: str | Path) -> Result:
@@ -65,6 +68,60 @@ class TestWriting:
         """A folder whose name is no text is reported on."""
         root = sweep(tmp_path / "e\udcff<b>")
         assert call(root, "--out", tmp_path / "r.html").exit_code == 0
+
+
+class TestLengths:
+    @pytest.fixture
+    def two(self, tmp_path: Path) -> list[Path]:
+        """Experiments of one environment, of 300 and of 500 steps, of which the first is the better
+        by its whole runs, and the second by the first 300 steps of both."""
+        return [
+            make_experiment(tmp_path / name, runs=[make_run(0, 0, 0, values, steps)]).root
+            for name, values, steps in (
+                ("short", [-3.0], [300]),
+                ("long", [-2.0, -9.0], [300, 200]),
+            )
+        ]
+
+    def test_warning(self, two: list[Path], tmp_path: Path) -> None:
+        """Runs of different lengths side by side are told of, on stderr and on the page."""
+        result = call(*two, "--out", tmp_path / "r.html")
+        said = "stand side by side, in training steps short: 300; long: 500; their scores are not"
+        assert result.exit_code == 0
+        assert said in result.stderr
+        assert said in (tmp_path / "r.html").read_text()
+        assert "lengths" not in call(two[0], "--out", tmp_path / "r.html").stderr
+
+    def test_shortest(self, two: list[Path], tmp_path: Path) -> None:
+        """On request only the steps that all have count, and nothing is left to warn of."""
+        result = call(*two, "--shortest", "--out", tmp_path / "r.html")
+        assert (result.exit_code, result.stderr) == (0, "")
+        page = (tmp_path / "r.html").read_text()
+        assert "<td>-2</td>" in page and "<td>-4.8</td>" not in page
+        assert "compared by their first 300 steps" in page
+
+    def test_within(self, tmp_path: Path) -> None:
+        """So it is of runs within one experiment, as old results may have them."""
+        runs = [make_run(0, 0, 0, [-2.0, -9.0], [300, 200]), make_run(1, 1, 0, [-3.0], [300])]
+        root = make_experiment(tmp_path / "e", 2, runs=runs).root
+        call(root, "--out", tmp_path / "r.html")
+        assert "Setting <strong>1</strong>" in (tmp_path / "r.html").read_text()
+        assert "different lengths are compared, 300 to 500" in (tmp_path / "r.html").read_text()
+        call(root, "--shortest", "--out", tmp_path / "r.html")
+        assert "Setting <strong>0</strong>" in (tmp_path / "r.html").read_text()
+
+
+def test_one_method(experiment: Path, tmp_path: Path) -> None:
+    """Every interval and band on a page is Student's, and the best setting's is the same in every
+    table, as `best` has it."""
+    call(experiment, "--out", tmp_path / "r.html", "--stage", "0")
+    page = (tmp_path / "r.html").read_text()
+    assert "bootstrap" not in page
+    found = choose(read_scores(open_data(experiment), stage=0)).estimates[0]
+    assert page.count(found.interval_text()) == 2
+    assert f'"rows":[[1,4,{found.value:.6g},{found.low:.6g},{found.high:.6g},' in page.replace(
+        ".0,", ","
+    )
 
 
 class TestRefusals:

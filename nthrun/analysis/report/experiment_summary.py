@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from nthrun.analysis.choice import Choice, choose
-from nthrun.analysis.estimates import Estimate, estimate, sample
+from nthrun.analysis.estimates import Estimate, estimate, estimate_of_chosen, sample
 from nthrun.analysis.scores import WHOLE_RUN, Scores, read_scores
 from nthrun.errors import DataFileError, SpecError
 from nthrun.index import format_indices
@@ -33,12 +33,18 @@ class Question:
     Attributes:
         metric, last, direction: as `read_scores` takes them.
         stage: whose runs choose; None is the lowest recorded.
+        up_to: the training step up to which runs count; None is all of them.
     """
 
     metric: str = "return"
     last: float = WHOLE_RUN
     stage: int | None = None
     direction: str | None = None
+    up_to: int | None = None
+
+    def scores(self, data: Data, stage: int | None) -> Scores:
+        """The scores of an experiment's runs of a stage."""
+        return read_scores(data, self.metric, self.last, stage, self.direction, self.up_to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +153,11 @@ class ExperimentSummary:
         if not self.has_oracle_gap or self.setting is None:
             return None
         try:
-            scores = read_scores(self.data, ORACLE_GAP, self.question.last, self.stage)
+            asked = replace(self.question, metric=ORACLE_GAP, direction=None)
+            scores = asked.scores(self.data, self.stage)
         except DataFileError:  # another stage recorded it
             return None
-        return estimate(sample(scores, self.setting))
+        return estimate_of_chosen(scores, self.setting, len(scores.parameters))
 
 
 def summarise(label: str, data: Data, question: Question) -> ExperimentSummary:
@@ -162,7 +169,7 @@ def summarise(label: str, data: Data, question: Question) -> ExperimentSummary:
     """
     stages = sorted({entry.identity.stage for entry in data.entries})
     stage = stages[0] if question.stage is None and stages else question.stage
-    scores = read_scores(data, question.metric, question.last, stage, question.direction)
+    scores = question.scores(data, stage)
     choice = choose(scores) if np.isfinite(scores.values).any() else None
     others = [other for other in stages if other != stage]
     other_stages = {}
@@ -179,7 +186,7 @@ def _estimate(data: Data, setting: int, stage: int, question: Question) -> Estim
     if not any(entry.identity[:2] == (setting, stage) for entry in data.entries):
         return None
     try:
-        scores = read_scores(data, question.metric, question.last, stage, question.direction)
+        scores = question.scores(data, stage)
     except DataFileError:
         return None
     return estimate(sample(scores, setting))

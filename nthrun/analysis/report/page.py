@@ -20,6 +20,7 @@ from nthrun.analysis.choice_text import (
     contender_rows,
     contenders_title,
 )
+from nthrun.analysis.compatibility_checks import lengths_text
 from nthrun.analysis.hyperparameters import (
     plain_text,
     setting_text,
@@ -71,6 +72,7 @@ def report_page(summaries: Sequence[ExperimentSummary], title: str) -> str:
                 env_name: list(plots_together(env_name, several))
                 for env_name, several in _by_environment(summaries).items()
             },
+            lengths=lengths_text({s.label: s.scores for s in summaries}),
             experiments=[_experiment(summary) for summary in summaries],
         )
     )
@@ -119,9 +121,8 @@ def _choice_text(summary: ExperimentSummary, varying: Sequence[str]) -> dict[str
     choice = summary.choice
     if choice is None:
         return {}
-    estimates = [*choice.estimates, *filter(None, summary.other_stages.values())]
     return {
-        "notes": [*choice_notes(choice, estimates), *unfinished_notes([summary.scores])],
+        "notes": [*choice_notes(choice), *unfinished_notes([summary.scores])],
         "contenders_title": contenders_title(choice),
         "contenders_head": [*CONTENDER_COLUMNS, *varying],
         "contenders": contender_rows(choice, summary.scores.parameters, varying),

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nthrun.analysis.curves import Curve, learning_curve
+from nthrun.analysis.figures.bands import TEXTS
 from nthrun.analysis.figures.curves import runs_of_curves
 from nthrun.analysis.figures.distribution import distribution_figure
 from nthrun.analysis.figures.heat_map import heat_map_figure
@@ -26,7 +27,7 @@ from nthrun.analysis.report.line_chart import LineChart, line_chart
 from nthrun.analysis.report.parallel_chart import ParallelChart, drawn_rows, parallel_chart
 from nthrun.analysis.report.settings_table import SettingsTable
 from nthrun.analysis.returns import NAMED, TRAINING_RETURN
-from nthrun.analysis.scores import ALL_STAGES, Scores, chosen_entries, read_scores
+from nthrun.analysis.scores import ALL_STAGES, Scores, chosen_entries
 from nthrun.errors import NthrunError
 from nthrun.index import format_indices
 
@@ -180,16 +181,26 @@ def _learning_curves(summary: ExperimentSummary) -> Plot | str:
         for rank, each in enumerate(summary.choice.contenders, 1):
             setting = each.settings[0]
             if setting != summary.setting and len(curves) <= MAX_CONTENDERS:
-                label = f"contender {rank} (probability {each.probability:.3g})"
+                label = f"contender {rank} (chosen again in {each.probability:.3g})"
                 curves[label] = curve_of(summary, setting, summary.stage)
     except NthrunError as error:
         if not curves:
             return f"No learning curve: {error.message}."
     text = (
-        f"Learning curves of {summary.label}: mean over runs, 95 % bootstrap band, and thin lines "
-        "for single runs."
+        f"Learning curves of {summary.label}: mean over runs, {TEXTS['student']}, and thin lines "
+        f"for single runs.{_flattered(summary)}"
     )
     return _curves_plot("Learning curves", text, curves, distinct_looks(len(curves)))
+
+
+def _flattered(summary: ExperimentSummary) -> str:
+    """What has to be known of the bands of settings that the runs shown have chosen."""
+    if summary.choice is None or summary.choice.num_settings == 1:
+        return ""
+    return (
+        " Bands are those of settings named beforehand; of the best, its contenders and others at "
+        "their best, which these runs chose, they lie too high or too low."
+    )
 
 
 def _oracle_gap(summary: ExperimentSummary) -> Plot | str:
@@ -218,9 +229,7 @@ def _stages(summary: ExperimentSummary) -> dict[str, tuple[ExperimentSummary, Sc
     stages = {f"{summary.label}, stage {summary.stage}": (summary, summary.scores)}
     for stage, estimate in summary.other_stages.items():
         if estimate is not None:
-            scores = read_scores(
-                summary.data, question.metric, question.last, stage, question.direction
-            )
+            scores = question.scores(summary.data, stage)
             stages[f"{summary.label}, stage {stage}"] = summary, scores
     return stages
 
@@ -241,7 +250,7 @@ def _sensitivity(
     )
     text = (
         f"Sensitivity of {summary.scores.label} to {', '.join(few)}: the best setting at each "
-        "value, and the others held as in the best setting."
+        f"value, and the others held as in the best setting.{_flattered(summary)}"
     )
     return _plot("Sensitivity", text, figure, shown, note)
 

@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 
 from nthrun.analysis.choice import Choice
+from nthrun.analysis.estimates import typical_deviation
 from nthrun.analysis.hyperparameters import is_number, plain_text
-from nthrun.analysis.intervals import student_interval
+from nthrun.analysis.intervals import CONFIDENCE, for_each, student_interval
 from nthrun.analysis.ranking import RankedSettings
 
 Cell = float | int | str | None
 
 ROWS_PER_PAGE = 50
 """Settings that the page shows at a time, and all that it shows without its script."""
-NUMBERS = ("rank", "setting", "mean", "low", "high", "runs", "lost")
-PROBABILITY = "P(best)"
+NUMBERS = ("rank", "setting", "mean", "low", "high", "runs", "lost", "pruned")
+CHOSEN_AGAIN = "chosen_again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,12 @@ class SettingsTable:
 
 
 def settings_table(settings: RankedSettings, choice: Choice | None) -> SettingsTable:
-    """All settings, with Student's 95 % intervals of their means.
+    """All settings, with Student's intervals of their means, at least 95 % for all at once.
 
     Args:
         settings: of one stage.
-        choice: made from the same runs, whose probabilities are shown if there are any.
+        choice: made from the same runs; how often it would choose each setting again is shown where
+            that is known.
     """
     names = settings.varying()
     likely = _probabilities(choice)
@@ -60,10 +62,13 @@ def settings_table(settings: RankedSettings, choice: Choice | None) -> SettingsT
         number = int(settings.numbers[at])
         parameters = settings.scores.parameters[number]
         own = [rank + 1, number, *map(rounded, (settings.means[at], low[at], high[at]))]
-        counts = [int(settings.num_runs[at]), int(settings.num_lost[at])]
+        counts = [
+            int(number[at])
+            for number in (settings.num_runs, settings.num_lost, settings.num_pruned)
+        ]
         chance = [] if likely is None else [rounded(likely.get(number, 0.0))]
         rows.append([*own, *counts, *chance, *(cell_of(parameters, name) for name in names)])
-    own_columns = (*NUMBERS, *(() if likely is None else (PROBABILITY,)))
+    own_columns = (*NUMBERS, *(() if likely is None else (CHOSEN_AGAIN,)))
     return SettingsTable((*own_columns, *names), tuple(names), rows, positions)
 
 
@@ -91,11 +96,16 @@ def _probabilities(choice: Choice | None) -> dict[int, float] | None:
 
 
 def _intervals(settings: RankedSettings) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds of each mean, both `(num_settings,)`; NaN of fewer than two runs not lost."""
+    """Bounds of each mean, both `(num_settings,)`; NaN where there is no interval."""
+    number = len(settings.numbers)
+    confidence = for_each(CONFIDENCE, number)
+    least = typical_deviation(settings.scores) if number > 1 else 0.0
     low, high = np.full((2, len(settings.numbers)), np.nan)
     kept = settings.num_runs - settings.num_lost
     for size in np.unique(kept[kept > 1]).tolist():
         positions = np.flatnonzero(kept == size)
         values = np.stack([settings.kept(at) for at in positions.tolist()], axis=1)
-        low[positions], high[positions] = student_interval(values)
+        low[positions], high[positions] = student_interval(
+            values, confidence, least_deviation=least
+        )
     return low, high

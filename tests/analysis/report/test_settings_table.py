@@ -10,7 +10,7 @@ import pytest
 from analysis.report.report_sweep import NUM_SETTINGS, summary_of, sweep
 from builders import make_experiment, make_run
 
-from nthrun.analysis.estimates import estimate, sample
+from nthrun.analysis.estimates import estimate_of_chosen
 from nthrun.analysis.ranking import ranked_settings
 from nthrun.analysis.report.settings_table import settings_table
 from nthrun.analysis.scores import read_scores
@@ -25,8 +25,9 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 
 
 def test_rows(tmp_path: Path) -> None:
-    """Settings stand by their rank, those that lost runs last, with Student's intervals and
-    all their runs counted."""
+    """Settings stand by their rank, those that lost runs last, with Student's intervals that hold
+    for all of them at once, of the best the one that it has everywhere, and all their runs
+    counted."""
     path = sweep(tmp_path / "e")
     rows = rows_of(path)
     assert [row["setting"] for row in rows] == [4, 3, 2, 1, 0, 5]
@@ -34,18 +35,18 @@ def test_rows(tmp_path: Path) -> None:
     assert [(row["runs"], row["lost"]) for row in rows[-1:]] == [(3, 1)]
     scores = read_scores(open_data(path), stage=0)
     for row in rows:
-        wanted = estimate(sample(scores, row["setting"]), method="student")
+        wanted = estimate_of_chosen(scores, row["setting"], NUM_SETTINGS)
         np.testing.assert_allclose(
             [row["mean"], row["low"], row["high"]],
             [wanted.value, wanted.low, wanted.high],
             rtol=1e-5,
         )
-    assert sum(row["P(best)"] for row in rows) == pytest.approx(1)
+    assert sum(row["chosen_again"] for row in rows) == pytest.approx(1)
 
 
 def test_one_run_each(tmp_path: Path) -> None:
-    """Of one run a setting there is neither an interval nor a probability."""
+    """Of one run a setting there is neither an interval nor a chance of being chosen again."""
     runs = [make_run(n, n, 0) for n in range(3)]
     for row in rows_of(make_experiment(tmp_path, 3, runs=runs).root):
         assert row["low"] is row["high"] is None
-        assert "P(best)" not in row
+        assert "chosen_again" not in row
