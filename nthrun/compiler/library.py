@@ -14,6 +14,12 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from nthrun.compiler.library_folder import (
+    CACHE_VARIABLE,
+    is_own_file,
+    library_folders,
+    note_passed_over,
+)
 from nthrun.errors import CompileError, MissingCompilerError
 from nthrun.planning.machine import compiler, cpu_flags, cpu_model
 
@@ -30,7 +36,6 @@ FLAGS = (
 GCC_FLAGS = ("-fno-tree-loop-distribution", "-fno-tree-loop-distribute-patterns")
 """gcc 12 may split a loop so that a value is cleared before it is read; clang has no such flags."""
 
-CACHE_VARIABLE = "NTHRUN_CACHE"
 DIGEST_BYTES = hashlib.sha256().digest_size
 """A library's file ends with the hash of what comes before."""
 
@@ -40,24 +45,25 @@ def load(source: str) -> ctypes.CDLL:
 
     The file's name is a hash of the source, the compiler and its options, and the processor, so
     that machines which share a home directory do not share code. Of processes that need one library
-    at the same time one builds it. A damaged file is built anew.
+    at the same time one builds it. A damaged file, or one that others could have written, is built
+    anew. A folder that cannot be used is passed over.
 
     Raises:
         MissingCompilerError: there is none.
-        CompileError: it failed, or the library could not be kept.
+        CompileError: it failed, or the library could be kept nowhere.
     """
-    for folder in _folders():
-        path = folder / f"{_key(source)}.so"
-        try:
-            _make_own(folder)
-            with _locked(folder):
-                if not _is_whole(path):
-                    _build(source, path)
-            return ctypes.CDLL(str(path))
-        except OSError as error:
-            problem = error
+    with library_folders() as folders:
+        for folder in folders:
+            path = folder / f"{_key(source)}.so"
+            try:
+                with _locked(folder):
+                    if not _is_whole(path):
+                        _build(source, path)
+                return ctypes.CDLL(str(path))
+            except OSError as error:
+                note_passed_over(folder, str(error))
     raise CompileError(
-        f"compiled code could not be kept: {problem}", f"set {CACHE_VARIABLE} to a writable folder"
+        "compiled code could be kept nowhere", f"set {CACHE_VARIABLE} to a folder of your own"
     )
 
 
@@ -78,16 +84,6 @@ def _flags() -> tuple[str, ...]:
     return FLAGS if "clang" in compiler_version() else FLAGS + GCC_FLAGS
 
 
-def _folders() -> list[Path]:
-    """Where libraries may lie, best first: the user's choice, the cache, the temporary folder."""
-    if chosen := os.environ.get(CACHE_VARIABLE):
-        return [Path(os.path.expanduser(chosen)).absolute()]
-    home = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    private = Path(tempfile.gettempdir()) / f"nthrun-{os.getuid()}"
-    known = not home.startswith("~")  # a container's user may have no home
-    return [*([Path(home).absolute() / "nthrun"] if known else []), private.absolute()]
-
-
 def _key(source: str) -> str:
     facts = (source, " ".join(_flags()), compiler_version(), cpu_model(), cpu_flags())
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:32]
@@ -103,6 +99,7 @@ def _build(source: str, path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".building-") as folder:
         text, library = Path(folder) / "step.cpp", Path(folder) / "step.so"
         text.write_text(source)
+        text.chmod(0o600)  # whatever the umask
         _compile(command, text, library)
         digest = hashlib.sha256(library.read_bytes()).digest()
         with library.open("ab") as file:
@@ -119,6 +116,7 @@ def _compile(command: str, text: Path, library: Path) -> None:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,  # Ctrl-C is for the training to notice
+            umask=0o077,  # what others may write is not loaded
         )
     except OSError as error:
         raise CompileError(f"{command} failed: {error}", "use --backend eager") from error
@@ -149,17 +147,9 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _make_own(folder: Path) -> None:
-    """Make a folder; what another user put into it unasked is not to be run."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not os.environ.get(CACHE_VARIABLE) and folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to another user")
-
-
 def _is_whole(path: Path) -> bool:
-    """Whether a library is there as it was written; a full disk or a crash may have cut it."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+    """Whether a library is there as this user wrote it; a full disk or a crash may have cut it."""
+    if not is_own_file(path):
         return False
+    content = path.read_bytes()
     return hashlib.sha256(content[:-DIGEST_BYTES]).digest() == content[-DIGEST_BYTES:]

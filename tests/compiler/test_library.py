@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,10 +22,9 @@ SOURCE = 'extern "C" int run() { return 42; }'
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty folder for libraries; what is known of the compiler is asked anew."""
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("NTHRUN_CACHE", str(folder))
+    monkeypatch.setenv("NTHRUN_CACHE", str(tmp_path / "cache"))
     compiler_version.cache_clear()
-    yield folder
+    yield tmp_path / "cache" / f"nthrun-{os.getuid()}"
     compiler_version.cache_clear()
 
 
@@ -118,50 +116,6 @@ def test_a_compiler_that_cannot_be_started_is_named(
     monkeypatch.setenv("CXX", str(script))
     with pytest.raises(CompileError, match="broken failed: "):
         load(SOURCE)
-
-
-def blocked(folder: Path) -> Path:
-    """A place where no folder can be made, whoever asks."""
-    folder.write_text("a file")
-    return folder / "below"
-
-
-def test_libraries_go_to_the_temporary_folder_where_there_is_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A home that cannot be written is no obstacle, and what is made is the user's alone."""
-    monkeypatch.delenv("NTHRUN_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(blocked(tmp_path / "home")))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    assert load(SOURCE).run() == 42
-    private = tmp_path / f"nthrun-{os.getuid()}"
-    assert [path.suffix for path in private.iterdir()] == [".so"]
-    assert stat.S_IMODE(private.stat().st_mode) == 0o700
-
-
-def test_libraries_of_another_user_are_not_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Anyone may make a folder of any name in the temporary folder."""
-    monkeypatch.delenv("NTHRUN_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(blocked(tmp_path / "home")))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    owner = os.getuid()
-    (tmp_path / f"nthrun-{owner + 1}").mkdir()
-    monkeypatch.setattr("os.getuid", lambda: owner + 1)
-    with pytest.raises(CompileError, match="belongs to another user") as caught:
-        load(SOURCE)
-    assert "NTHRUN_CACHE" in caught.value.hint
-
-
-def test_the_chosen_folder_is_the_only_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """$NTHRUN_CACHE holds the libraries; where it cannot, the error says so."""
-    assert load(SOURCE).run() == 42
-    assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".so"]
-    monkeypatch.setenv("NTHRUN_CACHE", str(blocked(tmp_path / "file")))
-    with pytest.raises(CompileError, match="could not be kept") as caught:
-        load(SOURCE)
-    assert "NTHRUN_CACHE" in caught.value.hint
 
 
 def test_the_file_name_says_what_the_code_is_for(

@@ -72,7 +72,7 @@ def test_one_program_serves_packs_of_every_width(
     spec = small_spec({"total_timesteps": 130})
     for width in (1, 2, 5):
         train(spec, range(width), context=make_context(spec, "compile"))
-    assert len(list(tmp_path.glob("*.so"))) == 2
+    assert len(list(tmp_path.glob("nthrun-*/*.so"))) == 2
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
