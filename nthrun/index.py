@@ -22,6 +22,8 @@ MAX_INDICES = 10_000_000
 RUNS_PER_STAGE = 2**32
 MAX_RUN_NUMBER = RUNS_PER_STAGE - 1
 MAX_STAGE = 2**20
+MAX_INDEX = 2**63 - 1
+"""The largest that a record holds."""
 _RANGE = re.compile(r"(\d{1,30})(?: *- *(\d{1,30}))?", re.ASCII)
 
 

@@ -27,6 +27,7 @@ from nthrun.records.combine import (
 )
 from nthrun.records.data import Data, Entry, open_combined
 from nthrun.records.durable_file import is_checksummed
+from nthrun.records.listing import is_file, is_there, paths_in
 from nthrun.records.schema import Run
 from nthrun.records.sources import MemorySource, without_repeats
 
@@ -48,7 +49,8 @@ class Imported:
 
 def old_pickles(directory: Path) -> list[Path]:
     """The result pickles of a directory, by name."""
-    return sorted(path for path in directory.glob("*.pkl") if path.is_file())
+    paths = () if is_file(directory) else paths_in(directory, suffix=".pkl")
+    return [path for path in paths if is_file(path)]
 
 
 def import_old(
@@ -167,7 +169,7 @@ def _earlier(
     Raises:
         DataFileError: it holds something else.
     """
-    if not output.exists():
+    if not is_there(output):
         return []
     try:
         data = open_combined(output)

@@ -22,6 +22,7 @@ from nthrun.records.data import Data, open_combined, open_directory
 from nthrun.records.durable_file import is_checksummed, written_aside
 from nthrun.records.experiment import MANIFEST, Experiment
 from nthrun.records.json_file import json_writer
+from nthrun.records.listing import is_there
 from nthrun.records.record_table import RecordTable
 from nthrun.records.schema import OMITTED_FROM_JSON, SCHEMA_VERSION, Run
 from nthrun.records.shard import RecordPlace, format_replaced
@@ -127,7 +128,7 @@ def _earlier(
     """The combined files of earlier calls, those that leave nothing out first."""
     readable: list[Data] = []
     paths = dict.fromkeys((output, *(experiment.root / name for name in (DATA_H5, DATA_JSON))))
-    for path in filter(Path.exists, paths):
+    for path in filter(is_there, paths):
         try:
             data = open_combined(path)
             foreign = _fingerprint(data) != experiment.manifest.fingerprint

@@ -22,6 +22,7 @@ from nthrun.records.columns import ColumnsReader, read_json
 from nthrun.records.episodes import UNFINISHED, counted_episodes
 from nthrun.records.experiment import Experiment, is_experiment, open_experiment
 from nthrun.records.json_file import read_json_file
+from nthrun.records.listing import is_file
 from nthrun.records.record_table import Ragged as Ragged
 from nthrun.records.record_table import RecordTable
 from nthrun.records.schema import OMITTED_FROM_JSON, SCHEMA_VERSION, Identity, Run
@@ -189,7 +190,7 @@ def open_data(path: str | Path) -> Data:
     path = Path(path)
     if is_experiment(path):
         return open_directory(open_experiment(path))
-    if not path.is_file():
+    if not is_file(path):
         raise DataFileError(
             f"{path}: no data here", "give a shard, an experiment directory, data.json or data.h5"
         )

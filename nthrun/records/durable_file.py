@@ -15,18 +15,19 @@ import hashlib
 import json
 import os
 import re
-import secrets
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from nthrun.errors import DataFileError, NthrunError, StorageError
+from nthrun.records.listing import is_there
+from nthrun.records.writer import temporary_path
 
 MAGIC = b"nthrun-sealed 1 "
 MIN_BLOCK = 512
 _FIRST_LINE_LENGTH = len(MAGIC) + 10 + 1 + 64 + 1
 _FIRST_LINE_REST = re.compile(rb"([0-9]{10}) ([0-9a-f]{64})\n")
-_TEMPORARY_PREFIX = ".writing-"
 PASSING = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN)
 """What a network file system says when it has lost its server for a while."""
 
@@ -91,7 +92,7 @@ def written_aside(path: Path, put: Callable[[Path, Path], None] = os.replace) ->
     Raises:
         StorageError: as `write_checksummed`; whatever is raised, no temporary file is left.
     """
-    temporary = path.with_name(f"{_TEMPORARY_PREFIX}{secrets.token_hex(4)}-{path.name}")
+    temporary = temporary_path(path)
     try:
         ensure_directory(path.parent)
         yield temporary
@@ -114,6 +115,22 @@ def ensure_directory(directory: Path) -> None:
         ensure_directory(directory.parent)
         directory.mkdir(exist_ok=True)
         sync_directory(directory.parent)
+
+
+def require_writable(directory: Path) -> None:
+    """Check that files can be made in a directory, or in what it is to be made in.
+
+    Raises:
+        StorageError: they cannot.
+    """
+    place = directory
+    while not is_there(place) and not place.is_symlink():
+        place = place.parent
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise storage_error(directory, error) from error
 
 
 def modified(path: Path) -> float:

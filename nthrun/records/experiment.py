@@ -14,6 +14,7 @@ from typing import Any
 from nthrun.errors import DataFileError, FingerprintError
 from nthrun.records.durable_file import nothing, written_aside
 from nthrun.records.inventory import Inventory, take_inventory
+from nthrun.records.listing import is_file, is_there
 from nthrun.records.schema import SCHEMA_VERSION, Run
 from nthrun.records.shard import (
     RecordPlace,
@@ -195,7 +196,7 @@ def create_experiment(root: Path, manifest: Manifest) -> Experiment:
         FingerprintError: the directory belongs to other specs.
     """
     path = root / MANIFEST
-    if not path.exists():
+    if not is_there(path):
         with written_aside(path, put=_link) as temporary:
             temporary.write_text(json.dumps(asdict(manifest), indent=1))
     return continue_experiment(root, manifest.agent, manifest.environment)
@@ -266,5 +267,9 @@ def _link(temporary: Path, path: Path) -> None:
 
 
 def is_experiment(path: Path) -> bool:
-    """Whether a directory has a manifest."""
-    return (path / MANIFEST).is_file()
+    """Whether a directory has a manifest.
+
+    Raises:
+        StorageError: that cannot be told.
+    """
+    return is_file(path / MANIFEST)

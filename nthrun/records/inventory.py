@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from nthrun.errors import DataFileError, StorageError
 from nthrun.records.durable_file import read_checksummed, write_checksummed
+from nthrun.records.listing import names_in
 from nthrun.records.shard import (
     FORGET_SUFFIX,
     SHARD_SUFFIX,
@@ -27,6 +28,7 @@ from nthrun.records.shard import (
 )
 
 CACHE_NAME = ".inventory"
+FOREIGN = "belongs to another experiment"
 MIN_UNCACHED, MAX_UNCACHED = 20, 0.1
 """The cache is written anew when a process has read so many files more than it has, and so many
 times as many as it has."""
@@ -126,7 +128,7 @@ def take_inventory(
     """
     known = {} if earlier is None else earlier.files
     cached = _cached_headers(runs) if trust_cache and earlier is None else {}
-    names = _names(runs)
+    names = set(names_in(runs))
     unknown = (name for name in names.difference(known) if not name.startswith("."))
     new, unreadable = _read_files(runs, unknown, fingerprint, cached)
     ends_records = any(file.replaced for file in new.values())
@@ -160,23 +162,6 @@ def _read_files(
     return files, tuple(unreadable)
 
 
-def _names(runs: Path) -> set[str]:
-    """The names of all files in a directory; none where there is no such directory.
-
-    Raises:
-        StorageError: it cannot be listed, which does not mean that nothing is recorded.
-    """
-    try:
-        return set(os.listdir(runs))
-    except (FileNotFoundError, NotADirectoryError):
-        return set()
-    except OSError as error:
-        raise StorageError(
-            f"{runs}: cannot be listed: {error.strerror}",
-            "what is recorded cannot be told without it; check the disk and its permissions",
-        ) from error
-
-
 def _read_file(path: Path, fingerprint: str, cached: list[Any] | None) -> _File:
     """A file, its checksum verified now or when its header was cached.
 
@@ -191,7 +176,7 @@ def _read_file(path: Path, fingerprint: str, cached: list[Any] | None) -> _File:
     content = cached[1] if cached is not None and cached[0] == stamp else read_checksummed(path)[0]
     header = parse_header(path, content)
     if header.fingerprint != fingerprint or path.suffix not in (SHARD_SUFFIX, FORGET_SUFFIX):
-        raise DataFileError(f"{path}: belongs to another experiment")
+        raise DataFileError(f"{path}: {FOREIGN}")
     recorded, replaced = header_indices(header), parse_replaced(header.replaces)
     return _File(stamp, content, header, recorded, replaced)
 

@@ -60,8 +60,8 @@ def select(
         where: `--where`, expressions that all must hold of a setting.
 
     Raises:
-        IndexSpecError: a setting is out of range, an expression is not readable, no setting
-            satisfies them, or there are too many to look at.
+        IndexSpecError: a setting or an index is out of range, an expression is not readable, no
+            setting satisfies them, or there are too many to look at.
     """
     total = sweep.num_settings
     numbers: Sequence[int] = range(total)
@@ -81,6 +81,7 @@ def select(
             f"{num_runs:,} runs of {len(numbers):,} settings, allowed at once: {MAX_INDICES:,}",
             "ask for fewer, and for more when these are done",
         )
+    sweep.locate(join_index(numbers[-1], num_runs - 1, total))  # the last is in range
     everything = len(numbers) == total
     return Selection(num_runs, "" if everything else format_indices(numbers))
 

@@ -15,7 +15,7 @@ from math import prod
 from typing import Any
 
 from nthrun.errors import IndexSpecError
-from nthrun.index import MAX_RUN_NUMBER, join_index, split_index
+from nthrun.index import MAX_INDEX, MAX_RUN_NUMBER, join_index, split_index
 from nthrun.specs.field import Value
 from nthrun.specs.search.space import COUPLER, split
 
@@ -68,8 +68,8 @@ class Sweep(ABC):
         if index < 0:
             raise IndexSpecError(f"index {index}: allowed: 0 and up (counting starts at 0)")
         setting_number, run_number = split_index(index, self.num_settings)
-        if run_number > MAX_RUN_NUMBER:
-            last = self.num_settings * (MAX_RUN_NUMBER + 1) - 1
+        last = min(self.num_settings * (MAX_RUN_NUMBER + 1) - 1, MAX_INDEX)
+        if index > last:
             raise IndexSpecError(f"index {index}: allowed at most {last}")
         return setting_number, run_number
 

@@ -25,8 +25,7 @@ from nthrun.errors import StorageError
 from nthrun.index import split_index
 from nthrun.records.durable_file import ensure_directory, storage_error, sync_directory
 
-FOLDER = "search"
-NAME = "journal"
+JOURNAL = "search/journal"
 TAIL_BYTES = 65_536
 Event = Mapping[str, Any]
 
@@ -42,7 +41,7 @@ class Journal:
     """
 
     def __init__(self, root: Path) -> None:
-        self.path = root / FOLDER / NAME
+        self.path = root / JOURNAL
 
     def events(self) -> list[dict[str, Any]]:
         """Every event, in order; none where nothing was suggested yet.
@@ -71,9 +70,21 @@ class Journal:
             return [], offset
         except OSError as error:
             raise storage_error(self.path, error) from error
-        whole = content[: content.rfind(b"\n") + 1]
+        whole = _whole_lines(content)
         events = [event for line in whole.split(b"\n") if (event := _parsed(line)) is not None]
         return events, offset + len(whole)
+
+    def num_damaged_lines(self) -> int:
+        """Lines that count for nothing, an unfinished end not among them.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise storage_error(self.path, error) from error
+        return sum(_parsed(line) is None for line in _whole_lines(content).split(b"\n")[:-1])
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[JournalWriter]:
@@ -129,6 +140,10 @@ class JournalWriter:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise storage_error(self._path, error) from error
+
+
+def _whole_lines(content: bytes) -> bytes:
+    return content[: content.rfind(b"\n") + 1]
 
 
 def _cut_unfinished(file: FileIO) -> None:

@@ -7,6 +7,7 @@ module reads the headers of checkpoints only, and imports no torch.
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 import shutil
 import time
@@ -18,9 +19,12 @@ from typing import Any
 
 from nthrun.errors import DataFileError
 from nthrun.records.durable_file import read_checksummed, read_header, storage_error, sync_directory
+from nthrun.records.listing import names_in
 from nthrun.training.append_log import LogPosition, read_log
 
-STATE_FILES = "state-*.ckpt"
+STATE_FILE = re.compile(r"state-[0-9]{1,18}\.ckpt")
+PACK = re.compile(r"stage([0-9]{1,18})-([0-9]{1,19})-([0-9]{1,19})-[0-9a-f]{1,32}")
+"""The name of an attempt's directory; anything else in checkpoints/ is nobody's."""
 LEFT_BEHIND_SECONDS = 86_400
 """Age from which a directory without any checkpoint is what a killed process left behind."""
 
@@ -28,6 +32,7 @@ LEFT_BEHIND_SECONDS = 86_400
 ABANDONED = "abandoned-"
 """Name, with the index behind it, of a file that makes a directory's checkpoints unusable for
 that index, and for no other."""
+ABANDONED_FILE = re.compile(rf"{ABANDONED}([0-9]{{1,19}})")
 
 
 def pack_name(stage: int, indices: Sequence[int]) -> str:
@@ -38,11 +43,32 @@ def pack_name(stage: int, indices: Sequence[int]) -> str:
 def packs_with(directory: Path, stage: int, wanted: set[int]) -> Iterator[Path]:
     """Directories of packs whose range of indices, told by their names, has a wanted one."""
     ordered = sorted(wanted)
-    for pack in sorted(directory.glob(f"stage{stage}-*-*-*")):
-        first, last = pack.name.split("-")[1:3]
-        position = bisect_left(ordered, int(first))
-        if position < len(ordered) and ordered[position] <= int(last):
+    for pack, of_stage, first, last in _packs(directory):
+        position = bisect_left(ordered, first)
+        if of_stage == stage and position < len(ordered) and ordered[position] <= last:
             yield pack
+
+
+def _packs(directory: Path) -> Iterator[tuple[Path, int, int, int]]:
+    """Every attempt's directory, with its stage and its least and greatest index.
+
+    Raises:
+        StorageError: they cannot be listed, which does not mean that there are none.
+    """
+    for name in names_in(directory):
+        match = PACK.fullmatch(name)
+        if match is not None and (directory / name).is_dir():
+            stage, first, last = map(int, match.groups())
+            yield directory / name, stage, first, last
+
+
+def state_files(pack: Path) -> list[Path]:
+    """The states that an attempt has saved, oldest first.
+
+    Raises:
+        StorageError: they cannot be listed.
+    """
+    return [pack / name for name in names_in(pack) if STATE_FILE.fullmatch(name)]
 
 
 def held_indices(pack: Path) -> set[int]:
@@ -50,23 +76,28 @@ def held_indices(pack: Path) -> set[int]:
 
     Raises:
         DataFileError, KeyError: a checkpoint is damaged.
+        StorageError: they cannot be listed.
     """
-    return {x["index"] for path in pack.glob(STATE_FILES) for x in read_header(path)["lanes"]}
+    return {x["index"] for path in state_files(pack) for x in read_header(path)["lanes"]}
 
 
 def all_held(directory: Path) -> dict[int, set[int]]:
-    """Stage -> the indices that there are checkpoints of; damaged ones are passed over."""
+    """Stage -> the indices that there are checkpoints of; damaged ones are passed over.
+
+    Raises:
+        StorageError: they cannot be listed.
+    """
     held: dict[int, set[int]] = {}
-    for pack in directory.glob("stage*-*-*-*"):
-        with contextlib.suppress(DataFileError, KeyError, OSError):
-            stage = int(pack.name.split("-")[0].removeprefix("stage"))
+    for pack, stage, _, _ in _packs(directory):
+        with contextlib.suppress(DataFileError, KeyError):
             held.setdefault(stage, set()).update(held_indices(pack))
     return held
 
 
 def abandoned_indices(pack: Path) -> set[int]:
     """The indices that a directory's checkpoints are unusable for."""
-    return {int(path.name.removeprefix(ABANDONED)) for path in pack.glob(f"{ABANDONED}*")}
+    found = map(ABANDONED_FILE.fullmatch, names_in(pack))
+    return {int(match[1]) for match in found if match}
 
 
 def abandon_checkpoints(directory: Path, stage: int, indices: Iterable[int]) -> None:
@@ -132,7 +163,7 @@ def find_checkpoints(
             relevant -= abandoned_indices(path.parent)
             if not relevant:
                 continue
-            _require_usable(path, facts)
+            require_usable(path, facts)
         except (DataFileError, KeyError, OSError) as error:
             refused.append(str(error))
             continue
@@ -155,9 +186,9 @@ def drop_checkpoints(directory: Path, stage: int, recorded: Callable[[int], floa
             -1 without one. A checkpoint newer than the record belongs to a run that is to replace
             it, and stays.
     """
-    for pack in directory.glob(f"stage{stage}-*"):
+    for pack in (pack for pack, of_stage, _, _ in _packs(directory) if of_stage == stage):
         with contextlib.suppress(DataFileError, KeyError, OSError):
-            states = list(pack.glob(STATE_FILES))
+            states = state_files(pack)
             newest = max((path.stat().st_mtime for path in states), default=0.0)
             indices = held_indices(pack)
             if all(recorded(index) >= newest for index in indices) and (
@@ -169,10 +200,10 @@ def drop_checkpoints(directory: Path, stage: int, recorded: Callable[[int], floa
 def _states(directory: Path, stage: int, wanted: set[int]) -> Iterator[Path]:
     """State files of the packs whose range of indices has a wanted one."""
     for pack in packs_with(directory, stage, wanted):
-        yield from sorted(pack.glob(STATE_FILES))
+        yield from state_files(pack)
 
 
-def _require_usable(path: Path, facts: Mapping[str, Any]) -> None:
+def require_usable(path: Path, facts: Mapping[str, Any]) -> None:
     """Check a whole checkpoint: every checksum, and that this process may continue it.
 
     Raises:

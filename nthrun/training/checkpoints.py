@@ -27,10 +27,10 @@ from nthrun.planning.packs import Pack
 from nthrun.records.durable_file import block_size, read_checksummed, write_checksummed
 from nthrun.training.append_log import AppendLog, LogPosition, read_log
 from nthrun.training.checkpoint_index import (
-    STATE_FILES,
     CheckpointFile,
     abandoned_indices,
     pack_name,
+    state_files,
 )
 from nthrun.training.recording import Event, joined_events
 
@@ -154,7 +154,7 @@ class CheckpointWriter:
 
     def _drop_old_files(self) -> None:
         """Delete state files but the newest, and replay logs that none of those refers to."""
-        for old in sorted(self.directory.glob(STATE_FILES))[:-GENERATIONS]:
+        for old in state_files(self.directory)[:-GENERATIONS]:
             with contextlib.suppress(OSError):
                 old.unlink()
         self._referred = [*self._referred, {log.name for _, log in self._replay}][-GENERATIONS:]

@@ -25,6 +25,7 @@ from tensorboard.plugins.hparams import metadata as hparams
 from tensorboard.plugins.text import metadata as text
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+from nthrun.records.listing import paths_in
 from nthrun.training.logged_points import Row
 
 PREFIX = "events.out.tfevents."
@@ -45,7 +46,7 @@ class TensorboardLog:
     def __init__(self, folder: Path, index: int, params: Mapping[str, Any]) -> None:
         directory = folder / str(index)
         directory.mkdir(parents=True, exist_ok=True)
-        earlier = list(directory.glob(f"{PREFIX}*"))
+        earlier = list(paths_in(directory, PREFIX))
         now = time.time()
         self._path = directory / f"{PREFIX}{now:017.6f}.{socket.gethostname()}.{os.getpid()}"
         start = summary_v2.hparams_pb(dict(_shown(params)), trial_id=str(index))

@@ -19,6 +19,8 @@ from nthrun.specs.agent_spec import AgentSpec, read_agent_spec
 from nthrun.specs.declaration import AgentDeclaration
 from nthrun.specs.documents import read_document
 from nthrun.specs.field import Field, Value
+from nthrun.specs.search.space import Space
+from nthrun.specs.selection import select
 from nthrun.specs.sweep import GridSweep
 
 GOLDEN = Path(__file__).parents[2] / "docs" / "golden_index.json"
@@ -155,6 +157,19 @@ class TestIndices:
         for setting_number in (below, sweep.num_settings):
             with pytest.raises(IndexSpecError):
                 sweep.setting(setting_number)
+
+    def test_no_record_holds_a_larger_index(self) -> None:
+        """An index from 2^63 on is refused, however many settings there are, whether it is named or
+        follows from a number of runs."""
+        sweep = GridSweep({f"key{n}": ("a", "b", "c", "d") for n in range(20)})
+        assert sweep.num_settings == 2**40
+        assert sweep.locate(2**63 - 1) == (2**40 - 1, 2**23 - 1)
+        for index in (2**63, 2**64, 10**30):
+            with pytest.raises(IndexSpecError, match="allowed at most 9223372036854775807"):
+                sweep.locate(index)
+        assert select(sweep, Space({}), 2**23, "0", ()).num_runs == 2**23
+        with pytest.raises(IndexSpecError, match="allowed at most 9223372036854775807"):
+            select(sweep, Space({}), 2**23 + 1, "0", ())
 
 
 class TestGoldenTable:

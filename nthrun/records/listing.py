@@ -1,0 +1,79 @@
+"""Listing: what is in a directory, where nothing found is to mean that nothing is there.
+
+A directory that cannot be listed, for want of a permission or because a file server does not
+answer, is not empty: what is recorded in it would be run again.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from nthrun.errors import StorageError
+
+
+def names_in(directory: Path) -> list[str]:
+    """The names of what is in a directory, sorted; none where there is no such directory.
+
+    Raises:
+        StorageError: it cannot be listed.
+    """
+    try:
+        with os.scandir(directory) as entries:
+            return sorted(entry.name for entry in entries)
+    except FileNotFoundError:
+        return []
+    except NotADirectoryError as error:
+        if not is_there(directory):  # it lies below a file
+            return []
+        raise _unknown(directory, "listed", error) from error
+    except OSError as error:
+        raise _unknown(directory, "listed", error) from error
+
+
+def paths_in(directory: Path, prefix: str = "", suffix: str = "") -> Iterator[Path]:
+    """What is in a directory with a name that begins and ends so, in order of the names.
+
+    Raises:
+        StorageError: it cannot be listed.
+    """
+    for name in names_in(directory):
+        if name.startswith(prefix) and name.endswith(suffix):
+            yield directory / name
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is something under a name.
+
+    Raises:
+        StorageError: that cannot be told.
+    """
+    return _status(path) is not None
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a regular file, or a link to one.
+
+    Raises:
+        StorageError: that cannot be told.
+    """
+    status = _status(path)
+    return status is not None and stat.S_ISREG(status.st_mode)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _unknown(path, "looked at", error) from error
+
+
+def _unknown(path: Path, verb: str, error: OSError) -> StorageError:
+    return StorageError(
+        f"{path}: cannot be {verb}: {error.strerror or error}",
+        "what is there cannot be told without it; check the disk and its permissions",
+    )
