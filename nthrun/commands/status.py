@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import platform
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,12 +13,13 @@ from nthrun.commands.schedule_tables import duration, place_of, show_table
 from nthrun.commands.submit import queue_if_known
 from nthrun.index import format_indices
 from nthrun.scheduling.failures import age
+from nthrun.scheduling.lease import end_process
 from nthrun.scheduling.pending import ActiveTask, active_tasks, experiments_under
-from nthrun.scheduling.plan import read_plans
+from nthrun.scheduling.plan import LOCK, PLANS, read_plans
 from nthrun.scheduling.slurm import cancel_jobs, read_queue
 from nthrun.scheduling.status import StageStatus, experiment_status
 from nthrun.specs.directory import save_directory
-from nthrun.training.progress import note
+from nthrun.terminal import note, show
 
 SHOWN_TASKS = 20
 HEADERS = (
@@ -44,7 +42,7 @@ def status(save_dirs: Sequence[str]) -> int:
     show_table(HEADERS, [_row(stage) for stage in stages])
     for stage in stages:
         for line in _details(stage):
-            print(line)
+            show(line)
     return 0
 
 
@@ -63,30 +61,51 @@ def cancel(save_dirs: Sequence[str], yes: bool) -> int:
     queue = read_queue() if needed else None
     tasks = [task for root in roots for task in active_tasks(root, queue)]
     if not tasks:
-        print("nothing is queued or running")
+        show("nothing is queued or running")
         return 0
     plural = "s" * (len(tasks) != 1)
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("nobody to ask, as stdin is no terminal: add --yes")
         click.confirm(f"cancel {len(tasks)} task{plural}?", abort=True, err=True)
-    cancel_jobs([task.job.id for task in tasks if task.job is not None])
-    for task in tasks:
-        _end_here(task)
-    print(f"cancelled {len(tasks)} task{plural}; running ones save their state before they end")
+    jobs = [task.job.id for task in tasks if task.job is not None and _is_of_plan(task)]
+    cancel_jobs(jobs)
+    num_ended = len(jobs) + sum(_end_here(task) for task in tasks if task.job is None)
+    plural = "s" * (num_ended != 1)
+    show(f"cancelled {num_ended} task{plural}; running ones save their state before they end")
     return 0
 
 
-def _end_here(task: ActiveTask) -> None:
-    """End an attempt that runs without Slurm."""
+def _is_of_plan(task: ActiveTask) -> bool:
+    """Whether a job is of this plan, and not of one of its name that lies in another directory.
+
+    A copy of an experiment has the same plans; their jobs are the original's.
+    """
+    assert task.job is not None
+    origin = Path(task.job.origin)
+    try:
+        if not origin.is_absolute() or not (origin / PLANS / task.plan.path.name).is_file():
+            return True
+        if origin.samefile(task.plan.root):
+            return True
+    except OSError:
+        return True
+    note(f"job {task.job.id} is of the same plan in {origin}: cancel it there")
+    return False
+
+
+def _end_here(task: ActiveTask) -> bool:
+    """End an attempt that runs without Slurm; whether that was done."""
     attempt = task.attempt
-    if task.job is not None or attempt is None:
-        return
+    if attempt is None:
+        return False
     if attempt.host != platform.node():
         note(f"a task runs on {attempt.host} without Slurm: end its process {attempt.pid} there")
-    else:
-        with contextlib.suppress(ProcessLookupError):  # it has ended by now
-            os.kill(attempt.pid, signal.SIGTERM)
+        return False
+    ended = end_process(attempt.pid, attempt.birth, task.plan.root / LOCK)
+    if not ended:
+        note(f"process {attempt.pid} is not one that works on {task.plan.root}; not ended")
+    return ended
 
 
 def _experiments(save_dirs: Sequence[str]) -> Iterator[Path]:

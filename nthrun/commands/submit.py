@@ -27,6 +27,7 @@ from nthrun.scheduling.submission import (
     log_pattern,
     pause,
     require_plain_paths,
+    require_plain_scripts,
     scheduling_lock,
     script_of,
     submit_array,
@@ -37,7 +38,7 @@ from nthrun.specs.search.adaptive_sweep import require_tried
 from nthrun.specs.search.search_spec import BAYES
 from nthrun.specs.selection import select
 from nthrun.specs.solver_limits import require_solvable
-from nthrun.training.progress import note
+from nthrun.terminal import note, show, show_text
 
 if TYPE_CHECKING:
     from nthrun.commands.schedule import ScheduleOptions
@@ -102,6 +103,9 @@ def submit(submission: Submission) -> int:
     if not cluster.is_local:
         require_plain_paths(cluster, specs)
     drafts = _drafts(submission, cluster, specs)
+    if not cluster.is_local:
+        for draft in drafts:
+            require_plain_scripts(draft.plan)
     show_costs(drafts)
     chosen = [draft for draft in drafts if draft.plan.tasks]
     if submission.options.dry_run:
@@ -225,7 +229,7 @@ def _show_scripts(drafts: Sequence[Draft], code: str) -> None:
             continue
         plan = replace(draft.plan, code=code)
         for array in range(len(plan.arrays)):
-            print(f"\n{script_of(plan, array)}".rstrip())
+            show_text(f"\n{script_of(plan, array)}".rstrip())
 
 
 def _ask(drafts: Sequence[Draft]) -> None:
@@ -291,7 +295,7 @@ def submit_arrays(plan: Plan) -> None:
                 error.hint,
             ) from error
         tasks = f"{array.num_tasks} task{'s' * (array.num_tasks != 1)}"
-        print(f"{place_of(plan.root)}: submitted job {job}: {tasks}", flush=True)
+        show(f"{place_of(plan.root)}: submitted job {job}: {tasks}")
 
 
 def _submit_array(plan: Plan, array: int) -> str:

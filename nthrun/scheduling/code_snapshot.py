@@ -21,7 +21,8 @@ from nthrun.training.source import SNAPSHOT_FILE, checkout_state
 CODE = "code"
 ENTRY = "main.py"
 MAX_BYTES = 200_000_000
-SKIPPED = {"results", "__pycache__", "node_modules"}
+CACHES = "__pycache__"
+SKIPPED = {"results", CACHES, "node_modules"}
 """Directories that hold no code, where git does not say what does."""
 
 
@@ -71,6 +72,24 @@ def take_snapshot(source: Path, root: Path) -> str:
     finally:
         shutil.rmtree(new, ignore_errors=True)
     return name
+
+
+def is_intact(copy: Path) -> bool:
+    """Whether a copy of the code holds what its name stands for.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    files = [
+        Path(folder, name).relative_to(copy)
+        for folder, _, names in os.walk(copy)
+        for name in names
+        if CACHES not in Path(folder).parts
+    ]
+    try:
+        return _name(copy, sorted(set(files) - {Path(SNAPSHOT_FILE)})) == f"{CODE}/{copy.name}"
+    except OSError as error:
+        raise storage_error(copy, error) from error
 
 
 def snapshot_name(source: Path) -> str:

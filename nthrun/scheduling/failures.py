@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +15,10 @@ from nthrun.records.shard import OpenShards
 from nthrun.scheduling.lease import Attempt, read_attempt
 from nthrun.scheduling.plan import Plan
 from nthrun.scheduling.slurm import Job, Place, read_accounting
+from nthrun.terminal import printable
 
 TAIL_LINES = 5
-TAIL_BYTES = 4096
+TAIL_BYTES = 65_536
 NEVER_SEEN = "it left the queue before it began, and Slurm keeps no account of why"
 NOT_BEGUN = "planned, but not under way"
 NOT_KNOWN = "submitted, and what became of it is not known, as Slurm does not answer"
@@ -114,14 +118,21 @@ def age(moment: float) -> str:
 
 
 def _tail(attempt: Attempt | None) -> str:
-    """The last lines of what a task printed."""
+    """The last lines of what a task printed, which is a regular file of this user's.
+
+    Where it lies, a file says that anybody may have written.
+    """
     if attempt is None or not attempt.log:
         return ""
     try:
-        with open(attempt.log, "rb") as file:
-            file.seek(0, 2)
-            file.seek(max(file.tell() - TAIL_BYTES, 0))
-            text = file.read().decode(errors="replace")
-    except OSError:
+        descriptor = os.open(attempt.log, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        with open(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+                return ""
+            file.seek(max(found.st_size - TAIL_BYTES, 0))
+            text = file.read(TAIL_BYTES).decode(errors="replace")
+    except (OSError, ValueError):  # ValueError: a NUL in the path
         return ""
-    return "\n".join(text.rstrip().splitlines()[-TAIL_LINES:])
+    lines = re.split(r"\r\n|\r|\n", text.rstrip())
+    return "\n".join(printable(line) for line in lines[-TAIL_LINES:])

@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import secrets
+import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -21,10 +22,13 @@ from typing import Any
 
 from nthrun.errors import StorageError, SupersededError
 from nthrun.records.durable_file import write_durably
+from nthrun.records.writer import process_birth
 from nthrun.scheduling.run_time import START_SECONDS
 
 BEAT_SECONDS = 10.0
 """Time between two signs of life."""
+MAX_PID = 2**22
+"""Above every process id that Linux gives."""
 SILENT_SECONDS = 90.0
 """An attempt outside Slurm without a sign of life for so long counts as dead."""
 RUNNING, REQUEUED, STOPPED, FAILED = "running", "requeued", "stopped", "failed"
@@ -68,21 +72,17 @@ class Attempt:
     @property
     def is_here_and_alive(self) -> bool:
         """Whether its process runs on this host, as far as that can be known."""
-        if self.state != RUNNING or self.host != platform.node():
-            return False
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass
-        return process_birth(self.pid) == self.birth
+        is_here = self.state == RUNNING and self.host == platform.node()
+        return is_here and is_process(self.pid, self.birth)
 
     def is_alive(self, now: float) -> bool:
-        """Whether it runs: its process here, elsewhere a recent sign of life."""
+        """Whether it runs: its process here, elsewhere a recent sign of life.
+
+        One that has yet to come, by a clock that is wrong or by a file of somebody else's, is none.
+        """
         if self.host == platform.node():
             return self.is_here_and_alive
-        return self.state == RUNNING and now - self.seen < SILENT_SECONDS
+        return self.state == RUNNING and abs(now - self.seen) < SILENT_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,16 +172,49 @@ class Lease:
         write_durably(self.path, lambda file: file.write(text))
 
 
-def process_birth(pid: int) -> str:
-    """What tells a process from others that had or will have its id: the boot of the machine and
-    the clock tick it started at; "" where the system does not tell.
+def is_process(pid: int, birth: str) -> bool:
+    """Whether a process runs that has an id and was born when it is said to have been.
+
+    An id that is no process's, such as that of a group, which is negative, is none; nor is one of
+    unknown birth, as any process could have it by now.
     """
+    is_id = type(pid) is int and 0 < pid < MAX_PID
+    return is_id and birth != "" and process_birth(pid) == birth
+
+
+def end_process(pid: int, birth: str, held: Path) -> bool:
+    """Send SIGTERM to a process of this user's that has a file open, and to no other.
+
+    What names a process may be anybody's file, so that the process itself has to show that it is
+    the one: it holds what only those hold that work on the experiment.
+
+    Args:
+        pid, birth: of the process.
+        held: the file.
+
+    Returns:
+        whether it was sent.
+    """
+    if pid in (1, os.getpid()) or not is_process(pid, birth):
+        return False
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return ""
-    return f"{boot}:{int(state[19])}"
+        is_own = os.stat(f"/proc/{pid}").st_uid == os.geteuid()
+        if not is_own or not _has_open(pid, held):
+            return False
+        os.kill(pid, signal.SIGTERM)
+    except OSError:  # it has ended by now
+        return False
+    return True
+
+
+def _has_open(pid: int, path: Path) -> bool:
+    """Whether a process has a file open."""
+    wanted = path.stat()
+    for descriptor in os.scandir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):  # it may have been closed by now
+            if os.path.samestat(os.stat(descriptor.path), wanted):
+                return True
+    return False
 
 
 def take_lease(path: Path, total_run_steps: int, facts: Mapping[str, Any]) -> Lease:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ from nthrun.records.experiment import (
     open_experiment,
     require_fingerprint,
 )
+from nthrun.records.listing import is_file, paths_in
 from nthrun.scheduling.lease import Attempt, read_attempt
 from nthrun.scheduling.plan import PLANS, Plan, plan_paths, read_plan, read_plans
 from nthrun.scheduling.slurm import Job, Queue
 from nthrun.specs.fingerprint import differing_keys, fingerprint, same_runs
 from nthrun.specs.selection import Selection
 
+LEASE = re.compile(r"[0-9]{1,9}\.json")
 RUNNING_STATES = ("RUNNING", "COMPLETING", "CONFIGURING", "SIGNALING", "STAGE_OUT")
 
 
@@ -168,7 +171,7 @@ def experiments_under(save_dir: Path) -> list[Path]:
     """
     experiments = [
         directory.absolute()
-        for directory in (save_dir, *sorted(save_dir.glob("*")))
+        for directory in (save_dir, *(() if is_file(save_dir) else paths_in(save_dir)))
         if is_experiment(directory) or plan_paths(directory)
     ]
     if not experiments:
@@ -181,13 +184,13 @@ def experiments_under(save_dir: Path) -> list[Path]:
 
 def _leases(folder: Path) -> Mapping[int, Attempt]:
     """Task number -> what its last attempt said, for the tasks of a plan that are not done."""
-    return dict(_read_leases(folder.glob("[0-9]*.json")))
+    return dict(_read_leases(paths_in(folder, suffix=".json")))
 
 
 def _read_leases(paths: Iterable[Path]) -> Iterator[tuple[int, Attempt]]:
     for path in paths:
-        attempt = read_attempt(path)
-        if attempt is not None and path.stem.isdecimal():
+        attempt = read_attempt(path) if LEASE.fullmatch(path.name) else None
+        if attempt is not None:
             yield int(path.stem), attempt
 
 

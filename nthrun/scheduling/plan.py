@@ -22,11 +22,15 @@ from typing import Any
 from nthrun.errors import DataFileError
 from nthrun.index import format_indices, parse_indices
 from nthrun.records.durable_file import write_durably
+from nthrun.records.listing import paths_in
 from nthrun.specs.cluster_spec import ClusterSpec
 from nthrun.specs.selection import Selection
 
 SCHEMA = 1
+DIGITS = "0123456789"
 PLANS = "plans"
+LOCK = f"{PLANS}/.lock"
+"""Held while missing indices are looked up and submitted, or run here."""
 JOB_NAME = re.compile(r"nthrun-(\d{8}-\d{6}-[0-9a-f]{6})-(\d+)")
 _PLAIN = (
     "name",
@@ -214,8 +218,12 @@ def read_plan(path: Path) -> Plan:
 
 
 def plan_paths(root: Path) -> list[Path]:
-    """The plans of an experiment, oldest first."""
-    return sorted(root.glob(f"{PLANS}/[0-9]*.json"))
+    """The plans of an experiment, oldest first.
+
+    Raises:
+        StorageError: they cannot be listed.
+    """
+    return [path for path in paths_in(root / PLANS, suffix=".json") if path.name[0] in DIGITS]
 
 
 def read_plans(root: Path) -> Iterator[Plan]:

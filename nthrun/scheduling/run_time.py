@@ -14,6 +14,7 @@ from nthrun.planning.memory_estimate import FLOAT
 from nthrun.planning.packs import planned_setting
 from nthrun.records.durable_file import modified
 from nthrun.records.experiment import Experiment
+from nthrun.records.listing import paths_in
 from nthrun.records.shard import SHARD_SUFFIX, Shard, header_indices
 from nthrun.specs.cluster_spec import ClusterSpec
 from nthrun.specs.declaration import Setting
@@ -114,7 +115,7 @@ def estimate_run_times(
 
 def _recorded(spec: ExperimentSpec, experiment: Experiment) -> dict[Statics, list[float]]:
     """Training and evaluation time of the completed runs of the newest shards."""
-    shards = sorted(experiment.runs.glob(f"*{SHARD_SUFFIX}"), key=modified, reverse=True)
+    shards = sorted(paths_in(experiment.runs, suffix=SHARD_SUFFIX), key=modified, reverse=True)
     recorded: dict[Statics, list[float]] = {}
     for path in shards[:SAMPLED_SHARDS]:
         for index, seconds in _shard_seconds(path, experiment.manifest.fingerprint):

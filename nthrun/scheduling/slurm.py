@@ -18,8 +18,9 @@ from nthrun.scheduling.plan import parse_job_name
 ANSWER_SECONDS = 60.0
 BRIEF_SECONDS = 10.0
 """Time to wait for an answer where a task's time is running out."""
-QUEUE_FIELDS = "%F|%K|%T|%r|%N|%j"
-"""Fields of squeue; the name comes last, as it may hold anything."""
+QUEUE_FIELDS = "%F|%K|%T|%r|%N|%j|%k"
+"""Fields of squeue; the name and the comment come last, as they may hold anything."""
+JOB_ID = re.compile(r"[0-9]+(_[0-9]+)?")
 OWN_SETTINGS = ("SQUEUE_", "SACCT_", "SINFO_", "SCANCEL_")
 """Prefixes of variables by which a user filters or shapes what the commands print."""
 ELEMENTS = re.compile(r"(\d+)_\[([\d,-]+)(?:%\d+)?\]|(\d+)_(\d+)|(\d+)")
@@ -38,12 +39,14 @@ class Job:
         state: Slurm's word, such as "PENDING" or "NODE_FAIL".
         reason: why it waits, or its exit code.
         node: where it runs or ran.
+        origin: its comment, which is the directory it was submitted for; "" where nothing tells.
     """
 
     id: str
     state: str
     reason: str
     node: str
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,12 @@ def has_slurm() -> bool:
 
 
 def user_name() -> str:
-    """Whose jobs these are: the process's user, whatever $LOGNAME and $USER say."""
-    return pwd.getpwuid(os.geteuid()).pw_name
+    """Whose jobs these are: the process's user, whatever $LOGNAME and $USER say; the user's number
+    where the system knows no name, as in a container."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 def read_queue() -> Queue:
@@ -77,13 +84,13 @@ def read_queue() -> Queue:
     """
     command = ["squeue", "--noheader", "--array", "--user", user_name()]
     lines = ask([*command, "--format", QUEUE_FIELDS]).splitlines()
-    rows = [parts for line in lines if len(parts := line.split("|", 5)) == 6]
+    rows = [parts for line in lines if len(parts := f"{line}|".split("|", 6)) == 7]
     ours: dict[Place, Job] = {}
     for row in rows:
-        array_id, element, state, reason, node, name = [part.strip() for part in row]
+        array_id, element, state, reason, node, name, comment = [part.strip() for part in row]
         if place := _place(name, element if element.isdecimal() else "0"):
             job_id = f"{array_id}_{element}" if element.isdecimal() else array_id
-            ours[place] = Job(job_id, state, reason, node)
+            ours[place] = Job(job_id, state, reason, node, comment.rstrip("|"))
     return Queue(ours, len(rows))
 
 
@@ -121,8 +128,9 @@ def cancel_jobs(job_ids: Sequence[str]) -> None:
     Raises:
         SlurmError: Slurm does not answer or refuses.
     """
-    for first in range(0, len(job_ids), 500):
-        ask(["scancel", *job_ids[first : first + 500]])
+    known = [job_id for job_id in job_ids if JOB_ID.fullmatch(job_id)]
+    for first in range(0, len(known), 500):
+        ask(["scancel", *known[first : first + 500]])
 
 
 def cancel_named(name: str) -> None:

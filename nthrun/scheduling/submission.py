@@ -24,18 +24,25 @@ from submitit.core.job_environment import JobEnvironment
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 from submitit.slurm.slurm import SlurmExecutor
 
-from nthrun.errors import SlurmError, StorageError
+from nthrun.errors import Fault, SlurmError, SpecError, StorageError
 from nthrun.records.durable_file import ensure_directory, storage_error
-from nthrun.scheduling.plan import PLANS, Plan, task_cores
+from nthrun.scheduling.plan import LOCK, Plan, task_cores
 from nthrun.scheduling.slurm import cancel_named
 from nthrun.specs.cluster_spec import ClusterSpec
 from nthrun.specs.slurm_time import format_time
+from nthrun.terminal import is_plain
 
 LOGS = "logs"
 PATTERN_SIGNS = ("%", "\\")
 PAUSE_SECONDS = 1.0
 """Time between two calls of sbatch, as clusters ask for."""
 WARNING = "USR2"
+HIDDEN = ("SBATCH_", "SLURM_", "SLURMD_", "SRUN_", "SUBMITIT_")
+"""Prefixes of variables that a job does not get from where it is submitted."""
+CLUSTER_NAMES = (
+    *("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS", "SLURM_CLUSTER_NAME", "SLURM_JWT"),
+)
+"""Variables that say which cluster it is, and let a user in."""
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 REFUSALS = (
     ("Invalid job array specification", "the array is too large: give a smaller --arrayLimit"),
@@ -95,7 +102,7 @@ def scheduling_lock(root: Path) -> Iterator[None]:
     Raises:
         StorageError: another submission holds it, or the directory cannot be written.
     """
-    path = root / PLANS / ".lock"
+    path = root / LOCK
     try:
         ensure_directory(path.parent)
         file = open(path, "w")  # noqa: SIM115 - closed below, which lets the lock go
@@ -128,8 +135,10 @@ def submit_array(plan: Plan, array: int, run: Run) -> str:
         Slurm's id of the array.
 
     Raises:
+        SpecError: a value cannot stand in the batch script.
         SlurmError: Slurm refuses; nothing of the array is left behind.
     """
+    require_plain_scripts(plan)
     executor = _executor(plan, array)
     folder = logs_folder(plan, array)
     first, num_tasks = plan.arrays[array].first, plan.arrays[array].num_tasks
@@ -152,6 +161,34 @@ def script_of(plan: Plan, array: int) -> str:
     if plan.arrays[array].num_tasks > 1:
         executor.parameters["map_count"] = plan.arrays[array].num_tasks
     return str(executor._make_submission_file_text(executor._submitit_command_str, ""))
+
+
+def require_plain_scripts(plan: Plan) -> None:
+    """Check that no value begins a line of its own in a batch script of a plan.
+
+    Behind `#SBATCH` no quotes help: what follows a newline is run.
+
+    Raises:
+        SpecError: one holds a control character.
+    """
+    for array in range(len(plan.arrays)):
+        parameters = _parameters(plan, array)
+        options = parameters.pop("additional_parameters")
+        del parameters["setup"]  # the user's own lines
+        paths = {"folder of logs": logs_folder(plan, array), "Python": sys.executable}
+        for name, value in {**parameters, **options, **paths}.items():
+            text = str(value)
+            if not (is_plain(name) and is_plain(text) and _is_encodable(text)):
+                problem = f"got {text!a}, allowed: text without control characters"
+                raise SpecError([Fault("the batch script", name, problem, "rename it")])
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def logs_folder(plan: Plan, array: int) -> Path:
@@ -179,8 +216,10 @@ def log_pattern(plan: Plan, array: int) -> Path:
 
 @contextlib.contextmanager
 def _without_own_settings() -> Iterator[None]:
-    """Hide the user's settings of sbatch, which would count instead of the plan's."""
-    hidden = {name: os.environ.pop(name) for name in [*os.environ] if name.startswith("SBATCH_")}
+    """Hide the user's settings of sbatch, which would count instead of the plan's, and what a job
+    that submits knows of itself, which the new job would take for its own."""
+    names = [name for name in os.environ if name.startswith(HIDDEN) and name not in CLUSTER_NAMES]
+    hidden = {name: os.environ.pop(name) for name in names}
     try:
         yield
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -439,6 +440,71 @@ def test_own_settings_of_sbatch_do_not_count(
     cluster.answer("sbatch", "", 1, "sbatch: error: Invalid qos specification")
     assert invoke(*given)[0] == 2
     assert own.items() <= os.environ.items()
+
+
+def test_a_job_that_submits_does_not_pass_itself_on(
+    tmp_path: Path, cluster: Commands, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Slurm and submitit tell a job of itself reaches no job that it submits; what says which
+    cluster it is does, and all of it is there again afterwards."""
+    own = {
+        "SLURM_JOB_ID": "7",
+        "SLURM_ARRAY_JOB_ID": "7",
+        "SLURM_ARRAY_TASK_ID": "3",
+        "SLURM_MEM_PER_NODE": "100",
+        "SLURM_RESTART_COUNT": "2",
+        "SLURMD_NODENAME": "n1",
+        "SRUN_DEBUG": "3",
+        "SUBMITIT_FOLDER": "/elsewhere",
+    }
+    kept = {"SLURM_CONF": "/etc/slurm.conf", "SLURM_CLUSTERS": "c", "SLURM_CLUSTER_NAME": "c"}
+    for name, value in (own | kept).items():
+        monkeypatch.setenv(name, value)
+    assert invoke(*arguments(tmp_path, CEDAR), "--yes")[0] == 0
+    environment = cluster.environment("sbatch")
+    assert not own.keys() & environment.keys()
+    assert kept.items() <= environment.items()
+    assert (own | kept).items() <= os.environ.items()
+
+
+@pytest.mark.parametrize("place", ["save dir", "account"])
+def test_a_line_break_is_refused_before_anything_is_written(
+    tmp_path: Path, cluster: Commands, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """A save dir, or an account of the environment's, that would add a line to the batch script is
+    refused in one line, also by a dry run."""
+    hostile = "a\ntouch PWN\n#"
+    given = [*arguments(tmp_path, CEDAR)]
+    if place == "save dir":
+        given = [text.replace("/out", f"/{hostile}") for text in given]
+    else:
+        monkeypatch.setenv("SBATCH_ACCOUNT", hostile)
+        given += ["--account", ""]
+    before = {*tmp_path.iterdir()}
+    for options in (["--yes"], ["--dry-run"]):
+        assert "control characters" in invoke.refused(*given, *options)
+    assert {*tmp_path.iterdir()} == before
+    assert cluster.calls("sbatch") == []
+
+
+def test_jobs_of_the_original_are_not_cancelled_in_a_copy(
+    tmp_path: Path, cluster: Commands, invoke: Invoke
+) -> None:
+    """A directory that holds a plan of another's name does not reach the other's jobs: those are
+    named, and `scancel` gets none of them."""
+    assert invoke(*arguments(tmp_path, CEDAR), "--yes")[0] == 0
+    root = tmp_path / "out" / EXPERIMENT
+    copy = tmp_path / "copy" / EXPERIMENT
+    shutil.copytree(root, copy)
+    (plan,) = map(read_plan, plan_paths(root))
+    cluster.answer("squeue", f"42|N/A|RUNNING|None|n1|{plan.job_name(0)}|{root}\n")
+    cluster.answer("scancel", "")
+    code, output, errors = invoke("--cancel", str(tmp_path / "copy"), "--yes")
+    assert (code, output.startswith("cancelled 0 tasks")) == (0, True)
+    assert f"note: job 42 is of the same plan in {root}: cancel it there" in errors
+    assert cluster.calls("scancel") == []
+    assert invoke("--cancel", str(tmp_path / "out"), "--yes")[1].startswith("cancelled 1 task")
+    assert cluster.calls("scancel") == ["42"]
 
 
 def test_an_account_that_is_not_named(

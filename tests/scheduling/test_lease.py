@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import pytest
 from plans import lease_task, make_plan, write_attempt
 
 from nthrun.errors import StorageError, SupersededError
+from nthrun.records.writer import process_birth
 from nthrun.scheduling import lease as clock_module
 from nthrun.scheduling import lease as lease_module
 from nthrun.scheduling.lease import (
@@ -29,7 +31,7 @@ from nthrun.scheduling.lease import (
     Clock,
     Fence,
     Lease,
-    process_birth,
+    end_process,
     read_attempt,
 )
 from nthrun.scheduling.run_time import START_SECONDS
@@ -174,6 +176,94 @@ def test_who_is_alive(lease: Lease) -> None:
     assert elsewhere.is_alive(attempt.seen + SILENT_SECONDS - 1)
     assert not elsewhere.is_alive(attempt.seen + SILENT_SECONDS + 1)
     assert not replace(elsewhere, state=STOPPED).is_alive(attempt.seen)
+
+
+@pytest.mark.parametrize("ahead", [SILENT_SECONDS + 1, 3600, 1e9, 1e300])
+def test_a_sign_of_life_that_is_yet_to_come_is_none(lease: Lease, ahead: float) -> None:
+    """An attempt elsewhere whose last sign lies in the future does not count as running until the
+    clock gets there; a clock that is a little ahead does no harm."""
+    elsewhere, now = replace(lease.attempt, host="elsewhere"), time.time()
+    assert not replace(elsewhere, seen=now + ahead).is_alive(now)
+    assert replace(elsewhere, seen=now + 5).is_alive(now)
+
+
+class Victim:
+    """A process that leads a group of its own and, if asked, has a file open."""
+
+    def __init__(self, held: Path | None = None) -> None:
+        wait = "import sys; file = open(sys.argv[1]) if sys.argv[1:] else None; print(flush=True)"
+        words = [sys.executable, "-c", f"{wait}; sys.stdin.read()", *([str(held)] if held else [])]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self.process = subprocess.Popen(words, start_new_session=True, **pipes)  # type: ignore[call-overload]
+        assert self.process.stdout is not None
+        self.process.stdout.readline()
+        self.pid = self.process.pid
+        self.birth = process_birth(self.pid)
+
+    def end(self) -> int:
+        """Its exit code, once it has ended, by itself if need be."""
+        self.process.communicate()
+        return int(self.process.returncode)
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Path:
+    """The file that a process has to have open."""
+    path = tmp_path / "lock"
+    path.touch()
+    return path
+
+
+def test_only_a_process_that_holds_the_file_is_ended(held: Path) -> None:
+    """A process of this user's, born when it is said to be, gets SIGTERM if it has the file open;
+    any other is left alone."""
+    own, stranger = Victim(held), Victim()
+    assert not end_process(stranger.pid, stranger.birth, held)
+    assert end_process(own.pid, own.birth, held)
+    assert (stranger.end(), own.end()) == (0, -signal.SIGTERM)
+
+
+def test_a_claim_that_names_no_process_ends_none(held: Path) -> None:
+    """An id that is no integer above 0, that is of a group, of everything, of the system's first
+    process or of the caller, and a birth that is unknown or another, reach nobody."""
+    victim = Victim(held)
+    pid, birth = victim.pid, victim.birth
+    claims: list[tuple[Any, str]] = [
+        *((wrong, "") for wrong in (pid, -pid, 0, -1)),
+        *((wrong, birth) for wrong in (-pid, 0, -1, float(pid), str(pid), None, [pid], True)),
+        *((wrong, birth) for wrong in (2**22, 2**31, 2**63, 10**400, float("nan"))),
+        (pid, "another boot:1"),
+        (pid, birth[:-1]),
+        (1, process_birth(1)),
+    ]
+    for wrong, said in claims:
+        assert not end_process(wrong, said, held), (wrong, said)
+    with held.open():
+        assert not end_process(os.getpid(), process_birth(os.getpid()), held)
+    assert victim.end() == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start processes of others")
+def test_a_process_of_another_user_is_not_ended(held: Path) -> None:
+    """Whatever a claim says, and even where the system would allow it."""
+    script = "import os, sys; os.setuid(12345); print(flush=True); sys.stdin.read()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with held.open() as file:
+        process = subprocess.Popen(
+            [sys.executable, "-c", script], pass_fds=[file.fileno()], **pipes
+        )
+    assert process.stdout is not None
+    process.stdout.readline()
+    assert not end_process(process.pid, process_birth(process.pid), held)
+    process.communicate()
+    assert process.returncode == 0
+
+
+def test_an_unknown_birth_is_no_life(lease: Lease) -> None:
+    """An attempt here that does not say when its process was born does not count as running, as
+    any process could have the id by now."""
+    for pid in (os.getpid(), -os.getpgid(0), 0, -1):
+        assert not replace(lease.attempt, pid=pid, birth="").is_alive(time.time())
 
 
 def test_an_attempt_survives_its_file(tmp_path: Path, lease: Lease) -> None:

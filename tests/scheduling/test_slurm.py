@@ -208,6 +208,14 @@ def test_one_job_that_nobody_knows(commands: Commands) -> None:
     assert job_state("12") == "RUNNING"
 
 
+def test_only_ids_of_jobs_reach_scancel(commands: Commands) -> None:
+    """What is not the number of a job or of an element of an array is not handed to `scancel`."""
+    commands.answer("scancel", "")
+    hostile = ["--user=root", "-u", "", " 5", "5 6", "5\n", "٥", "5_", "_5", "5_[0-9]", "*", "5;6"]
+    cancel_jobs([*hostile, "12", "12_3"])
+    assert commands.calls("scancel") == ["12 12_3"]
+
+
 def test_many_jobs_are_cancelled_in_parts(commands: Commands) -> None:
     """Every id is given to scancel once, few enough at a time for a command line; none, no call."""
     commands.answer("scancel", "")

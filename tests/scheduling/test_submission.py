@@ -5,19 +5,28 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from plans import NAME, make_cluster, make_plan
 from processes import ROOT
 
-from nthrun.errors import SlurmError, StorageError
+from nthrun.errors import SlurmError, SpecError, StorageError
 from nthrun.scheduling.plan import Array, plan_paths
-from nthrun.scheduling.submission import log_pattern, require_plain_paths, scheduling_lock
+from nthrun.scheduling.submission import (
+    log_pattern,
+    require_plain_paths,
+    require_plain_scripts,
+    scheduling_lock,
+    script_of,
+)
+from nthrun.terminal import is_plain
 
 EXPERIMENT = Path("/experiment")
 HOLD = """
 import sys
 from pathlib import Path
+from typing import Any
 from nthrun.scheduling.submission import scheduling_lock
 with scheduling_lock(Path(sys.argv[1])):
     print("held", flush=True)
@@ -75,6 +84,52 @@ def test_a_log_folder_is_no_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(SlurmError, match="allowed: a folder without % signs"):
             require_plain_paths(make_cluster(output=output), [EXPERIMENT])
     require_plain_paths(make_cluster(output="/logs/%x-%j.log"), [EXPERIMENT])
+
+
+HOSTILE = (
+    "a\ntouch PWN\n#",
+    "a\rb",
+    "a\0b",
+    "a\x1b[2J",
+    "a\x85b",
+    "a\u2028b",
+    "a\u202eb",
+    "\udcff",
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize(
+    "field", ["root", "code", "account", "partition", "qos", "output", "email", "gpuType", "sbatch"]
+)
+def test_no_value_begins_a_line_of_the_script(
+    field: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A control character in whatever reaches the batch script is refused by name, as behind
+    `#SBATCH` no quotes help."""
+    changes: dict[str, Any] = {"root": EXPERIMENT}
+    cluster: dict[str, Any] = {"gpus": 1}
+    if field in ("root", "code"):
+        changes |= {"root": Path(f"/{text}")} if field == "root" else {"code": text}
+    elif field == "sbatch":
+        cluster[field] = (f"--constraint={text}",)
+    elif field == "output":  # the file is sound, and a variable that it names is not
+        monkeypatch.setattr("os.path.expandvars", lambda text_of_file: f"/{text}/%j.log")
+        cluster[field] = "$PLACE/%j.log"
+    else:
+        cluster[field] = text
+    plan = make_plan(cluster=make_cluster(**cluster), **changes)
+    with pytest.raises(SpecError, match="allowed: text without control characters") as refused:
+        require_plain_scripts(plan)
+    assert is_plain(str(refused.value))
+
+
+def test_lines_of_ones_own_and_odd_names_stay() -> None:
+    """`setup` is the user's own shell text; blanks, quotes and letters of any kind are taken."""
+    cluster = make_cluster(setup=("module load gcc\nulimit -c 0",), account="def-é")
+    plan = make_plan(Path("/it's a größe \u3000 名 $HOME `x`"), cluster=cluster)
+    require_plain_scripts(plan)
+    assert "ulimit -c 0" in script_of(plan, 0)
 
 
 def test_only_one_holds_it(tmp_path: Path) -> None:

@@ -75,12 +75,15 @@ class Sweep:
 
     def schedule(self, runs: int, *options: str) -> subprocess.CompletedProcess[str]:
         """Give the schedule.py command."""
+        return self._call(*self.arguments(runs, *options))
+
+    def arguments(self, runs: int, *options: str) -> list[str]:
+        """The arguments of the schedule.py command."""
         positions = [
             *(str(self._file("cluster")), "main.py", str(self.root)),
             *(str(self._file("environment")), str(self.save_dir), str(self._file("agent"))),
         ]
-        arguments = ["--runs", str(runs), "--yes", "--backend", "eager", *options, *positions]
-        return self._call(*arguments)
+        return ["--runs", str(runs), "--yes", "--backend", "eager", *options, *positions]
 
     def submit(self, runs: int, *options: str) -> str:
         """The same, which must succeed; returns what it printed."""

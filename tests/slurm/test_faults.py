@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,6 +94,23 @@ def test_a_cancelled_part_is_submitted_again(sweep: Sweep) -> None:
     sweep.submit(1, *ONE_TASK)
     assert [task.indices for task in sweep.newest_plan().tasks] == [[0]]
     finish(sweep)
+
+
+def test_a_job_can_submit(slurm: SlurmCluster, tmp_path: Path) -> None:
+    """Submitted from an element of an array with little memory, a job without an array is what it
+    is when it is submitted from a login node: it finds its own files, and records its runs."""
+    sweep = Sweep(slurm, tmp_path)
+    words = [sys.executable, str(ROOT / "schedule.py"), *sweep.arguments(1, *ONE_TASK)]
+    script = tmp_path / "submit.sh"
+    script.write_text(f"#!/bin/bash\nexec {shlex.join(words)}\n")
+    options = ("--array=3", "--mem=700", "--time=5", f"--output={tmp_path}/outer.log")
+    slurm.run("sbatch", *options, str(script), cwd=tmp_path)
+    sweep.wait_until_done()
+    assert "submitted job" in (tmp_path / "outer.log").read_text()
+    require_recorded_once(sweep, 2)
+    for run in recorded(sweep.save_dir).values():
+        [attempt] = run["provenance"]["attempts"]
+        assert "SLURM_ARRAY_JOB_ID" not in json.dumps(attempt)
 
 
 @pytest.mark.slow
