@@ -27,6 +27,7 @@ from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.specs.field import Field, did_you_mean
 from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.layout import Layout
+from nthrun.specs.trust import require_may_run
 from nthrun.specs.user_class import (
     Checks,
     is_list_of,
@@ -79,9 +80,10 @@ def agent_declaration(document: Document) -> AgentDeclaration:
     A name with a colon, `package.module:Class`, is a user's own.
 
     Raises:
-        SpecError: it names none, or one that does not exist.
+        SpecError: it names none, one that does not exist, or one that may not be run.
     """
     name, origin = name_of(document, "agent_name"), document.origin("agent_name")
+    require_may_run(document.values, document.trust, origin)
     if ":" in name:
         return _own_agent(name, origin)
     if name not in AGENTS:

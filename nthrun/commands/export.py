@@ -28,12 +28,15 @@ from rich.progress import track
 
 from nthrun.commands.experiment_paths import data_path
 from nthrun.commands.options import Command, debug_option
-from nthrun.errors import require_extra
-from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
+from nthrun.errors import NthrunError, require_extra
+from nthrun.planning.experiment_spec import ExperimentSpec, recorded_spec
 from nthrun.records.data import open_data
 from nthrun.records.experiment import Experiment, open_experiment
+from nthrun.records.listing import paths_in
 from nthrun.records.schema import OMITTED_FROM_JSON, Run
 from nthrun.specs.declaration import load_program
+from nthrun.specs.trust import Trust
+from nthrun.terminal import note, show
 from nthrun.training.logged_points import MAX_EPISODES, MAX_UPDATES, Row, Thinning
 
 NOT_EXPORTED = tuple(name for name in OMITTED_FROM_JSON if name != "metrics")
@@ -67,25 +70,34 @@ def export() -> None:
 
 @export.command(cls=Command)
 @click.argument("directory", metavar="DIR")
+@click.option(
+    "--trust",
+    is_flag=True,
+    help="Import the classes of its own that the experiment names, which runs them.",
+)
 @debug_option
-def wandb(directory: str, debug: bool) -> int:
+def wandb(directory: str, trust: bool, debug: bool) -> int:
     """Write what the experiment directory DIR has recorded as offline runs of Weights & Biases.
 
     They are in DIR/logs/wandb, for `wandb sync`; nothing is sent from here. A run that was exported
-    before is written again only if its record has changed.
+    before is written again only if its record has changed. The metrics of updates of an agent
+    class of your own are left out without --trust, as only the class knows at which steps it
+    learns.
     """
     experiment = open_experiment(data_path(directory))
     require_extra("wandb", "export wandb")
     written = equal = 0
     with client() as package:
-        exported = WandbRuns(experiment, package)
+        exported = WandbRuns(experiment, package, Trust.USER if trust else Trust.READ)
         for run in _recorded(experiment):
             if exported.write(run):
                 written += 1
             else:
                 equal += 1
     unchanged = f", {equal} there already" if equal else ""
-    click.echo(f"{exported.folder}: {written} run{'s' * (written != 1)} written{unchanged}")
+    if exported.left_out:
+        note(f"metrics of updates are left out: {exported.left_out}")
+    show(f"{exported.folder}: {written} run{'s' * (written != 1)} written{unchanged}")
     return 0
 
 
@@ -125,12 +137,16 @@ class WandbRuns:
     Args:
         experiment: whose.
         package: of `client`.
+        trust: whether the user has asked for the classes that its specs name to be imported.
 
     Attributes:
         folder: where they are.
+        left_out: why the metrics of updates are; "" where none are.
     """
 
-    def __init__(self, experiment: Experiment, package: Any) -> None:
+    def __init__(self, experiment: Experiment, package: Any, trust: Trust = Trust.READ) -> None:
+        self.left_out = ""
+        self._trust = trust
         self.folder = experiment.root / "logs" / "wandb"
         self._experiment = experiment
         self._package = package
@@ -144,7 +160,7 @@ class WandbRuns:
         name = f"{self._experiment.manifest.fingerprint[:8]}-{run['stage']}-{run['index']}"
         parts = self._config(run), sorted(self.rows(run).items()), _summary(run)
         content = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-        earlier = list(self.folder.glob(f"offline-run-*-{name}"))
+        earlier = list(paths_in(self.folder, "offline-run-", f"-{name}"))
         if [_content(directory) for directory in earlier] == [content]:
             return False
         for directory in earlier:
@@ -208,27 +224,34 @@ class WandbRuns:
                 evaluations[f"eval_metrics/{name}"] = values
             _add(rows, run["timesteps_at_eval"], evaluations, Thinning(total, total))
         updates = {f"metrics/{name}": values for name, values in run.get("metrics", {}).items()}
-        if updates:
-            _add(rows, self._update_steps(run), updates, Thinning(total, MAX_UPDATES))
+        if updates and self._spec is not None:
+            steps = self._update_steps(run, self._spec)
+            _add(rows, steps, updates, Thinning(total, MAX_UPDATES))
         return rows
 
-    def _update_steps(self, run: Run) -> np.ndarray:
+    def _update_steps(self, run: Run, experiment: ExperimentSpec) -> np.ndarray:
         """The training steps that the agent updated after, as many as a record has metrics of."""
-        spec = self._spec.agent
+        spec = experiment.agent
         steps: Iterable[int] = range(run["total_timesteps"])
         if not spec.declaration.solves:
             setting = spec.as_setting(run["agent_params"])
             statics = {name: setting[name] for name in spec.declaration.static_names()}
-            interface = self._spec.environment.interface
+            interface = experiment.environment.interface
             agent = load_program(spec.declaration.program)(statics, interface)
             steps = filter(agent.learns_at, steps)
         count = max(map(len, run["metrics"].values()))
         return np.array([step + 1 for step in islice(steps, count)])
 
     @cached_property
-    def _spec(self) -> ExperimentSpec:
+    def _spec(self) -> ExperimentSpec | None:
+        """The specs; None where they cannot be read without running what they name."""
         manifest = self._experiment.manifest
-        return experiment_spec_of(manifest.environment, manifest.agent, str(self._experiment.root))
+        specs = {"environment": manifest.environment, "agent": manifest.agent}
+        try:
+            return recorded_spec(specs, str(self._experiment.root), self._trust)
+        except NthrunError as error:
+            self.left_out = error.lines()[0]
+            return None
 
 
 def _content(directory: Path) -> str:

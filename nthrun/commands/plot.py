@@ -30,7 +30,9 @@ from nthrun.commands.lazy_group import LazyGroup
 from nthrun.commands.options import Command
 from nthrun.errors import NthrunError
 from nthrun.records import Data
+from nthrun.specs.trust import Trust
 from nthrun.specs.user_class import user_class
+from nthrun.terminal import show
 
 FIGURES = {
     "comparison": (
@@ -93,6 +95,7 @@ POLICY_HELP = (
     "Prints the path written."
 )
 DECORATE = "decorate it with @plot, as docs/figures.md shows"
+TRUST_HELP = "Import the classes of its own that the experiment names, which runs them."
 DEBUG = click.Option(["--debug"], is_flag=True, help="Show tracebacks.")
 
 
@@ -145,6 +148,7 @@ POLICY_PARAMETERS = (
     click.Option(["--stage"], type=int, help="Stage of the run.  [default: the lowest recorded]"),
     click.Option(["--step"], type=int, help="Training step of a snapshot.  [default: the end]"),
     click.Option(["--out"], metavar="FILE", help=".png, .pdf or .svg.  [default: by the figure]"),
+    click.Option(["--trust"], is_flag=True, help=TRUST_HELP),
 )
 
 
@@ -182,7 +186,7 @@ def figure_command(name: str) -> click.Command:
     def run(debug: bool, **options: Any) -> None:
         values = {option.name: options.pop(option.name) for option in figure.options if option.name}
         for path in write(figure, values, **options):
-            click.echo(path)
+            show(path)
 
     text = inspect.cleandoc(figure.draw.__doc__ or "")
     return Command(
@@ -226,6 +230,7 @@ def _write_policy_figure(
     values: Mapping[str, Any],
     data: str | None,
     out: str | None,
+    trust: bool,
     **run: int | None,
 ) -> list[Path]:
     """Draw what a run has learned and write it; gives the path.
@@ -238,7 +243,9 @@ def _write_policy_figure(
 
     if out is not None:
         require_kind(Path(out))
-    learned = read_learned(data_path(str(data or demo_files(figure.demo)[0])), **run)
+    whose = Trust.USER if trust else Trust.READ
+    source = data_path(str(data or demo_files(figure.demo)[0]))
+    learned = read_learned(source, trust=whose, **run)
     path = Path(out or f"{figure.file_name(learned, values)}.png")
     require_kind(path)
     drawn, _ = figure.draw(learned, **values)

@@ -30,6 +30,7 @@ from nthrun.specs.documents import Document, name_of
 from nthrun.specs.environment_spec import PLATFORMS
 from nthrun.specs.field import Field, did_you_mean, shown
 from nthrun.specs.interface import Interface
+from nthrun.specs.trust import require_may_run
 from nthrun.specs.user_class import Checks, require_attributes, user_class, user_interface
 
 DECLARATIONS = (
@@ -89,10 +90,11 @@ def environment_declaration(document: Document) -> EnvironmentDeclaration:
     platform's.
 
     Raises:
-        SpecError: it names none, or one that does not exist.
+        SpecError: it names none, one that does not exist, or one that may not be run.
         MissingExtraError: it needs a package that is not installed.
     """
     name, origin = name_of(document, "env_name"), document.origin("env_name")
+    require_may_run(document.values, document.trust, origin)
     platform = document.values.get("platform", "gym")
     if ":" in name and platform != "gymnasium":
         return _own_environment(name, origin)

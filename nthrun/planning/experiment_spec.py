@@ -17,6 +17,7 @@ from nthrun.specs.documents import AGENT, ENVIRONMENT, Document, Override, of_sp
 from nthrun.specs.environment_spec import EnvironmentSpec, read_environment_spec
 from nthrun.specs.search.search_spec import NO_PRUNER
 from nthrun.specs.sweep import Sweep
+from nthrun.specs.trust import Trust
 from nthrun.specs.wandb_sweep import read_wandb_sweep
 
 
@@ -90,21 +91,42 @@ def read_experiment_spec(
     return spec
 
 
-def experiment_spec_of(
-    environment: Mapping[str, Any], agent: Mapping[str, Any], source: str
+def recorded_spec(
+    experiment: Mapping[str, Any], source: str, trust: Trust = Trust.READ
 ) -> ExperimentSpec:
-    """Specs from the documents that a manifest or a plan keeps.
+    """The specs that records keep, for a command that reads them.
+
+    Args:
+        experiment: the specs as documents, under "environment" and "agent".
+        source: the file they are from, named in faults.
+        trust: whether the user has asked for the code that they name to be run.
+
+    Raises:
+        SpecError: this version does not know them, or they name code that may not be run.
+        MissingExtraError: the environment needs a package that is not installed.
+    """
+    return experiment_spec_of(experiment["environment"], experiment["agent"], source, trust)
+
+
+def experiment_spec_of(
+    environment: Mapping[str, Any],
+    agent: Mapping[str, Any],
+    source: str,
+    trust: Trust = Trust.USER,
+) -> ExperimentSpec:
+    """Specs from documents, such as those that a plan of the user's keeps.
 
     Args:
         environment, agent: as `as_document` gave them.
         source: the file they are from, named in faults.
+        trust: whose they are; see `recorded_spec` for those of somebody else.
 
     Raises:
-        SpecError: this version does not know them any more.
+        SpecError: this version does not know them any more, or they name code that may not be run.
     """
-    document = Document(dict(environment), {}, (source,))
+    document = Document(dict(environment), {}, (source,), trust=trust)
     environment_spec = read_environment_spec(document, environment_declaration(document))
-    agent_document = Document(dict(agent), {}, (source,))
+    agent_document = Document(dict(agent), {}, (source,), trust=trust)
     return _fitting(_read_agent(agent_document), environment_spec, agent_document)
 
 

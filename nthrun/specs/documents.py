@@ -16,6 +16,7 @@ from nthrun.errors import Fault, SpecError
 from nthrun.specs.field import NUMBER_TEXT, shown
 from nthrun.specs.search.space import is_drawn
 from nthrun.specs.spec_text import parse_text, repeated
+from nthrun.specs.trust import Trust
 
 ENVIRONMENT, AGENT, SEARCH = "environment", "agent", "search"
 KEYWORDS = "kwargs"
@@ -36,12 +37,14 @@ class Document:
         files: every file read, in order.
         words: dotted key -> text, and what the files have in its place, of those values that the
             command line gives as a text without quotes.
+        trust: whether what it names may be run.
     """
 
     values: dict[str, Any]
     origins: dict[str, str]
     files: tuple[str, ...]
     words: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
+    trust: Trust = Trust.USER
 
     def origin(self, key: str) -> str:
         """The file that a dotted key's value came from (the last file for an absent key)."""

@@ -16,13 +16,15 @@ from torch import Tensor
 from nthrun.agents.base import State
 from nthrun.errors import DataFileError, NthrunError, RunFailedError
 from nthrun.index import format_indices, random_seed
-from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
+from nthrun.planning.experiment_spec import ExperimentSpec, recorded_spec
 from nthrun.planning.packs import packs_of_runs, plan_run
 from nthrun.records.data import Data, open_data
+from nthrun.records.listing import paths_in
 from nthrun.records.schema import OMITTED_FROM_JSON
 from nthrun.records.snapshots import read_snapshot
 from nthrun.records.sources import Entry
 from nthrun.specs.search.search_spec import BAYES
+from nthrun.specs.trust import Trust
 from nthrun.training.evaluation import Evaluation, Player, evaluate_tensors
 from nthrun.training.program import Program, make_program
 from nthrun.training.recording import Event
@@ -51,7 +53,11 @@ class Learned:
 
 
 def read_learned(
-    source: Path, index: int | None = None, stage: int | None = None, step: int | None = None
+    source: Path,
+    index: int | None = None,
+    stage: int | None = None,
+    step: int | None = None,
+    trust: Trust = Trust.READ,
 ) -> Learned:
     """Read what a recorded run had learned.
 
@@ -59,15 +65,16 @@ def read_learned(
         source: an experiment directory, a shard or data.h5; snapshots lie in the first only.
         index, stage: which run; None is the lowest recorded.
         step: training steps taken; None is the end of the run.
+        trust: whether the user has asked for the classes that its specs name to be imported.
 
     Raises:
         NthrunError: there is no such run, it failed or diverged, or nothing is kept of that step.
         DataFileError: a file cannot be read, or leaves the parameters out.
-        SpecError: this version does not know its specs.
+        SpecError: this version does not know its specs, or they name code that may not be run.
     """
     data = open_data(source)
     documents = data["experiment"]
-    spec = experiment_spec_of(documents["environment"], documents["agent"], str(source))
+    spec = recorded_spec(documents, str(source), trust)
     stage, index, entry = _chosen(data, spec, stage, index)
     run = entry.load(SERIES)
     if spec.agent.search.method == BAYES:
@@ -122,7 +129,7 @@ def _snapshot(
         NthrunError: there is none; the message names the steps that are kept.
     """
     kept = {end}
-    for path in sorted((source / "snapshots").glob(f"stage{stage}-index{index}-*.h5")):
+    for path in paths_in(source / "snapshots", f"stage{stage}-index{index}-", ".h5"):
         header, params = read_snapshot(path)
         if header["step"] == step:
             return params
@@ -163,15 +170,24 @@ class Policy:
 
 
 def load_policy(
-    source: str | Path, index: int | None = None, stage: int | None = None, step: int | None = None
+    source: str | Path,
+    index: int | None = None,
+    stage: int | None = None,
+    step: int | None = None,
+    trust: bool = False,
 ) -> Policy:
     """The policy of a recorded run; see `read_learned` for what is chosen and what is raised.
+
+    Args:
+        source, index, stage, step: which.
+        trust: whether classes of its own that the experiment names are imported, and so run.
 
     Raises:
         DataFileError: the parameters are those of another agent.
         NthrunError: the agent does not let its parameters be given back to it.
     """
-    return restored(read_learned(Path(source), index, stage, step))
+    whose = Trust.USER if trust else Trust.READ
+    return restored(read_learned(Path(source), index, stage, step, whose))
 
 
 def restored(learned: Learned) -> Policy:

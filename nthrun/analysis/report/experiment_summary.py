@@ -14,9 +14,9 @@ import numpy as np
 from nthrun.analysis.choice import Choice, choose
 from nthrun.analysis.estimates import Estimate, estimate, estimate_of_chosen, sample
 from nthrun.analysis.scores import WHOLE_RUN, Scores, read_scores
-from nthrun.errors import DataFileError, SpecError
+from nthrun.errors import DataFileError, NthrunError
 from nthrun.index import format_indices
-from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
+from nthrun.planning.experiment_spec import ExperimentSpec, recorded_spec
 from nthrun.records.data import Data
 from nthrun.records.schema import STATUSES
 from nthrun.specs.search.search_spec import BAYES, DRAWN, GRID
@@ -193,11 +193,11 @@ def _estimate(data: Data, setting: int, stage: int, question: Question) -> Estim
 
 
 def _spec(data: Data) -> ExperimentSpec | None:
-    """The spec that the data has; None where this version cannot read it."""
-    experiment = data["experiment"]
+    """The spec that the data has; None where this version cannot read it without running what it
+    names."""
     try:
-        return experiment_spec_of(experiment["environment"], experiment["agent"], str(data.source))
-    except SpecError:
+        return recorded_spec(data["experiment"], str(data.source))
+    except NthrunError:
         return None
 
 
