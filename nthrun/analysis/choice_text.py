@@ -20,6 +20,7 @@ from nthrun.analysis.hyperparameters import (
 )
 from nthrun.analysis.scores import Scores
 from nthrun.analysis.unfinished import unfinished_notes
+from nthrun.terminal import printable
 
 FORMATS = ("text", "csv", "latex")
 MAX_CONTENDERS = 20
@@ -197,6 +198,7 @@ def choice_table(
 
 def as_text(rows: Rows) -> str:
     """Columns side by side."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
     return "\n".join(lines)

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from nthrun.terminal import printable
+
 Setting = Mapping[str, Any]
 """Hyperparameter -> value."""
 SettingKey = str
@@ -60,8 +62,8 @@ def is_number(value: Any) -> bool:
 
 
 def plain_text(value: Any) -> str:
-    """A value as JSON has it, a text without its quotes."""
-    return value if isinstance(value, str) else json.dumps(value)
+    """A value as JSON has it, a text without its quotes and on one line."""
+    return printable(value) if isinstance(value, str) else json.dumps(value)
 
 
 def values_text(values: Sequence[Any], most: int) -> str:

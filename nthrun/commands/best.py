@@ -33,6 +33,8 @@ from nthrun.records.data import Data, open_data
 from nthrun.records.durable_file import write_durably
 from nthrun.specs.agent_spec import read_agent_spec
 from nthrun.specs.documents import Document
+from nthrun.specs.trust import Trust, may_run
+from nthrun.terminal import show, show_text, warn
 
 SPECS = Path("config/agent")
 
@@ -126,7 +128,7 @@ def best(experiments: Sequence[str], debug: bool, **options: Any) -> None:
     request = Request(**options)
     opened = [open_data(path) for path in data_paths(experiments)]
     for path, problem in (pair for data in opened for pair in data.unreadable):
-        click.echo(f"warning: {path}: {problem}; left out", err=True)
+        warn(f"{path}: {problem}; left out")
     if request.across:
         require_one_sweep(opened)
     groups = [opened] if request.across else [[data] for data in opened]
@@ -137,17 +139,17 @@ def best(experiments: Sequence[str], debug: bool, **options: Any) -> None:
     specs = [_spec(groups[n], choices[n], request.out) for n in chosen]
     written = [] if request.no_write else write_specs(specs, request.overwrite)
     for line in () if request.no_write else _refusals(specs):
-        click.echo(f"warning: {line}; main.py refuses the file with that", err=True)
+        warn(f"{line}; main.py refuses the file with that")
 
     report = sys.stdout if request.kind == "text" else sys.stderr
     for choice, group, lines in zip(choices, scores, confirmed, strict=True):
         for line in (*choice_lines(choice, group), *lines):
-            click.echo(line, file=report)
+            show(line, report)
     headers = _headers(groups)
     columns = {headers[n]: choices[n] for n in chosen}
-    click.echo(choice_table(columns, scores, request.kind))
+    show_text(choice_table(columns, scores, request.kind))
     for path, _ in () if request.no_write else specs:
-        click.echo(f"{path}{'' if path in written else ' (unchanged)'}", file=report)
+        show(f"{path}{'' if path in written else ' (unchanged)'}", report)
     _end(choices)
 
 
@@ -204,11 +206,11 @@ def _end(choices: Sequence[Choice]) -> None:
     lost = [choice for choice in choices if choice.lost_all]
     for choice in lost:
         sources = ", ".join(choice.sources)
-        click.echo(
+        line = (
             f"{sources}: all {choice.num_runs} runs were lost: nothing is chosen or written; "
-            "hint: see why with schedule.py --status, and change the settings",
-            err=True,
+            "hint: see why with schedule.py --status, and change the settings"
         )
+        show(line, sys.stderr)
     if lost:
         sys.exit(1)
 
@@ -222,9 +224,9 @@ def _spec(group: Sequence[Data], choice: Choice, out: Path) -> tuple[Path, str]:
 def _refusals(specs: Sequence[tuple[Path, str]]) -> Iterator[str]:
     """A line for everything that would be refused of specs, as of results of another tool."""
     for path, text in specs:
-        document = Document(json.loads(text), {}, (str(path),))
-        if ":" in document.values["agent_name"]:
-            continue  # a user's own, whose code is not run to choose among its records
+        document = Document(json.loads(text), {}, (str(path),), trust=Trust.READ)
+        if not may_run(document.values, document.trust):
+            continue  # its code is not run to choose among its records
         try:
             read_agent_spec(document, agent_declaration(document))
         except SpecError as error:

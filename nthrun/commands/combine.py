@@ -21,7 +21,9 @@ from nthrun.records.combine import Combined
 from nthrun.records.combine import combine as combine_records
 from nthrun.records.data import open_data
 from nthrun.records.experiment import Experiment, is_experiment, open_experiment
+from nthrun.records.listing import is_there
 from nthrun.specs.directory import save_directory
+from nthrun.terminal import complain, note, show
 
 
 @click.command(cls=Command)
@@ -45,7 +47,7 @@ def combine(directory: str, output: Path | None, full: bool, debug: bool) -> int
     output = output or experiment.root / "data.json"
     with _progress_bar("combining") as progress:
         result = combine_records(experiment, output, full, progress)
-    if not result.num_runs and not result.unreadable and not result.output.exists():
+    if not result.num_runs and not result.unreadable and not is_there(result.output):
         raise DataFileError(f"{experiment.root}: no records yet")
     code = _print_combined(experiment, result)
     if result.num_runs:
@@ -78,11 +80,10 @@ def _print_combined(experiment: Experiment, result: Combined) -> int:
     for (setting_number, stage, run_number), key in result.conflicts:
         index = join_index(setting_number, run_number, experiment.manifest.num_settings)
         forget = f"python -m nthrun forget {shlex.quote(str(experiment.root))} --index {index}"
-        print(
-            f"error: conflict: index {index} of stage {stage} (setting {setting_number}, run "
+        complain(
+            f"conflict: index {index} of stage {stage} (setting {setting_number}, run "
             f"{run_number}) has records that differ in {key}; all are kept; hint: `{forget} "
-            f"--stage {stage}` removes them, then run it again",
-            file=sys.stderr,
+            f"--stage {stage}` removes them, then run it again"
         )
     return _print_outcome(result)
 
@@ -90,25 +91,21 @@ def _print_combined(experiment: Experiment, result: Combined) -> int:
 def _print_imported(imported: Imported) -> int:
     result = imported.combined
     for path, keys in imported.left_out:
-        print(f"note: {path}: left out: {', '.join(keys)}", file=sys.stderr)
+        note(f"{path}: left out: {', '.join(keys)}")
     for (setting_number, stage, run_number), key in result.conflicts:
-        print(
-            f"error: conflict: setting {setting_number}, run {run_number} of stage {stage} has "
+        complain(
+            f"conflict: setting {setting_number}, run {run_number} of stage {stage} has "
             f"records that differ in {key}; all are kept; hint: their `imported_from` names the "
-            f"pickles; move the wrong one and {result.output} away, then combine again",
-            file=sys.stderr,
+            f"pickles; move the wrong one and {result.output} away, then combine again"
         )
     return _print_outcome(result)
 
 
 def _print_outcome(result: Combined) -> int:
     for path, problem in result.unreadable:
-        print(f"error: could not read {path}: {problem}", file=sys.stderr)
+        complain(f"could not read {path}: {problem}")
     if result.carried:
-        print(
-            f"note: {result.carried} of the records are held by an earlier file alone",
-            file=sys.stderr,
-        )
+        note(f"{result.carried} of the records are held by an earlier file alone")
     runs = f"{result.num_runs} run{'' if result.num_runs == 1 else 's'}"
-    click.echo(f"{result.output}: {runs}{'' if result.written else ' (unchanged)'}")
+    show(f"{result.output}: {runs}{'' if result.written else ' (unchanged)'}")
     return 1 if result.unreadable or result.conflicts else 0

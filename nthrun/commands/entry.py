@@ -9,11 +9,13 @@ from __future__ import annotations
 import io
 import sys
 import traceback
+import warnings
 from typing import NoReturn
 
 import click
 
 from nthrun.errors import NthrunError
+from nthrun.terminal import complain, printable, show_text
 
 UNEXPECTED = 1
 
@@ -21,6 +23,7 @@ UNEXPECTED = 1
 def execute(command: click.Command) -> NoReturn:
     """Run a click command and exit; a traceback shows only with --debug."""
     debug = "--debug" in sys.argv
+    warnings.formatwarning = _warning
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # a path's bytes come out as typed
     try:
@@ -39,9 +42,20 @@ def execute(command: click.Command) -> NoReturn:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """A warning of Python's on one line, its control characters written out."""
+    return f"warning: {printable(f'{category.__name__}: {message}')}\n"
+
+
 def _report(lines: list[str], code: int, debug: bool) -> int:
     if debug:
-        traceback.print_exc()
+        show_text(traceback.format_exc().rstrip(), sys.stderr)
     for line in lines:
-        print(f"error: {line}", file=sys.stderr)
+        complain(line)
     return code

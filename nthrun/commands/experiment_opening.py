@@ -20,6 +20,7 @@ from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.machine import compiler
 from nthrun.planning.packs import planned_setting, static_groups
 from nthrun.planning.width import planned_width, workers_here
+from nthrun.records.durable_file import require_writable
 from nthrun.records.experiment import (
     Experiment,
     Manifest,
@@ -30,7 +31,7 @@ from nthrun.records.experiment import (
 from nthrun.specs.fingerprint import fingerprint
 from nthrun.specs.solver_limits import tried_backend
 from nthrun.studies.study import with_known_settings
-from nthrun.training.progress import note
+from nthrun.terminal import note
 
 if TYPE_CHECKING:
     from nthrun.commands.request import Request
@@ -51,6 +52,7 @@ def open_for(spec: ExperimentSpec, request: Request, root: Path | None = None) -
         FingerprintError: it belongs to other specs.
         DeviceError: this machine cannot provide what the manifest says.
         MissingExtraError: a package that logs are written with is not installed.
+        StorageError: nothing can be written there.
     """
     root = root or spec.directory(request.save_dir)
     _prepare_logs(spec, root)
@@ -58,6 +60,7 @@ def open_for(spec: ExperimentSpec, request: Request, root: Path | None = None) -
         agent, environment = spec.agent.as_document(), spec.environment.as_document()
         experiment = continue_experiment(root, agent, environment, spec.agent.defaults)
     else:
+        require_writable(root)
         experiment = create_experiment(root, new_manifest(spec, request))
     require_fixed(experiment, request)
     return experiment

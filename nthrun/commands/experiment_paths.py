@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from nthrun.errors import DataFileError, StorageError
+from nthrun.errors import DataFileError
 from nthrun.records.experiment import is_experiment
+from nthrun.records.listing import is_file, paths_in
 from nthrun.specs.directory import save_directory
 
 
@@ -46,13 +47,8 @@ def _places(text: str) -> list[Path]:
     if not text:
         raise DataFileError('"": no path', "name an experiment's directory, or a file of data")
     for place in dict.fromkeys((Path(text), save_directory(text))):
-        try:
-            if place.is_file() or is_experiment(place):
-                return [place]
-            if within := sorted(filter(is_experiment, place.iterdir())):
-                return within
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:
-            raise StorageError(f"cannot read {place}: {error.strerror}") from error
+        if is_file(place) or is_experiment(place):
+            return [place]
+        if within := [path for path in paths_in(place) if is_experiment(path)]:
+            return within
     return [Path(text)]

@@ -9,6 +9,7 @@ from nthrun.commands.options import Command, debug_option, joined
 from nthrun.index import MAX_STAGE, format_indices, parse_indices
 from nthrun.records.combine import forget as forget_records
 from nthrun.records.experiment import open_experiment
+from nthrun.terminal import show
 
 
 @click.command(cls=Command)
@@ -33,5 +34,5 @@ def forget(directory: str, index: str, stage: int, debug: bool) -> int:
     experiment = open_experiment(data_path(directory))
     forgotten = forget_records(experiment, stage, parse_indices(index))
     names = format_indices(forgotten) or "nothing: none of them is recorded"
-    click.echo(f"{experiment.root}: forgot {names}")
+    show(f"{experiment.root}: forgot {names}")
     return 0

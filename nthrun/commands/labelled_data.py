@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
 from nthrun.commands.experiment_paths import data_paths
 from nthrun.errors import NthrunError
 from nthrun.records import Data, open_data
+from nthrun.terminal import warn
 
 
 def open_labelled(
@@ -28,7 +27,7 @@ def open_labelled(
     """
     opened = [open_data(path) for path in data_paths(map(str, paths))]
     for path, problem in (pair for data in opened for pair in data.unreadable):
-        click.echo(f"warning: {path}: {problem}; left out", err=True)
+        warn(f"{path}: {problem}; left out")
     if labels and len(labels) != len(opened):
         raise NthrunError(
             f"--label: got {len(labels)} labels for {len(opened)} data",

@@ -9,7 +9,8 @@ from nthrun.commands.task_runner import TaskAttempt
 from nthrun.errors import InterruptedRunError, RunFailedError
 from nthrun.scheduling.lease import Clock
 from nthrun.scheduling.plan import Plan
-from nthrun.training.progress import TrainingProgress, note
+from nthrun.terminal import note
+from nthrun.training.progress import TrainingProgress
 from nthrun.training.stopping import StopRequest
 
 

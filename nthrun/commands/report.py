@@ -17,6 +17,7 @@ from nthrun.commands.options import Command, debug_option
 from nthrun.errors import NthrunError, StorageError
 from nthrun.records.data import Data
 from nthrun.records.durable_file import write_durably
+from nthrun.terminal import show
 
 START_BYTES = 4096
 """Bytes at the start of a file among which a report says that it is one."""
@@ -84,7 +85,7 @@ def report(
         write_durably(out, lambda file: file.write(page.encode(errors="replace")))
     except StorageError as error:
         raise StorageError(error.message, "give another --out") from error
-    click.echo(out)
+    show(out)
 
 
 def _common_step(data: Data, stage: int | None) -> int:

@@ -19,6 +19,7 @@ from nthrun.specs.documents import ENVIRONMENT, of_spec, parse_overrides
 from nthrun.specs.search.adaptive_sweep import require_tried
 from nthrun.specs.search.search_spec import BAYES
 from nthrun.specs.solver_limits import require_solvable
+from nthrun.terminal import show_text
 
 
 @click.command(cls=Command)
@@ -61,7 +62,7 @@ def _carried_out(spec: ExperimentSpec, options: RunOptions) -> int:
     require_tried(spec.sweep, request.indices, request.stage)
     if options.describe:
         pack_options = PackOptions(request.device, request.backend, request.pack, request.workers)
-        click.echo(
+        show_text(
             describe(spec, request.indices, request.stage, request.save_dir, options=pack_options)
         )
         return 0

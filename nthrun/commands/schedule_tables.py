@@ -13,6 +13,7 @@ from rich.table import Table
 from nthrun.index import format_indices
 from nthrun.scheduling.plan_draft import Draft
 from nthrun.scheduling.run_time import usable_seconds
+from nthrun.terminal import printable, show
 
 ANY_WIDTH = 100_000
 """Width at which nothing is cut off: a terminal wraps long lines, a file takes them."""
@@ -26,7 +27,7 @@ def show_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         left = number < LEFT_COLUMNS
         table.add_column(header, justify="left" if left else "right", no_wrap=True)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(printable, row))
     console = Console(file=sys.stdout, width=ANY_WIDTH, highlight=False, markup=False, emoji=False)
     console.print(table, soft_wrap=True)
 
@@ -50,7 +51,7 @@ def show_costs(drafts: Sequence[Draft]) -> None:
     show_table(headers, rows)
     for draft in drafts:
         for line in _remarks(draft):
-            print(line)
+            show(line)
 
 
 def place_of(root: Path) -> str:

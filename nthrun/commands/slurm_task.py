@@ -14,7 +14,8 @@ from nthrun.scheduling.lease import REQUEUED, STOPPED, Clock
 from nthrun.scheduling.plan import read_plan
 from nthrun.scheduling.slurm import job_state, requeue, seconds_left
 from nthrun.scheduling.submission import own_job, prune_own_files
-from nthrun.training.progress import TrainingProgress, note
+from nthrun.terminal import note, show
+from nthrun.training.progress import TrainingProgress
 from nthrun.training.stopping import StopRequest
 
 KILL_SECONDS = 90.0
@@ -43,7 +44,7 @@ def run_task_of_slurm(plan_path: str, number: int) -> NoReturn:
     except SupersededError as error:
         note(error.message)
         sys.exit(0)
-    print(f"task {number} of plan {plan.name}: {ending.reason}", file=sys.stderr, flush=True)
+    show(f"task {number} of plan {plan.name}: {ending.reason}", sys.stderr)
     if ending.state == REQUEUED:
         ending = _queue_again(attempt, job, stop)
     elif ending.state == STOPPED and stop.signal_number:

@@ -103,9 +103,6 @@ def submit(submission: Submission) -> int:
     if not cluster.is_local:
         require_plain_paths(cluster, specs)
     drafts = _drafts(submission, cluster, specs)
-    if not cluster.is_local:
-        for draft in drafts:
-            require_plain_scripts(draft.plan)
     show_costs(drafts)
     chosen = [draft for draft in drafts if draft.plan.tasks]
     if submission.options.dry_run:
@@ -193,6 +190,8 @@ def _drafts(
         if limits.free_tasks is not None:
             free = limits.free_tasks - len(drafts[-1].plan.tasks)
             limits = replace(limits, free_tasks=free)
+        if not cluster.is_local:
+            require_plain_scripts(drafts[-1].plan)
     return drafts
 
 

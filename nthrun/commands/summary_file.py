@@ -13,7 +13,7 @@ from nthrun.errors import NthrunError
 from nthrun.index import format_indices
 from nthrun.records.data import Data
 from nthrun.records.durable_file import write_durably
-from nthrun.training.progress import note
+from nthrun.terminal import note
 
 SUMMARY = "summary"
 

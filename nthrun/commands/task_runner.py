@@ -27,7 +27,8 @@ from nthrun.scheduling.lease import (
 from nthrun.scheduling.plan import Plan
 from nthrun.scheduling.submission import WARNING, own_job, own_log
 from nthrun.specs.cluster_spec import usable_cores
-from nthrun.training.progress import Advanced, Began, Lost, News, TrainingProgress, note
+from nthrun.terminal import note
+from nthrun.training.progress import Advanced, Began, Lost, News, TrainingProgress
 from nthrun.training.stopping import StopRequest
 
 TIME_IS_UP = signal.Signals[f"SIG{WARNING}"]

@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-import click
 import torch
 
 from nthrun.commands.experiment_opening import open_for
@@ -22,13 +21,15 @@ from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import packs_of_indices
 from nthrun.planning.width import planned_width, workers_here
 from nthrun.records.data import open_directory
+from nthrun.records.durable_file import require_writable
 from nthrun.records.experiment import Experiment
 from nthrun.studies.pruning import pruner_of
 from nthrun.studies.study import with_suggested_settings
+from nthrun.terminal import note, show
 from nthrun.training.context import OnStep, make_context, write_freely
 from nthrun.training.monitor import Monitor
 from nthrun.training.pack_training import PackRequest, train_pack
-from nthrun.training.progress import News, Recorded, Report, TrainingProgress, note
+from nthrun.training.progress import News, Recorded, Report, TrainingProgress
 from nthrun.training.stopping import StopRequest
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def train(spec: ExperimentSpec, request: Request) -> int:
     missing, failed = _missing(experiment, request)
     lost: list[int] = []
     if missing:
+        require_writable(experiment.runs)
         packs = plan(spec, experiment, request, missing)
         job = Job(spec, experiment, replace(request, indices=()))  # the packs hold them
         several = len({spec.sweep.locate(index)[0] for index in request.indices}) > 1
@@ -76,7 +78,7 @@ def train(spec: ExperimentSpec, request: Request) -> int:
             from nthrun.commands.summary_file import report_summary  # noqa: PLC0415 - imports scipy
 
             for line in report_summary(open_directory(experiment), experiment.root, request.stage):
-                click.echo(line)
+                show(line)
     _require_all(failed, lost)
     return 0
 

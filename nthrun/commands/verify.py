@@ -7,8 +7,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from nthrun.commands.experiment_opening import require_fixed
 from nthrun.commands.train import plan
 from nthrun.errors import DeviceError, IndexSpecError
@@ -21,6 +19,7 @@ from nthrun.records.schema import OMITTED_FROM_JSON, Run, first_difference
 from nthrun.records.sources import Entry
 from nthrun.studies.pruning import pruner_of
 from nthrun.studies.study import with_known_settings
+from nthrun.terminal import show
 from nthrun.training.context import PruningRule, make_context
 from nthrun.training.loop import Training
 from nthrun.training.progress import Advanced, News, TrainingProgress
@@ -50,7 +49,7 @@ def verify(spec: ExperimentSpec, request: Request) -> int:
     try:
         require_fixed(experiment, request)
     except DeviceError as error:
-        click.echo(f"index {format_indices(recorded)}: not comparable, {error.message}")
+        show(f"index {format_indices(recorded)}: not comparable, {error.message}")
         return NOT_COMPARABLE
     manifest = experiment.manifest
     context = make_context(spec, manifest.backend, manifest.device, manifest.threads)
@@ -119,7 +118,7 @@ def _is_comparable(
     different = [name for name, value in here.items() if made.get(name) != value]
     if different:
         codes.add(NOT_COMPARABLE)
-        click.echo(f"index {index}: not comparable, made with other {', '.join(different)}")
+        show(f"index {index}: not comparable, made with other {', '.join(different)}")
     return not different
 
 

@@ -26,6 +26,7 @@ from rich.progress import (
 )
 
 from nthrun.index import format_indices
+from nthrun.terminal import note, printable, show
 
 SHOWN_PACKS = 4
 
@@ -74,11 +75,6 @@ class Lost:
 
 News = Began | Advanced | Recorded | Noted | Lost
 Report = Callable[[News], None]
-
-
-def note(line: str) -> None:
-    """Print a note on stderr."""
-    print(f"note: {line}", file=sys.stderr)
 
 
 @dataclass(slots=True)
@@ -170,10 +166,11 @@ class TrainingProgress:
     def say(self, line: str) -> None:
         """Print a line on stdout; where that is the bar's terminal, above the bar."""
         if self._above_bar:
-            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            text = printable(line)
+            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
             return
         try:
-            print(line, flush=True)
+            show(line)
         except BrokenPipeError:  # whoever read stdout has gone; training goes on
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - open until the process ends
 

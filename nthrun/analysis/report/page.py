@@ -38,6 +38,7 @@ from nthrun.analysis.report.plots import (
 from nthrun.analysis.report.reproduction import commands, count_provenance, spec_files
 from nthrun.analysis.report.settings_table import settings_table
 from nthrun.analysis.unfinished import unfinished_notes
+from nthrun.terminal import printable_text
 
 PACKAGE = "nthrun.analysis.report"
 MARKER = Markup('<meta name="generator" content="nthrun report"/>')
@@ -136,6 +137,7 @@ def templates() -> Environment:
         loader=PackageLoader(PACKAGE),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -150,6 +152,13 @@ def templates() -> Environment:
     }
     environment.filters.update(filters)
     return environment
+
+
+def _shown(value: object) -> object:
+    """What is put into a template: of a text, control characters are written out."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return printable_text(value)
+    return value
 
 
 def _cell(value: object) -> str:

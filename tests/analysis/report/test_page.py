@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
 from nthrun.analysis.report.page import templates
+from nthrun.terminal import printable_text
 
 TABLES, CHARTS = (templates().get_template(name).module for name in ("tables.html", "charts.html"))
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"))
@@ -47,12 +48,14 @@ def read(text: str) -> Reader:
 @settings(deadline=None)  # the first call compiles the template
 @given(texts, texts)
 def test_any_text(text: str, caption: str) -> None:
-    """Any text is seen as it is, within an element and in an attribute, and is never a tag."""
+    """Any text is seen as it is, within an element and in an attribute, but that control characters
+    are written out; it is never a tag."""
     seen = read(TABLES.table(caption, [text], [[text, text]]))  # type: ignore[attr-defined]
     names = "div table caption thead tr th tbody tr th td"
     assert [tag for tag, _ in seen.tags] == names.split()
-    assert seen.tags[0][1]["aria-label"] == caption
-    assert "".join(seen.text.split()) == "".join((caption + 3 * text).split())
+    shown, captioned = printable_text(text), printable_text(caption)
+    assert seen.tags[0][1]["aria-label"] == captioned
+    assert "".join(seen.text.split()) == "".join((captioned + 3 * shown).split())
 
 
 @settings(deadline=None)

@@ -1,0 +1,189 @@
+"""Files of somebody else: reading one runs no code that it names, and commands no terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import make_run
+
+from nthrun.__main__ import commands
+from nthrun.commands.entry import execute
+from nthrun.errors import SpecError
+from nthrun.records.experiment import Experiment, Manifest, create_experiment
+from nthrun.specs.fingerprint import fingerprint
+from nthrun.training.saved_policy import load_policy
+
+MODULE = """
+from pathlib import Path
+Path({marker!r}).write_text("run")
+
+class C:
+    hyperparameters = ()
+
+class E:
+    interface = None
+"""
+NAMES = [
+    ({"agent_name": "evilmod:C"}, {}),
+    ({}, {"env_name": "evilmod:E"}),
+    ({}, {"env_name": "evilmod:Id-v0", "platform": "gymnasium"}),
+    ({"agent_name": "evilmod:C"}, {"env_name": "evilmod:E"}),
+    (
+        {},
+        {
+            "env_name": "GymV26Environment-v0",
+            "platform": "gymnasium",
+            "kwargs": {"env_id": "evilmod:Id-v0"},
+        },
+    ),
+]
+ESCAPE = "\x1b]0;owned\x07\x9b31m\u202e"
+
+
+@pytest.fixture
+def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A file that is there once the module `evilmod`, which lies beside the data, was imported."""
+    marker = tmp_path / "ran"
+    (tmp_path / "evilmod.py").write_text(MODULE.format(marker=str(marker)))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    yield marker
+    sys.modules.pop("evilmod", None)
+
+
+def sweep(root: Path, agent: dict[str, Any], environment: dict[str, Any], **changes: Any) -> Path:
+    """An experiment of two settings, recorded by specs that say what is given."""
+    agent = {"agent_name": "SAC", "parameters": {"critic_lr": [0.1, 0.2]}} | agent
+    environment = {"env_name": "Pendulum-v1", "total_timesteps": 300} | environment
+    specs = agent, environment
+    manifest = Manifest(fingerprint(*specs), 2, *specs, "cpu", "eager", 1)
+    experiment = Experiment(root, manifest)
+    create_experiment(root, manifest)
+    runs = [make_run(i, i % 2, i // 2, [-3.0 + i, -2.0, i], **changes) for i in range(6)]
+    for run in runs:
+        run["metrics"] = {"loss": np.arange(5.0)}
+    experiment.write(0, runs)
+    return root
+
+
+def outcome(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command."""
+    monkeypatch.setattr(sys, "argv", ["nthrun", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        execute(commands)
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, *capsys.readouterr()
+
+
+READERS = [
+    ("combine", "DATA"),
+    ("best", "DATA", "--no-write"),
+    ("best", "DATA", "--out", "chosen"),
+    ("report", "DATA", "--out", "report.html"),
+    ("plot", "sensitivity", "DATA"),
+    ("plot", "comparison", "DATA"),
+    ("schedule", "--status", "DATA"),
+    ("export", "wandb", "DATA"),
+    ("forget", "DATA", "--index", "0"),
+]
+
+
+@pytest.mark.parametrize("names", NAMES)
+def test_reading_imports_nothing_that_a_file_names(
+    tmp_path: Path,
+    ran: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    names: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    """Combining, choosing, reporting, drawing, status, exporting and forgetting do their work on
+    the records of a class that is not known here, and never import it."""
+    root = sweep(tmp_path / "data", *names)
+    for command, *rest in READERS:
+        if command == "export":
+            pytest.importorskip("wandb")
+        arguments = [str(root) if word == "DATA" else word for word in rest]
+        code, output, errors = outcome(monkeypatch, capsys, command, *arguments)
+        assert (code, ran.exists()) == (0, False), (command, rest, errors)
+        assert output
+    page = (tmp_path / "report.html").read_text()
+    assert "6 of 6" in page or "6 runs" in page or "completed" in page
+    for name in ("data.json", "manifest.json"):
+        assert (root / name).exists()
+    code, _, errors = outcome(monkeypatch, capsys, "report", str(root / "data.json"))
+    assert (code, ran.exists()) == (0, False), errors
+
+
+def test_what_needs_the_class_says_so(
+    tmp_path: Path,
+    ran: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A policy cannot act without its class: that is refused in one line, until the user asks for
+    it by an option or an argument."""
+    root = sweep(tmp_path / "data", {"agent_name": "evilmod:C"}, {})
+    code, _, errors = outcome(monkeypatch, capsys, "plot", "policy_map", str(root))
+    assert (code, ran.exists()) == (2, False)
+    assert errors.count("\n") == 1
+    assert "code that a file names is not run to read it" in errors
+    with pytest.raises(SpecError, match="is not run to read it"):
+        load_policy(root)
+    assert not ran.exists()
+    outcome(monkeypatch, capsys, "plot", "policy_map", str(root), "--trust")
+    assert ran.exists()
+
+
+@pytest.mark.parametrize("place", ["agent_name", "env_name", "name", "value", "reason", "folder"])
+def test_no_name_reaches_the_terminal_raw(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    place: str,
+) -> None:
+    """Control characters in any name, value or reason that records hold, and in a path, are written
+    out in all that is printed and in the page."""
+    monkeypatch.chdir(tmp_path)
+    hostile = f"a{ESCAPE}b"
+    agent: dict[str, Any] = {"agent_name": hostile} if place == "agent_name" else {}
+    environment = {"env_name": hostile} if place == "env_name" else {}
+    changes: dict[str, Any] = {}
+    if place == "reason":
+        changes = {"status": "diverged", "reason": hostile}
+    root = sweep(
+        tmp_path / (hostile if place == "folder" else "data"), agent, environment, **changes
+    )
+    if place in ("name", "value"):
+        _vary(root, hostile, place)
+    printed = ""
+    for command, *rest in READERS:
+        if command == "export":
+            continue
+        arguments = [str(root) if word == "DATA" else word for word in rest]
+        _, output, errors = outcome(monkeypatch, capsys, command, *arguments)
+        assert "unexpected" not in errors
+        printed += output + errors
+    printed += (tmp_path / "report.html").read_text()
+    assert not re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", printed)
+    assert r"\x1b]0;owned" in printed or "\\u001b]0;owned" in printed
+
+
+def _vary(root: Path, hostile: str, place: str) -> None:
+    """Record two more runs, with a hyperparameter of a hostile name or value."""
+    manifest = Manifest(**json.loads((root / "manifest.json").read_text()))
+    experiment = Experiment(root, manifest)
+    for index in (6, 7):
+        name, value = (hostile, index) if place == "name" else ("critic_lr", f"{hostile}{index}")
+        run = make_run(index, index % 2, index // 2, agent_params={name: value})
+        experiment.write(0, [run])
+    assert asdict(manifest)

@@ -1,0 +1,86 @@
+"""An experiment that cannot be listed for want of a permission, as a real user sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from another_user import call_as_another_user, give_away, reachable_folder
+from plans import LOCAL, own_experiment, record, written_plan
+from processes import EXPERIMENT, write_specs
+
+from nthrun.__main__ import commands
+from nthrun.planning.experiment_spec import read_experiment_spec
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with the specs and, under `out`, an experiment of one recorded run and one plan."""
+    with reachable_folder() as made:
+        write_specs(made)
+        files = ([str(made / "environment.json")], [str(made / "agent.json")])
+        experiment = own_experiment(made / "out" / EXPERIMENT, read_experiment_spec(*files))
+        record(experiment, 0)
+        written_plan(experiment.root, [[[1]]], LOCAL)
+        give_away(made)
+        yield made
+
+
+def readers(folder: Path) -> dict[str, list[str]]:
+    """Commands that ask what is recorded."""
+    root = str(folder / "out" / EXPERIMENT)
+    specs = [str(folder / "environment.json"), str(folder / "agent.json")]
+    train = ["--env-json", specs[0], "--agent-json", specs[1], "--save-dir", str(folder / "out")]
+    return {
+        "status": ["schedule", "--status", str(folder / "out")],
+        "best": ["best", root, "--no-write"],
+        "combine": ["combine", root],
+        "report": ["report", root, "--out", str(folder / "r.html")],
+        "forget": ["forget", root, "--index", "0"],
+        "run": ["run", *train, "--index", "0", "--backend", "eager"],
+    }
+
+
+@pytest.mark.parametrize("name", ["status", "best", "combine", "report", "forget", "run"])
+def test_records_that_cannot_be_listed_are_not_none(folder: Path, name: str) -> None:
+    """Every command says in one line that runs/ cannot be listed, and ends with 1; none takes
+    nothing for recorded, and nothing is trained."""
+    runs = folder / "out" / EXPERIMENT / "runs"
+    runs.chmod(0)
+    code, output, errors = call_as_another_user(commands, *readers(folder)[name])
+    runs.chmod(0o755)
+    assert (code, output) == (1, "")
+    assert errors.splitlines()[-1].startswith(f"error: {runs}: cannot be listed: Permission denied")
+    assert len(list(runs.glob("stage*.h5"))) == 1
+
+
+@pytest.mark.parametrize("place", ["plans", "", "checkpoints"])
+def test_nor_is_anything_else(folder: Path, place: str) -> None:
+    """So it is with the plans, the experiment's own directory, and the checkpoints that a run
+    would continue from."""
+    closed = folder / "out" / EXPERIMENT / place
+    closed.mkdir(exist_ok=True)
+    given = readers(folder)["run" if place == "checkpoints" else "status"]
+    if place == "checkpoints":
+        given = [*given[: given.index("--index")], "--index", "1", "--backend", "eager"]
+    give_away(folder)
+    closed.chmod(0)
+    code, _, errors = call_as_another_user(commands, *given)
+    closed.chmod(0o755)
+    assert code == 1, errors
+    assert "Permission denied" in errors.splitlines()[-1]
+    assert "unexpected" not in errors
+
+
+def test_a_save_dir_that_cannot_be_written_is_told_before_training(folder: Path) -> None:
+    """Nothing is compiled or trained for a save dir that then takes no record."""
+    given = readers(folder)["run"]
+    closed = folder / "closed"
+    closed.mkdir()
+    given[given.index("--save-dir") + 1] = str(closed / "deep" / "er")
+    code, output, errors = call_as_another_user(commands, *given)
+    assert (code, output) == (1, "")
+    assert errors.startswith("error: cannot write ")
+    assert "Permission denied" in errors
+    assert not list(closed.iterdir())
