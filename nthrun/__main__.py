@@ -5,6 +5,7 @@ from nthrun.commands.lazy_group import LazyGroup
 
 COMMANDS = {
     "best": ("nthrun.commands.best:best", "Choose the best setting, and write it as a spec."),
+    "check": ("nthrun.commands.check:check", "Read all of an experiment; say what is sound."),
     "combine": ("nthrun.commands.combine:combine", "Merge the records of an experiment."),
     "export": ("nthrun.commands.export:export", "Write records as runs of another package."),
     "forget": ("nthrun.commands.forget:forget", "Remove the records of some indices."),

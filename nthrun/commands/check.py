@@ -1,0 +1,137 @@
+"""`python -m nthrun check`: read everything that experiments hold, and say what is sound."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from nthrun.commands.options import debug_option
+from nthrun.commands.schedule_tables import place_of, show_table
+from nthrun.commands.soundness import (
+    DAMAGED,
+    DATA,
+    SOUND,
+    STALE,
+    STATES,
+    TEMPORARY,
+    Finding,
+    look_through,
+)
+from nthrun.commands.submit import queue_if_known
+from nthrun.errors import NthrunError
+from nthrun.records.combine import combine
+from nthrun.records.experiment import open_experiment
+from nthrun.scheduling.pending import active_tasks, experiments_under
+from nthrun.scheduling.plan import LOCK, read_plans
+from nthrun.terminal import note, show
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument(
+    "directories", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR..."
+)
+@click.option(
+    "--mend",
+    is_flag=True,
+    help="Delete what killed processes left behind, and make outdated or damaged data files anew.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what --mend would do.")
+@debug_option
+def check(directories: Sequence[Path], mend: bool, dry_run: bool, debug: bool) -> int:
+    """Read all that the experiments in DIRs hold, and say what is sound.
+
+    Every checksum is computed again: of the manifest, the records, checkpoints, snapshots, plans,
+    the search's journal, the code and the data files. Of what is not sound a line says what is
+    wrong and what to do. Ends with 1 if there is such a file, else with 0.
+
+    --mend deletes temporary files whose writer is gone, and writes data.json and data.h5 anew; it
+    never touches a record, nor an experiment that is running.
+    """
+    roots = list(dict.fromkeys(root for each in directories for root in experiments_under(each)))
+    findings = {root: list(look_through(root)) for root in roots}
+    if mend or dry_run:
+        for root in roots:
+            if _mended(root, findings[root], dry_run) and not dry_run:
+                findings[root] = list(look_through(root))
+    show_table(("experiment", "what", *STATES), list(_rows(findings)))
+    unsound = [each for found in findings.values() for each in found if each.state != SOUND]
+    for each in unsound:
+        show(f"{place_of(each.path)}: {each.state}: {each.problem}; hint: {each.remedy}")
+    return 1 if unsound else 0
+
+
+def _rows(findings: dict[Path, list[Finding]]) -> Iterator[list[str]]:
+    """A row for every kind of file of every experiment."""
+    for root, found in findings.items():
+        counts = Counter((each.kind, each.state) for each in found)
+        for kind in dict.fromkeys(each.kind for each in found):
+            yield [place_of(root), kind, *(f"{counts[kind, state]:,}" for state in STATES)]
+
+
+def _mended(root: Path, findings: Sequence[Finding], dry_run: bool) -> bool:
+    """Delete and rebuild what can be; whether there was anything to do."""
+    wanted = [
+        each
+        for each in findings
+        if (each.kind == TEMPORARY and each.state == STALE) or _can_be_rebuilt(each)
+    ]
+    if not wanted:
+        return False
+    if is_running(root):
+        note(f"{place_of(root)}: is running, and left alone")
+        return False
+    for each in wanted:
+        place = place_of(each.path)
+        if each.kind == TEMPORARY:
+            if not dry_run:
+                with contextlib.suppress(OSError):
+                    each.path.unlink()
+            show(f"{place}: {'would be deleted' if dry_run else 'deleted'}")
+        else:
+            if not dry_run:
+                _rebuild(root, each.path)
+            show(f"{place}: {'would be made anew' if dry_run else 'made anew'}")
+    return True
+
+
+def _can_be_rebuilt(each: Finding) -> bool:
+    names = ("data.json", "data.h5")
+    return each.kind == DATA and each.state in (DAMAGED, STALE) and each.path.name in names
+
+
+def _rebuild(root: Path, path: Path) -> None:
+    try:
+        combine(open_experiment(root), path)
+    except NthrunError as error:
+        note(f"{place_of(path)}: not made anew: {error.lines()[0]}")
+
+
+def is_running(root: Path) -> bool:
+    """Whether tasks of an experiment are queued or running, or its lock is held."""
+    queue = (
+        queue_if_known() if any(not plan.cluster.is_local for plan in read_plans(root)) else None
+    )
+    return any(active_tasks(root, queue)) or _is_locked(root / LOCK)
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether another process holds a lock; nothing is created."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(descriptor)
+    return False

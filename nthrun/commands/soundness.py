@@ -1,0 +1,278 @@
+"""Soundness: what each file of an experiment is found to be when all of it is read.
+
+sound      whole, and of this experiment
+damaged    its checksum, or what it holds, is not what was written
+foreign    nothing that nthrun put there, or of another experiment
+stale      left behind or outdated: it does no harm, and can go or be made anew
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from nthrun.errors import NthrunError
+from nthrun.records.combine import DATA_H5, DATA_JSON
+from nthrun.records.data import Data, open_combined, open_directory
+from nthrun.records.durable_file import read_checksummed
+from nthrun.records.experiment import MANIFEST, Experiment, open_experiment
+from nthrun.records.inventory import CACHE_NAME, FOREIGN, Inventory
+from nthrun.records.listing import is_there, names_in, paths_in
+from nthrun.records.shard import Shard, header_indices
+from nthrun.records.snapshots import read_snapshot
+from nthrun.records.sources import naming_damage
+from nthrun.records.writer import TEMPORARY_PREFIX, stale_files
+from nthrun.scheduling.code_snapshot import CODE, is_intact
+from nthrun.scheduling.lease import read_attempt
+from nthrun.scheduling.pending import LEASE
+from nthrun.scheduling.plan import LOCK, PLANS, plan_paths, read_plan
+from nthrun.studies.journal import JOURNAL, Journal
+from nthrun.training.checkpoint_index import (
+    ABANDONED_FILE,
+    PACK,
+    held_indices,
+    require_usable,
+    state_files,
+)
+
+SOUND, DAMAGED, FOREIGN_FILE, STALE = "sound", "damaged", "foreign", "stale"
+STATES = (SOUND, DAMAGED, FOREIGN_FILE, STALE)
+TEMPORARY = "temporary files"
+DATA = "data files"
+SHARD_NAME = re.compile(r"stage[0-9]+-[0-9]+-[0-9]+-[0-9a-f]{12}\.h5|[0-9a-f]{12}\.forget")
+LOG_NAME = re.compile(r"series\.log|replay-[0-9]+\.log")
+MOVE = "move it away"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found of a file or a directory.
+
+    Attributes:
+        kind: what it is one of.
+        path: where it is.
+        state: one of `STATES`.
+        problem: what is wrong with it.
+        remedy: what to do about that.
+    """
+
+    kind: str
+    path: Path
+    state: str = SOUND
+    problem: str = ""
+    remedy: str = ""
+
+
+def look_through(root: Path) -> Iterator[Finding]:
+    """Read all that an experiment's directory holds.
+
+    Raises:
+        StorageError: a directory cannot be listed.
+    """
+    try:
+        experiment: Experiment | None = open_experiment(root)
+        yield Finding(MANIFEST, root / MANIFEST)
+    except NthrunError as error:
+        experiment = None
+        if is_there(root / MANIFEST):
+            remedy = f"{MOVE}; the command that made the experiment writes it anew"
+            yield Finding(MANIFEST, root / MANIFEST, DAMAGED, _reason(root, error), remedy)
+    inventory = None
+    if experiment is not None:
+        experiment.keeps_cache = False
+        inventory = experiment.inventory(trust_cache=False)
+        yield from _records(experiment, inventory)
+    yield from _checkpoints(root / "checkpoints", inventory)
+    yield from _snapshots(root / "snapshots")
+    yield from _plans(root)
+    yield from _journal(root)
+    if experiment is not None:
+        yield from _data_files(experiment)
+    for path in paths_in(root / CODE):
+        if not path.name.startswith(".") and not is_intact(path):
+            remedy = "later submissions would run it: delete it, and it is copied again"
+            yield Finding("code", path, DAMAGED, "not the code that its name stands for", remedy)
+        elif not path.name.startswith("."):
+            yield Finding("code", path)
+    for directory in own_directories(root):
+        for path in stale_files(directory):
+            problem = "left behind by a process that was killed"
+            yield Finding(TEMPORARY, path, STALE, problem, "--mend deletes it")
+
+
+def own_directories(root: Path) -> Iterator[Path]:
+    """The directories of an experiment in which files are written aside; no links to others."""
+    names = ("", "runs", "checkpoints", "snapshots", PLANS, "search")
+    packs, leases = (paths_in(root / name) for name in ("checkpoints", PLANS))
+    for path in chain((root / name for name in names), packs, leases):
+        if path.is_dir() and (path == root or not path.is_symlink()):
+            yield path
+
+
+def _records(experiment: Experiment, inventory: Inventory) -> Iterator[Finding]:
+    runs, problems = experiment.runs, dict(inventory.unreadable)
+    again = f"{MOVE}; its runs then count as missing, and are trained again"
+    for path in paths_in(runs):
+        if path.name == CACHE_NAME:
+            yield _cache(path)
+        elif path.name.startswith(TEMPORARY_PREFIX):
+            continue
+        elif path in problems:
+            foreign = FOREIGN in problems[path] or not SHARD_NAME.fullmatch(path.name)
+            state, remedy = (FOREIGN_FILE, MOVE) if foreign else (DAMAGED, again)
+            yield Finding("records", path, state, problems[path], remedy)
+        elif path.name in inventory.files:
+            yield _checked("records", path, _read_shard, again)
+        else:
+            yield Finding("records", path, FOREIGN_FILE, "no file of nthrun", MOVE)
+
+
+def _read_shard(path: Path) -> None:
+    """Read every record of a shard.
+
+    Raises:
+        DataFileError: it does not hold what its header says.
+    """
+    if path.suffix != ".h5":
+        return
+    shard = Shard(path)
+    with naming_damage(path):
+        shard.columns.table(np.arange(len(shard.columns)), None)
+        if set(shard.positions()) != {index for index, _ in header_indices(shard.header)}:
+            raise ValueError("its header names other runs than it holds")
+
+
+def _cache(path: Path) -> Finding:
+    try:
+        read_checksummed(path)
+    except NthrunError as error:
+        return Finding("records", path, STALE, _reason(path, error), "a cache; it is made anew")
+    return Finding("records", path)
+
+
+def _checkpoints(directory: Path, inventory: Inventory | None) -> Iterator[Finding]:
+    for pack in paths_in(directory):
+        if pack.name.startswith(TEMPORARY_PREFIX):
+            continue
+        match = PACK.fullmatch(pack.name)
+        if match is None or not pack.is_dir():
+            yield Finding("checkpoints", pack, FOREIGN_FILE, "no directory of nthrun", MOVE)
+            continue
+        recorded = inventory.recorded(int(match[1])) if inventory is not None else set()
+        yield from _pack(pack, recorded)
+
+
+def _pack(pack: Path, recorded: set[int]) -> Iterator[Finding]:
+    states, sound = state_files(pack), True
+    for path in states:
+        remedy = "none: its runs go on from the state before, or from step 0"
+        found = _checked("checkpoints", path, lambda path: require_usable(path, {}), remedy)
+        sound = sound and found.state == SOUND
+        yield found
+    held = held_indices(pack) if sound else set()
+    if held and held <= recorded:
+        problem = "all of its runs are recorded"
+        yield Finding("checkpoints", pack, STALE, problem, "none: the next training deletes it")
+    for name in names_in(pack):
+        known = LOG_NAME.fullmatch(name) or ABANDONED_FILE.fullmatch(name)
+        if not known and pack / name not in states and not name.startswith(TEMPORARY_PREFIX):
+            yield Finding("checkpoints", pack / name, FOREIGN_FILE, "no file of nthrun", MOVE)
+
+
+def _snapshots(directory: Path) -> Iterator[Finding]:
+    for path in paths_in(directory):
+        if not path.name.startswith(TEMPORARY_PREFIX):
+            yield _checked("snapshots", path, read_snapshot, MOVE)
+
+
+def _plans(root: Path) -> Iterator[Finding]:
+    plans = plan_paths(root)
+    remedy = f"{MOVE}; what it planned counts as missing unless it is recorded"
+    for path in plans:
+        yield _checked("plans", path, read_plan, remedy)
+    for path in paths_in(root / PLANS):
+        if path in plans or path == root / LOCK or path.name.startswith(TEMPORARY_PREFIX):
+            continue
+        if not path.is_dir():
+            yield Finding("plans", path, FOREIGN_FILE, "no plan of nthrun", MOVE)
+        elif path.with_name(f"{path.name}.json") not in plans:
+            yield Finding("plans", path, STALE, "its plan is gone", "delete it")
+        else:
+            yield from _claims(path)
+
+
+def _claims(directory: Path) -> Iterator[Finding]:
+    for path in paths_in(directory):
+        if path.name.startswith(TEMPORARY_PREFIX):
+            continue
+        if not LEASE.fullmatch(path.name):
+            yield Finding("plans", path, FOREIGN_FILE, "no claim of nthrun", MOVE)
+        elif read_attempt(path) is None:
+            problem = "damaged, or not what an attempt at a task says of itself"
+            yield Finding(
+                "plans", path, DAMAGED, problem, "delete it: its task counts as not begun"
+            )
+        else:
+            yield Finding("plans", path)
+
+
+def _journal(root: Path) -> Iterator[Finding]:
+    path = root / JOURNAL
+    if not is_there(path):
+        return
+    damaged = Journal(root).num_damaged_lines()
+    if damaged:
+        problem = f"{damaged} line{'s' * (damaged != 1)} damaged, which count for nothing"
+        yield Finding("search", path, DAMAGED, problem, "none: the search asks and tells again")
+    else:
+        yield Finding("search", path)
+
+
+def _data_files(experiment: Experiment) -> Iterator[Finding]:
+    for name in (DATA_JSON, DATA_H5):
+        path = experiment.root / name
+        if not is_there(path):
+            continue
+        rebuild = "--mend, or combining again, makes it anew from the records"
+        found = _checked(DATA, path, _read_data, rebuild)
+        if found.state == SOUND and _is_outdated(experiment, open_combined(path)):
+            found = Finding(DATA, path, STALE, "not all that is recorded now", rebuild)
+        yield found
+        for aside in paths_in(experiment.root, f"{name}.damaged-"):
+            problem = "a damaged file that combining set aside"
+            yield Finding(DATA, aside, STALE, problem, "delete it when you need nothing of it")
+
+
+def _read_data(path: Path) -> None:
+    """Read every record of a combined file."""
+    data = open_combined(path)
+    for entry in data.entries:
+        entry.load(())
+
+
+def _is_outdated(experiment: Experiment, combined: Data) -> bool:
+    """Whether shards hold records that a combined file has not, or that it has were removed."""
+    data = open_directory(experiment, combined.gone, trust_cache=False)
+    listed = {(entry.identity, entry.shard) for entry in combined.entries}
+    return not listed.issuperset((e.identity, e.shard) for e in data.entries) or bool(
+        data.gone - combined.gone
+    )
+
+
+def _checked(kind: str, path: Path, read: Callable[[Path], object], remedy: str) -> Finding:
+    """A file that is sound if it can be read."""
+    try:
+        read(path)
+    except NthrunError as error:
+        return Finding(kind, path, DAMAGED, _reason(path, error), remedy)
+    return Finding(kind, path)
+
+
+def _reason(path: Path, error: NthrunError) -> str:
+    """What an error says besides naming the file."""
+    return error.message.removeprefix(f"{path}: ")

@@ -1,0 +1,274 @@
+"""`python -m nthrun check`: all of an experiment is read, and what is not sound is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from plans import LOCAL, lease_task, own_experiment, record, written_plan
+
+from nthrun.__main__ import commands
+from nthrun.commands.combine import combine as combine_command
+from nthrun.commands.entry import execute
+from nthrun.records.combine import combine
+from nthrun.records.durable_file import write_checksummed
+from nthrun.records.experiment import Experiment, open_experiment
+from nthrun.records.snapshots import write_snapshot
+from nthrun.records.writer import STALE_SECONDS
+from nthrun.scheduling.lease import FAILED
+from nthrun.scheduling.plan import plan_paths
+from nthrun.scheduling.submission import scheduling_lock
+from nthrun.studies.journal import Journal
+
+assert combine_command
+
+
+class Check:
+    """The command in this process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str | Path) -> tuple[int, list[str], list[str]]:
+        """Exit code, and the lines of stdout and stderr."""
+        self._monkeypatch.setattr(sys, "argv", ["nthrun", "check", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            execute(commands)
+        output, errors = self._capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, output.splitlines(), errors.splitlines()
+
+
+@pytest.fixture
+def check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Check:
+    """The command in this process."""
+    return Check(monkeypatch, capsys)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """An experiment with one of each of its files, all sound."""
+    experiment = own_experiment(tmp_path / "e")
+    record(experiment, 0, 1)
+    record(experiment, 2)
+    about = {"index": 0, "stage": 0, "step": 5, "agent_params": {}, "fingerprint": ""}
+    write_snapshot(experiment.snapshots, "final", about, {})
+    checkpoint(experiment, [7, 8])
+    plan = written_plan(experiment.root, [[[0]], [[7]]], LOCAL)
+    lease_task(plan, 1).end(FAILED, "x")
+    with Journal(experiment.root).writing() as writer:
+        writer.add([{"ask": 0, "setting": {}, "attributes": {}}])
+    for name in ("data.json", "data.h5"):
+        combine(experiment, experiment.root / name)
+    return experiment.root
+
+
+def checkpoint(experiment: Experiment, indices: list[int]) -> Path:
+    """A checkpoint of some indices, without logs."""
+    nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    header = {
+        "kind": "checkpoint",
+        "stage": 0,
+        "step": 5,
+        "facts": {},
+        "lanes": [{"index": index} for index in indices],
+        "series": {"name": "series.log", "end": 0, "sha256": nothing},
+        "replay": [],
+    }
+    name = f"stage0-{min(indices)}-{max(indices)}-0123abcd"
+    path = experiment.checkpoints / name / f"state-{5:015d}.ckpt"
+    write_checksummed(path, header, lambda _: b"")
+    return path
+
+
+def flipped(path: Path, place: int = -20) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def shard(root: Path) -> Path:
+    return sorted((root / "runs").glob("*.h5"))[0]
+
+
+def of_another_experiment(root: Path) -> Path:
+    other = own_experiment(root.parent / "other")
+    manifest = json.loads((other.root / "manifest.json").read_text())
+    fingerprint = "0" * len(manifest["fingerprint"])
+    stranger = Experiment(
+        other.root, type(other.manifest)(**manifest | {"fingerprint": fingerprint})
+    )
+    record(stranger, 0)
+    return Path(shutil.copy(shard(other.root), root / "runs"))
+
+
+def damaged(find: Callable[[Path], Path], place: int = -20) -> Callable[[Path], Path]:
+    def damage(root: Path) -> Path:
+        path = find(root)
+        flipped(path, place)
+        return path
+
+    return damage
+
+
+def stray(name: str) -> Callable[[Path], Path]:
+    def leave(root: Path) -> Path:
+        (root / name).write_text("notes")
+        return root / name
+
+    return leave
+
+
+def outdated(root: Path) -> Path:
+    record(open_experiment(root), 9)
+    (root / "data.h5").unlink()
+    return root / "data.json"
+
+
+def recorded_since(root: Path) -> Path:
+    record(open_experiment(root), 7, 8)
+    for name in ("data.json", "data.h5"):
+        combine(open_experiment(root), root / name)
+    return next((root / "checkpoints").iterdir())
+
+
+FAULTS: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "manifest": (damaged(lambda root: root / "manifest.json"), "damaged"),
+    "shard": (damaged(shard), "damaged"),
+    "another's shard": (of_another_experiment, "foreign"),
+    "stray in runs": (stray("runs/notes.txt"), "foreign"),
+    "checkpoint": (damaged(lambda root: next(root.glob("checkpoints/*/*.ckpt"))), "damaged"),
+    "stray in checkpoints": (stray("checkpoints/stage0-x-y-zz"), "foreign"),
+    "checkpoint of recorded runs": (recorded_since, "stale"),
+    "snapshot": (damaged(lambda root: next(root.glob("snapshots/*.h5"))), "damaged"),
+    "plan": (damaged(lambda root: plan_paths(root)[0]), "damaged"),
+    "stray in plans": (stray("plans/x.json"), "foreign"),
+    "claim": (damaged(lambda root: next(root.glob("plans/*/*.json"))), "damaged"),
+    "journal": (damaged(lambda root: root / "search" / "journal"), "damaged"),
+    "data.json": (damaged(lambda root: root / "data.json", 0), "damaged"),
+    "outdated": (outdated, "stale"),
+}
+
+
+def test_a_sound_experiment(root: Path, check: Check) -> None:
+    """Every kind of file is a row of the table, all of them sound; then it ends with 0, and has
+    changed nothing."""
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
+    code, output, errors = check(root)
+    assert (code, errors) == (0, [])
+    header, *rows = (line.split() for line in output)
+    assert header == ["experiment", "what", "sound", "damaged", "foreign", "stale"]
+    counts = {" ".join(row[1:-4]): row[-4:] for row in rows}
+    none = ["0", "0", "0"]
+    assert counts == {
+        "manifest.json": ["1", *none],
+        "records": [counts["records"][0], *none],
+        "checkpoints": ["1", *none],
+        "snapshots": ["1", *none],
+        "plans": ["2", *none],
+        "search": ["1", *none],
+        "data files": ["2", *none],
+    }
+    assert before == {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_is_not_sound_is_named(root: Path, check: Check, fault: str) -> None:
+    """Each file that is damaged, foreign or stale has a line that says so, why, and what to do; the
+    others are still read, and the command ends with 1."""
+    spoil, state = FAULTS[fault]
+    path = spoil(root)
+    code, output, _ = check(root)
+    assert code == 1
+    lines = [line for line in output if f"{path.name}: {state}: " in line]
+    assert len(lines) == 1, output
+    assert "; hint: " in lines[0]
+    assert "unexpected" not in "".join(output)
+
+
+def test_several_directories(root: Path, check: Check) -> None:
+    """A save dir stands for its experiments, and one that is named twice is checked once."""
+    other = own_experiment(root.parent / "f")
+    record(other, 0)
+    code, output, _ = check(root.parent, root)
+    assert code == 0
+    assert len({line.split()[0] for line in output[1:]}) == 2
+    assert sum(" manifest.json " in line for line in output) == 2
+    code, _, errors = check(root / "runs")
+    assert (code, len(errors)) == (2, 1)
+
+
+def left_behind(root: Path) -> list[Path]:
+    """Temporary files that nobody writes any more, in every directory that has them."""
+    folders = ("", "runs", "checkpoints/stage0-7-8-0123abcd", "snapshots", "plans", "search")
+    paths = [root / folder / ".writing-0123abcd-x" for folder in folders]
+    for path in paths:
+        path.write_text("")
+        os.utime(path, (0, path.stat().st_mtime - 2 * STALE_SECONDS))
+    return paths
+
+
+def test_mending_deletes_what_was_left_behind(root: Path, check: Check) -> None:
+    """A dry run names the stale temporary files, --mend deletes them and nothing else."""
+    before = {path for path in root.rglob("*") if path.is_file()}
+    paths = left_behind(root)
+    (root / "runs" / ".writing-0123abcd-young").write_text("")
+    code, output, _ = check(root, "--dry-run")
+    assert code == 1
+    assert sum("would be deleted" in line for line in output) == len(paths)
+    assert all(path.exists() for path in paths)
+    code, output, _ = check(root, "--mend")
+    assert code == 0
+    assert sum(line.endswith(": deleted") for line in output) == len(paths)
+    left = {path for path in root.rglob("*") if path.is_file()}
+    assert left == before | {root / "runs" / ".writing-0123abcd-young"}
+
+
+@pytest.mark.parametrize("fault", ["data.json", "outdated"])
+def test_mending_makes_data_files_anew(root: Path, check: Check, fault: str) -> None:
+    """A damaged or outdated data file holds all that is recorded afterwards."""
+    path = FAULTS[fault][0](root)
+    records = {shard.name: shard.read_bytes() for shard in root.glob("runs/*.h5")}
+    check(root, "--mend")
+    number = len(json.loads(path.read_bytes())["experiment_data"])
+    assert number == {"data.json": 3, "outdated": 4}[fault]
+    assert {shard.name: shard.read_bytes() for shard in root.glob("runs/*.h5")} == records
+    code, output, _ = check(root)
+    assert code == (fault == "data.json"), output  # the damaged file is kept aside
+    assert not [line for line in output if f"{path.name}: " in line]
+
+
+def test_a_running_experiment_is_left_alone(root: Path, check: Check) -> None:
+    """While an attempt is alive, or the lock is held, nothing is deleted or made anew."""
+    paths = left_behind(root)
+    with scheduling_lock(root):
+        code, _, errors = check(root, "--mend")
+    assert (code, all(path.exists() for path in paths)) == (1, True)
+    assert "is running, and left alone" in errors[0]
+    lease = lease_task(written_plan(root, [[[3]]], LOCAL), 0)
+    assert "left alone" in check(root, "--mend")[2][0]
+    assert all(path.exists() for path in paths)
+    lease.end(FAILED, "x")
+    check(root, "--mend")
+    assert not any(path.exists() for path in paths)
+
+
+def test_mending_does_not_follow_links(root: Path, check: Check, tmp_path: Path) -> None:
+    """What lies outside the experiment stays, whatever in it leads there."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    old = outside / ".writing-0123abcd-x"
+    old.write_text("")
+    os.utime(old, (0, 0))
+    shutil.rmtree(root / "snapshots")
+    (root / "snapshots").symlink_to(outside)
+    (root / "plans" / "20200101-000000-abcdef").symlink_to(outside)
+    (root / ".writing-0123abcd-link").symlink_to(old)
+    check(root, "--mend")
+    assert old.exists()
