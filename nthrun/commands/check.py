@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from nthrun.commands.options import debug_option
+from nthrun.commands.options import Command, debug_option
 from nthrun.commands.schedule_tables import place_of, show_table
 from nthrun.commands.soundness import (
     DAMAGED,
@@ -27,15 +27,15 @@ from nthrun.commands.submit import queue_if_known
 from nthrun.errors import NthrunError
 from nthrun.records.combine import combine
 from nthrun.records.experiment import open_experiment
+from nthrun.records.listing import is_there
 from nthrun.scheduling.pending import active_tasks, experiments_under
 from nthrun.scheduling.plan import LOCK, read_plans
+from nthrun.specs.directory import save_directory
 from nthrun.terminal import note, show
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument(
-    "directories", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR..."
-)
+@click.command(cls=Command)
+@click.argument("directories", nargs=-1, required=True, metavar="DIR...")
 @click.option(
     "--mend",
     is_flag=True,
@@ -43,7 +43,7 @@ from nthrun.terminal import note, show
 )
 @click.option("--dry-run", is_flag=True, help="Say what --mend would do.")
 @debug_option
-def check(directories: Sequence[Path], mend: bool, dry_run: bool, debug: bool) -> int:
+def check(directories: Sequence[str], mend: bool, dry_run: bool, debug: bool) -> int:
     """Read all that the experiments in DIRs hold, and say what is sound.
 
     Every checksum is computed again: of the manifest, the records, checkpoints, snapshots, plans,
@@ -53,7 +53,8 @@ def check(directories: Sequence[Path], mend: bool, dry_run: bool, debug: bool) -
     --mend deletes temporary files whose writer is gone, and writes data.json and data.h5 anew; it
     never touches a record, nor an experiment that is running.
     """
-    roots = list(dict.fromkeys(root for each in directories for root in experiments_under(each)))
+    places = [_place(directory) for directory in directories]
+    roots = list(dict.fromkeys(root for place in places for root in experiments_under(place)))
     findings = {root: list(look_through(root)) for root in roots}
     if mend or dry_run:
         for root in roots:
@@ -64,6 +65,12 @@ def check(directories: Sequence[Path], mend: bool, dry_run: bool, debug: bool) -
     for each in unsound:
         show(f"{place_of(each.path)}: {each.state}: {each.problem}; hint: {each.remedy}")
     return 1 if unsound else 0
+
+
+def _place(directory: str) -> Path:
+    """Where a directory is: as it is named, or else as a save dir, under `results/`."""
+    named = Path(directory)
+    return named if is_there(named) else save_directory(directory)
 
 
 def _rows(findings: dict[Path, list[Finding]]) -> Iterator[list[str]]:

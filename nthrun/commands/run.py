@@ -19,7 +19,7 @@ from nthrun.specs.documents import ENVIRONMENT, of_spec, parse_overrides
 from nthrun.specs.search.adaptive_sweep import require_tried
 from nthrun.specs.search.search_spec import BAYES
 from nthrun.specs.solver_limits import require_solvable
-from nthrun.terminal import show_text
+from nthrun.terminal import note, show_text
 
 
 @click.command(cls=Command)
@@ -68,7 +68,6 @@ def _carried_out(spec: ExperimentSpec, options: RunOptions) -> int:
         return 0
     # Training imports torch, which takes seconds that --help and --describe do not owe.
     from nthrun.commands import train, verify  # noqa: PLC0415
-    from nthrun.training.progress import note  # noqa: PLC0415
 
     for line in spec.notes:
         note(line)
