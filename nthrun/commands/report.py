@@ -17,7 +17,7 @@ from nthrun.commands.options import Command, debug_option
 from nthrun.errors import NthrunError, StorageError
 from nthrun.records.data import Data
 from nthrun.records.durable_file import write_durably
-from nthrun.terminal import show
+from nthrun.terminal import show, warn
 
 START_BYTES = 4096
 """Bytes at the start of a file among which a report says that it is one."""
@@ -79,7 +79,7 @@ def report(
         asked = replace(asked, up_to=min(_common_step(data, asked.stage) for _, data in opened))
     summaries = [summarise(label, data, asked) for label, data in opened]
     if lengths := lengths_text({summary.label: summary.scores for summary in summaries}):
-        click.echo(f"warning: {lengths}", err=True)
+        warn(lengths)
     page = report_page(summaries, title or f"Report: {environments}")
     try:
         write_durably(out, lambda file: file.write(page.encode(errors="replace")))
