@@ -206,7 +206,7 @@ def continue_experiment(
     root: Path,
     agent: dict[str, Any],
     environment: dict[str, Any],
-    defaults: Mapping[str, Any] = {},
+    defaults: Mapping[str, Any] | None = None,
 ) -> Experiment:
     """Open an existing experiment directory for more runs of these specs.
 
@@ -226,14 +226,15 @@ def require_fingerprint(
     experiment: Experiment,
     agent: Mapping[str, Any],
     environment: Mapping[str, Any],
-    defaults: Mapping[str, Any] = {},
+    defaults: Mapping[str, Any] | None = None,
 ) -> None:
     """Check that an experiment directory is about these specs.
 
     Args:
         experiment: that is opened.
         agent, environment: validated documents.
-        defaults: of the agent's hyperparameters, which a spec may write out or leave out.
+        defaults: of the agent's hyperparameters, which a spec may write out or leave out; None
+            where they are not known, so that specs have to be written alike.
 
     Raises:
         FingerprintError: it is not; the message names the keys that differ.
@@ -242,9 +243,9 @@ def require_fingerprint(
     if manifest.fingerprint == fingerprint(agent, environment):
         return
     old, new = (manifest.agent, manifest.environment), (agent, environment)
-    if same_runs(old, new, defaults):
+    if defaults is not None and same_runs(old, new, defaults):
         return
-    keys = differing_keys(old, new, defaults)
+    keys = differing_keys(old, new, defaults or {})
     raise FingerprintError(
         f"{experiment.root}: holds runs of another spec, which differs in: {', '.join(keys)}"
     )

@@ -41,6 +41,36 @@ def test_a_refusal_is_one_line_and_leaves_nothing(
     assert not sweep.jobs()
 
 
+@pytest.mark.parametrize("name", ["top10%ablation", "noise50%train", "back\\slash"])
+def test_a_directory_that_is_a_pattern_is_refused(
+    slurm: SlurmCluster, tmp_path: Path, name: str
+) -> None:
+    """Where Slurm or submitit would read a directory as a pattern, nothing is submitted, written or
+    left, and the line names the directory and the sign."""
+    (tmp_path / name).mkdir()
+    sweep = Sweep(slurm, tmp_path / name)
+    for options in ((), ("--dry-run",)):
+        done = sweep.schedule(1, *options)
+        assert done.returncode == 2
+        [line] = done.stderr.splitlines()
+        assert f"{sweep.experiment}: got a path with" in line
+        assert "hint:" in line
+    assert {path.name for path in tmp_path.iterdir()} == {name}
+    assert not sweep.save_dir.exists()
+
+
+def test_other_signs_in_a_directory_mean_nothing(slurm: SlurmCluster, tmp_path: Path) -> None:
+    """A directory whose name is full of what shells and globs read runs an array like any other,
+    and nothing is written beside it."""
+    name = "a [b]*?{x}~$HOME 'q\" #&;|!"
+    (tmp_path / name).mkdir()
+    sweep = Sweep(slurm, tmp_path / name)
+    sweep.submit(2, "--packsPerTask", "1", "--pack", "1")
+    sweep.wait_until_done()
+    assert sweep.num_records() == 4, sweep.look("--status")
+    assert {path.name for path in tmp_path.iterdir()} == {name}
+
+
 def test_an_array_is_never_larger_than_slurm_allows(slurm: SlurmCluster, tmp_path: Path) -> None:
     """An arrayLimit above Slurm's MaxArraySize does not count; arrays are split at Slurm's."""
     sweep = Sweep(slurm, tmp_path)
