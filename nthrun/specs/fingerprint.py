@@ -10,7 +10,10 @@ from typing import Any
 from nthrun.specs.documents import flatten
 from nthrun.specs.environment_spec import PROTOCOL_KEYS
 from nthrun.specs.field import plain
+from nthrun.specs.search.search_spec import KNOWN_GOALS, LISTED
 from nthrun.specs.search.space import names_of, split
+
+METRIC = "metric"
 
 Specs = tuple[Mapping[str, Any], Mapping[str, Any]]
 """An agent's and an environment's document."""
@@ -89,15 +92,19 @@ def _sense(
             constant |= split(key, values[0])
         else:
             varying.append((key, values))
+    search = dict(_search(agent))
+    if METRIC in search:
+        search.setdefault("goal", KNOWN_GOALS.get(search[METRIC]))
+    search[LISTED] = [{**constant, **setting} for setting in search.get(LISTED, ())]
     world = json.dumps(sorted(_meaning(environment).items()))
-    return agent["agent_name"], varying, constant, _search(agent), world
+    return agent["agent_name"], varying, constant, search, world
 
 
 def _search(agent: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """What of a search says which setting a number is; empty for the product of the lists."""
     search = agent.get("search", {})
     goes_by = search.get("method") == "bayes" or search.get("pruner", "none") != "none"
-    ignored = () if goes_by else ("metric", "goal")
+    ignored = () if goes_by else (METRIC, "goal")
     meaning = sorted((key, value) for key, value in search.items() if key not in ignored)
     return [] if meaning == [("method", "grid")] else meaning
 

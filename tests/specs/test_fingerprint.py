@@ -285,6 +285,38 @@ class TestSameRuns:
         named = differing_keys(base, other, DEFAULTS)
         assert named == [f"parameters.{key}" for key in keys] if keys else named
 
+    def test_defaults_of_a_search_may_be_written_out(self, base: Documents) -> None:
+        """A goal that is known of the metric, and defaults in settings listed one by one, may be
+        written out; another goal, and another value, may not."""
+        (_, environment), tau = base, plain(DEFAULTS["tau"])
+        bayes: dict[str, Any] = {
+            "method": "bayes",
+            "capacity": 9,
+            "metric": "return",
+            "seed": 0,
+            "sampler": "tpe",
+        }
+        listed: dict[str, Any] = {
+            "method": "settings",
+            "settings": [{"alpha": 0.1}, {"alpha": 0.2, "tau": 0.5}],
+        }
+        written = {
+            "method": "settings",
+            "settings": [{"alpha": 0.1, "tau": tau}, listed["settings"][1]],
+        }
+        for one, other, same in (
+            (bayes, bayes | {"goal": "maximize"}, True),
+            (bayes, bayes | {"goal": "minimize"}, False),
+            (listed, written, True),
+            (listed, {**written, "settings": written["settings"][::-1]}, False),
+            (listed, {**listed, "settings": [{"alpha": 0.1, "tau": 0.5}] * 2}, False),
+        ):
+            pair = [
+                ({"agent_name": "SAC", "parameters": {}, "search": search}, environment)
+                for search in (one, other)
+            ]
+            assert same_runs(pair[0], pair[1], DEFAULTS) == same, other
+
     def test_a_default_is_no_difference_beside_others(self, folder: Path, base: Documents) -> None:
         """Where specs differ, a default written out is not named."""
         name = CONSTANTS[0]
