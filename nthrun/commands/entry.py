@@ -37,8 +37,7 @@ def execute(command: click.Command) -> NoReturn:
     except (KeyboardInterrupt, click.Abort):
         code = _report(["interrupted"], 130, debug)
     except Exception as error:
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        code = _report([f"unexpected {text}; hint: --debug shows where"], UNEXPECTED, debug)
+        code = _report([_line_of(error)], UNEXPECTED, debug)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -51,6 +50,14 @@ def _warning(
 ) -> str:
     """A warning of Python's on one line, its control characters written out."""
     return f"warning: {printable(f'{category.__name__}: {message}')}\n"
+
+
+def _line_of(error: Exception) -> str:
+    """What ended a command though no code foresees it; a path that the system refuses is named."""
+    if isinstance(error, OSError) and error.filename:
+        return " ".join(f"{error.filename}: {error.strerror}".split())
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"unexpected {text}; hint: --debug shows where"
 
 
 def _report(lines: list[str], code: int, debug: bool) -> int:

@@ -42,12 +42,17 @@ class Command(click.Command):
         """
         _, _, given = self.make_parser(ctx).parse_args(list(args))
         for option, times in Counter(given).items():
-            if times > 1 and isinstance(option, click.Option) and not option.multiple:
+            if times > 1 and isinstance(option, click.Option) and _takes_one_value(option):
                 raise click.UsageError(f"{option.opts[-1]} is given {times} times, allowed: once")
         if extra := super().parse_args(ctx, args):
             allowed = " ".join(self.collect_usage_pieces(ctx))
             raise click.UsageError(f"got {' '.join(extra)[:80]} beyond what is allowed: {allowed}")
         return []
+
+
+def _takes_one_value(option: click.Option) -> bool:
+    """Whether an option given twice may say two things; a flag says the same again."""
+    return not option.multiple and (not option.is_flag or bool(option.secondary_opts))
 
 
 def joined(context: click.Context, option: click.Parameter, texts: Sequence[str]) -> str | None:

@@ -251,9 +251,10 @@ def test_the_shipped_commands_do_not_collide() -> None:
     assert all(len(agents) == 1 for agents in places.values())
 
 
-def test_manifest_names_what_was_resolved(tmp_path: Path, specs: list[str]) -> None:
+def test_manifest_names_what_was_resolved(tmp_path: Path) -> None:
     """The manifest holds the resolved device, backend and threads, and the specs."""
-    call("main.py", *specs, "--index", "0", "--device", "cpu", "--backend", "auto")
+    options = ["--save-dir", str(tmp_path / "out"), "--device", "cpu", "--backend", "auto"]
+    call("main.py", *write_specs(tmp_path), *options, "--index", "0")
     manifest = json.loads((tmp_path / "out" / EXPERIMENT / "manifest.json").read_text())
     assert (manifest["device"], manifest["backend"], manifest["threads"]) == ("cpu", "compile", 1)
     assert manifest["num_settings"] == 6

@@ -80,7 +80,8 @@ def test_compile_is_refused_for_a_solver(tmp_path: Path) -> None:
     """What cannot be compiled is refused in the same line by a run, a description and a submission,
     and nothing is created."""
     training = ("main.py", *options(tmp_path), "--backend", "compile", "--index", "0")
-    submitting = ("schedule.py", *scheduled(tmp_path), "--backend", "compile")
+    submitting = ["schedule.py", *scheduled(tmp_path)]
+    submitting[submitting.index("--backend") + 1] = "compile"
     commands = (training, (*training, "--describe"), (*submitting, "--yes"))
     for command in (*commands, (*submitting, "--dry-run")):
         done = call(*command)
