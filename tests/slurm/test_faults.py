@@ -103,10 +103,13 @@ def test_a_job_can_submit(slurm: SlurmCluster, tmp_path: Path) -> None:
     words = [sys.executable, str(ROOT / "schedule.py"), *sweep.arguments(1, *ONE_TASK)]
     script = tmp_path / "submit.sh"
     script.write_text(f"#!/bin/bash\nexec {shlex.join(words)}\n")
-    options = ("--array=3", "--mem=700", "--time=5", f"--output={tmp_path}/outer.log")
+    log = tmp_path / "outer.log"
+    log.touch()
+    options = ("--array=3", "--mem=700", "--time=5", f"--output={log}")
     slurm.run("sbatch", *options, str(script), cwd=tmp_path)
+    sweep.wait(lambda: "submitted job" in log.read_text() or "error:" in log.read_text(), "a job")
     sweep.wait_until_done()
-    assert "submitted job" in (tmp_path / "outer.log").read_text()
+    assert "error:" not in log.read_text()
     require_recorded_once(sweep, 2)
     for run in recorded(sweep.save_dir).values():
         [attempt] = run["provenance"]["attempts"]
