@@ -28,6 +28,7 @@ from nthrun.records.experiment import (
     create_experiment,
     is_experiment,
 )
+from nthrun.records.listing import require_inside
 from nthrun.specs.fingerprint import fingerprint
 from nthrun.specs.solver_limits import tried_backend
 from nthrun.studies.study import with_known_settings
@@ -55,6 +56,7 @@ def open_for(spec: ExperimentSpec, request: Request, root: Path | None = None) -
         StorageError: nothing can be written there.
     """
     root = root or spec.directory(request.save_dir)
+    require_inside(root)
     _prepare_logs(spec, root)
     if is_experiment(root):
         agent, environment = spec.agent.as_document(), spec.environment.as_document()

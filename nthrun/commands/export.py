@@ -32,7 +32,7 @@ from nthrun.errors import NthrunError, require_extra
 from nthrun.planning.experiment_spec import ExperimentSpec, recorded_spec
 from nthrun.records.data import open_data
 from nthrun.records.experiment import Experiment, open_experiment
-from nthrun.records.listing import paths_in
+from nthrun.records.listing import paths_in, require_inside
 from nthrun.records.schema import OMITTED_FROM_JSON, Run
 from nthrun.specs.declaration import load_program
 from nthrun.specs.trust import Trust
@@ -85,6 +85,7 @@ def wandb(directory: str, trust: bool, debug: bool) -> int:
     learns.
     """
     experiment = open_experiment(data_path(directory))
+    require_inside(experiment.root)
     require_extra("wandb", "export wandb")
     written = equal = 0
     with client() as package:

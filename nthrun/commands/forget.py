@@ -9,6 +9,7 @@ from nthrun.commands.options import Command, debug_option, joined
 from nthrun.index import MAX_STAGE, format_indices, parse_indices
 from nthrun.records.combine import forget as forget_records
 from nthrun.records.experiment import open_experiment
+from nthrun.records.listing import require_inside
 from nthrun.terminal import show
 
 
@@ -32,6 +33,7 @@ def forget(directory: str, index: str, stage: int, debug: bool) -> int:
     They count as missing from then on, and the next combining drops them.
     """
     experiment = open_experiment(data_path(directory))
+    require_inside(experiment.root)
     forgotten = forget_records(experiment, stage, parse_indices(index))
     names = format_indices(forgotten) or "nothing: none of them is recorded"
     show(f"{experiment.root}: forgot {names}")

@@ -22,12 +22,12 @@ from nthrun.records.data import Data, open_combined, open_directory
 from nthrun.records.durable_file import read_checksummed
 from nthrun.records.experiment import MANIFEST, Experiment, open_experiment
 from nthrun.records.inventory import CACHE_NAME, FOREIGN, Inventory
-from nthrun.records.listing import is_there, names_in, paths_in
+from nthrun.records.listing import FOLDERS, is_own_folder, is_there, names_in, paths_in
 from nthrun.records.shard import Shard, header_indices
 from nthrun.records.snapshots import read_snapshot
 from nthrun.records.sources import naming_damage
 from nthrun.records.writer import TEMPORARY_PREFIX, stale_files
-from nthrun.scheduling.code_snapshot import CODE, is_intact
+from nthrun.scheduling.code_snapshot import CODE, NEW, is_intact
 from nthrun.scheduling.lease import read_attempt
 from nthrun.scheduling.pending import LEASE
 from nthrun.scheduling.plan import LOCK, PLANS, plan_paths, read_plan
@@ -93,12 +93,8 @@ def look_through(root: Path) -> Iterator[Finding]:
     yield from _journal(root)
     if experiment is not None:
         yield from _data_files(experiment)
-    for path in paths_in(root / CODE):
-        if not path.name.startswith(".") and not is_intact(path):
-            remedy = "later submissions would run it: delete it, and it is copied again"
-            yield Finding("code", path, DAMAGED, "not the code that its name stands for", remedy)
-        elif not path.name.startswith("."):
-            yield Finding("code", path)
+    yield from _code(root / CODE)
+    yield from _links(root)
     for directory in own_directories(root):
         for path in stale_files(directory):
             problem = "left behind by a process that was killed"
@@ -160,7 +156,7 @@ def _checkpoints(directory: Path, inventory: Inventory | None) -> Iterator[Findi
         if pack.name.startswith(TEMPORARY_PREFIX):
             continue
         match = PACK.fullmatch(pack.name)
-        if match is None or not pack.is_dir():
+        if match is None or not is_own_folder(pack):
             yield Finding("checkpoints", pack, FOREIGN_FILE, "no directory of nthrun", MOVE)
             continue
         recorded = inventory.recorded(int(match[1])) if inventory is not None else set()
@@ -231,6 +227,25 @@ def _journal(root: Path) -> Iterator[Finding]:
         yield Finding("search", path, DAMAGED, problem, "none: the search asks and tells again")
     else:
         yield Finding("search", path)
+
+
+def _code(directory: Path) -> Iterator[Finding]:
+    for path in paths_in(directory):
+        if path.name.startswith(NEW):
+            problem, remedy = "a copy that is being made, or was left unfinished", "delete it"
+            yield Finding("code", path, STALE, problem, f"{remedy} when nothing is being submitted")
+        elif is_intact(path):
+            yield Finding("code", path)
+        else:
+            remedy = "later submissions would run it: delete it, and it is copied again"
+            yield Finding("code", path, DAMAGED, "not the code that its name stands for", remedy)
+
+
+def _links(root: Path) -> Iterator[Finding]:
+    """The experiment's folders that are links, through which nothing is written."""
+    for path in (root / name for name in FOLDERS):
+        if path.is_symlink():
+            yield Finding("folders", path, FOREIGN_FILE, "a link", "put the folder itself there")
 
 
 def _data_files(experiment: Experiment) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from nthrun.commands.slurm_entry import run_task
 from nthrun.errors import DataFileError, Fault, RunFailedError, SlurmError, SpecError, StorageError
 from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
 from nthrun.records.durable_file import ensure_directory, storage_error
+from nthrun.records.listing import require_inside
 from nthrun.scheduling.code_snapshot import ENTRY, require_code_root, snapshot_name, take_snapshot
 from nthrun.scheduling.limits import Limits, read_limits, require_runnable
 from nthrun.scheduling.pending import WantedRuns, pending_runs
@@ -255,6 +256,7 @@ def _carry_out(draft: Draft, submission: Submission) -> None:
         SlurmError: Slurm refuses.
     """
     root = draft.pending.root
+    require_inside(root)
     with scheduling_lock(root):
         queue = queue_if_known() if draft.plan.cluster.is_local else read_queue()
         now = pending_runs(draft.spec, root, submission.wanted(draft.spec), queue)

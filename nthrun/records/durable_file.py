@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -131,6 +132,22 @@ def require_writable(directory: Path) -> None:
             pass
     except OSError as error:
         raise storage_error(directory, error) from error
+
+
+def open_in_place(path: Path) -> int:
+    """Open a file that is locked, or added to, where it lies; it is made if need be.
+
+    What lies there may be anybody's: a link would lead out of the experiment, and a FIFO hang.
+
+    Raises:
+        OSError: it is no regular file, or cannot be opened.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError("it is no regular file")
+    return descriptor
 
 
 def modified(path: Path) -> float:

@@ -11,7 +11,13 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from nthrun.errors import StorageError
+from nthrun.errors import DataFileError, StorageError
+
+FOLDERS = (
+    *("runs", "checkpoints", "snapshots", "plans", "search", "code"),
+    *("logs", "logs/tensorboard", "logs/wandb"),
+)
+"""The folders of an experiment that commands write to."""
 
 
 def names_in(directory: Path) -> list[str]:
@@ -61,6 +67,31 @@ def is_file(path: Path) -> bool:
     """
     status = _status(path)
     return status is not None and stat.S_ISREG(status.st_mode)
+
+
+def is_own_folder(path: Path) -> bool:
+    """Whether there is a directory, and not a link to one.
+
+    Raises:
+        StorageError: that cannot be told.
+    """
+    status = _status(path)
+    return status is not None and stat.S_ISDIR(status.st_mode) and not path.is_symlink()
+
+
+def require_inside(root: Path) -> None:
+    """Check that an experiment's folders are not links out of it, before anything is written.
+
+    Raises:
+        DataFileError: one is.
+    """
+    for path in (root / name for name in FOLDERS):
+        inside = os.path.realpath(root)
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(inside):
+            raise DataFileError(
+                f"{path}: a link out of the experiment, through which nothing is written",
+                "put the folder itself there, or link to the experiment's directory as a whole",
+            )
 
 
 def _status(path: Path) -> os.stat_result | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from nthrun.records.durable_file import ensure_directory, storage_error
 from nthrun.training.source import SNAPSHOT_FILE, checkout_state
 
 CODE = "code"
+NEW = ".new-"
 ENTRY = "main.py"
 MAX_BYTES = 200_000_000
 CACHES = "__pycache__"
@@ -57,7 +59,7 @@ def take_snapshot(source: Path, root: Path) -> str:
     files, name = _files_and_name(source)
     if (root / name).is_dir():
         return name
-    new = root / CODE / f".new-{os.getpid()}"
+    new = root / CODE / f"{NEW}{secrets.token_hex(8)}"  # a name that nobody has put a link at
     try:
         ensure_directory(new.parent)
         for file in files:

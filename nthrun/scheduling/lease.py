@@ -14,6 +14,7 @@ import os
 import platform
 import secrets
 import signal
+import stat
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -209,7 +210,9 @@ def end_process(pid: int, birth: str, held: Path) -> bool:
 
 def _has_open(pid: int, path: Path) -> bool:
     """Whether a process has a file open."""
-    wanted = path.stat()
+    wanted = path.lstat()
+    if not stat.S_ISREG(wanted.st_mode) or wanted.st_nlink != 1:
+        return False  # a link may lead to what any process has open
     for descriptor in os.scandir(f"/proc/{pid}/fd"):
         with contextlib.suppress(OSError):  # it may have been closed by now
             if os.path.samestat(os.stat(descriptor.path), wanted):

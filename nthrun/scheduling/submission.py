@@ -17,6 +17,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from submitit.core.utils import FailedJobError, FailedSubmissionError
 from submitit.slurm.slurm import SlurmExecutor
 
 from nthrun.errors import Fault, SlurmError, SpecError, StorageError
-from nthrun.records.durable_file import ensure_directory, storage_error
+from nthrun.records.durable_file import ensure_directory, open_in_place, storage_error
 from nthrun.scheduling.plan import LOCK, Plan, task_cores
 from nthrun.scheduling.slurm import cancel_named
 from nthrun.specs.cluster_spec import ClusterSpec
@@ -105,7 +106,7 @@ def scheduling_lock(root: Path) -> Iterator[None]:
     path = root / LOCK
     try:
         ensure_directory(path.parent)
-        file = open(path, "w")  # noqa: SIM115 - closed below, which lets the lock go
+        file = FileIO(open_in_place(path), "a+")  # closed below, which lets the lock go
     except OSError as error:
         raise storage_error(path, error) from error
     with file:

@@ -23,7 +23,12 @@ from typing import Any
 
 from nthrun.errors import StorageError
 from nthrun.index import split_index
-from nthrun.records.durable_file import ensure_directory, storage_error, sync_directory
+from nthrun.records.durable_file import (
+    ensure_directory,
+    open_in_place,
+    storage_error,
+    sync_directory,
+)
 
 JOURNAL = "search/journal"
 TAIL_BYTES = 65_536
@@ -98,7 +103,7 @@ class Journal:
         try:
             ensure_directory(self.path.parent)
             # What could not be written must not be tried again by closing, hence no buffer.
-            file = open(self.path, "a+b", buffering=0)  # noqa: SIM115 - closed below
+            file = FileIO(open_in_place(self.path), "a+")  # closed below
             sync_directory(self.path.parent)
         except OSError as error:
             raise storage_error(self.path, error) from error

@@ -19,7 +19,7 @@ from typing import Any
 
 from nthrun.errors import DataFileError
 from nthrun.records.durable_file import read_checksummed, read_header, storage_error, sync_directory
-from nthrun.records.listing import names_in
+from nthrun.records.listing import is_own_folder, names_in
 from nthrun.training.append_log import LogPosition, read_log
 
 STATE_FILE = re.compile(r"state-[0-9]{1,18}\.ckpt")
@@ -57,7 +57,7 @@ def _packs(directory: Path) -> Iterator[tuple[Path, int, int, int]]:
     """
     for name in names_in(directory):
         match = PACK.fullmatch(name)
-        if match is not None and (directory / name).is_dir():
+        if match is not None and is_own_folder(directory / name):
             stage, first, last = map(int, match.groups())
             yield directory / name, stage, first, last
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nthrun.errors import StorageError
-from nthrun.records.listing import is_file, is_there, names_in, paths_in
+from nthrun.errors import DataFileError, StorageError
+from nthrun.records.listing import FOLDERS, is_file, is_there, names_in, paths_in, require_inside
 
 
 def test_names_are_sorted(tmp_path: Path) -> None:
@@ -50,3 +50,22 @@ def test_any_failure_stops(tmp_path: Path, number: int, monkeypatch: pytest.Monk
     with pytest.raises(StorageError, match="cannot be listed") as caught:
         names_in(tmp_path)
     assert os.strerror(number) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_folder_that_leads_out_is_refused(tmp_path: Path, name: str) -> None:
+    """Nothing is written through a link that leads out of an experiment; one that stays within it,
+    and one to the experiment as a whole, do no harm."""
+    root, outside = tmp_path / "e", tmp_path / "outside"
+    outside.mkdir()
+    (root / name).parent.mkdir(parents=True)
+    require_inside(root)
+    (root / name).symlink_to(outside)
+    with pytest.raises(DataFileError, match="a link out of the experiment"):
+        require_inside(root)
+    (root / name).unlink()
+    (root / "own").mkdir()
+    (root / name).symlink_to(root / "own")
+    require_inside(root)
+    (tmp_path / "link").symlink_to(root)
+    require_inside(tmp_path / "link")

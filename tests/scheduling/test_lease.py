@@ -223,6 +223,20 @@ def test_only_a_process_that_holds_the_file_is_ended(held: Path) -> None:
     assert (stranger.end(), own.end()) == (0, -signal.SIGTERM)
 
 
+def test_a_link_in_the_place_of_the_file_ends_nobody(held: Path) -> None:
+    """A lock that leads to what other processes have open, by a link of either kind, says nothing
+    of them."""
+    victim = Victim(held)
+    other = held.with_name("other")
+    other.symlink_to(held)
+    assert not end_process(victim.pid, victim.birth, other)
+    other.unlink()
+    other.hardlink_to(held)
+    assert not end_process(victim.pid, victim.birth, other)
+    assert not end_process(victim.pid, victim.birth, Path(os.devnull))
+    assert victim.end() == 0
+
+
 def test_a_claim_that_names_no_process_ends_none(held: Path) -> None:
     """An id that is no integer above 0, that is of a group, of everything, of the system's first
     process or of the caller, and a birth that is unknown or another, reach nobody."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -157,6 +158,21 @@ def test_it_is_let_go(tmp_path: Path) -> None:
         raise ZeroDivisionError
     with scheduling_lock(tmp_path / "new"):
         assert plan_paths(tmp_path / "new") == []
+
+
+def test_what_lies_in_its_place_is_not_written_to(tmp_path: Path) -> None:
+    """A link in the place of the lock does not lead to another file, nor is a FIFO waited for."""
+    path, outside = tmp_path / "e" / "plans" / ".lock", tmp_path / "outside"
+    path.parent.mkdir(parents=True)
+    outside.write_text("kept")
+    path.symlink_to(outside)
+    with pytest.raises(StorageError), scheduling_lock(tmp_path / "e"):
+        pass
+    assert outside.read_text() == "kept"
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(StorageError, match="no regular file"), scheduling_lock(tmp_path / "e"):
+        pass
 
 
 def test_it_cannot_be_made(tmp_path: Path) -> None:

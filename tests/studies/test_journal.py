@@ -221,3 +221,18 @@ def test_a_file_system_without_locks_is_refused(
     with pytest.raises(StorageError, match=r"has no locks, .*; hint: .* random, sobol, halton"):
         add(journal, {"a": 1})
     assert journal.events() == []
+
+
+def test_what_lies_in_its_place_is_not_written_to(tmp_path: Path) -> None:
+    """A link in the journal's place does not lead to another file, nor is a FIFO waited for."""
+    journal, outside = Journal(tmp_path / "e"), tmp_path / "outside"
+    journal.path.parent.mkdir(parents=True)
+    outside.write_text("kept")
+    journal.path.symlink_to(outside)
+    with pytest.raises(StorageError), journal.writing():
+        pass
+    assert outside.read_text() == "kept"
+    journal.path.unlink()
+    os.mkfifo(journal.path)
+    with pytest.raises(StorageError, match="no regular file"), journal.writing():
+        pass
