@@ -14,12 +14,13 @@ import pwd
 import stat
 import tempfile
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 from nthrun.terminal import note
 
 CACHE_VARIABLE = "NTHRUN_CACHE"
+NOTED_VARIABLE = "NTHRUN_CACHE_NOTED"
+"""Holds the folders that this command has said are not used."""
 PRIVATE = 0o700
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 MAX_LIBRARY_BYTES = 2**30
@@ -69,9 +70,12 @@ def _temporary_folder() -> str:
         return TEMPORARY_FOLDERS[0]
 
 
-@cache
 def note_passed_over(folder: Path, problem: str) -> None:
-    """Say once in a process why libraries are not kept in a folder."""
+    """Say why libraries are not kept in a folder, once in this process and those that it starts."""
+    noted = os.environ.get(NOTED_VARIABLE, "").split(os.pathsep)
+    if str(folder) in noted:
+        return
+    os.environ[NOTED_VARIABLE] = os.pathsep.join([*noted, str(folder)])
     note(
         f"{folder}: not used for compiled code: {problem}; "
         f"{CACHE_VARIABLE} may name another folder for it"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nthrun.compiler.library import load
-from nthrun.compiler.library_folder import note_passed_over
+from nthrun.compiler.library_folder import NOTED_VARIABLE
 from nthrun.errors import CompileError
 
 SOURCE = 'extern "C" int run() { return 42; }'
@@ -26,9 +26,8 @@ def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("NTHRUN_CACHE", str(tmp_path / "above" / "chosen"))
     (tmp_path / "temporary").mkdir(mode=0o755)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    note_passed_over.cache_clear()
+    monkeypatch.setenv(NOTED_VARIABLE, "")
     yield tmp_path / "above" / "chosen"
-    note_passed_over.cache_clear()
 
 
 def libraries(folder: Path) -> list[str]:
