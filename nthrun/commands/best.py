@@ -34,9 +34,11 @@ from nthrun.records.durable_file import write_durably
 from nthrun.specs.agent_spec import read_agent_spec
 from nthrun.specs.documents import Document
 from nthrun.specs.trust import Trust, may_run
-from nthrun.terminal import show, show_text, warn
+from nthrun.terminal import printable, show, show_text, warn
 
 SPECS = Path("config/agent")
+MAX_NAME = 60
+"""Letters that a file is named by of each name."""
 
 
 def _parse_stage(context: click.Context, option: click.Parameter, value: str | None) -> Stage:
@@ -292,4 +294,5 @@ def _says(path: Path, text: str) -> bool:
 
 
 def _as_file(name: str) -> str:
-    return name.rpartition(":")[2].replace("/", "-")
+    plain = printable(name.rpartition(":")[2])[:MAX_NAME]
+    return plain.replace("/", "-").replace("\\", "-")
