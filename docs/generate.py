@@ -45,8 +45,11 @@ environment too. `platform: gymnasium` takes Gymnasium's program even where nthr
 then `my_package:Maze-v0` is what `my_package` registers as `Maze-v0`, in Gymnasium's own spelling.
 It steps on the host, a world a lane, without Gymnasium's limit: `steps_per_episode` truncates. What
 is under `kwargs` goes to the environment's constructor exactly as it stands, `null`, empty texts,
-lists of mappings and dots in names too. Observations of any fixed size are flattened; actions are
-discrete or bounded. What an environment needs is an extra:
+lists of mappings and dots in names too, and nothing else does. Observations of any fixed size are
+flattened. Actions are discrete or bounded; one at the end of its range is never a rounding step
+beyond it, and `train_actions` has what was played. Actions of several whole numbers (MultiDiscrete,
+MultiBinary, a Box of integers with bounds) become one discrete number, of which the first component
+changes fastest, if they are 4,096 at most. What an environment needs is an extra:
 
 ```text
 pip install ".[mujoco]"       # HalfCheetah-v5, Ant-v5, ...

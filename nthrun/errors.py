@@ -11,6 +11,7 @@
     ├── SlurmError              RuntimeError  Slurm is not here, does not answer or refuses
     ├── SupersededError         RuntimeError  another attempt at the same task has taken over
     ├── NotReplayedError        RuntimeError  an episode played again goes another way
+    ├── ContractError           TypeError     an own class that gives what it must not
     ├── NoSolutionError         RuntimeError  a model whose solver found no solution
     ├── CompileError            RuntimeError  native code that cannot be built or kept
     │   ├── MissingCompilerError               no C++ compiler
@@ -61,6 +62,16 @@ def _rebuilt(
     error.args = args
     vars(error).update(attributes)
     return error
+
+
+def described(error: BaseException) -> str:
+    """What any exception is and says, in one line; a user's own may fail even to say it."""
+    kind = type(error).__name__
+    try:
+        said = " ".join(str(error).split())
+    except Exception:
+        said = "it cannot say what it is of"
+    return f"{kind}: {said}" if said else kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +184,10 @@ class InterruptedRunError(NthrunError, RuntimeError):
 class NotReplayedError(NthrunError, RuntimeError):
     """A run cannot go on where its checkpoint stands: an episode on the host that is played again
     goes another way, or the state has other tensors."""
+
+
+class ContractError(NthrunError, TypeError):
+    """A user's agent or environment that gives something of another shape or type than it must."""
 
 
 class NoSolutionError(NthrunError, RuntimeError):

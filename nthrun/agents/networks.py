@@ -171,22 +171,40 @@ def normalised(state: State, inputs: Tensor) -> Tensor:
 
 
 class ActionScale:
-    """a = center + half_range u, component by component, for continuous actions."""
+    """a = center + half_range u, component by component, for continuous actions.
+
+    Rounding may take an end of [-1, 1] a step beyond a bound, where bounds are not symmetric; there
+    the bound is played. A component whose bounds are one number has the unit value 0.
+    """
 
     def __init__(self, interface: Interface) -> None:
+        low, high = (
+            np.array(bound, np.float32) for bound in (interface.action_low, interface.action_high)
+        )
         pairs = list(zip(interface.action_low, interface.action_high, strict=True))
+        half_range = [(high - low) / 2 for low, high in pairs]
         self._center = _Factor([(high + low) / 2 for low, high in pairs])
-        self._half_range = _Factor([(high - low) / 2 for low, high in pairs])
+        self._half_range = _Factor(half_range)
+        fixed = (low == high) | (np.array(half_range) < np.finfo(np.float32).tiny)
+        self._unit = _Factor(np.where(fixed, np.inf, half_range).tolist())
+        self._bounds: tuple[_Factor, _Factor] | None = None
+        ends = self.to_environment(torch.tensor([[-1.0], [1.0]]).expand(2, len(pairs))).numpy()
+        if (ends[0] < low).any() or (ends[1] > high).any():
+            self._bounds = _Factor(low.tolist()), _Factor(high.tolist())
 
     def to_environment(self, action: Tensor) -> Tensor:
         """An action in [-1, 1], `(..., action_dim)`, within the environment's bounds."""
         device = action.device
-        return action * self._half_range.on(device) + self._center.on(device)
+        scaled = action * self._half_range.on(device) + self._center.on(device)
+        if self._bounds is None:
+            return scaled
+        low, high = (bound.on(device) for bound in self._bounds)
+        return scaled.clamp(low, high)  # type: ignore[arg-type]
 
     def to_unit(self, action: Tensor) -> Tensor:
         """The inverse of `to_environment`."""
         device = action.device
-        return (action - self._center.on(device)) / self._half_range.on(device)
+        return (action - self._center.on(device)) / self._unit.on(device)
 
 
 class _Factor:

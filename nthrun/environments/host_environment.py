@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 SEED_DRAWS = 2
@@ -32,6 +34,23 @@ def action_bounds(low: np.ndarray, high: np.ndarray) -> tuple[tuple[float, ...],
             f"actions {span} are not bounded, allowed: within ±{MAX_ACTION:g}"
         )
     return tuple(bounds[0].tolist()), tuple(bounds[1].tolist())
+
+
+def float32_bounds(low: Sequence[float], high: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the greatest float32 within bounds, `(action_dim,)` each.
+
+    A bound that float32 rounds outwards is moved a step inwards; where nothing is left between the
+    two, both are the nearest float32.
+    """
+    nearest = [np.array(bound, np.float32) for bound in (low, high)]
+    outside = nearest[0] < np.array(low), nearest[1] > np.array(high)
+    within = [
+        np.where(out, np.nextafter(bound, np.float32(end)), bound)
+        for bound, out, end in zip(nearest, outside, (np.inf, -np.inf), strict=True)
+    ]
+    empty = within[0] > within[1]
+    least, greatest = (np.where(empty, nearest[0], bound) for bound in within)
+    return least, greatest
 
 
 def playable(action: np.ndarray) -> np.ndarray:

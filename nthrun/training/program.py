@@ -6,6 +6,7 @@ An agent acts in an environment of tensors (`Program`), or in one that steps on 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -16,7 +17,8 @@ from torch import Tensor
 
 from nthrun.agents.base import Agent, Experience, Noise, Solver, State
 from nthrun.environments.base import Environment, HostEnvironment, Transition, make_environment
-from nthrun.environments.host_environment import SEED_DRAWS
+from nthrun.environments.host_environment import SEED_DRAWS, float32_bounds
+from nthrun.environments.tensors import Constants
 from nthrun.index import Purpose
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.memory_estimate import block_steps
@@ -82,6 +84,10 @@ class Program:
     def learns_at(self, step: int) -> bool:
         """Whether the agent updates after a step (0-based)."""
         return self.agent.learns_at(step)
+
+    def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
+        """The action of training, `(lanes, 1, action_dim)`."""
+        return self.agent.act(state, observation, noise, step)
 
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
         """The action of evaluation, `(lanes, episodes, action_dim)`."""
@@ -153,7 +159,7 @@ class Program:
             learn: whether the agent updates after it.
         """
         observation = state["environment.observation"]
-        action = self.agent.act(state, observation, noise, step)
+        action = self.act(state, observation, noise, step)
         outcome = self.transition(state["environment.state"], action, noise.environment)
         next_observation = self.environment.observe(outcome.state)
         experience = Experience(
@@ -234,6 +240,29 @@ class HostedProgram(Program):
         host.episode_step  (lanes, 1) steps of it
         host.actions       (lanes, limit, action_dim); the first `episode_step` were taken in it
     """
+
+    def __init__(self, pack: Pack, spec: EnvironmentSpec, agent_program: str) -> None:
+        super().__init__(pack, spec, agent_program)
+        self._bounds: Constants | None = None
+        if not self.interface.discrete:
+            bounds = float32_bounds(self.interface.action_low, self.interface.action_high)
+            self._bounds = Constants(*map(torch.from_numpy, bounds))
+
+    def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
+        return self._within_bounds(super().act(state, observation, noise, step))
+
+    def act_greedily(self, state: State, observation: Tensor) -> Tensor:
+        return self._within_bounds(super().act_greedily(state, observation))
+
+    def _within_bounds(self, action: Tensor) -> Tensor:
+        """What a world takes of an action: worlds may refuse what is a rounding step outside.
+
+        What is not finite stays as it is, and the run has diverged.
+        """
+        if self._bounds is None:
+            return action
+        low, high = self._bounds.on(action.device)
+        return torch.where(action.abs() < math.inf, action.clamp(low, high), action)
 
     def noise_sizes(self) -> dict[Purpose, int]:
         """Numbers per step that each stream gives; those of the environment are seeds."""

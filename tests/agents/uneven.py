@@ -1,4 +1,4 @@
-"""An environment whose actions have bounds of their own in every component."""
+"""Environments whose actions have bounds of their own in every component."""
 
 from __future__ import annotations
 
@@ -38,3 +38,15 @@ class UnevenBounds:
         moved = (state + 0.1 * action).clamp(-1.0, 1.0)
         reward = -(moved * moved).sum(-1, keepdim=True)
         return Transition(moved, reward, torch.zeros_like(reward))
+
+
+class OneValue(UnevenBounds):
+    """A tensor environment of which one action is always the same; specs name it
+    "agents.uneven:OneValue"."""
+
+    @staticmethod
+    def interface(values: Mapping[str, Value]) -> Interface:
+        """The same with a second action that is always 0.3."""
+        return Interface(
+            (-1.0,) * 2, (1.0,) * 2, (-1.0, 0.3), (1.0, 0.3), state_dim=2, num_reset_draws=2
+        )

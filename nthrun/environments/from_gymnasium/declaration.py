@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gymnasium
@@ -20,19 +21,23 @@ from gymnasium.error import DependencyNotInstalled
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 
 from nthrun.environments.host_environment import HOST_BYTES, UnsupportedSpaceError, action_bounds
-from nthrun.errors import Fault, MissingExtraError, NthrunError, SpecError
+from nthrun.errors import Fault, MissingExtraError, NthrunError, SpecError, described
 from nthrun.specs.declaration import EnvironmentDeclaration
 from nthrun.specs.documents import KEYWORDS, Document, name_of
 from nthrun.specs.environment_spec import word_faults
 from nthrun.specs.field import Field, RejectedError
 from nthrun.specs.interface import Interface
-from nthrun.specs.user_class import FAILURES, WHERE, reason_of
+from nthrun.specs.user_class import WHERE
 
 FIELD = Field(KEYWORDS, "mapping", {}, "keywords handed to the environment exactly as they stand")
 LIMIT = "max_episode_steps"
 """A keyword of `gymnasium.make` that no spec may hand on."""
 EXTRAS = {"mujoco": "mujoco", "imageio": "mujoco", "minatar": "minatar", "pygame": "render"}
 """Module -> the extra that installs it."""
+MAX_ACTIONS = 4096
+"""Most actions that components may make together."""
+MOST_DIGITS = 15
+"""Digits of a number of actions that is written out."""
 NO_LIMIT = -1
 """`max_episode_steps` of `gymnasium.make` that leaves the time limit out."""
 
@@ -54,21 +59,17 @@ def gymnasium_declaration(document: Document) -> EnvironmentDeclaration:
         return SpecError([Fault(document.origin(key), key, problem)])
 
     try:
-        environment = make(name, keywords)
+        interface = _interface(name, keywords)
+    except UnsupportedSpaceError as error:
+        raise fault("env_name", f"{name}: {error}") from error
     except gymnasium.error.Error as error:
         reason = " ".join(str(error).split())
         raise fault("env_name", f"got {name!r}: {reason}") from error
-    except NthrunError:
+    except (NthrunError, KeyboardInterrupt):
         raise
-    except FAILURES as error:  # whatever its module or its constructor raises
-        problem = f"refused by {name}: {reason_of(error)}"
+    except BaseException as error:  # whatever its module or its constructor raises
+        problem = f"refused by {name}: {described(error)}"
         raise fault(KEYWORDS if keywords else "env_name", problem) from error
-    try:
-        interface = interface_of(environment.observation_space, environment.action_space)
-    except UnsupportedSpaceError as error:
-        raise fault("env_name", f"{name}: {error}") from error
-    finally:
-        environment.close()
     return EnvironmentDeclaration(
         name=name,
         interface=interface,
@@ -78,6 +79,23 @@ def gymnasium_declaration(document: Document) -> EnvironmentDeclaration:
         continuous=(not interface.discrete,),
         on_host=True,
     )
+
+
+def _interface(name: str, keywords: Mapping[str, Any]) -> Interface:
+    """The interface of an environment that is made to look at, and closed again.
+
+    What closing it raises concerns no run, for runs never close their worlds.
+    """
+    environment = make(name, keywords)
+    try:
+        return interface_of(environment.observation_space, environment.action_space)
+    finally:
+        try:
+            environment.close()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            warnings.warn(f"{name}: closing it failed: {described(error)}", stacklevel=2)
 
 
 def _require_keywords(document: Document) -> Mapping[str, Any]:
@@ -109,7 +127,7 @@ def make(name: str, keywords: Mapping[str, Any], render_mode: str | None = None)
     Args:
         name: as Gymnasium spells it; of `module:Id-v0` the module is imported first.
         keywords: of its constructor.
-        render_mode: Gymnasium's.
+        render_mode: Gymnasium's; None leaves it to the constructor, which need not know of it.
 
     Raises:
         MissingExtraError: it needs a package that is not installed.
@@ -120,12 +138,9 @@ def make(name: str, keywords: Mapping[str, Any], render_mode: str | None = None)
         if name.startswith("MinAtar/") and name not in gymnasium.registry:
             importlib.import_module("minatar.gym").register_envs()
         _redirect_mujoco_warnings(name)
+        asked = keywords if render_mode is None else {**keywords, "render_mode": render_mode}
         environment: Any = gymnasium.make(
-            name,
-            max_episode_steps=NO_LIMIT,
-            render_mode=render_mode,
-            disable_env_checker=True,
-            **keywords,
+            name, max_episode_steps=NO_LIMIT, disable_env_checker=True, **asked
         )
     except (ImportError, DependencyNotInstalled) as error:
         raise _missing_extra(name, error) from error
@@ -179,19 +194,94 @@ def _flat_space(observations: spaces.Space[Any]) -> spaces.Box:
     return flat
 
 
+@dataclass(frozen=True, slots=True)
+class CountedComponents:
+    """The components of an action that are whole numbers, as one number of an action.
+
+    The first component changes fastest: of components that take 2 and 3 values, the actions 0 to 5
+    are (0, 0), (1, 0), (0, 1), (1, 1), (0, 2), (1, 2), each beside the least.
+
+    Attributes:
+        least: value of each component, in the order of the array.
+        counts: how many values each takes.
+        shape, dtype: of the array.
+    """
+
+    least: tuple[int, ...]
+    counts: tuple[int, ...]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def num_actions(self) -> int:
+        """How many actions there are.
+
+        Raises:
+            UnsupportedSpaceError: more than can be told apart by one number.
+        """
+        digits = sum(map(math.log10, self.counts))
+        count = math.prod(self.counts) if digits < MOST_DIGITS else 0
+        if not 1 <= count <= MAX_ACTIONS:
+            number = f"{count:,}" if digits < MOST_DIGITS else f"about 10^{digits:.0f}"
+            raise UnsupportedSpaceError(
+                f"actions of {len(self.counts)} components are {number} in all, "
+                f"allowed: 1 to {MAX_ACTIONS:,}"
+            )
+        return count
+
+    def array(self, number: int) -> np.ndarray:
+        """The action of a number.
+
+        Raises:
+            ValueError: there is none.
+        """
+        values, rest = [], number
+        for least, count in zip(self.least, self.counts, strict=True):
+            rest, value = divmod(rest, count)
+            values.append(least + value)
+        if rest:
+            raise ValueError(f"action {number}, allowed: 0 to {math.prod(self.counts) - 1}")
+        return np.array(values, self.dtype).reshape(self.shape)
+
+
+def counted_components(actions: spaces.Space[Any]) -> CountedComponents | None:
+    """The components of a space whose actions are arrays of whole numbers; None for other spaces.
+
+    Raises:
+        UnsupportedSpaceError: a component is not bounded.
+    """
+    if isinstance(actions, spaces.MultiDiscrete):
+        least, counts = actions.start, actions.nvec
+    elif isinstance(actions, spaces.MultiBinary):
+        least, counts = np.zeros(actions.shape, int), np.full(actions.shape, 2)
+    elif isinstance(actions, spaces.Box) and not np.issubdtype(actions.dtype, np.floating):
+        if not actions.is_bounded():
+            raise UnsupportedSpaceError(f"actions {actions} are whole numbers without bounds")
+        least, counts = actions.low, actions.high.astype(object) - actions.low.astype(object) + 1
+    else:
+        return None
+    shape, dtype = actions.shape, actions.dtype
+    assert shape is not None
+    assert dtype is not None
+    lowest, number = (tuple(map(int, np.ravel(part).tolist())) for part in (least, counts))
+    return CountedComponents(lowest, number, shape, np.dtype(dtype))
+
+
 def interface_of(observations: spaces.Space[Any], actions: spaces.Space[Any]) -> Interface:
     """The interface of an environment on the host with these spaces.
 
     Raises:
-        UnsupportedSpaceError: actions are neither discrete nor bounded, or observations are of no
-            fixed size.
+        UnsupportedSpaceError: actions are not bounded or too many, or observations are of no fixed
+            size.
     """
     flat = _flat_space(observations)
     low, high = (tuple(bound.astype(float).ravel().tolist()) for bound in (flat.low, flat.high))
     seen = Interface(low, high, host_bytes=HOST_BYTES)
     if isinstance(actions, spaces.Discrete):
         return replace(seen, num_actions=int(actions.n))
+    if counted := counted_components(actions):
+        return replace(seen, num_actions=counted.num_actions())
     if not isinstance(actions, spaces.Box) or not np.issubdtype(actions.dtype, np.floating):
-        raise UnsupportedSpaceError(f"actions {actions}, allowed: Discrete or Box of numbers")
+        allowed = "Discrete, MultiDiscrete, MultiBinary or Box"
+        raise UnsupportedSpaceError(f"actions {actions}, allowed: {allowed}")
     low, high = action_bounds(actions.low, actions.high)
     return replace(seen, action_low=low, action_high=high)

@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium import spaces
 
 from nthrun.environments.base import Outcome
-from nthrun.environments.from_gymnasium.declaration import make
+from nthrun.environments.from_gymnasium.declaration import counted_components, make
 from nthrun.specs.documents import KEYWORDS
 from nthrun.specs.environment_spec import EnvironmentSpec
 
@@ -62,6 +62,8 @@ def shaper(space: spaces.Space[Any]) -> Callable[[np.ndarray], Any] | None:
     if isinstance(space, spaces.Discrete):
         start = int(space.start)
         return lambda action: int(action[0]) + start
+    if components := counted_components(space):
+        return lambda action: components.array(int(action[0]))
     shape = space.shape
     assert shape is not None
     return None if len(shape) == 1 else lambda action: action.reshape(shape)

@@ -64,11 +64,11 @@ class EagerFunctions:
     ) -> Tensor:
         """Act on all lanes."""
         clock = torch.tensor(step, device=observation.device)
-        return self._program.agent.act(state, observation, noise, clock)
+        return self._program.act(state, observation, noise, clock)
 
     @torch.no_grad()
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
-        return self._program.agent.act_greedily(state, observation)
+        return self._program.act_greedily(state, observation)
 
     @torch.no_grad()
     def take_in(
@@ -145,7 +145,7 @@ class CompiledFunctions:
 
     def _compiled(self, lane: State) -> tuple[Kernel, Kernel, Kernel]:
         program, interface = self._program, self._program.interface
-        agent, names = program.agent, frozenset(lane)
+        names = frozenset(lane)
         noise = program.example_noise()
         widths = (interface.observation_dim, interface.action_dim, 1, interface.observation_dim, 1)
         taken = Experience(*(torch.zeros(1, 1, width) for width in widths))
@@ -157,12 +157,12 @@ class CompiledFunctions:
         def act(inputs: Tensors) -> Tensors:
             state = {name: inputs[name] for name in names}
             drawn = _noise_of(inputs, noise)
-            action = agent.act(state, inputs[OBSERVATION], drawn, inputs[STEP].view(()))
+            action = program.act(state, inputs[OBSERVATION], drawn, inputs[STEP].view(()))
             return state | {"action": action}
 
         def act_greedily(inputs: Tensors) -> Tensors:
             state = {name: inputs[name] for name in names}
-            return state | {"action": agent.act_greedily(state, inputs[OBSERVATION])}
+            return state | {"action": program.act_greedily(state, inputs[OBSERVATION])}
 
         def take_in(learn: bool, inputs: Tensors) -> Tensors:
             state = {name: inputs[name] for name in names}

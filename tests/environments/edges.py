@@ -1,0 +1,38 @@
+"""Own agents that act at the edge of what an environment takes, and beyond it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from nthrun.agents.base import Experience, State
+from nthrun.agents.random_agent.program import RandomAgent
+from nthrun.specs.declaration import Setting
+from nthrun.specs.interface import Interface
+
+
+class Overshooting(RandomAgent):
+    """Takes an action one step of float32 beyond the highest, in training and in evaluation, and
+    wants to be shown what was played; specs name it "environments.edges:Overshooting"."""
+
+    hyperparameters = ()
+
+    def __init__(self, statics: Setting, environment: Interface) -> None:
+        super().__init__(statics, environment)
+        self.highest = environment.action_high[0]
+
+    def _action(self, uniform: torch.Tensor) -> torch.Tensor:
+        beyond = np.nextafter(np.float32(self.highest), np.float32(np.inf))
+        return torch.full_like(uniform, float(beyond))
+
+    def observe(self, state: State, experience: Experience, step: torch.Tensor) -> None:
+        assert (experience.action.double() <= self.highest).all(), "shown what was not played"
+
+
+class Diverged(RandomAgent):
+    """An own agent whose actions are infinite."""
+
+    hyperparameters = ()
+
+    def _action(self, uniform: torch.Tensor) -> torch.Tensor:
+        return torch.full_like(uniform, torch.inf)
