@@ -94,12 +94,14 @@ def test_forgotten_runs_are_missing(experiment: Path, output_of: Output) -> None
 
 
 def test_training_goes_on_beside_them(experiment: Path, output_of: Output) -> None:
-    """An index whose checkpoint is of other code says so and is trained anew; the journal is only
-    added to."""
+    """An index whose checkpoint is of other code and of before steps flushed denormal numbers says
+    so and is trained anew; the journal is only added to."""
     specs = ["--env-json", FILES / "environment.json", "--agent-json", FILES / "agent.json"]
     where = ["--save-dir", experiment.parent, "--index", "4"]
     text = output_of("run", *specs, *where, "--backend", "eager")
-    assert re.search(r"made with other ([a-z]+, )*code; its runs start from step 0", text), text
+    since = "made before denormal numbers were flushed to zero"
+    other = "made with other ([a-z]+, )*code; its runs start from step 0"
+    assert re.search(f"{since}, {other}", text), text
     assert "index 4: completed, 3000 steps" in text
     journal = (experiment / "search/journal").read_text()
     assert journal.startswith((FILES / NAME / "search/journal").read_text())

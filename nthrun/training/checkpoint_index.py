@@ -21,6 +21,7 @@ from nthrun.errors import DataFileError
 from nthrun.records.durable_file import read_checksummed, read_header, storage_error, sync_directory
 from nthrun.records.listing import is_own_folder, names_in
 from nthrun.training.append_log import LogPosition, read_log
+from nthrun.training.comparability import difference
 
 STATE_FILE = re.compile(r"state-[0-9]{1,18}\.ckpt")
 PACK = re.compile(r"stage([0-9]{1,18})-([0-9]{1,19})-([0-9]{1,19})-[0-9a-f]{1,32}")
@@ -210,10 +211,7 @@ def require_usable(path: Path, facts: Mapping[str, Any]) -> None:
         DataFileError: it is damaged, or was made by other code or on another machine.
     """
     header, _ = read_checksummed(path)
-    different = [name for name, value in facts.items() if header["facts"].get(name) != value]
-    if different:
-        raise DataFileError(
-            f"{path}: made with other {', '.join(different)}; its runs start from step 0"
-        )
+    if reason := difference(header["facts"], facts):
+        raise DataFileError(f"{path}: {reason}; its runs start from step 0")
     for position in (header["series"], *header["replay"]):
         read_log(path.parent, LogPosition(**position))

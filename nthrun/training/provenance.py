@@ -15,8 +15,10 @@ from typing import Any
 
 import torch
 
+from nthrun.compiler.denormals import can_flush
 from nthrun.compiler.library import compiler_version
 from nthrun.planning.machine import cpu_model
+from nthrun.training.comparability import DENORMALS, NUMBERS, VERSION
 from nthrun.training.source import code_hash, git_state
 
 PACKAGES = ("torch", "numpy", "h5py", "gymnasium")
@@ -33,6 +35,10 @@ SLURM_VARIABLES = (
 )
 PLAN_VARIABLES = ("NTHRUN_PLAN", "NTHRUN_TASK", "NTHRUN_ATTEMPT")
 """Variables of the processes of a task: the plan's name, the task's number, the attempt's token."""
+
+
+FLUSHED, KEPT = "flushed to zero", "as the processor has them"
+"""What steps do with denormal numbers: not every processor can take them for zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,8 @@ def comparable(setup: Setup) -> dict[str, Any]:
         "device": setup.device,
         "threads": setup.threads,
         "processor": processor,
+        VERSION: NUMBERS,
+        DENORMALS: FLUSHED if setup.device == "cpu" and can_flush() else KEPT,
         "torch": versions()["torch"],
         "numpy": versions()["numpy"],
     }

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import State
+from nthrun.compiler.denormals import Flushing
 from nthrun.errors import DataFileError, NthrunError, RunFailedError
 from nthrun.index import format_indices, random_seed
 from nthrun.planning.experiment_spec import ExperimentSpec, recorded_spec
@@ -165,7 +166,8 @@ class Policy:
             observation: `(number, observation_dim)`, which the agent sees in float32.
         """
         seen = torch.from_numpy(observation).float().unsqueeze(0)
-        action = self.program.act_greedily(self.state, seen).squeeze(0)
+        with Flushing():
+            action = self.program.act_greedily(self.state, seen).squeeze(0)
         return np.asarray(action.numpy(), dtype=np.float64)
 
 

@@ -32,6 +32,7 @@ PROVENANCE_NAMES = {
     "compiler": "compiler",
     "threads": "threads",
     "processor": "kind of processor",
+    "denormals": "denormal numbers",
     "host": "host",
     "pack_width": "runs in a pack",
 }

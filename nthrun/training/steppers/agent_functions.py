@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import Experience, Noise, State
+from nthrun.compiler.denormals import Flushing
 from nthrun.compiler.kernel import Kernel
 from nthrun.compiler.tracing import Tensors
 from nthrun.training.program import Program
@@ -50,7 +51,7 @@ class AgentFunctions(Protocol):
 
 
 class EagerFunctions:
-    """One operation after the other."""
+    """One operation after the other; the worlds between them see denormal numbers as they are."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
@@ -64,11 +65,13 @@ class EagerFunctions:
     ) -> Tensor:
         """Act on all lanes."""
         clock = torch.tensor(step, device=observation.device)
-        return self._program.act(state, observation, noise, clock)
+        with Flushing():
+            return self._program.act(state, observation, noise, clock)
 
     @torch.no_grad()
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
-        return self._program.act_greedily(state, observation)
+        with Flushing():
+            return self._program.act_greedily(state, observation)
 
     @torch.no_grad()
     def take_in(
@@ -81,7 +84,8 @@ class EagerFunctions:
     ) -> dict[str, Tensor]:
         """Take a step in on all lanes."""
         step = torch.tensor(clock[0], device=taken[1].device)
-        return self._program.take_in(state, *taken, noise, step, clock[1])
+        with Flushing():
+            return self._program.take_in(state, *taken, noise, step, clock[1])
 
 
 class CompiledFunctions:

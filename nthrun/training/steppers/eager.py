@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import Noise, State
+from nthrun.compiler.denormals import Flushing
 from nthrun.training.evaluation import Evaluation, evaluate_tensors
 from nthrun.training.program import Program, StepOutput
 from nthrun.training.recording import METRICS, Block, Event
@@ -59,10 +60,11 @@ class EagerStepper:
     ) -> Block:
         """Run a block of steps on all lanes."""
         clock = torch.arange(first, first + len(learned), device=noise.agent.device)
-        outputs = [
-            self._program.step(state, noise.step(offset), clock[offset], bool(learns))
-            for offset, learns in enumerate(learned)
-        ]
+        with Flushing():
+            outputs = [
+                self._program.step(state, noise.step(offset), clock[offset], bool(learns))
+                for offset, learns in enumerate(learned)
+            ]
         return stacked(outputs)
 
     def evaluate(self, state: State, evaluation: Evaluation) -> Event:
@@ -70,10 +72,11 @@ class EagerStepper:
 
     def play(self, state: State, world: Tensor, draws: Tensor) -> tuple[Tensor, Block]:
         shown: list[tuple[Tensor, ...]] = []
-        for now in draws.unbind(1):
-            observation, outcome = self._program.evaluation_step(state, world, now)
-            world = outcome.state
-            shown.append((observation, outcome.reward, outcome.terminated))
+        with Flushing():
+            for now in draws.unbind(1):
+                observation, outcome = self._program.evaluation_step(state, world, now)
+                world = outcome.state
+                shown.append((observation, outcome.reward, outcome.terminated))
         names = ("observation", "reward", "terminated")
         parts = (torch.stack(part, 1) for part in zip(*shown, strict=True))
         return world, dict(zip(names, parts, strict=True))

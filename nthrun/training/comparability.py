@@ -1,0 +1,35 @@
+"""Comparability: whether what two processes compute may be expected to have equal bits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+NUMBERS = 2
+"""Version of the numbers that a run of nthrun computes: raised where nothing but a change of
+nthrun itself changes bits."""
+CHANGES = {2: "denormal numbers were flushed to zero"}
+"""Version -> what it began with."""
+VERSION, DENORMALS = "numbers", "denormals"
+"""Keys of provenance, and of the facts of a checkpoint: the version, and what is done with denormal
+numbers; what was made before either was recorded has neither."""
+
+
+def difference(made: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """Why bits made with some things need not be equal to those made with others, in words; "" if
+    they have to be.
+
+    Args:
+        made, here: what is compared, by name.
+    """
+    version = made.get(VERSION, 1)
+    older = isinstance(version, int) and version < NUMBERS
+    reasons = [
+        f"made before {what}" for since, what in CHANGES.items() if older and version < since
+    ]
+    names = [name for name, value in here.items() if made.get(name) != value]
+    if older:
+        names = [name for name in names if name not in (VERSION, DENORMALS)]
+    if names:
+        reasons.append(f"made with other {', '.join(names)}")
+    return ", ".join(reasons)
