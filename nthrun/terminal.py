@@ -7,6 +7,7 @@ everything that is printed goes through here, or is passed through `printable`.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import unicodedata
 from typing import TextIO
@@ -46,8 +47,9 @@ def show_text(text: str, file: TextIO | None = None) -> None:
 
 
 def note(line: object) -> None:
-    """Print a note on stderr."""
-    print(f"note: {printable(line)}", file=sys.stderr)
+    """Print a note on stderr; where nobody can read it any more, what is noted goes on."""
+    with contextlib.suppress(OSError):
+        print(f"note: {printable(line)}", file=sys.stderr)
 
 
 def warn(line: object) -> None:

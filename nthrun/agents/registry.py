@@ -115,7 +115,23 @@ def _own_agent(name: str, origin: str) -> AgentDeclaration:
 def agent_footprint(
     declaration: AgentDeclaration, setting: Setting, environment: EnvironmentSpec
 ) -> AgentFootprint:
-    """What a lane of an agent costs, from its layout, or measured where it declares none."""
+    """What a lane of an agent costs, from its layout, or measured where it declares none.
+
+    A user's own agent that raises anything here costs nothing: its runs will tell what it raised.
+    """
+    try:
+        return _footprint(declaration, setting, environment)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        if ":" not in declaration.name:
+            raise
+        return AgentFootprint()
+
+
+def _footprint(
+    declaration: AgentDeclaration, setting: Setting, environment: EnvironmentSpec
+) -> AgentFootprint:
     if declaration.layout is None:
         measured = load_program("nthrun.agents.measured_memory:measured_footprint")
         footprint: AgentFootprint = measured(declaration, setting, environment)

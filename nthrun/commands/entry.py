@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import click
 
-from nthrun.errors import NthrunError
+from nthrun.errors import NthrunError, described
 from nthrun.terminal import complain, printable, show_text
 
 UNEXPECTED = 1
@@ -36,7 +36,7 @@ def execute(command: click.Command) -> NoReturn:
         code = _report([" ".join(error.format_message().split())], error.exit_code, debug)
     except (KeyboardInterrupt, click.Abort):
         code = _report(["interrupted"], 130, debug)
-    except Exception as error:
+    except BaseException as error:  # a user's own code may even ask Python to end
         code = _report([_line_of(error)], UNEXPECTED, debug)
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -52,12 +52,11 @@ def _warning(
     return f"warning: {printable(f'{category.__name__}: {message}')}\n"
 
 
-def _line_of(error: Exception) -> str:
+def _line_of(error: BaseException) -> str:
     """What ended a command though no code foresees it; a path that the system refuses is named."""
     if isinstance(error, OSError) and error.filename:
         return " ".join(f"{error.filename}: {error.strerror}".split())
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    return f"unexpected {text}; hint: --debug shows where"
+    return f"unexpected {described(error)}; hint: --debug shows where"
 
 
 def _report(lines: list[str], code: int, debug: bool) -> int:

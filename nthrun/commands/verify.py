@@ -20,8 +20,9 @@ from nthrun.records.sources import Entry
 from nthrun.studies.pruning import pruner_of
 from nthrun.studies.study import with_known_settings
 from nthrun.terminal import show
+from nthrun.training.comparability import difference
 from nthrun.training.context import PruningRule, make_context
-from nthrun.training.loop import Training
+from nthrun.training.pack_training import trained
 from nthrun.training.progress import Advanced, News, TrainingProgress
 from nthrun.training.provenance import comparable
 
@@ -65,10 +66,12 @@ def verify(spec: ExperimentSpec, request: Request) -> int:
             should_prune=_as_recorded(recorded) if pruned else None,
         )
         for pack in _packs(spec, experiment, request, fit):
-            for again in Training(pack, context).run():
+            for again in trained(pack, context, {}):
                 key = _difference(again, recorded[again["index"]])
                 codes.add(DIFFERS if key else EQUAL)
                 said = f"differs, first in {key}" if key else "equal"
+                if again["status"] == "failed":
+                    said = f"differs, now it fails: {again['reason']}"
                 progress.say(f"index {again['index']}: {said}")
     return DIFFERS if DIFFERS in codes else max(codes)
 
@@ -114,12 +117,11 @@ def _is_comparable(
     index: int, recorded: dict[int, list[Entry]], here: Mapping[str, Any], codes: set[int]
 ) -> bool:
     """Whether a run was made with what there is here; if not, that is printed and noted."""
-    made = _read(recorded[index][0])["provenance"]
-    different = [name for name, value in here.items() if made.get(name) != value]
-    if different:
+    reason = difference(_read(recorded[index][0])["provenance"], here)
+    if reason:
         codes.add(NOT_COMPARABLE)
-        show(f"index {index}: not comparable, made with other {', '.join(different)}")
-    return not different
+        show(f"index {index}: not comparable, {reason}")
+    return not reason
 
 
 def _as_recorded(recorded: dict[int, list[Entry]]) -> PruningRule:

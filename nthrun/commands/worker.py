@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from nthrun.errors import InterruptedRunError, NthrunError
+from nthrun.errors import InterruptedRunError, NthrunError, described
 from nthrun.training.progress import Advanced, News
 from nthrun.training.stopping import StopRequest
 
@@ -117,10 +117,10 @@ def serve(connection: Connection, placement: Placement) -> None:
         sys.exit(error.exit_code)
     except NthrunError as error:
         _send(connection, Broke(error))
-    except Exception as error:
+    except BaseException as error:
         if "--debug" in sys.argv:
             traceback.print_exc()
-        _send(connection, Crashed(" ".join(f"{type(error).__name__}: {error}".split())))
+        _send(connection, Crashed(described(error)))
 
 
 def _work(connection: Connection) -> None:

@@ -23,15 +23,15 @@ class AgentFootprint:
         num_simulation_draws: numbers drawn for the simulations of a solver's step.
     """
 
-    state_bytes: int
-    learned_bytes: int
-    replay_capacity: int
-    replay_row_bytes: int
-    num_agent_draws: int
-    num_replay_draws: int
-    num_metrics: int
-    update_bytes: int
-    acting_bytes: int
+    state_bytes: int = 0
+    learned_bytes: int = 0
+    replay_capacity: int = 0
+    replay_row_bytes: int = 0
+    num_agent_draws: int = 0
+    num_replay_draws: int = 0
+    num_metrics: int = 0
+    update_bytes: int = 0
+    acting_bytes: int = 0
     num_simulation_draws: int = 0
 
     @property

@@ -7,12 +7,10 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nthrun.errors import Fault, SpecError
+from nthrun.errors import Fault, SpecError, described
 from nthrun.specs.field import Value
 from nthrun.specs.interface import Interface
 
-FAILURES = (Exception, SystemExit)
-"""What a user's code may raise; a script that is taken for a module calls exit."""
 WHERE = "modules are looked for beside main.py, in PYTHONPATH and in the virtualenv"
 EXAMPLE = "docs/extending.md has an example"
 Checks = Mapping[str, tuple[Callable[[Any], bool], str]]
@@ -46,17 +44,14 @@ def user_class(
         raise fault(problem, _public_import(error) or WHERE) from error
     except AttributeError as error:
         raise fault(str(error), "write package.module:Class") from error
-    except FAILURES as error:  # whatever a user's module raises when it is imported
-        problem = f"its module cannot be imported ({reason_of(error)})"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a user's module raises when it is imported
+        problem = f"its module cannot be imported ({described(error)})"
         raise fault(problem, _public_import(error) or "mend the module") from error
     if not hasattr(made, needed):
         raise fault(f"this is no {noun}, it has no `{needed}`", hint)
     return made
-
-
-def reason_of(error: BaseException) -> str:
-    """What a user's code raised, in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _public_import(error: BaseException) -> str:
@@ -113,9 +108,13 @@ def user_interface(
     """
     try:
         made = function(values)
-        problem = "" if isinstance(made, Interface) else f"gives {_shown(made)}, not an Interface"
-    except FAILURES as error:  # whatever a user's function raises
-        problem = f"fails ({reason_of(error)})"
+        problem = f"gives {_shown(made)}, not an Interface"
+        if isinstance(made, Interface):
+            problem = made.problem() and f"gives what cannot be: {made.problem()}"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a user's function raises
+        problem = f"fails ({described(error)})"
     if problem:
         message = f"got {name!r}: its `interface` {problem}"
         raise SpecError([Fault(origin, "env_name", message, EXAMPLE)])
@@ -138,8 +137,10 @@ def user_misfits(
         found = list(fits(interface, values_of))
         odd = [one for one in found if not _is_misfit(one)]
         problem = f"gives {_shown(odd[0])}" if odd else ""
-    except FAILURES as error:  # whatever a user's function raises
-        problem = f"fails ({reason_of(error)})"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a user's function raises
+        problem = f"fails ({described(error)})"
     if problem:
         allowed = 'allowed: an iterable of (hyperparameter or "", problem, hint), () where all fits'
         message = f"got {name!r}: its `fits` {problem}, {allowed}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nthrun.agents.base import State
-from nthrun.errors import DeviceError
+from nthrun.errors import DeviceError, NthrunError, described
 from nthrun.specs.declaration import load_program
 from nthrun.specs.environment_spec import EnvironmentSpec
 
@@ -25,7 +25,15 @@ class Monitor:
             raise DeviceError(f"--monitor: nothing draws {spec.env_name}", "leave --monitor out")
         viewer = load_program(spec.declaration.viewer)
         self._on_host = spec.declaration.on_host
-        self._viewer = viewer(spec) if self._on_host else viewer()
+        try:
+            self._viewer = viewer(spec) if self._on_host else viewer()
+        except (NthrunError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # a constructor may be a user's, or know no render mode
+            raise DeviceError(
+                f"--monitor: {spec.env_name} cannot be drawn: {described(error)}",
+                "leave --monitor out",
+            ) from error
         self._after = after
 
     def show(self, state: State, step: int) -> None:

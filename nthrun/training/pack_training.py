@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nthrun.errors import NotReplayedError, NthrunError
+from nthrun.errors import CompileError, NotReplayedError, NthrunError, described
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import Pack, PlannedRun, packs_of_runs, plan_run
-from nthrun.records.durable_file import modified, storage_error
+from nthrun.records.durable_file import modified
 from nthrun.records.inventory import Inventory
 from nthrun.records.schema import Run
 from nthrun.training.checkpoint_index import (
@@ -87,7 +87,7 @@ def train_pack(
     for pack in packs_of_runs(runs, spec.agent.declaration.static_names(), len(indices)):
         lanes = tuple(run.index for run in pack.runs)
         context.report(Began(lanes, pack.start_step * len(lanes)))
-        records = _trained(pack, context, checkpoints)
+        records = trained(pack, context, checkpoints)
         inventory = _record(records, context, request, inventory)
         for record in records:
             context.report(request.announce(record))
@@ -109,10 +109,12 @@ def _step(checkpoint: CheckpointFile | None) -> int:
     return 0 if checkpoint is None else checkpoint.step
 
 
-def _trained(pack: Pack, context: TrainingContext, checkpoints: Checkpoints) -> list[Run]:
+def trained(pack: Pack, context: TrainingContext, checkpoints: Checkpoints) -> list[Run]:
     """The records of a pack, from step 0 where an environment does not get where it was.
 
     If an exception ends the pack, each run is tried alone, so that a run fails only by itself.
+    Whatever an agent or an environment raises is such an exception, one that would end a process
+    or speak of a disk too: what is written here raises errors of its own.
 
     Raises:
         NthrunError: the file system failed, or a signal came.
@@ -125,18 +127,32 @@ def _trained(pack: Pack, context: TrainingContext, checkpoints: Checkpoints) -> 
         if not pack.start_step:
             raise
         context.note(f"{error.message}; its runs start from step 0")
-        return _trained(_from_the_start(pack, context), context, {})
-    except (NthrunError, KeyboardInterrupt):
+        return trained(_from_the_start(pack, context), context, {})
+    except KeyboardInterrupt:
         raise
-    except OSError as error:
-        root = context.experiment.root if context.experiment else Path()
-        raise storage_error(root, error) from error
-    except Exception as error:
+    except BaseException as error:
+        if isinstance(error, NthrunError) and not _is_of_program(error, context.setup.programs):
+            raise
         if len(pack.runs) > 1:
             return [record for run in pack.runs for record in _trained_alone(run, pack, context)]
         if training is not None:
             return training.failed(_reason(error))
         return _not_begun(pack, context, _reason(error))
+
+
+def _is_of_program(error: NthrunError, programs: Sequence[str]) -> bool:
+    """Whether a user's agent or environment raised an error of ours, or called what did.
+
+    What cannot be compiled concerns the whole command, unless it is what the user's code itself
+    raised while it was traced.
+    """
+    modules = [program.partition(":")[0] for program in programs if ":" in program]
+    named = {module.partition(".")[0] for module in modules} - {"nthrun"}
+    compiling = isinstance(error, CompileError)
+    raised = error.__cause__ if compiling else error
+    frames = traceback.walk_tb(raised.__traceback__ if raised is not None else None)
+    names = [str(frame.f_globals.get("__name__")).partition(".")[0] for frame, _ in frames]
+    return not named.isdisjoint(names[-1:] if compiling else names)
 
 
 def _from_the_start(pack: Pack, context: TrainingContext) -> Pack:
@@ -149,11 +165,12 @@ def _from_the_start(pack: Pack, context: TrainingContext) -> Pack:
 
 def _trained_alone(run: PlannedRun, pack: Pack, context: TrainingContext) -> list[Run]:
     """The record of one run of a pack, from where its newest checkpoint stands by now."""
-    assert context.experiment is not None
-    directory = context.experiment.checkpoints
-    checkpoints, _ = find_checkpoints(directory, run.stage, [run.index], context.facts())
+    checkpoints: Checkpoints = {}
+    if context.experiment is not None:
+        directory = context.experiment.checkpoints
+        checkpoints, _ = find_checkpoints(directory, run.stage, [run.index], context.facts())
     alone = replace(run, start_step=_step(checkpoints.get(run.index)))
-    return _trained(Pack((alone,), pack.statics), context, checkpoints)
+    return trained(Pack((alone,), pack.statics), context, checkpoints)
 
 
 def _not_begun(pack: Pack, context: TrainingContext, reason: str) -> list[Run]:
@@ -164,10 +181,10 @@ def _not_begun(pack: Pack, context: TrainingContext, reason: str) -> list[Run]:
     return lanes.records(context.spec.environment, made, [{} for _ in pack.runs], reason)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """An exception and where it was raised, in one line."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    text = " ".join(f"{type(error).__name__}: {error}".split())
+    text = described(error)
     return f"{text} ({frame.name}, line {frame.lineno} of {Path(frame.filename).name})"
 
 
