@@ -96,6 +96,7 @@ class Style:
                 "axes.spines.right": False,
                 "axes.prop_cycle": cycler(color=COLOURS),
                 "text.parse_math": False,  # a dollar in a name is a dollar
+                "text.usetex": False,  # whatever a matplotlibrc says: there may be no TeX
             }
         )
 
