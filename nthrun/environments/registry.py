@@ -31,7 +31,13 @@ from nthrun.specs.environment_spec import PLATFORMS
 from nthrun.specs.field import Field, did_you_mean, shown
 from nthrun.specs.interface import Interface
 from nthrun.specs.trust import require_may_run
-from nthrun.specs.user_class import Checks, require_attributes, user_class, user_interface
+from nthrun.specs.user_class import (
+    EXAMPLE,
+    Checks,
+    require_attributes,
+    user_class,
+    user_interface,
+)
 
 DECLARATIONS = (
     PENDULUM,
@@ -133,6 +139,9 @@ def _own_environment(name: str, origin: str) -> EnvironmentDeclaration:
     require_attributes(own, name, (origin, "env_name"), CHECKS)
     interface = own.interface
     if isinstance(interface, Interface):
+        if problem := interface.problem():
+            message = f"got {name!r}: its `interface` cannot be: {problem}"
+            raise SpecError([Fault(origin, "env_name", message, EXAMPLE)])
         continuous: tuple[bool, ...] = (not interface.discrete,)
     else:
         continuous, interface = (True, False), partial(user_interface, name, origin, interface)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -39,6 +40,27 @@ class Interface:
     model: str = ""
     num_kinds: int = 0
     host_bytes: int = 0
+
+    def problem(self) -> str:
+        """What of it no environment can have, in words; "" if nothing."""
+        for name, low, high in (
+            ("observation", self.observation_low, self.observation_high),
+            ("action", self.action_low, self.action_high),
+        ):
+            if len(low) != len(high):
+                return f"{name}_low has {len(low)} numbers and {name}_high {len(high)}"
+            for place, (least, greatest) in enumerate(zip(low, high, strict=True)):
+                if not least <= greatest:
+                    return f"{name}_low[{place}] is {least} and {name}_high[{place}] {greatest}"
+        if not self.observation_low:
+            return "an observation has no component"
+        if bool(self.action_low) == bool(self.num_actions):
+            both = "both num_actions and bounds" if self.num_actions else "neither"
+            return f"it has {both}, allowed: num_actions or action_low and action_high"
+        if not all(map(math.isfinite, (*self.action_low, *self.action_high))):
+            return "actions are not bounded"
+        counts = (self.num_actions, self.state_dim, self.num_reset_draws, self.num_step_draws)
+        return "" if min(counts) >= 0 else "a count is negative"
 
     @property
     def observation_dim(self) -> int:

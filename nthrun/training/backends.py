@@ -7,12 +7,13 @@ import os
 import numpy as np
 import torch
 
-from nthrun.errors import DeviceError, NthrunError, UnsupportedOperationError
+from nthrun.errors import DeviceError, NthrunError, UnsupportedOperationError, described
 from nthrun.index import random_seed
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.memory_estimate import BLOCK_STEPS
-from nthrun.planning.packs import PlannedRun, packs_of_runs
-from nthrun.specs.declaration import Setting
+from nthrun.planning.packs import Pack, PlannedRun, packs_of_runs
+from nthrun.specs.declaration import AgentDeclaration, Setting
+from nthrun.training.contract import check_contract
 from nthrun.training.noise import Streams
 from nthrun.training.program import HostedProgram, Program, make_program, placed
 from nthrun.training.steppers.agent_functions import CompiledFunctions, EagerFunctions
@@ -72,17 +73,24 @@ class Steppers:
     Args:
         backend: "eager" or "compile".
         device: "cpu" or "cuda".
+        agent: what is declared of the programs' agent.
     """
 
-    def __init__(self, backend: str, device: str) -> None:
+    def __init__(self, backend: str, device: str, agent: AgentDeclaration) -> None:
         self._backend = backend
         self._device = device
+        self._agent = agent
         self._made: dict[tuple[object, ...], Stepper] = {}
 
-    def stepper(self, statics: Setting, program: Program) -> Stepper:
-        """The stepper of a program with these static hyperparameters."""
-        key = tuple(statics.items())
+    def stepper(self, pack: Pack, program: Program) -> Stepper:
+        """The stepper of a pack's program.
+
+        Raises:
+            ContractError: it is the first of its kind, and its classes break their contract.
+        """
+        key = tuple(pack.statics.items())
         if key not in self._made:
+            check_contract(program, pack, self._agent)
             self._made[key] = make_stepper(program, self._backend, self._device)
         return self._made[key]
 
@@ -108,12 +116,11 @@ def try_compiled(spec: ExperimentSpec, device: str) -> None:
     for form in forms.values():
         try:
             _take_compiled_step(spec, form, device)
-        except NthrunError:
+        except (NthrunError, KeyboardInterrupt):
             raise
-        except Exception as error:  # whatever else an agent or environment may raise
-            reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        except BaseException as error:  # whatever else an agent or environment may raise
             raise UnsupportedOperationError(
-                f"the first step failed ({reason})", "use --backend eager"
+                f"the first step failed ({described(error)})", "use --backend eager"
             ) from error
 
 
@@ -121,6 +128,7 @@ def _take_compiled_step(spec: ExperimentSpec, setting: Setting, device: str) -> 
     run = PlannedRun(0, 0, 0, 0, random_seed(0, 0), setting)
     (pack,) = packs_of_runs([run], spec.agent.declaration.static_names(), 1)
     program = make_program(pack, spec)
+    check_contract(program, pack, spec.agent.declaration)
     initial = program.initial_state(pack)
     state = placed(initial, device)
     draws = Streams([run.random_seed], program.noise_sizes()).draw(1)

@@ -99,7 +99,7 @@ def make_context(
     return TrainingContext(
         spec,
         setup,
-        Steppers(backend, device),
+        Steppers(backend, device, agent),
         cache(partial(_best_return, spec.environment)),
     )
 

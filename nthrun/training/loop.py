@@ -102,7 +102,7 @@ class Training:
         self.context = context
         self.spec = context.spec.environment
         self.program = make_program(pack, context.spec)
-        self.stepper = context.steppers.stepper(pack.statics, self.program)
+        self.stepper = context.steppers.stepper(pack, self.program)
         self.seeds = [run.random_seed for run in pack.runs]
         self.streams = Streams(self.seeds, self.program.noise_sizes())
         self.lanes = Lanes(pack, in_episodes=not context.spec.agent.declaration.solves)

@@ -6,6 +6,7 @@ step by step; evaluation plays episode after episode, all lanes side by side.
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from nthrun.environments.base import HostEnvironment
 from nthrun.environments.host_environment import SEED_DRAWS, playable
 from nthrun.errors import NotReplayedError
 from nthrun.specs.interface import Interface
+from nthrun.training.contract import check_observation, check_outcome
 from nthrun.training.evaluation import Evaluation
 from nthrun.training.program import HostedProgram, agent_state, episode_seeds, host_arrays
 from nthrun.training.recording import METRICS, Block, Event
@@ -53,10 +55,15 @@ class HostedStepper:
         self._functions.prepare(agent_state(state))
         if self._played is not None and self._played() is state["host.seed"]:
             return
+        with self._new_worlds_if_they_fail():
+            self._replay(state)
+
+    def _replay(self, state: State) -> None:
         host = host_arrays(state)
         self._grow(self._worlds, len(host["seed"]))
         for lane, world in enumerate(self._worlds[: len(host["seed"])]):
             observation = world.reset(int(host["seed"][lane, 0]))
+            check_observation(self._program, "reset", observation)
             for action in host["actions"][lane, : host["episode_step"][lane, 0]]:
                 observation, *_ = world.step(playable(action))
             seen = host["observation"][lane, 0]
@@ -69,10 +76,27 @@ class HostedStepper:
                 )
         self._played = weakref.ref(state["host.seed"])
 
+    @contextlib.contextmanager
+    def _new_worlds_if_they_fail(self) -> Iterator[None]:
+        """Play no world again that has raised anything: who knows what state it is in."""
+        try:
+            yield
+        except BaseException:
+            self._worlds.clear()
+            self._spare.clear()
+            self._played = None
+            raise
+
     def train(
         self, state: State, noise: Noise, first: int, learned: np.ndarray, lanes: Sequence[int]
     ) -> Block:
         self.prepare(state)
+        with self._new_worlds_if_they_fail():
+            return self._trained(state, noise, first, learned, lanes)
+
+    def _trained(
+        self, state: State, noise: Noise, first: int, learned: np.ndarray, lanes: Sequence[int]
+    ) -> Block:
         own, host = agent_state(state), host_arrays(state)
         device, metrics = noise.agent.device, []
         block = HostBlock(self._program.interface, len(learned), len(host["seed"]), device)
@@ -109,9 +133,10 @@ class HostedStepper:
             seen = torch.from_numpy(observations).unsqueeze(1).to(device)
             return self._functions.act_greedily(own, seen).numpy(force=True)[:, 0]
 
-        self._grow(self._spare, len(evaluation.seeds))
-        worlds = self._spare[: len(evaluation.seeds)]
-        return evaluate_hosted(self._program, worlds, act, evaluation)
+        with self._new_worlds_if_they_fail():
+            self._grow(self._spare, len(evaluation.seeds))
+            worlds = self._spare[: len(evaluation.seeds)]
+            return evaluate_hosted(self._program, worlds, act, evaluation)
 
     def _grow(self, worlds: list[HostEnvironment], count: int) -> None:
         worlds.extend(self._program.world() for _ in range(count - len(worlds)))
@@ -128,7 +153,10 @@ class HostedStepper:
         played, limit = playable(rows.action), self._program.steps_per_episode
         outcomes = [self._worlds[lane].step(played[lane]) for lane in lanes]
         ended = []
-        for lane, (following, reward, terminated, truncated) in zip(lanes, outcomes, strict=True):
+        for lane, outcome in zip(lanes, outcomes, strict=True):
+            if not counts[lane]:  # an episode's first step has told what its world gives
+                check_outcome(self._program, outcome)
+            following, reward, terminated, truncated = outcome
             rows.next_observation[lane], rows.reward[lane] = following, reward
             counts[lane] += 1
             if terminated or truncated or counts[lane] == limit:
@@ -281,8 +309,10 @@ def _episode(
     Returns:
         returns and lengths, `(lanes,)` each.
     """
-    pairs = zip(worlds, seeds, strict=True)
-    observations = np.array([world.reset(seed) for world, seed in pairs], np.float32)
+    starts = [world.reset(seed) for world, seed in zip(worlds, seeds, strict=True)]
+    for start in starts:
+        check_observation(program, "reset", start)
+    observations = np.array(starts, np.float32)
     returns, lengths = np.zeros(len(seeds)), np.zeros(len(seeds), np.int64)
     rewards, terminated = np.zeros(len(seeds)), np.zeros(len(seeds), bool)
     running = list(range(len(seeds)))
@@ -293,6 +323,8 @@ def _episode(
         stepped, running = running, []
         for lane in stepped:
             outcome = worlds[lane].step(playable(actions[lane]))
+            if not lengths[lane]:
+                check_outcome(program, outcome)
             observations[lane], rewards[lane], terminated[lane], truncated = outcome
             if not (terminated[lane] or truncated):
                 running.append(lane)
