@@ -2,7 +2,7 @@
 
 Each folder of `data/records_of_before` holds an environment's and an agent's spec and two runs of
 them, recorded by version 0.1.0 on one kind of processor. Steps did not take denormal numbers for
-zero then; where a run met none, its bits are those of today.
+zero then; these runs, which are short, met none, so that their bits are those of today.
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ RECORDS = Path(__file__).parent / "data/records_of_before"
 CASES = sorted(path.name for path in RECORDS.iterdir())
 QUICK = ("SAC-SquashedGaussian", "linearAC-continuous-compiled", "euler_quadrature")
 NOT_COMPARABLE = 3
-MET_DENORMALS: tuple[str, ...] = ()
-"""Cases whose bits are others now."""
 
 
 def is_slow(case: str) -> bool:
@@ -55,11 +53,7 @@ def test_a_record_of_before_is_not_comparable(
 
 @pytest.mark.parametrize(
     "case",
-    [
-        pytest.param(case, marks=[pytest.mark.slow] * is_slow(case))
-        for case in CASES
-        if case not in MET_DENORMALS
-    ],
+    [pytest.param(case, marks=[pytest.mark.slow] * is_slow(case)) for case in CASES],
 )
 def test_a_run_that_met_no_denormal_number_is_reproduced(case: str, tmp_path: Path) -> None:
     """Running its indices again gives every bit of it, where the processor and the versions are

@@ -36,7 +36,9 @@ def action_bounds(low: np.ndarray, high: np.ndarray) -> tuple[tuple[float, ...],
     return tuple(bounds[0].tolist()), tuple(bounds[1].tolist())
 
 
-def float32_bounds(low: Sequence[float], high: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+def float32_bounds(
+    low: Sequence[float] | np.ndarray, high: Sequence[float] | np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """The least and the greatest float32 within bounds, `(action_dim,)` each.
 
     A bound that float32 rounds outwards is moved a step inwards; where nothing is left between the

@@ -110,6 +110,15 @@ def test_a_component_with_one_value_is_played_and_learned_with(backend: str) -> 
     assert all(np.isfinite(array).all() for array in run["learned_params"].values())
 
 
+def test_one_value_that_float32_lacks_is_played_as_it_is() -> None:
+    """Where both bounds are a number of float64 alone, the world gets that number."""
+    spec = spec_of("random", {}, low=[-1.0, 0.2], high=[1.0, 0.2], dtype="float64")
+    run, actions = played(spec)
+    assert run["status"] == "completed", run["reason"]
+    assert {float(action[1]) for action in actions} == {0.2}
+    assert set(run["train_actions"][:, 1].tolist()) == {float(np.float32(0.2))}
+
+
 def test_a_component_with_one_value_is_zero_in_units() -> None:
     """The unit value of a component with equal bounds is 0, in any environment, and of the others
     what it is without it."""

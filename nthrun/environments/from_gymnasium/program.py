@@ -10,6 +10,7 @@ from gymnasium import spaces
 
 from nthrun.environments.base import Outcome
 from nthrun.environments.from_gymnasium.declaration import counted_components, make
+from nthrun.environments.host_environment import float32_bounds
 from nthrun.specs.documents import KEYWORDS
 from nthrun.specs.environment_spec import EnvironmentSpec
 
@@ -64,6 +65,9 @@ def shaper(space: spaces.Space[Any]) -> Callable[[np.ndarray], Any] | None:
         return lambda action: int(action[0]) + start
     if components := counted_components(space):
         return lambda action: components.array(int(action[0]))
-    shape = space.shape
-    assert shape is not None
+    assert isinstance(space, spaces.Box)
+    shape, (low, high) = space.shape, float32_bounds(space.low.ravel(), space.high.ravel())
+    if (low < space.low.ravel()).any() or (high > space.high.ravel()).any():
+        # a component has one value, which float32 lacks
+        return lambda action: np.clip(action.reshape(shape), space.low, space.high)
     return None if len(shape) == 1 else lambda action: action.reshape(shape)
