@@ -11,6 +11,7 @@ the command line:
 from __future__ import annotations
 
 import inspect
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,8 +38,8 @@ class Command(click.Command):
         """Take the values of the command line.
 
         Raises:
-            UsageError: an option is given twice, of which click would drop the first, or there are
-                more arguments than the command takes.
+            UsageError: an option is given twice, of which click would drop the first, a number is
+                not finite, or there are more arguments than the command takes.
         """
         _, _, given = self.make_parser(ctx).parse_args(list(args))
         for option, times in Counter(given).items():
@@ -47,6 +48,12 @@ class Command(click.Command):
         if extra := super().parse_args(ctx, args):
             allowed = " ".join(self.collect_usage_pieces(ctx))
             raise click.UsageError(f"got {' '.join(extra)[:80]} beyond what is allowed: {allowed}")
+        for option in self.params:
+            value = ctx.params.get(option.name or "")
+            for number in value if isinstance(value, tuple) else (value,):
+                if isinstance(number, float) and not math.isfinite(number):
+                    message = f"{option.opts[-1]}: got {number}, allowed: finite numbers"
+                    raise click.UsageError(message)
         return []
 
 

@@ -72,7 +72,8 @@ def schedule(arguments: tuple[str, ...], **values: Any) -> int:
     python schedule.py --cancel SAVE_DIR...
 
     The same command can be given again at any time: only what is neither recorded nor queued is
-    submitted. ROOT is the checkout that the tasks run a snapshot of.
+    submitted. ROOT is the checkout that the tasks run a snapshot of. Each AGENT_JSON is an
+    experiment of its own.
     """
     overrides = _overrides({field.name: values.pop(f"field_{field.name}") for field in FIELDS})
     options = ScheduleOptions(**values)

@@ -22,6 +22,7 @@ from nthrun.commands.entry import execute
 
 NAMES = {
     "best": ["best", "--no-write"],
+    "check": ["check", "--dry-run"],
     "combine": ["combine"],
     "export": ["export", "wandb"],
     "forget": ["forget"],
@@ -39,7 +40,7 @@ NAMES = {
     },
 }
 """What a command line begins with, so that it trains and submits nothing."""
-QUICK = ("best", "combine", "export", "forget", "run", "schedule", "status")
+QUICK = ("best", "check", "combine", "export", "forget", "run", "schedule", "status")
 """Those that draw nothing."""
 DRAWING = tuple(name for name in NAMES if name not in QUICK)
 VALUES = (
@@ -90,7 +91,8 @@ def command_lines(draw: st.DrawFn, names: tuple[str, ...]) -> list[str]:
                 choices = list(option.type.choices) if isinstance(option.type, click.Choice) else []
                 values = st.sampled_from((*VALUES, *map(str, choices * 20)))
                 words += [draw(values) for _ in range(option.nargs)]
-    places: tuple[str, ...] = tuple(draw(st.lists(st.sampled_from(PLACES), max_size=2)))
+    fewest = int(name in DRAWING)  # without data they draw the demo's, which takes long
+    places = tuple(draw(st.lists(st.sampled_from(PLACES), min_size=fewest, max_size=2)))
     if name == "run":
         places = ("--env-json", "environment.json", "--agent-json", "agent.json")
     elif name == "schedule":

@@ -64,6 +64,24 @@ def test_no_option_is_dropped() -> None:
     assert seen > 130
 
 
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e999"])
+def test_numbers_are_finite(number: str) -> None:
+    """Of every command, an option that is a number refuses what is none."""
+    seen = 0
+    for names, command in every_command():
+        for option in command.params:
+            types = getattr(option.type, "types", [option.type])
+            if not isinstance(option, click.Option) or not all(
+                isinstance(one, (click.types.FloatParamType, click.FloatRange)) for one in types
+            ):
+                continue
+            with pytest.raises(click.UsageError):
+                words = [option.opts[-1], *[number] * option.nargs]
+                command.make_context(names[-1], [*words, *["e"] * (names[0] != "plot")])
+            seen += 1
+    assert seen > 10
+
+
 @pytest.mark.parametrize("option", ["--index", "--settings"])
 def test_lists_of_numbers_are_joined(option: str) -> None:
     """Numbers of several options are those of one list."""

@@ -59,6 +59,7 @@ def test_a_directory_that_is_a_pattern_is_refused(
     assert not sweep.save_dir.exists()
 
 
+@pytest.mark.slow
 def test_other_signs_in_a_directory_mean_nothing(slurm: SlurmCluster, tmp_path: Path) -> None:
     """A directory whose name is full of what shells and globs read runs an array like any other,
     and nothing is written beside it."""
