@@ -173,8 +173,8 @@ class TestCurves:
         ActionChains(page.driver).move_to_element_with_offset(svg, 280, 0).perform()
         told = page.find(f"{CHART} output").text
         assert told.startswith("step 2") or told.startswith("step 3")
-        assert "best: 0 (-1 to 1)" in told
-        assert "best, seeds of stage 1: -2 (-3 to -1)" in told
+        assert "best: 0 (-2.4841 to 2.4841)" in told
+        assert "best, seeds of stage 1: -2 (-4.4841 to 0.48414)" in told
 
     def test_keyboard(self, page: Browser) -> None:
         """Arrow keys move the cursor where there is no pointer."""
@@ -217,7 +217,8 @@ class TestBrushing:
         """The setting under the pointer in the table is told of, and its line stands out."""
         row = page.find(f"{TABLE} tbody tr:nth-child(2)")
         page.run("arguments[0].scrollIntoView({block: 'center'})", row)
-        ActionChains(page.driver).move_to_element(row).perform()
+        first = row.find_element("css selector", "th")  # the row may go on beyond the window
+        ActionChains(page.driver).move_to_element(first).perform()
         [line] = page.find_all(f"{PARALLEL} polyline.pointed")
         assert line.get_attribute("data-row") == row.get_attribute("data-row") == "1"
         assert "decay 0.9" in page.find(f"{PARALLEL} output").get_attribute("textContent")
@@ -284,7 +285,7 @@ class TestHostileNames:
         text = browser.find("body").text
         for place in (f"Experiments\n{evil}", f"diverged: {evil}", f"{evil}: experiments together"):
             assert place.removeprefix("Experiments\n") in text
-        assert values[1] in column(browser, 8) + column(browser, 9)
+        assert values[1] in column(browser, 9) + column(browser, 10)
         wanted = browser.find(f"{TABLE} input")
         wanted.send_keys("onload=pwned")
         wait_for(lambda: len(column(browser, 0)) == 1)
