@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
+import pty
 import re
+import subprocess
+import termios
 from pathlib import Path
 
 import pytest
 from builders import make_experiment, make_run, make_solver_run
 from packs import small_spec
+from processes import command, write_specs
 from rich.console import Console
 
 from nthrun.commands.scoreboard import Scoreboard, recorded_news
@@ -111,3 +117,35 @@ def test_the_line_of_a_run() -> None:
     assert ended.summary == "index 4: pruned, 100 steps, no hope, return -9 of setting 1"
     lost = recorded_news(spec, make_run(4, 1, 0, status="diverged", reason="NaN"))
     assert lost.summary == "index 4: diverged, 300 steps, NaN"
+
+
+def on_a_terminal(*arguments: str) -> str:
+    """What main.py prints on a terminal, in lines of 200 characters."""
+    leader, follower = pty.openpty()
+    termios.tcsetwinsize(follower, (50, 200))
+    done = subprocess.Popen(command("main.py", *arguments), stdout=follower, stderr=follower)
+    os.close(follower)
+    printed = b""
+    with contextlib.suppress(OSError):  # the terminal is closed with the process
+        while part := os.read(leader, 65_536):
+            printed += part
+    os.close(leader)
+    assert done.wait() == 0, printed.decode()
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", printed.decode()).replace("\r", "\n")
+
+
+def test_on_a_terminal(tmp_path: Path) -> None:
+    """On a terminal the last table names the setting and the number that the summary begins with,
+    which is the mean of what the lines of its runs say."""
+    specs = write_specs(tmp_path, {"total_timesteps": 100, "eval_episodes": 0})
+    printed = on_a_terminal(
+        *specs, "--index", "0-11", "--backend", "eager", "--save-dir", str(tmp_path)
+    )
+    setting, shown_mean = re.findall(r"(\d+): return (\S+), mean of 2 runs", printed)[-1]
+    assert f"1. setting {setting}: return {shown_mean} (" in printed
+    runs = re.findall(
+        rf"index \d+: completed, 100 steps, return (\S+) of setting {setting}\b", printed
+    )
+    values = {float(value) for value in runs}
+    assert len(values) == 2
+    assert float(shown_mean) == pytest.approx(sum(values) / 2, rel=1e-5)
