@@ -81,7 +81,7 @@ def _course_notes(choice: Choice) -> Iterator[str]:
     for source, up_to, lengths in zip(choice.sources, choice.up_to, choice.lengths, strict=True):
         of = f" of {source}" if len(choice.sources) > 1 else ""
         if up_to is not None:
-            pruned = f"; {choice.num_pruned} were pruned" if choice.num_pruned else ""
+            pruned = f"; pruned: {choice.num_pruned}" if choice.num_pruned else ""
             yield (
                 f"runs{of} are compared by their first {up_to} steps, to the last evaluation that "
                 f"all reached which were not lost{pruned}"

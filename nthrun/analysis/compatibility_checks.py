@@ -61,26 +61,23 @@ def require_shared(group: Sequence[Scores], shared: Sequence[SettingKey]) -> Non
     raise DataFileError(f"{sources}: no setting has runs in all of them", hint)
 
 
-def lengths_text(group: Mapping[str, Scores]) -> str:
-    """That scores side by side are of runs of different lengths; empty where they are not.
+def lengths_text(lengths: Mapping[str, Sequence[int]], remedy: str) -> str:
+    """That runs side by side are of different lengths; empty where they are not.
 
     Args:
-        group: name -> scores.
+        lengths: name -> the different numbers of steps of its runs, rising.
+        remedy: what to do about it.
     """
-    counted = {
-        name: (scores.up_to,) if scores.up_to is not None else scores.lengths
-        for name, scores in group.items()
-    }
-    if len(set().union(*counted.values())) < 2:
+    if len(set().union(*lengths.values())) < 2:
         return ""
     each = "; ".join(
-        f"{name}: {' to '.join(str(steps) for steps in {min(of): 0, max(of): 0})}"
-        for name, of in counted.items()
+        f"{name}: {of[0]}" + (f" to {of[-1]}" if len(of) > 1 else "")
+        for name, of in lengths.items()
         if of
     )
     return (
         f"runs of different lengths stand side by side, in training steps {each}; their scores are "
-        "not comparable; --shortest compares what all have"
+        f"not comparable; {remedy}"
     )
 
 

@@ -88,6 +88,11 @@ class Scores:
         return len(self.values)
 
     @property
+    def compared_lengths(self) -> tuple[int, ...]:
+        """The different numbers of steps that count of runs that completed, rising."""
+        return self.lengths if self.up_to is None else (self.up_to,)
+
+    @property
     def pruned(self) -> np.ndarray:
         """`(num_runs,)` bool, runs that were ended early and have a value up to there."""
         return np.asarray((self.statuses == "pruned") & ~self.lost)
@@ -156,10 +161,14 @@ def read_scores(
         parameters=dict(parameters),
         unfinished=_unfinished(entries) if quantity is TRAINING_RETURN else None,
         up_to=up_to,
-        lengths=tuple(
-            np.unique(columns.numbers["total_timesteps"][statuses == "completed"]).tolist()
-        ),
+        lengths=lengths_of(entries),
     )
+
+
+def lengths_of(entries: Sequence[Entry]) -> tuple[int, ...]:
+    """The steps of runs that completed, each once, rising."""
+    completed = [entry for entry in entries if entry.status == "completed"]
+    return tuple(np.unique(read_table(completed).numbers["total_timesteps"]).tolist())
 
 
 def _scored_series(

@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from nthrun.analysis.compatibility_checks import lengths_text
 from nthrun.analysis.figures.base import FigureData, FigureKind
 from nthrun.analysis.figures.saving import (
     Folders,
@@ -24,6 +25,7 @@ from nthrun.analysis.figures.saving import (
     save_figure,
 )
 from nthrun.analysis.figures.style import VENUES
+from nthrun.analysis.scores import Stage, chosen_entries, lengths_of
 from nthrun.commands.experiment_paths import data_path
 from nthrun.commands.labelled_data import open_labelled
 from nthrun.commands.lazy_group import LazyGroup
@@ -32,7 +34,7 @@ from nthrun.errors import NthrunError
 from nthrun.records import Data
 from nthrun.specs.trust import Trust
 from nthrun.specs.user_class import user_class
-from nthrun.terminal import show
+from nthrun.terminal import show, warn
 
 FIGURES = {
     "comparison": (
@@ -216,6 +218,8 @@ def _write_figures(
     groups = _groups(figure, labelled, where)
     if figure.of == "environment" and where.name is not None:
         _require_one_environment(groups, where.name)
+    if "last" in values:
+        _warn_of_lengths(groups, values.get("stage"))
     names = [where.name or figure.file_name(group, values) for group in groups]
     _require_apart(names, where.folders)
     written: list[Path] = []
@@ -223,6 +227,17 @@ def _write_figures(
         drawn, shown = figure.draw(group, **values)
         written += save_figure(drawn, name, where.folders, shown)
     return written
+
+
+def _warn_of_lengths(groups: Sequence[FigureData], stage: Stage) -> None:
+    """Warn where a figure compares scores of runs of one environment but different lengths."""
+    for group in groups:
+        for environment, labelled in group.environments.items():
+            lengths = {
+                label: lengths_of(chosen_entries(data, stage)) for label, data in labelled.items()
+            }
+            if text := lengths_text(lengths, "train them as long, or compare learning curves"):
+                warn(f"{environment}: {text}")
 
 
 def _write_policy_figure(

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from nthrun.analysis.compatibility_checks import lengths_text
 from nthrun.analysis.score_options import DIRECTION, LAST, METRICS, SHORTEST
 from nthrun.analysis.scores import chosen_entries, common_step
 from nthrun.commands.labelled_data import open_labelled
@@ -62,7 +61,11 @@ def report(
     EXPERIMENT is an experiment directory, data.json, data.h5 or a shard. The page is one file that
     needs no network. Prints its path.
     """
-    from nthrun.analysis.report.experiment_summary import Question, summarise  # noqa: PLC0415
+    from nthrun.analysis.report.experiment_summary import (  # noqa: PLC0415
+        Question,
+        lengths_side_by_side,
+        summarise,
+    )
     from nthrun.analysis.report.page import is_report, report_page  # noqa: PLC0415 - matplotlib
 
     if out.is_dir():
@@ -78,7 +81,7 @@ def report(
     if shortest:
         asked = replace(asked, up_to=min(_common_step(data, asked.stage) for _, data in opened))
     summaries = [summarise(label, data, asked) for label, data in opened]
-    if lengths := lengths_text({summary.label: summary.scores for summary in summaries}):
+    if lengths := lengths_side_by_side(summaries):
         warn(lengths)
     page = report_page(summaries, title or f"Report: {environments}")
     try:

@@ -118,6 +118,20 @@ class TestFiles:
         [[entry]] = listed(paths).values()
         assert entry == {"label": "mine", "stage": 1, "setting_number": 0, "indices": [0]}
 
+    def test_lengths(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A figure that compares scores of runs of different lengths comes with a warning that says
+        of which; one that shows their course does not."""
+        monkeypatch.chdir(tmp_path)
+        paths = [
+            str(make_experiment(tmp_path / name, runs=[make_run(0, 0, 0, [-1.0], [steps])]).root)
+            for name, steps in (("short", 300), ("long", 500))
+        ]
+        said = "Pendulum-v1: runs of different lengths stand side by side, in training steps"
+        compared = CliRunner().invoke(commands, ["plot", "comparison", *paths])
+        assert f"warning: {said} short: 300; long: 500" in compared.stderr
+        assert CliRunner().invoke(commands, ["plot", "comparison", paths[0]]).stderr == ""
+        assert CliRunner().invoke(commands, ["plot", CURVES, *paths]).stderr == ""
+
     def test_error(self, tmp_path: Path) -> None:
         """What cannot be plotted is one line on stderr, exit code 2, and leaves no files."""
         done = call("utils/plot_mse_data.py", "nowhere", cwd=tmp_path)

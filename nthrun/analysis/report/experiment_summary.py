@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nthrun.analysis.choice import Choice, choose
+from nthrun.analysis.compatibility_checks import lengths_text
 from nthrun.analysis.estimates import Estimate, estimate, estimate_of_chosen, sample
 from nthrun.analysis.scores import WHOLE_RUN, Scores, read_scores
 from nthrun.errors import DataFileError, NthrunError
@@ -158,6 +159,12 @@ class ExperimentSummary:
         except DataFileError:  # another stage recorded it
             return None
         return estimate_of_chosen(scores, self.setting, len(scores.parameters))
+
+
+def lengths_side_by_side(summaries: Sequence[ExperimentSummary]) -> str:
+    """That experiments of a report have runs of different lengths; empty where they do not."""
+    lengths = {each.label: each.scores.compared_lengths for each in summaries}
+    return lengths_text(lengths, "--shortest compares what all have")
 
 
 def summarise(label: str, data: Data, question: Question) -> ExperimentSummary:

@@ -20,7 +20,6 @@ from nthrun.analysis.choice_text import (
     contender_rows,
     contenders_title,
 )
-from nthrun.analysis.compatibility_checks import lengths_text
 from nthrun.analysis.hyperparameters import (
     plain_text,
     setting_text,
@@ -28,7 +27,7 @@ from nthrun.analysis.hyperparameters import (
     varying_values,
 )
 from nthrun.analysis.ranking import ranked_settings
-from nthrun.analysis.report.experiment_summary import ExperimentSummary
+from nthrun.analysis.report.experiment_summary import ExperimentSummary, lengths_side_by_side
 from nthrun.analysis.report.plots import (
     data_address,
     parallel_coordinates,
@@ -73,7 +72,7 @@ def report_page(summaries: Sequence[ExperimentSummary], title: str) -> str:
                 env_name: list(plots_together(env_name, several))
                 for env_name, several in _by_environment(summaries).items()
             },
-            lengths=lengths_text({s.label: s.scores for s in summaries}),
+            lengths=lengths_side_by_side(summaries),
             experiments=[_experiment(summary) for summary in summaries],
         )
     )
