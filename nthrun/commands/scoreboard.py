@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from rich.table import Table
+from rich.text import Text
 
 from nthrun.analysis.hyperparameters import setting_text
 from nthrun.analysis.ranking import RankedSettings, ranked_settings
@@ -19,6 +20,7 @@ from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run
 from nthrun.records.sources import Entry, MemorySource
 from nthrun.specs.search.search_spec import SearchSpec
+from nthrun.terminal import printable
 from nthrun.training.progress import Began, Lost, News, Recorded
 
 SHOWN_VALUES = 4
@@ -88,7 +90,7 @@ class Scoreboard:
         for name in ("runs", "done", "running", "failed", "best setting so far"):
             table.add_column(name, justify="left" if name.startswith("best") else "right")
         numbers = self.num_runs, self.done, self.running, self.failed
-        table.add_row(*map(str, numbers), self.best)
+        table.add_row(*map(str, numbers), Text(printable(self.best)))
         return table
 
 

@@ -64,6 +64,18 @@ def test_equals(tmp_path: Path) -> None:
     assert "0: return -50, mean of 1 run, as 2 others" in shown(board)
 
 
+def test_names(tmp_path: Path) -> None:
+    """Values of hyperparameters are shown as they are: neither a terminal nor the table takes them
+    for commands."""
+    runs = [
+        make_run(n, n, 0, [-float(n)], [100], agent_params={"name": value})
+        for n, value in enumerate(["[red]\x1b[2J", "b"])
+    ]
+    board = Scoreboard(make_experiment(tmp_path, 2, runs=runs), 0, 2)
+    board.look()
+    assert r"name [red]\x1b[2J" in shown(board)
+
+
 def test_pruned(tmp_path: Path) -> None:
     """With pruned runs the number is the one at the step that all runs reached."""
     runs = [make_run(0, 0, 0, [-9.0, 0.0], [100, 100])]
