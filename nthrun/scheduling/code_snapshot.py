@@ -17,6 +17,7 @@ from pathlib import Path
 
 from nthrun.errors import DataFileError
 from nthrun.records.durable_file import ensure_directory, storage_error
+from nthrun.records.listing import is_there
 from nthrun.training.source import SNAPSHOT_FILE, checkout_state
 
 CODE = "code"
@@ -24,6 +25,7 @@ NEW = ".new-"
 ENTRY = "main.py"
 MAX_BYTES = 200_000_000
 CACHES = "__pycache__"
+CODE_SUFFIXES = (".py", ".so", ".pyc", ".pth")
 SKIPPED = {"results", CACHES, "node_modules"}
 """Directories that hold no code, where git does not say what does."""
 
@@ -53,11 +55,13 @@ def take_snapshot(source: Path, root: Path) -> str:
         the copy's directory, relative to the root.
 
     Raises:
-        DataFileError: there is more in the checkout than code can be.
+        DataFileError: there is more in the checkout than code can be, or a copy that is there
+            already is of other code.
         StorageError: the copy cannot be written.
     """
     files, name = _files_and_name(source)
-    if (root / name).is_dir():
+    if is_there(root / name):
+        _require_copied(root, name, files)
         return name
     new = root / CODE / f"{NEW}{secrets.token_hex(8)}"  # a name that nobody has put a link at
     try:
@@ -69,11 +73,31 @@ def take_snapshot(source: Path, root: Path) -> str:
         (new / SNAPSHOT_FILE).write_text(json.dumps(checkout_state(source), indent=1))
         new.rename(root / name)
     except OSError as error:
-        if not (root / name).is_dir():  # else another submission was first
+        if not (root / name).is_dir():
             raise storage_error(root / name, error) from error
+        _require_copied(root, name, files)  # another submission was first
     finally:
         shutil.rmtree(new, ignore_errors=True)
     return name
+
+
+def _require_copied(root: Path, name: str, files: list[Path]) -> None:
+    """Check that what lies in the place of a copy is that copy, before a task runs it; files that
+    are no code, such as tasks leave there, do no harm.
+
+    Raises:
+        DataFileError: it is not.
+    """
+    copy = root / name
+    try:
+        more = [file for file in _files_below(copy) if file.suffix in CODE_SUFFIXES]
+        same = set(more) <= set(files) and _name(copy, files) == name
+    except OSError:
+        same = False
+    if not same:
+        raise DataFileError(
+            f"{copy}: not the code that its name stands for", "delete it, and it is copied again"
+        )
 
 
 def is_intact(copy: Path) -> bool:
@@ -82,16 +106,18 @@ def is_intact(copy: Path) -> bool:
     Raises:
         StorageError: it cannot be read.
     """
-    files = [
-        Path(folder, name).relative_to(copy)
-        for folder, _, names in os.walk(copy)
-        for name in names
-        if CACHES not in Path(folder).parts
-    ]
+    files = set(_files_below(copy)) - {Path(SNAPSHOT_FILE)}
     try:
-        return _name(copy, sorted(set(files) - {Path(SNAPSHOT_FILE)})) == f"{CODE}/{copy.name}"
+        return _name(copy, sorted(files)) == f"{CODE}/{copy.name}"
     except OSError as error:
         raise storage_error(copy, error) from error
+
+
+def _files_below(copy: Path) -> Iterator[Path]:
+    """The files of a copy relative to it, but those that Python keeps of code."""
+    for folder, _, names in os.walk(copy):
+        if CACHES not in Path(folder).parts:
+            yield from (Path(folder, name).relative_to(copy) for name in names)
 
 
 def snapshot_name(source: Path) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import importlib.util
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from builders import make_run
 from nthrun.__main__ import commands
 from nthrun.commands.entry import execute
 from nthrun.errors import SpecError
-from nthrun.records.experiment import Experiment, Manifest, create_experiment
+from nthrun.records.experiment import Experiment, Manifest, create_experiment, open_experiment
 from nthrun.specs.fingerprint import fingerprint
 from nthrun.training.saved_policy import load_policy
 
@@ -32,10 +31,10 @@ class E:
     interface = None
 """
 NAMES = [
+    ({"agent_name": "evilmod:C"}, {"env_name": "evilmod:E"}),
     ({"agent_name": "evilmod:C"}, {}),
     ({}, {"env_name": "evilmod:E"}),
     ({}, {"env_name": "evilmod:Id-v0", "platform": "gymnasium"}),
-    ({"agent_name": "evilmod:C"}, {"env_name": "evilmod:E"}),
     (
         {},
         {
@@ -109,9 +108,10 @@ def test_reading_imports_nothing_that_a_file_names(
     """Combining, choosing, reporting, drawing, status, exporting and forgetting do their work on
     the records of a class that is not known here, and never import it."""
     root = sweep(tmp_path / "data", *names)
-    for command, *rest in READERS:
-        if command == "export":
-            pytest.importorskip("wandb")
+    readers = READERS if names is NAMES[0] else READERS[:1] + READERS[3:4]
+    for command, *rest in readers:
+        if command == "export" and importlib.util.find_spec("wandb") is None:
+            continue
         arguments = [str(root) if word == "DATA" else word for word in rest]
         code, output, errors = outcome(monkeypatch, capsys, command, *arguments)
         assert (code, ran.exists()) == (0, False), (command, rest, errors)
@@ -144,7 +144,7 @@ def test_what_needs_the_class_says_so(
     assert ran.exists()
 
 
-@pytest.mark.parametrize("place", ["agent_name", "env_name", "name", "value", "reason", "folder"])
+@pytest.mark.parametrize("place", ["records", "folder"])
 def test_no_name_reaches_the_terminal_raw(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -155,16 +155,11 @@ def test_no_name_reaches_the_terminal_raw(
     out in all that is printed and in the page."""
     monkeypatch.chdir(tmp_path)
     hostile = f"a{ESCAPE}b"
-    agent: dict[str, Any] = {"agent_name": hostile} if place == "agent_name" else {}
-    environment = {"env_name": hostile} if place == "env_name" else {}
-    changes: dict[str, Any] = {}
-    if place == "reason":
-        changes = {"status": "diverged", "reason": hostile}
-    root = sweep(
-        tmp_path / (hostile if place == "folder" else "data"), agent, environment, **changes
-    )
-    if place in ("name", "value"):
-        _vary(root, hostile, place)
+    if place == "folder":
+        root = sweep(tmp_path / hostile, {}, {})
+    else:
+        root = sweep(tmp_path / "data", {"agent_name": hostile}, {"env_name": hostile})
+        _vary(root, hostile)
     printed = ""
     for command, *rest in READERS:
         if command == "export":
@@ -178,12 +173,11 @@ def test_no_name_reaches_the_terminal_raw(
     assert r"\x1b]0;owned" in printed or "\\u001b]0;owned" in printed
 
 
-def _vary(root: Path, hostile: str, place: str) -> None:
-    """Record two more runs, with a hyperparameter of a hostile name or value."""
-    manifest = Manifest(**json.loads((root / "manifest.json").read_text()))
-    experiment = Experiment(root, manifest)
-    for index in (6, 7):
-        name, value = (hostile, index) if place == "name" else ("critic_lr", f"{hostile}{index}")
-        run = make_run(index, index % 2, index // 2, agent_params={name: value})
+def _vary(root: Path, hostile: str) -> None:
+    """Record more runs: of hyperparameters of a hostile name and value, and one that diverged for a
+    hostile reason."""
+    experiment = open_experiment(root)
+    for index, params in ((6, {hostile: 1}), (7, {"critic_lr": f"{hostile}2"})):
+        run = make_run(index, index % 2, index // 2, agent_params=params)
         experiment.write(0, [run])
-    assert asdict(manifest)
+    experiment.write(0, [make_run(8, 0, 4, status="diverged", reason=hostile)])

@@ -194,3 +194,21 @@ def test_an_edit_while_copying(
     write(source, FILES)
     assert take_snapshot(source, root) == name  # edited again, and there already
     assert [path.name for path in (root / "code").iterdir()] == [Path(name).name]
+
+
+@pytest.mark.parametrize("spoil", ["changed", "added", "missing"])
+def test_other_code_in_its_place_is_not_run(source: Path, tmp_path: Path, spoil: str) -> None:
+    """A directory of a copy's name that holds other code, or more, is refused, not run; files that
+    a task has left there do no harm."""
+    root = tmp_path / "root"
+    copy = root / take_snapshot(source, root)
+    write(copy, {"MUJOCO_LOG.TXT": "", "nthrun/__pycache__/code.pyc": ""})
+    assert root / take_snapshot(source, root) == copy
+    if spoil == "changed":
+        write(copy, {"main.py": "print(3)\n"})
+    elif spoil == "added":
+        write(copy, {"numpy.py": ""})
+    else:
+        (copy / "main.py").unlink()
+    with pytest.raises(DataFileError, match="not the code that its name stands for"):
+        take_snapshot(source, root)

@@ -16,9 +16,10 @@ from nthrun.analysis.compatibility_checks import lengths_text
 from nthrun.analysis.estimates import Estimate, estimate, estimate_of_chosen, sample
 from nthrun.analysis.scores import WHOLE_RUN, Scores, read_scores
 from nthrun.errors import DataFileError, NthrunError
-from nthrun.index import format_indices
+from nthrun.index import MAX_INDICES, format_indices
 from nthrun.planning.experiment_spec import ExperimentSpec, recorded_spec
 from nthrun.records.data import Data
+from nthrun.records.experiment import open_experiment
 from nthrun.records.schema import STATUSES
 from nthrun.specs.search.search_spec import BAYES, DRAWN, GRID
 
@@ -220,12 +221,24 @@ def count_stages(data: Data, spec: ExperimentSpec | None) -> list[StageCount]:
     firsts = np.sort(np.unique(identities, axis=0, return_index=True)[1])
     columns = {name: column[firsts] for name, column in columns.items()}
     number = num_settings(columns["index"], columns["setting_number"], columns["run_number"], spec)
+    number = number or _planned_settings(data)
     method = data["experiment"]["agent"].get("search", {}).get("method")
     swept = None if method in (*DRAWN, BAYES) else number
     return [
         _count(int(stage), columns, number, swept if stage == 0 else None)
         for stage in np.unique(columns["stage"])
     ]
+
+
+def _planned_settings(data: Data) -> int | None:
+    """Settings of the sweep by the experiment's manifest; None where there is none."""
+    root = data.source if data.source.is_dir() else data.source.parent
+    try:
+        manifest = open_experiment(root).manifest
+    except NthrunError:
+        return None
+    is_own = manifest.agent == data["experiment"]["agent"]
+    return manifest.num_settings if is_own and manifest.num_settings <= MAX_INDICES else None
 
 
 def num_settings(
