@@ -15,6 +15,7 @@
     ├── NoSolutionError         RuntimeError  a model whose solver found no solution
     ├── CompileError            RuntimeError  native code that cannot be built or kept
     │   ├── MissingCompilerError               no C++ compiler
+    │   ├── UnloadableError                    a library that this system does not load
     │   └── UnsupportedOperationError  NotImplementedError  a step that cannot be compiled
     ├── MissingExtraError       ImportError   an optional package that is not installed
     ├── ConflictError           ValueError    records of one identity that differ (exit code 1)
@@ -200,6 +201,10 @@ class CompileError(NthrunError, RuntimeError):
 
 class MissingCompilerError(CompileError):
     """No C++ compiler was found."""
+
+
+class UnloadableError(CompileError):
+    """What a compiler builds cannot be loaded on this system."""
 
 
 class UnsupportedOperationError(CompileError, NotImplementedError):

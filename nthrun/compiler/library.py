@@ -7,21 +7,21 @@ import ctypes
 import fcntl
 import hashlib
 import os
-import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from nthrun.compiler.building import built, clear_away
 from nthrun.compiler.library_folder import (
     CACHE_VARIABLE,
     is_own_file,
     library_folders,
     note_passed_over,
 )
-from nthrun.errors import CompileError, MissingCompilerError
-from nthrun.planning.machine import compiler, cpu_flags, cpu_model
+from nthrun.errors import CompileError, MissingCompilerError, UnloadableError
+from nthrun.planning.machine import compiler, compilers, cpu_flags, cpu_model
+from nthrun.terminal import note
 
 FLAGS = (
     "-std=c++17",
@@ -45,26 +45,102 @@ def load(source: str) -> ctypes.CDLL:
 
     The file's name is a hash of the source, the compiler and its options, and the processor, so
     that machines which share a home directory do not share code. Of processes that need one library
-    at the same time one builds it. A damaged file, or one that others could have written, is built
-    anew. A folder that cannot be used is passed over.
+    at the same time one builds it. A damaged file, one that others could have written, or one that
+    does not load, is built anew. A folder that cannot be used is passed over.
 
     Raises:
         MissingCompilerError: there is none.
-        CompileError: it failed, or the library could be kept nowhere.
+        CompileError: it failed, or what it builds does not load, or could be kept nowhere.
     """
     with library_folders() as folders:
         for folder in folders:
-            path = folder / f"{_key(source)}.so"
             try:
+                _require_executable(folder)
                 with _locked(folder):
-                    if not _is_whole(path):
-                        _build(source, path)
-                return ctypes.CDLL(str(path))
+                    clear_away(folder)
+                    return _loaded(source, folder)
             except OSError as error:
                 note_passed_over(folder, str(error))
     raise CompileError(
         "compiled code could be kept nowhere", f"set {CACHE_VARIABLE} to a folder of your own"
     )
+
+
+def _require_executable(folder: Path) -> None:
+    """Check that code can be loaded from a folder.
+
+    Raises:
+        OSError: it cannot.
+    """
+    if os.statvfs(folder).f_flag & os.ST_NOEXEC:
+        raise OSError("its file system is mounted noexec, so that no code can be loaded from it")
+
+
+def _loaded(source: str, folder: Path) -> ctypes.CDLL:
+    """The library of a source, by the first compiler whose libraries load.
+
+    Where that is not the first that is found, it is this process's from then on, as if $CXX had
+    named it, so that it is the one that records name.
+    """
+    try:
+        return _found_or_built(source, folder)
+    except UnloadableError as error:
+        others = compilers()[1:]
+        for command in others:
+            os.environ["CXX"] = command
+            compiler_version.cache_clear()
+            with contextlib.suppress(UnloadableError):
+                made = _found_or_built(source, folder)
+                note(f"{error.message}; {command} builds instead")
+                return made
+        if others:
+            del os.environ["CXX"]
+            compiler_version.cache_clear()
+        raise
+
+
+def _found_or_built(source: str, folder: Path) -> ctypes.CDLL:
+    """The library that the present compiler makes of a source.
+
+    Raises:
+        UnloadableError: it does not load.
+        OSError: the folder takes nothing, or no code may be loaded from it.
+    """
+    path = folder / f"{_key(source)}.so"
+    if _is_whole(path):
+        with contextlib.suppress(UnloadableError):  # as a shared home has for another system
+            return _open(path)
+    command = compiler()
+    if command is None:
+        raise MissingCompilerError(
+            "no C++ compiler was found (looked for $CXX, g++, c++, clang++)",
+            "load one, for example `module load gcc`, or use --backend eager",
+        )
+    with built(source, [command, *_flags()], folder) as library:
+        try:
+            made = _open(library)
+        except UnloadableError as error:
+            path.unlink(missing_ok=True)
+            problem = f"{command}: what it builds cannot be loaded: {error.message}"
+            raise UnloadableError(problem, error.hint) from error
+        library.replace(path)
+    return made
+
+
+def _open(path: Path) -> ctypes.CDLL:
+    """A library that is there.
+
+    Raises:
+        UnloadableError: it is none for this system.
+        OSError: no code may be loaded from where it is.
+    """
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        if "failed to map segment" in str(error):
+            raise
+        hint = "use --backend eager, or name another compiler in $CXX"
+        raise UnloadableError(str(error).removeprefix(f"{path}: "), hint) from error
 
 
 @cache
@@ -87,52 +163,6 @@ def _flags() -> tuple[str, ...]:
 def _key(source: str) -> str:
     facts = (source, " ".join(_flags()), compiler_version(), cpu_model(), cpu_flags())
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:32]
-
-
-def _build(source: str, path: Path) -> None:
-    command = compiler()
-    if command is None:
-        raise MissingCompilerError(
-            "no C++ compiler was found (looked for $CXX, g++, c++, clang++)",
-            "load one, for example `module load gcc`, or use --backend eager",
-        )
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".building-") as folder:
-        text, library = Path(folder) / "step.cpp", Path(folder) / "step.so"
-        text.write_text(source)
-        text.chmod(0o600)  # whatever the umask
-        _compile(command, text, library)
-        digest = hashlib.sha256(library.read_bytes()).digest()
-        with library.open("ab") as file:
-            file.write(digest)
-        library.replace(path)
-
-
-def _compile(command: str, text: Path, library: Path) -> None:
-    words = [command, *_flags(), "-o", str(library), str(text)]
-    try:
-        process = subprocess.Popen(
-            words,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # Ctrl-C is for the training to notice
-            umask=0o077,  # what others may write is not loaded
-        )
-    except OSError as error:
-        raise CompileError(f"{command} failed: {error}", "use --backend eager") from error
-    with process:
-        try:
-            _, said = process.communicate()
-        except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
-    if process.returncode:
-        lines = [line for line in said.splitlines() if "error" in line]
-        problem = lines[0] if lines else " ".join(said.split())[:200]
-        raise CompileError(
-            f"{command} failed: {problem or f'exit status {process.returncode}'}",
-            "use --backend eager",
-        )
 
 
 @contextlib.contextmanager

@@ -19,14 +19,19 @@ MIB = 2**20
 
 
 def compiler(environment: Mapping[str, str] = os.environ) -> str | None:
-    """Path of the C++ compiler: $CXX, or the first of `COMPILERS` on $PATH; None without one.
+    """Path of the C++ compiler: $CXX, or the first of `COMPILERS` on $PATH; None without one."""
+    return next(iter(compilers(environment)), None)
+
+
+def compilers(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Paths of the C++ compilers, best first: $CXX alone, or those of `COMPILERS` on $PATH.
 
     A $CXX that is not there is not replaced by another compiler, which would give other bits.
     """
     chosen = environment.get("CXX", "")
     names = (chosen,) if chosen else COMPILERS
     paths = (shutil.which(name, path=environment.get("PATH")) for name in names)
-    return next((path for path in paths if path), None)
+    return [path for path in paths if path]
 
 
 def visible_gpu(environment: Mapping[str, str] = os.environ, devices: Path = Path("/dev")) -> bool:
