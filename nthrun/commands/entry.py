@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import traceback
 import warnings
@@ -18,11 +19,14 @@ from nthrun.errors import NthrunError, described
 from nthrun.terminal import complain, printable, show_text
 
 UNEXPECTED = 1
+LOGS_OF_TORCH = "TORCH_LOGS"
+"""A variable for who looks into torch; torch cannot be imported where it names what is not there."""
 
 
 def execute(command: click.Command) -> NoReturn:
     """Run a click command and exit; a traceback shows only with --debug."""
     debug = "--debug" in sys.argv
+    os.environ.pop(LOGS_OF_TORCH, None)
     warnings.formatwarning = _warning
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # a path's bytes come out as typed

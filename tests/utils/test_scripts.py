@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -60,3 +61,42 @@ def test_help() -> None:
         "assert 'torch' not in sys.modules and 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "junk"])
+def test_another_programs_backend_keeps_nobody_from_drawing(backend: str) -> None:
+    """Whatever $MPLBACKEND names, figures and reports can be drawn, and it is still set after; a
+    TeX that a matplotlibrc asks for is not asked for."""
+    code = (
+        "import os\n"
+        "import nthrun.analysis.report.page\n"
+        "from nthrun.commands.plot import figure_command\n"
+        "from nthrun.analysis.figures.style import Style\n"
+        "import matplotlib\n"
+        f"for name in {[*SCRIPTS]!r}:\n"
+        "    assert figure_command(name).help.startswith('Plot ')\n"
+        "matplotlib.rcParams['text.usetex'] = True\n"
+        "with Style().context():\n"
+        "    assert not matplotlib.rcParams['text.usetex']\n"
+        f"assert os.environ['MPLBACKEND'] == {backend!r}\n"
+    )
+    variables = os.environ | {"MPLBACKEND": backend}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env=variables)
+
+
+def test_a_backend_that_there_is_stays() -> None:
+    """Who draws with pyplot beside nthrun keeps the backend that was named for it."""
+    code = (
+        "import nthrun.analysis.figures, matplotlib\n"
+        "assert matplotlib.rcParams['backend'] == 'svg'\n"
+    )
+    variables = os.environ | {"MPLBACKEND": "svg"}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env=variables)
+
+
+@pytest.mark.parametrize("name", ["HDF5_DRIVER", "HDF5_VOL_CONNECTOR"])
+def test_another_programs_storage_keeps_nobody_from_reading(name: str) -> None:
+    """What HDF5 is told to read other programs' files with, it is not told for ours."""
+    command = [sys.executable, str(ROOT / "simple_combine.py"), "--help"]
+    variables = os.environ | {name: "junk"}
+    subprocess.run(command, check=True, cwd=ROOT, env=variables, capture_output=True)
