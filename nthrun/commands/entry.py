@@ -20,7 +20,7 @@ from nthrun.terminal import complain, printable, show_text
 
 UNEXPECTED = 1
 LOGS_OF_TORCH = "TORCH_LOGS"
-"""A variable for who looks into torch; torch cannot be imported where it names what is not there."""
+"""A variable for who looks into torch, which does not load where it names what is not there."""
 
 
 def execute(command: click.Command) -> NoReturn:
