@@ -1,4 +1,9 @@
-"""`--verify`: run recorded indices again and compare every bit."""
+"""`--verify`: run recorded indices again and compare every bit.
+
+Each is run in another pack than it was recorded in, as no bit of a record is to depend on what
+shares its pack: runs that were recorded together are taken apart, and one that was recorded alone
+is run beside others, if no other is asked for beside the next run of its setting.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,7 @@ from nthrun.commands.train import plan
 from nthrun.errors import DeviceError, IndexSpecError
 from nthrun.index import format_indices
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.packs import Pack, packs_of_runs, plan_run
+from nthrun.planning.packs import Pack, Place, packed_otherwise, packs_of_runs, plan_run
 from nthrun.records.data import open_directory
 from nthrun.records.experiment import Experiment, open_experiment, require_fingerprint
 from nthrun.records.schema import OMITTED_FROM_JSON, Run, first_difference
@@ -21,7 +26,7 @@ from nthrun.studies.pruning import pruner_of
 from nthrun.studies.study import with_known_settings
 from nthrun.terminal import show
 from nthrun.training.comparability import difference
-from nthrun.training.context import PruningRule, make_context
+from nthrun.training.context import PruningRule, TrainingContext, make_context
 from nthrun.training.pack_training import trained
 from nthrun.training.progress import Advanced, News, TrainingProgress
 from nthrun.training.provenance import comparable
@@ -30,14 +35,16 @@ if TYPE_CHECKING:
     from nthrun.commands.request import Request
 
 EQUAL, DIFFERS, NOT_COMPARABLE = 0, 1, 3
+Group = tuple[list[int], list[Pack]]
+"""Indices that are told together, and the packs that are run for them."""
 
 
 def verify(spec: ExperimentSpec, request: Request) -> int:
     """Run every index asked for again and say whether its record is reproduced.
 
     Returns:
-        0 if all are equal, 1 if any differs, else 3 if any was made on another kind of machine
-        or with other versions, whose bits may rightly differ.
+        0 if all are equal, 1 if any differs or failed when it was recorded, else 3 if any was made
+        on another kind of machine or with other versions, whose bits may rightly differ.
 
     Raises:
         IndexSpecError: an index is not recorded.
@@ -59,21 +66,32 @@ def verify(spec: ExperimentSpec, request: Request) -> int:
     codes = {EQUAL}
     here = comparable(context.setup)
     fit = [index for index in request.indices if _is_comparable(index, recorded, here, codes)]
-    with TrainingProgress(len(fit) * spec.environment.total_timesteps) as progress:
-        context = replace(
-            context,
-            report=partial(_advance, progress),
-            should_prune=_as_recorded(recorded) if pruned else None,
-        )
-        for pack in _packs(spec, experiment, request, fit):
-            for again in trained(pack, context, {}):
-                key = _difference(again, recorded[again["index"]])
-                codes.add(DIFFERS if key else EQUAL)
-                said = f"differs, first in {key}" if key else "equal"
-                if again["status"] == "failed":
-                    said = f"differs, now it fails: {again['reason']}"
-                progress.say(f"index {again['index']}: {said}")
+    groups = list(_groups(spec, experiment, request, fit, _places(experiment, recorded)))
+    context = replace(context, should_prune=_as_recorded(recorded) if pruned else None)
+    codes |= set(_compared(groups, context, recorded))
     return DIFFERS if DIFFERS in codes else max(codes)
+
+
+def _compared(
+    groups: Sequence[Group], context: TrainingContext, recorded: dict[int, list[Entry]]
+) -> Iterator[int]:
+    """Run everything again, and say of each index how it compares with its records.
+
+    Yields:
+        `EQUAL` or `DIFFERS` of each.
+    """
+    num_runs = sum(len(pack.runs) for _, packs in groups for pack in packs)
+    with TrainingProgress(num_runs * context.spec.environment.total_timesteps) as progress:
+        context = replace(context, report=partial(_advance, progress))
+        for asked, packs in groups:
+            runs = {run["index"]: run for pack in packs for run in trained(pack, context, {})}
+            for index in asked:
+                key = _difference(runs[index], recorded[index])
+                said = f"differs, first in {key}" if key else "equal"
+                if runs[index]["status"] == "failed":
+                    said = f"differs, now it fails: {runs[index]['reason']}"
+                progress.say(f"index {index}: {said}")
+                yield DIFFERS if key else EQUAL
 
 
 def _recorded(
@@ -89,7 +107,7 @@ def _recorded(
     for entry in open_directory(experiment).entries:
         setting_number, stage, run_number = entry.identity
         index = spec.sweep.index(setting_number, run_number)
-        if stage == request.stage and index in wanted and _read(entry)["status"] != "failed":
+        if stage == request.stage and index in wanted:
             recorded.setdefault(index, []).append(entry)
     if absent := wanted.difference(recorded):
         raise IndexSpecError(
@@ -98,13 +116,45 @@ def _recorded(
     return recorded
 
 
-def _packs(
-    spec: ExperimentSpec, experiment: Experiment, request: Request, indices: list[int]
-) -> Iterator[Pack]:
+def _places(experiment: Experiment, recorded: dict[int, list[Entry]]) -> dict[int, Place]:
+    """Where each run was recorded: runs of a shard shared a pack, unless they say otherwise."""
+    files = experiment.inventory().files.values()
+    packs = {file.header.shard: sorted(index for index, _ in file.recorded) for file in files}
+    places = {}
+    for index, entries in recorded.items():
+        pack = packs.get(entries[0].shard, [index])
+        width = _read(entries[0])["provenance"].get("pack_width", len(pack))
+        places[index] = Place(0, 1) if width == 1 else Place(pack.index(index), width)
+    return places
+
+
+def _groups(
+    spec: ExperimentSpec,
+    experiment: Experiment,
+    request: Request,
+    indices: list[int],
+    places: Mapping[int, Place],
+) -> Iterator[Group]:
+    """The packs to run for some indices."""
     names = spec.agent.declaration.static_names()
     for together in plan(spec, experiment, request, indices):
-        runs = [plan_run(spec, index, request.stage) for index in together]
-        yield from packs_of_runs(runs, names, len(together))
+        packs: list[Pack] = []
+        for apart in packed_otherwise(together, places):
+            again_alone = len(apart) == 1 == places[apart[0]].width
+            other = _companion(spec, experiment, request, apart[0]) if again_alone else []
+            runs = [plan_run(spec, index, request.stage) for index in (*other, *apart)]
+            packs += packs_of_runs(runs, names, len(runs))
+        yield together, packs
+
+
+def _companion(
+    spec: ExperimentSpec, experiment: Experiment, request: Request, index: int
+) -> list[int]:
+    """The other of two consecutive runs of an index's setting, where a pack may have both."""
+    setting_number, run_number = spec.sweep.locate(index)
+    other = spec.sweep.index(setting_number, run_number ^ 1)
+    packs = plan(spec, experiment, request, sorted((index, other)))
+    return [other] if len(packs) == 1 else []
 
 
 def _advance(progress: TrainingProgress, news: News) -> None:
@@ -116,8 +166,14 @@ def _advance(progress: TrainingProgress, news: News) -> None:
 def _is_comparable(
     index: int, recorded: dict[int, list[Entry]], here: Mapping[str, Any], codes: set[int]
 ) -> bool:
-    """Whether a run was made with what there is here; if not, that is printed and noted."""
-    reason = difference(_read(recorded[index][0])["provenance"], here)
+    """Whether a run was made with what there is here, and did not fail; if not, that is printed and
+    noted."""
+    run = _read(recorded[index][0])
+    if run["status"] == "failed":
+        codes.add(DIFFERS)
+        show(f"index {index}: failed, so that there is nothing to verify: {run['reason']}")
+        return False
+    reason = difference(run["provenance"], here)
     if reason:
         codes.add(NOT_COMPARABLE)
         show(f"index {index}: not comparable, {reason}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +86,39 @@ def packs_of_indices(
     for group, at_most in zip(groups, widths, strict=True):
         for first in range(0, len(group), at_most):
             yield group[first : first + at_most]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run was recorded.
+
+    Attributes:
+        lane: its lane in that pack.
+        width: how many lanes the pack had.
+    """
+
+    lane: int
+    width: int
+
+
+def packed_otherwise(indices: Sequence[int], places: Mapping[int, Place]) -> list[list[int]]:
+    """A pack as others, in which no run has a neighbour that it had, nor as many, where it can be.
+
+    Args:
+        indices: of equal static hyperparameters, ascending.
+        places: index -> where it was recorded.
+
+    Returns:
+        those of even lanes and those of odd ones, backwards; and runs by themselves that would
+        share a pack as wide as the one they were recorded in.
+    """
+    packs: list[list[int]] = []
+    for parity in (0, 1):
+        pack = [index for index in reversed(indices) if places[index].lane % 2 == parity]
+        while len(pack) > 1 and any(places[index].width == len(pack) for index in pack):
+            packs.append([pack.pop()])
+        packs += [pack] if pack else []
+    return packs
 
 
 def static_groups(spec: ExperimentSpec, indices: Iterable[int]) -> list[list[int]]:
