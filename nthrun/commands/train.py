@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -79,7 +79,7 @@ def train(spec: ExperimentSpec, request: Request) -> int:
 
             for line in report_summary(open_directory(experiment), experiment.root, request.stage):
                 show(line)
-    _require_all(failed, lost)
+    _require_all(failed, lost, _standing(experiment, request.stage, failed))
     return 0
 
 
@@ -172,8 +172,19 @@ def gpus(experiment: Experiment) -> list[str]:
     return visible_gpus(os.environ, torch.cuda.device_count())
 
 
-def _require_all(failed: list[int], lost: list[int]) -> None:
+def _standing(experiment: Experiment, stage: int, failed: Sequence[int]) -> list[int]:
+    """Of runs that failed, those with an earlier record, which a failed run does not replace."""
+    statuses = experiment.inventory().statuses(stage) if failed else {}
+    return [index for index in failed if statuses.get(index, "failed") != "failed"]
+
+
+def _require_all(failed: list[int], lost: list[int], standing: Collection[int]) -> None:
     """Check that every run was completed.
+
+    Args:
+        failed: indices of runs that failed, now or before.
+        lost: of runs whose worker died twice.
+        standing: those of the failed ones that have an earlier record.
 
     Raises:
         RunFailedError: some failed, or were lost with their workers.
@@ -187,6 +198,12 @@ def _require_all(failed: list[int], lost: list[int]) -> None:
         )
     if failed:
         messages.append(f"failed: index {format_indices(failed)}")
+    if standing:
+        hints.append(
+            f"the earlier records of index {format_indices(standing)} stand, as a failed run "
+            "replaces none; mend the cause, then --overwrite runs them again"
+        )
+    if len(standing) < len(failed):
         hints.append("their records hold the reason; --retry-failed runs them again")
     if messages:
         raise RunFailedError("; ".join(messages), "; ".join(hints))

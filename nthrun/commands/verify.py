@@ -2,7 +2,7 @@
 
 Each is run in another pack than it was recorded in, as no bit of a record is to depend on what
 shares its pack: runs that were recorded together are taken apart, and one that was recorded alone
-is run beside others, if no other is asked for beside the next run of its setting.
+is run beside others that are asked for, or else beside the next run of its setting.
 """
 
 from __future__ import annotations
