@@ -36,7 +36,7 @@ from nthrun.training.checkpoint_index import (
     ABANDONED_FILE,
     PACK,
     held_indices,
-    require_usable,
+    require_whole,
     state_files,
 )
 
@@ -167,7 +167,7 @@ def _pack(pack: Path, recorded: set[int]) -> Iterator[Finding]:
     states, sound = state_files(pack), True
     for path in states:
         remedy = "none: its runs go on from the state before, or from step 0"
-        found = _checked("checkpoints", path, lambda path: require_usable(path, {}), remedy)
+        found = _checked("checkpoints", path, require_whole, remedy)
         sound = sound and found.state == SOUND
         yield found
     held = held_indices(pack) if sound else set()

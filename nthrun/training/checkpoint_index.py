@@ -204,6 +204,17 @@ def _states(directory: Path, stage: int, wanted: set[int]) -> Iterator[Path]:
         yield from state_files(pack)
 
 
+def require_whole(path: Path) -> None:
+    """Check a whole checkpoint, whoever may continue it.
+
+    Raises:
+        DataFileError: it is damaged.
+    """
+    header, _ = read_checksummed(path)
+    for position in (header["series"], *header["replay"]):
+        read_log(path.parent, LogPosition(**position))
+
+
 def require_usable(path: Path, facts: Mapping[str, Any]) -> None:
     """Check a whole checkpoint: every checksum, and that this process may continue it.
 

@@ -161,7 +161,7 @@ def test_a_sound_experiment(root: Path, check: Check) -> None:
     changed nothing."""
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
     code, output, errors = check(root)
-    assert (code, errors) == (0, [])
+    assert (code, errors) == (0, []), output
     header, *rows = (line.split() for line in output)
     assert header == ["experiment", "what", "sound", "damaged", "foreign", "stale"]
     counts = {" ".join(row[1:-4]): row[-4:] for row in rows}
