@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from nthrun.analysis.compatibility_checks import require_one_metric
-from nthrun.analysis.figures.bands import FLATTERED, Kind, band_of
+from nthrun.analysis.figures.bands import Kind, band_of
 from nthrun.analysis.figures.base import BAND_OPTION, SCORE_OPTIONS, Drawn, FigureData, plot
 from nthrun.analysis.figures.reading import scores_of_best
 from nthrun.analysis.figures.style import (
@@ -114,9 +114,7 @@ def comparison_figure(
             for label, look in zip(labels, of_agents, strict=True)
         ]
         note = ", ".join(["mean over runs", *filter(None, bands)]).replace("band", "interval")
-        legend_below(
-            figure, style, handles, f"{note}; {FLATTERED}; pale: single runs, ×: lost ones"
-        )
+        legend_below(figure, style, handles, f"{note}; pale: single runs, ×: lost ones")
     return figure
 
 
