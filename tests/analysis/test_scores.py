@@ -225,6 +225,24 @@ class TestPruned:
         scores = read_scores(opened(tmp_path / "b", 2, [*runs, pruned]))
         assert (scores.up_to, scores.lost.tolist()) == (200, [False, False, True])
 
+    def test_cut_off_alike(self, tmp_path: Path) -> None:
+        """An episode that pruning cut off and one that went on beyond that step count alike: for
+        their steps up to there, with what return there was, or as large a part of it."""
+        went_on = make_run(0, 0, 0, [-60.0, -60.0, -60.0, -60.0, -60.0], [60] * 5)
+        ended = make_run(
+            *(1, 1, 0, [-60.0], [60]),
+            total_timesteps=100,
+            timesteps_at_eval=np.array([0, 100]),
+            eval_episode_rewards=np.full((2, 2), -1.0),
+            eval_episode_steps=np.full((2, 2), 100),
+            status="pruned",
+            unfinished_episode_reward=-40.0,
+            unfinished_episode_steps=40,
+        )
+        scores = read_scores(opened(tmp_path, 2, [went_on, ended]))
+        assert scores.values.tolist() == pytest.approx([(60 * -60 + 40 * -40) / 100] * 2)
+        assert ranked_settings(scores).equals() == [1]
+
     def test_without_evaluations(self, tmp_path: Path) -> None:
         """Where nothing was evaluated, the training curve counts up to the fewest steps of any."""
         nothing = {
