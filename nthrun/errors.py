@@ -6,6 +6,7 @@
     ├── FingerprintError        ValueError    the directory's runs belong to another spec
     ├── PlanError               ValueError    runs that this machine has no room for
     ├── DataFileError           ValueError    a file that is not what it should be
+    │   └── DamagedFileError                   one of several that are read, the others being sound
     ├── StorageError            OSError       a file that could not be written or read
     ├── DeviceError             RuntimeError  a device or backend this machine lacks
     ├── SlurmError              RuntimeError  Slurm is not here, does not answer or refuses
@@ -114,6 +115,10 @@ class PlanError(NthrunError, ValueError):
 
 class DataFileError(NthrunError, ValueError):
     """A truncated, damaged or foreign file."""
+
+
+class DamagedFileError(DataFileError):
+    """A file with records that cannot be read, though others of its experiment may be."""
 
 
 class StorageError(NthrunError, OSError):

@@ -24,6 +24,9 @@ MAX_RUN_NUMBER = RUNS_PER_STAGE - 1
 MAX_STAGE = 2**20
 MAX_INDEX = 2**63 - 1
 """The largest that a record holds."""
+Ranges = tuple[tuple[int, int], ...]
+"""(first, last) of each, ascending, none touching the next."""
+
 _RANGE = re.compile(r"(\d{1,30})(?: *- *(\d{1,30}))?", re.ASCII)
 
 
@@ -70,24 +73,48 @@ def parse_indices(text: str, option: str = "--index") -> tuple[int, ...]:
     Raises:
         IndexSpecError: not a list of integers and ranges, negative, reversed or too many.
     """
-    ranges = sorted(_ranges(text, option))
-    if sum(last - first + 1 for first, last in ranges) > MAX_INDICES:
+    ranges = parse_ranges(text, option)
+    if count_of(ranges) > MAX_INDICES:
         raise IndexSpecError(
             f"{option} {_short(text)}: names more than {MAX_INDICES:,}",
             "split it into several commands",
         )
-    indices: list[int] = []
-    for first, last in ranges:
-        start = max(first, indices[-1] + 1) if indices else first
-        indices.extend(range(start, last + 1))
-    return tuple(indices)
+    return tuple(index for first, last in ranges for index in range(first, last + 1))
+
+
+def parse_ranges(text: str, option: str = "--index") -> Ranges:
+    """The indices that a text names, as ranges: however many they are, that takes no longer.
+
+    Raises:
+        IndexSpecError: not a list of integers and ranges, negative or reversed.
+    """
+    return merged(_ranges(text, option))
+
+
+def merged(ranges: Iterable[tuple[int, int]]) -> Ranges:
+    """Ranges in ascending order, those that touch joined into one."""
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if joined and first <= joined[-1][1] + 1:
+            joined[-1] = joined[-1][0], max(last, joined[-1][1])
+        else:
+            joined.append((first, last))
+    return tuple(joined)
+
+
+def count_of(ranges: Ranges) -> int:
+    """How many integers merged ranges hold."""
+    return sum(last - first + 1 for first, last in ranges)
+
+
+def format_ranges(ranges: Iterable[tuple[int, int]]) -> str:
+    """Ranges as `parse_ranges` reads them; "" for none."""
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
 
 
 def format_indices(indices: Iterable[int]) -> str:
     """Indices as `parse_indices` reads them, consecutive ones as ranges; "" for none."""
-    return ",".join(
-        str(first) if first == last else f"{first}-{last}" for first, last in _runs(indices)
-    )
+    return format_ranges(_runs(indices))
 
 
 def _ranges(text: str, option: str) -> Iterator[tuple[int, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from nthrun.index import random_seed
 from nthrun.records.experiment import Experiment, Manifest, create_experiment
+from nthrun.records.manifest import MANIFEST, read_manifest
 from nthrun.records.schema import Run
 from nthrun.specs.fingerprint import fingerprint
 
@@ -117,6 +119,14 @@ def make_experiment(
     for stage, group in groupby(runs, key=_stage):
         experiment.write(stage, list(group))
     return experiment
+
+
+def rewrite_agent(root: Path, **changes: Any) -> None:
+    """Change keys of the agent spec in a manifest, as if it had been made with them."""
+    manifest, _ = read_manifest(root)
+    agent = manifest.agent | changes
+    mark = fingerprint(agent, manifest.environment)
+    (root / MANIFEST).write_text(replace(manifest, agent=agent, fingerprint=mark).text())
 
 
 def critic_lr(setting_number: int) -> float:

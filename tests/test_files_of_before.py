@@ -58,12 +58,15 @@ def test_status_counts_what_is_there(experiment: Path, output_of: Output) -> Non
 
 
 def test_combining_gives_the_same_file(experiment: Path, output_of: Output) -> None:
-    """data.json made of the shards anew has the same bytes, and made again is left as it is."""
+    """data.json of the same records is left as it is; made of the shards anew it has the same
+    bytes, and a digest behind them."""
     assert "unchanged" in output_of("combine", experiment)
     before = (experiment / "data.json").read_bytes()
     (experiment / "data.json").unlink()
     output_of("combine", experiment)
-    assert (experiment / "data.json").read_bytes() == before
+    made, _, digest = (experiment / "data.json").read_bytes().rpartition(b',\n"digest": ')
+    assert made + b"}\n" == before
+    assert re.fullmatch(rb'"[0-9a-f]{64}"}\n', digest)
 
 
 def test_data_h5_is_read_and_made_as_before(

@@ -27,6 +27,7 @@ from nthrun.analysis.scores import (
     read_scores,
 )
 from nthrun.commands.experiment_paths import data_paths
+from nthrun.commands.labelled_data import act_on_readable
 from nthrun.commands.options import Command, debug_option
 from nthrun.errors import NthrunError, SpecError
 from nthrun.records.data import Data, open_data
@@ -119,18 +120,26 @@ class Request:
 @click.option("--no-write", is_flag=True, help="Write no agent specs.")
 @click.option("--overwrite", is_flag=True, help="Replace agent specs that say otherwise.")
 @debug_option
-def best(experiments: Sequence[str], debug: bool, **options: Any) -> None:
+def best(experiments: Sequence[str], debug: bool, **options: Any) -> int:
     """Choose the best setting of each EXPERIMENT, and write it as an agent spec.
 
     EXPERIMENT is an experiment directory, a save dir of some, data.json, data.h5 or a shard. Prints
     the winner with an interval that holds whichever setting was chosen, how often each would be
     chosen again from other draws of the runs, and a table of the values swept and chosen. Where all
-    runs were lost nothing is chosen, and the exit status is 1.
+    runs were lost nothing is chosen, and the exit status is 1; so it is where files were left
+    out because they are damaged.
     """
     request = Request(**options)
     opened = [open_data(path) for path in data_paths(experiments)]
     for path, problem in (pair for data in opened for pair in data.unreadable):
         warn(f"{path}: {problem}; left out")
+    labelled = [(str(data.source), data) for data in opened]
+    _, code = act_on_readable(labelled, lambda read: _best([data for _, data in read], request))
+    return code
+
+
+def _best(opened: Sequence[Data], request: Request) -> None:
+    """Choose, write and print."""
     if request.across:
         require_one_sweep(opened)
     groups = [opened] if request.across else [[data] for data in opened]

@@ -62,6 +62,9 @@ def check(directories: Sequence[str], mend: bool, dry_run: bool, debug: bool) ->
                 findings[root] = list(look_through(root))
     show_table(("experiment", "what", *STATES), list(_rows(findings)))
     unsound = [each for found in findings.values() for each in found if each.state != SOUND]
+    for each in (each for found in findings.values() for each in found if each.state == SOUND):
+        if each.problem:
+            note(f"{place_of(each.path)}: {each.problem}")
     for each in unsound:
         show(f"{place_of(each.path)}: {each.state}: {each.problem}; hint: {each.remedy}")
     return 1 if unsound else 0

@@ -25,6 +25,9 @@ from nthrun.records.listing import is_there
 from nthrun.specs.directory import save_directory
 from nthrun.terminal import complain, note, show
 
+MAX_REPAIRED = 10
+"""Records that are named one by one."""
+
 
 @click.command(cls=Command)
 @click.argument("directory", metavar="DIR")
@@ -85,6 +88,14 @@ def _print_combined(experiment: Experiment, result: Combined) -> int:
             f"{run_number}) has records that differ in {key}; all are kept; hint: `{forget} "
             f"--stage {stage}` removes them, then run it again"
         )
+    for (setting_number, stage, run_number), key in result.repaired[:MAX_REPAIRED]:
+        index = join_index(setting_number, run_number, experiment.manifest.num_settings)
+        complain(
+            f"{result.output}: index {index} of stage {stage} differed from its shard in {key}; it "
+            "is now what the shard says"
+        )
+    if len(result.repaired) > MAX_REPAIRED:
+        complain(f"and {len(result.repaired) - MAX_REPAIRED} more like it")
     return _print_outcome(result)
 
 
@@ -108,4 +119,4 @@ def _print_outcome(result: Combined) -> int:
         note(f"{result.carried} of the records are held by an earlier file alone")
     runs = f"{result.num_runs} run{'' if result.num_runs == 1 else 's'}"
     show(f"{result.output}: {runs}{'' if result.written else ' (unchanged)'}")
-    return 1 if result.unreadable or result.conflicts else 0
+    return 1 if result.unreadable or result.conflicts or result.repaired else 0

@@ -28,7 +28,9 @@ from rich.progress import track
 
 from nthrun.commands.experiment_paths import data_path
 from nthrun.commands.options import Command, debug_option
-from nthrun.errors import NthrunError, require_extra
+from nthrun.errors import DataFileError, NthrunError, require_extra
+from nthrun.files.document import read_document
+from nthrun.files.forms import Text
 from nthrun.planning.experiment_spec import ExperimentSpec, recorded_spec
 from nthrun.records.data import open_data
 from nthrun.records.experiment import Experiment, open_experiment
@@ -257,8 +259,10 @@ class WandbRuns:
 
 def _content(directory: Path) -> str:
     """The hash of what an exported run was written from; "" of one that is not whole."""
-    path = directory / CONTENT_FILE
-    return str(json.loads(path.read_text())) if path.exists() else ""
+    try:
+        return str(read_document(directory / CONTENT_FILE, Text(), "a hash"))
+    except DataFileError:
+        return ""
 
 
 def _add(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from nthrun.commands.experiment_paths import data_paths
-from nthrun.errors import NthrunError
+from nthrun.errors import DamagedFileError, NthrunError
 from nthrun.records import Data, open_data
 from nthrun.terminal import warn
+
+T = TypeVar("T")
 
 
 def open_labelled(
@@ -43,6 +46,32 @@ def open_labelled(
             )
         taken.add((scope, label))
     return list(zip(labels, opened, strict=True))
+
+
+def act_on_readable(
+    labelled: Sequence[tuple[str, Data]], act: Callable[[Sequence[tuple[str, Data]]], T]
+) -> tuple[T, int]:
+    """What a function makes of data; where a file proves unreadable, of the others.
+
+    Args:
+        labelled: label and data.
+        act: the function; it is called a second time where a file is left out.
+
+    Returns:
+        what it makes, and the exit code: 1 where something was left out.
+    """
+    try:
+        made = act(labelled)
+    except DamagedFileError:
+        known = {path for _, data in labelled for path, _ in data.unreadable}
+        labelled = [(label, data.without_damaged()) for label, data in labelled]
+        files = [file for _, data in labelled for file in data.unreadable if file[0] not in known]
+        if not files:
+            raise
+        for path, problem in files:
+            warn(f"{path}: {problem}; left out")
+        made = act(labelled)
+    return made, int(any(data.unreadable for _, data in labelled))
 
 
 def _default_labels(opened: Sequence[Data], scopes: Sequence[str]) -> list[str]:

@@ -27,7 +27,7 @@ from nthrun.analysis.figures.saving import (
 from nthrun.analysis.figures.style import VENUES
 from nthrun.analysis.scores import Stage, chosen_entries, lengths_of
 from nthrun.commands.experiment_paths import data_path
-from nthrun.commands.labelled_data import open_labelled
+from nthrun.commands.labelled_data import act_on_readable, open_labelled
 from nthrun.commands.lazy_group import LazyGroup
 from nthrun.commands.options import Command
 from nthrun.errors import NthrunError
@@ -185,10 +185,12 @@ def figure_command(name: str) -> click.Command:
     parameters = POLICY_PARAMETERS if of_policy else DATA_PARAMETERS
     write = _write_policy_figure if of_policy else _write_figures
 
-    def run(debug: bool, **options: Any) -> None:
+    def run(debug: bool, **options: Any) -> int:
         values = {option.name: options.pop(option.name) for option in figure.options if option.name}
-        for path in write(figure, values, **options):
+        paths, code = write(figure, values, **options)
+        for path in paths:
             show(path)
+        return code
 
     text = inspect.cleandoc(figure.draw.__doc__ or "")
     return Command(
@@ -205,8 +207,8 @@ def _write_figures(
     data: Sequence[str],
     labels: Sequence[str],
     **output: Any,
-) -> list[Path]:
-    """Draw the figures of some data and write them; gives the paths.
+) -> tuple[list[Path], int]:
+    """Draw the figures of some data and write them; gives the paths, and the exit code.
 
     Raises:
         NthrunError: data cannot be read or drawn, the labels do not fit, or two figures would have
@@ -215,6 +217,16 @@ def _write_figures(
     where = Output(**output)
     by_environment = figure.of in ("environment", "environments")
     labelled = open_labelled(data or demo_files(figure.demo), labels, by_environment)
+    return act_on_readable(labelled, lambda read: _drawn(figure, values, read, where))
+
+
+def _drawn(
+    figure: FigureKind,
+    values: Mapping[str, Any],
+    labelled: Sequence[tuple[str, Data]],
+    where: Output,
+) -> list[Path]:
+    """Draw the figures of opened data and write them."""
     groups = _groups(figure, labelled, where)
     if figure.of == "environment" and where.name is not None:
         _require_one_environment(groups, where.name)
@@ -247,8 +259,8 @@ def _write_policy_figure(
     out: str | None,
     trust: bool,
     **run: int | None,
-) -> list[Path]:
-    """Draw what a run has learned and write it; gives the path.
+) -> tuple[list[Path], int]:
+    """Draw what a run has learned and write it; gives the path, and the exit code.
 
     Raises:
         NthrunError: there is no such run or step, or it cannot be drawn. StorageError: the figure
@@ -265,7 +277,7 @@ def _write_policy_figure(
     require_kind(path)
     drawn, _ = figure.draw(learned, **values)
     save_as(drawn, path)
-    return [path]
+    return [path], 0
 
 
 def demo_files(pattern: str) -> list[Path]:

@@ -11,9 +11,10 @@ import click
 
 from nthrun.analysis.score_options import DIRECTION, LAST, METRICS, SHORTEST
 from nthrun.analysis.scores import chosen_entries, common_step
-from nthrun.commands.labelled_data import open_labelled
+from nthrun.commands.labelled_data import act_on_readable, open_labelled
 from nthrun.commands.options import Command, debug_option
-from nthrun.errors import NthrunError, StorageError
+from nthrun.errors import DataFileError, NthrunError, StorageError
+from nthrun.files.regular_file import open_regular
 from nthrun.records.data import Data
 from nthrun.records.durable_file import write_durably
 from nthrun.terminal import show, warn
@@ -55,11 +56,12 @@ def report(
     overwrite: bool,
     debug: bool,
     **question: Any,
-) -> None:
+) -> int:
     """Write a page about EXPERIMENTs: status, best settings, plots, origin, and how to repeat them.
 
     EXPERIMENT is an experiment directory, data.json, data.h5 or a shard. The page is one file that
-    needs no network. Prints its path.
+    needs no network. Prints its path. Files that are damaged are left out and named, and the exit
+    status is 1.
     """
     from nthrun.analysis.report.experiment_summary import (  # noqa: PLC0415
         Question,
@@ -74,21 +76,25 @@ def report(
         raise NthrunError(
             f"--out {out}: there already, and no report of nthrun", "give another, or --overwrite"
         )
-    opened = open_labelled(experiments, labels)
-    environments = ", ".join(dict.fromkeys(data.env_name for _, data in opened))
     shortest = question.pop("shortest")
     asked = Question(**question)
-    if shortest:
-        asked = replace(asked, up_to=min(_common_step(data, asked.stage) for _, data in opened))
-    summaries = [summarise(label, data, asked) for label, data in opened]
-    if lengths := lengths_side_by_side(summaries):
-        warn(lengths)
-    page = report_page(summaries, title or f"Report: {environments}")
+
+    def page_of(opened: Sequence[tuple[str, Data]]) -> str:
+        environments = ", ".join(dict.fromkeys(data.env_name for _, data in opened))
+        up_to = min(_common_step(data, asked.stage) for _, data in opened) if shortest else None
+        for_all = asked if up_to is None else replace(asked, up_to=up_to)
+        summaries = [summarise(label, data, for_all) for label, data in opened]
+        if lengths := lengths_side_by_side(summaries):
+            warn(lengths)
+        return report_page(summaries, title or f"Report: {environments}")
+
+    page, code = act_on_readable(open_labelled(experiments, labels), page_of)
     try:
         write_durably(out, lambda file: file.write(page.encode(errors="replace")))
     except StorageError as error:
         raise StorageError(error.message, "give another --out") from error
     show(out)
+    return code
 
 
 def _common_step(data: Data, stage: int | None) -> int:
@@ -104,7 +110,9 @@ def _start(path: Path) -> bytes:
         StorageError: it cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return file.read(START_BYTES)
+    except DataFileError as error:
+        raise NthrunError(f"--out {error.message}", "give another --out") from error
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}", "give another --out") from error

@@ -14,21 +14,21 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
-
 from nthrun.errors import NthrunError
 from nthrun.records.combine import DATA_H5, DATA_JSON
 from nthrun.records.data import Data, open_combined, open_directory
-from nthrun.records.durable_file import read_checksummed
-from nthrun.records.experiment import MANIFEST, Experiment, open_experiment
+from nthrun.records.durable_file import verified_header
+from nthrun.records.experiment import Experiment, open_experiment
+from nthrun.records.hdf5_file import naming_damage
 from nthrun.records.inventory import CACHE_NAME, FOREIGN, Inventory
 from nthrun.records.listing import FOLDERS, is_own_folder, is_there, names_in, paths_in
-from nthrun.records.shard import Shard, header_indices
+from nthrun.records.manifest import MANIFEST, read_manifest
+from nthrun.records.shard import Shard
 from nthrun.records.snapshots import read_snapshot
-from nthrun.records.sources import naming_damage
+from nthrun.records.sources import ColumnsSource
 from nthrun.records.writer import TEMPORARY_PREFIX, stale_files
 from nthrun.scheduling.code_snapshot import CODE, NEW, is_intact
-from nthrun.scheduling.lease import read_attempt
+from nthrun.scheduling.lease import read_lease
 from nthrun.scheduling.pending import LEASE
 from nthrun.scheduling.plan import LOCK, PLANS, plan_paths, read_plan
 from nthrun.studies.journal import JOURNAL, Journal
@@ -47,6 +47,9 @@ DATA = "data files"
 SHARD_NAME = re.compile(r"stage[0-9]+-[0-9]+-[0-9]+-[0-9a-f]{12}\.h5|[0-9a-f]{12}\.forget")
 LOG_NAME = re.compile(r"series\.log|replay-[0-9]+\.log")
 MOVE = "move it away"
+NO_DIGEST = (
+    "made before such files had a digest; its fingerprint was checked, its numbers cannot be"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Finding:
         kind: what it is one of.
         path: where it is.
         state: one of `STATES`.
-        problem: what is wrong with it.
+        problem: what is wrong with it, or of a sound one what cannot be checked.
         remedy: what to do about that.
     """
 
@@ -76,7 +79,8 @@ def look_through(root: Path) -> Iterator[Finding]:
     """
     try:
         experiment: Experiment | None = open_experiment(root)
-        yield Finding(MANIFEST, root / MANIFEST)
+        has_digest = read_manifest(root)[1]
+        yield Finding(MANIFEST, root / MANIFEST, SOUND, "" if has_digest else NO_DIGEST)
     except NthrunError as error:
         experiment = None
         if is_there(root / MANIFEST):
@@ -136,16 +140,14 @@ def _read_shard(path: Path) -> None:
     """
     if path.suffix != ".h5":
         return
-    shard = Shard(path)
     with naming_damage(path):
-        shard.columns.table(np.arange(len(shard.columns)), None)
-        if set(shard.positions()) != {index for index, _ in header_indices(shard.header)}:
-            raise ValueError("its header names other runs than it holds")
+        columns = Shard(path).columns
+        ColumnsSource(path, columns).table(range(len(columns)), None)
 
 
 def _cache(path: Path) -> Finding:
     try:
-        read_checksummed(path)
+        verified_header(path)
     except NthrunError as error:
         return Finding("records", path, STALE, _reason(path, error), "a cache; it is made anew")
     return Finding("records", path)
@@ -208,13 +210,8 @@ def _claims(directory: Path) -> Iterator[Finding]:
             continue
         if not LEASE.fullmatch(path.name):
             yield Finding("plans", path, FOREIGN_FILE, "no claim of nthrun", MOVE)
-        elif read_attempt(path) is None:
-            problem = "damaged, or not what an attempt at a task says of itself"
-            yield Finding(
-                "plans", path, DAMAGED, problem, "delete it: its task counts as not begun"
-            )
         else:
-            yield Finding("plans", path)
+            yield _checked("plans", path, read_lease, "delete it: its task counts as not begun")
 
 
 def _journal(root: Path) -> Iterator[Finding]:
@@ -274,9 +271,8 @@ def _is_outdated(experiment: Experiment, combined: Data) -> bool:
     """Whether shards hold records that a combined file has not, or that it has were removed."""
     data = open_directory(experiment, combined.gone, trust_cache=False)
     listed = {(entry.identity, entry.shard) for entry in combined.entries}
-    return not listed.issuperset((e.identity, e.shard) for e in data.entries) or bool(
-        data.gone - combined.gone
-    )
+    more_gone = (data.gone | combined.gone) != combined.gone
+    return more_gone or not listed.issuperset((e.identity, e.shard) for e in data.entries)
 
 
 def _checked(kind: str, path: Path, read: Callable[[Path], object], remedy: str) -> Finding:

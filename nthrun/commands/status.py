@@ -11,15 +11,16 @@ import click
 
 from nthrun.commands.schedule_tables import duration, place_of, show_table
 from nthrun.commands.submit import queue_if_known
+from nthrun.errors import DataFileError
 from nthrun.index import format_indices
 from nthrun.scheduling.failures import age
 from nthrun.scheduling.lease import end_process
 from nthrun.scheduling.pending import ActiveTask, active_tasks, experiments_under
 from nthrun.scheduling.plan import LOCK, PLANS, read_plans
-from nthrun.scheduling.slurm import cancel_jobs, read_queue
-from nthrun.scheduling.status import StageStatus, experiment_status
+from nthrun.scheduling.slurm import Queue, cancel_jobs, read_queue
+from nthrun.scheduling.status import ExperimentStatus, StageStatus, experiment_status
 from nthrun.specs.directory import save_directory
-from nthrun.terminal import note, show
+from nthrun.terminal import complain, note, show
 
 SHOWN_TASKS = 20
 HEADERS = (
@@ -29,21 +30,43 @@ HEADERS = (
 
 
 def status(save_dirs: Sequence[str]) -> int:
-    """Show the state of experiments.
+    """Show the state of experiments; what cannot be read of them is named, and the rest shown.
 
     Returns:
-        0.
+        0, or 1 where something cannot be read.
 
     Raises:
-        DataFileError: there is no experiment, or a file cannot be read.
+        DataFileError: there is no experiment, or no manifest can be read.
     """
     queue = queue_if_known()
-    stages = [stage for root in _experiments(save_dirs) for stage in experiment_status(root, queue)]
+    found, failures = _found(list(_experiments(save_dirs)), queue)
+    if failures and not found:
+        raise failures[0]
+    stages = [stage for experiment in found for stage in experiment.stages]
     show_table(HEADERS, [_row(stage) for stage in stages])
     for stage in stages:
         for line in _details(stage):
             show(line)
-    return 0
+    unreadable = [file for experiment in found for file in experiment.unreadable]
+    for path, problem in unreadable:
+        complain(f"could not read {path}: {problem}")
+    for failure in failures:
+        complain(str(failure))
+    return 1 if unreadable or failures else 0
+
+
+def _found(
+    roots: Sequence[Path], queue: Queue | None
+) -> tuple[list[ExperimentStatus], list[DataFileError]]:
+    """The status of experiments, and why others have none."""
+    found: list[ExperimentStatus] = []
+    failures: list[DataFileError] = []
+    for root in roots:
+        try:
+            found.append(experiment_status(root, queue))
+        except DataFileError as error:
+            failures.append(error)
+    return found, failures
 
 
 def cancel(save_dirs: Sequence[str], yes: bool) -> int:

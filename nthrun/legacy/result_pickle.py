@@ -25,7 +25,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nthrun.errors import DataFileError
+from nthrun.files.regular_file import read_regular
 
+LARGEST_BYTES = 2**36
 _MAX_DEPTH = 100
 _MAX_BITS = 1024
 """Most bits of an integer; Python refuses to write one of very many digits as a text."""
@@ -92,7 +94,7 @@ def read_pickle(path: Path) -> Any:
         DataFileError: it is damaged, cannot be read, is too large, or names what is refused.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path, LARGEST_BYTES)
         if not content:
             raise DataFileError(f"{path}: empty")
         # Parts may be shared, so that a short file stands for a huge value.

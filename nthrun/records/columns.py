@@ -16,13 +16,19 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
+from nthrun.errors import DataFileError
+from nthrun.files.document import parse_document
+from nthrun.files.forms import Fields, Form, Table, Unchecked
+from nthrun.records.hdf5_file import open_dataset, read_json
 from nthrun.records.record_table import (
     ALL_TEXTS,
     EMPTY_DICT,
@@ -37,11 +43,30 @@ from nthrun.records.record_table import (
     table_of,
     text_names,
 )
-from nthrun.records.schema import JSON_TEXTS, NOT_RECORDED, TEXTS, Run
+from nthrun.records.schema import (
+    COUNTS,
+    JSON_TEXTS,
+    NOT_RECORDED,
+    PARAMETERS,
+    PROVENANCE,
+    STATUSES,
+    TEXTS,
+    Run,
+)
 
 COMPRESS_FROM_BYTES = 4096
 CHUNK_BYTES = 2**18
 ABSENT = -1
+COLUMNS = Table(Unchecked())
+TEXTS_FORM = Fields({"unique": Unchecked(), "columns": COLUMNS, "shapes": COLUMNS})
+"""Of `texts`; its lists, which may be long, are looked at one by one when they are needed."""
+DTYPE = re.compile(r"[<>|](b1|[iu][1248]|f(2|4|8|16))")
+MAX_VALUES = 2**36
+MAX_DIMENSIONS = 16
+JSON_FORMS: dict[str, tuple[Form, str]] = {
+    "agent_params": (PARAMETERS, "hyperparameters"),
+    "provenance": (PROVENANCE, "a provenance"),
+}
 
 
 class ColumnsWriter:
@@ -108,30 +133,47 @@ class ColumnsWriter:
 
 
 class ColumnsReader:
-    """Reads runs back from a group, one at a time or many at once."""
+    """Reads runs back from a group, one at a time or many at once.
 
-    def __init__(self, group: h5py.Group) -> None:
-        self._group = group
+    Args:
+        file: that `open_hdf5` opened; its groups are the columns.
+
+    Raises:
+        DataFileError: they are not those of runs.
+    """
+
+    def __init__(self, file: h5py.File) -> None:
+        self._path = Path(file.filename)
+        self._group = file
         self._datasets: dict[str, h5py.h5d.DatasetID] = {}
+        self._sound: set[int] = set()
         self.numbers = self._read_numbers()
-        texts = read_json(group, "texts")
+        texts = read_json(file, "texts", TEXTS_FORM)
         self._unique: list[str] = texts["unique"]
         self._columns: dict[str, list[int]] = texts["columns"]
         self._shapes: dict[str, list[int]] = texts["shapes"]
         self._names = sorted(self._shapes)
         self._extents: dict[str, Extents] = {}
+        self._require_sound()
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def text(self, name: str, position: int) -> str:
         """One text of one run."""
-        return self._unique[self._columns[name][position]]
+        place = self._columns[name][position]
+        if name in JSON_FORMS and place not in self._sound:
+            self._require_json(name, place)
+        return self._unique[place]
 
     def texts(self, name: str, positions: np.ndarray) -> list[str]:
         """One text of some runs."""
         column = self._columns[name]
-        return [self._unique[column[position]] for position in positions.tolist()]
+        places = [column[position] for position in positions.tolist()]
+        if name in JSON_FORMS:
+            for place in set(places).difference(self._sound):
+                self._require_json(name, place)
+        return [self._unique[place] for place in places]
 
     def table(self, positions: np.ndarray, names: Collection[str] | None = None) -> RecordTable:
         """Some runs, with those of `JSON_TEXTS` and those arrays that are named, or with all."""
@@ -178,15 +220,50 @@ class ColumnsReader:
         """The rows of numbers.
 
         Raises:
-            KeyError: one that every record has is missing.
+            DataFileError: a column is missing, or has a number that no run has.
         """
-        held = self._group["numbers"].dtype.names or ()
+        of_type = open_dataset(self._path, self._group, "numbers").get_type()
+        num_held = of_type.get_nmembers() if of_type.get_class() == h5py.h5t.COMPOUND else 0
+        held = {of_type.get_member_name(n).decode(errors="replace") for n in range(num_held)}
+        if absent := {*NUMBER_NAMES} - held - NOT_RECORDED.keys():
+            raise DataFileError(f"{self._path}: numbers: {min(absent)} is missing")
         columns = [(name, NUMBERS[name]) for name in NUMBER_NAMES if name in held]
         stored = self._read("numbers", np.dtype(columns))
         numbers = np.empty(len(stored), NUMBERS)
         for name in NUMBER_NAMES:
             numbers[name] = stored[name] if name in held else NOT_RECORDED[name]
+        for name in COUNTS:
+            if len(numbers) and numbers[name].min() < NOT_RECORDED.get(name, 0):
+                raise DataFileError(f"{self._path}: numbers: {name} is negative")
         return numbers
+
+    def _require_sound(self) -> None:
+        """Check that the columns are as long as there are runs, and name what there is.
+
+        Raises:
+            DataFileError: they do not.
+        """
+        count, known = len(self.numbers), len(self._unique)
+        if not (isinstance(self._unique, list) and set(map(type, self._unique)) <= {str}):
+            raise DataFileError(f"{self._path}: texts.unique: allowed: a list of texts")
+        for name in {*ALL_TEXTS, *self._columns}:
+            _require_places(self._path, name, self._columns.get(name), (count, 0, known))
+        for name, column in self._shapes.items():
+            _require_places(self._path, name, column, (count, ABSENT, known))
+        statuses = {self._unique[place] for place in set(self._columns["status"])}
+        if not statuses <= set(STATUSES):
+            other = min(statuses.difference(STATUSES))[:40]
+            raise DataFileError(f"{self._path}: status: got {other!r}")
+
+    def _require_json(self, name: str, place: int) -> None:
+        """Check a text that is JSON, once.
+
+        Raises:
+            DataFileError: it is not, or a field is not what it has to be.
+        """
+        form, noun = JSON_FORMS[name]
+        parse_document(self._path, self._unique[place], form, noun)
+        self._sound.add(place)
 
     def _stretches(self, name: str, kind: int, positions: np.ndarray) -> np.ndarray:
         """The joined arrays of some runs, which are all of one dtype."""
@@ -211,9 +288,11 @@ class ColumnsReader:
     ) -> np.ndarray:
         """Part of a dataset, by HDF5's own calls: h5py's slices take three times as long."""
         if path not in self._datasets:  # kept open, for its cache of decompressed chunks
-            self._datasets[path] = h5py.h5d.open(self._group.id, path.encode())
+            self._datasets[path] = open_dataset(self._path, self._group, path)
         dataset = self._datasets[path]
         (stored,) = dataset.shape
+        if start + (count or 0) > stored:
+            raise DataFileError(f"{self._path}: {path}: shorter than its runs say")
         values = np.empty(stored if count is None else count, dtype)
         if values.size == stored and start == 0:
             dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
@@ -235,9 +314,22 @@ def write_json(group: h5py.Group, name: str, content: object) -> None:
     group[name] = np.frombuffer(gzip.compress(text, 6, mtime=0), np.uint8)
 
 
-def read_json(group: h5py.Group, name: str) -> Any:
-    """JSON data that `write_json` stored."""
-    return json.loads(gzip.decompress(group[name][:].tobytes()))
+def _require_places(path: Path, name: str, column: object, bounds: tuple[int, int, int]) -> None:
+    """Check a list of one place a run.
+
+    Args:
+        path: of the file.
+        name: of the column.
+        column: the list, if it is one.
+        bounds: its length, the least place and the first that is too large.
+
+    Raises:
+        DataFileError: it is something else.
+    """
+    length, least, end = bounds
+    known: list[Any] = column if isinstance(column, list) and len(column) == length else [""]
+    if set(map(type, known)) - {int} or (known and not least <= min(known) <= max(known) < end):
+        raise DataFileError(f"{path}: texts: {name[:60]!r} is no list of a place for each run")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -278,8 +370,22 @@ def extents_of(column: Sequence[int], unique: Sequence[str]) -> Extents:
 
 
 def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
-    """Dtype and shape that a text names."""
+    """Dtype and shape that a text names.
+
+    Raises:
+        ValueError: it names none that a record may have.
+    """
     if text == EMPTY_DICT:
         return "", (0,)
     dtype, _, sizes = text.partition(" ")
-    return dtype, tuple(int(size) for size in sizes.split(",") if size)
+    shape = tuple(int(size) for size in sizes.split(",") if size)
+    if not is_dtype(dtype) or len(shape) > MAX_DIMENSIONS:
+        raise ValueError(text[:60])
+    if min(shape, default=0) < 0 or math.prod(shape) > MAX_VALUES:
+        raise ValueError(text[:60])
+    return dtype, shape
+
+
+def is_dtype(text: str) -> bool:
+    """Whether a text is a dtype that an array of a record may have: of numbers or booleans."""
+    return DTYPE.fullmatch(text) is not None

@@ -1,7 +1,8 @@
 """Combining: every record of an experiment in one data.json or data.h5.
 
 Streaming, order-independent and idempotent. Records that only an earlier data.json or data.h5 still
-holds (their shards were deleted) are carried over; replaced and forgotten ones are not.
+holds (their shards were deleted) are carried over; replaced and forgotten ones are not. Where both
+a shard and an earlier file hold a record, the shard is believed.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ from typing import Any
 
 import h5py
 
-from nthrun.errors import DataFileError
+from nthrun.errors import DamagedFileError, DataFileError
 from nthrun.index import join_index
 from nthrun.records.columns import ColumnsWriter, write_json
 from nthrun.records.data import Data, open_combined, open_directory
 from nthrun.records.durable_file import is_checksummed, written_aside
-from nthrun.records.experiment import MANIFEST, Experiment
+from nthrun.records.experiment import Experiment
 from nthrun.records.json_file import json_writer
 from nthrun.records.listing import is_there
+from nthrun.records.manifest import MANIFEST
+from nthrun.records.places import RecordPlace, union
 from nthrun.records.record_table import RecordTable
-from nthrun.records.schema import OMITTED_FROM_JSON, SCHEMA_VERSION, Run
-from nthrun.records.shard import RecordPlace, format_replaced
+from nthrun.records.schema import OMITTED_FROM_JSON, SCHEMA_VERSION, Run, differing_key
 from nthrun.records.sources import Conflict, Entry, read_table, without_repeats
 from nthrun.specs.fingerprint import fingerprint
 
@@ -46,6 +48,8 @@ class Combined:
         carried: records taken over from earlier combined files alone.
         unreadable: (path, what is wrong) of files that could not be read.
         conflicts: identities with several records that differ; all are in the file.
+        repaired: identities whose record in an earlier file differed from its shard's, and the
+            first key in which it did; the file has the shard's.
         written: False if the file already held exactly this, or there is nothing to hold.
     """
 
@@ -55,6 +59,7 @@ class Combined:
     unreadable: tuple[tuple[Path, str], ...]
     conflicts: tuple[Conflict, ...]
     written: bool
+    repaired: tuple[Conflict, ...] = ()
 
 
 def combine(
@@ -78,7 +83,7 @@ def combine(
         raise DataFileError(f"{output}: no combined file, so not replaced", "choose another OUT")
     try:
         return _combine(experiment, output, full, progress)
-    except DataFileError:  # damaged since it was last verified: verify everything
+    except DamagedFileError:  # since it was last verified, or behind its checksum: read everything
         return _combine(experiment, output, full, progress, trust=False)
 
 
@@ -91,8 +96,9 @@ def _combine(
 ) -> Combined:
     unreadable: list[tuple[Path, str]] = []
     earlier = _earlier(experiment, output, unreadable, trust)
-    forgotten = frozenset[RecordPlace]().union(*(data_before.gone for data_before in earlier))
+    forgotten = union(data_before.gone for data_before in earlier)
     data = open_directory(experiment, forgotten, trust)
+    data = data if trust else data.without_damaged()
     unreadable += data.unreadable
     gone = data.gone | forgotten
     carried = [e for e in carried_entries(earlier, data) if _place(experiment, e) not in gone]
@@ -102,10 +108,32 @@ def _combine(
     if output.suffix == ".h5" or (same is not None and same.full and num_carried):
         full = True  # leaving something out would lose it
     result = Data(output, experiment.specs, entries, full, gone=gone)
-    written = bool(entries) if same is None else not same_records(same, result)
+    repaired = [] if same is None or same.has_digest else _differing(same, data)
+    written = bool(entries) if same is None else bool(repaired) or not same_records(same, result)
     if written:
         write_combined(result, progress, keep=same is None)
-    return Combined(output, len(entries), num_carried, tuple(unreadable), tuple(conflicts), written)
+    return Combined(
+        output,
+        len(entries),
+        num_carried,
+        tuple(unreadable),
+        tuple(conflicts),
+        written,
+        tuple(repaired),
+    )
+
+
+def _differing(before: Data, shards: Data) -> list[Conflict]:
+    """The records of a combined file without a digest that differ from their shards'."""
+    omit = () if before.full else OMITTED_FROM_JSON
+    recorded = {(entry.identity, entry.shard): entry for entry in shards.entries}
+    pairs = ((entry, recorded.get((entry.identity, entry.shard))) for entry in before.entries)
+    keys = (
+        (entry.identity, differing_key(entry.load(omit), original.load(omit)))
+        for entry, original in pairs
+        if original is not None
+    )
+    return [(identity, key) for identity, key in keys if key]
 
 
 def forget(experiment: Experiment, stage: int, indices: Collection[int]) -> list[int]:
@@ -173,7 +201,7 @@ def _place(experiment: Experiment, entry: Entry) -> RecordPlace:
 
 def same_records(one: Data, other: Data) -> bool:
     """Whether two combined files hold the same records, by their names."""
-    listed = ([(entry.identity, entry.shard) for entry in data.entries] for data in (one, other))
+    listed = ([(e.identity, e.shard, e.status) for e in data.entries] for data in (one, other))
     return one.full == other.full and one.gone == other.gone and next(listed) == next(listed)
 
 
@@ -228,7 +256,7 @@ def write_h5(path: Path, data: Data, tell: Callable[[int], None]) -> None:
         with h5py.File(disk, "w", libver="latest") as file:
             file.attrs.update(kind="data", schema=SCHEMA_VERSION)
             write_json(file, "experiment", data["experiment"])
-            write_json(file, "gone", format_replaced(data.gone))
+            write_json(file, "gone", data.gone.texts())
             writer = ColumnsWriter(file, growing=True)
             for table in _tables(data.entries, tell):
                 writer.append(table)

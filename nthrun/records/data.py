@@ -13,32 +13,36 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
 
-import h5py
 import numpy as np
 
-from nthrun.errors import DataFileError
+from nthrun.errors import DamagedFileError, DataFileError, IndexSpecError
+from nthrun.files.forms import Items, Row, Text
 from nthrun.index import split_index
-from nthrun.records.columns import ColumnsReader, read_json
+from nthrun.records.columns import ColumnsReader
+from nthrun.records.durable_file import is_checksummed
 from nthrun.records.episodes import UNFINISHED, counted_episodes
 from nthrun.records.experiment import Experiment, is_experiment, open_experiment
+from nthrun.records.hdf5_file import naming_damage, open_hdf5, read_json
 from nthrun.records.json_file import read_json_file
 from nthrun.records.listing import is_file
+from nthrun.records.places import NO_PLACES, Places, parse_places
 from nthrun.records.record_table import Ragged as Ragged
 from nthrun.records.record_table import RecordTable
-from nthrun.records.schema import OMITTED_FROM_JSON, SCHEMA_VERSION, Identity, Run
-from nthrun.records.shard import OpenShards, RecordPlace, Shard, parse_replaced
+from nthrun.records.schema import OMITTED_FROM_JSON, SPECS, Identity, Run, require_schema
+from nthrun.records.shard import SHARD_ID, OpenShards, Shard
 from nthrun.records.sources import (
     ColumnsSource,
     MemorySource,
     ShardSource,
     in_order,
-    naming_damage,
     read_table,
+    sound_entries,
     without_repeats,
 )
 from nthrun.records.sources import Entry as Entry
 
 CHUNK_CACHE_BYTES = 2**20
+GONE = Items(Row((SHARD_ID, Text())))
 ARRAYS = (
     *("train_episode_rewards", "train_episode_steps"),
     *("eval_episode_rewards", "timesteps_at_eval"),
@@ -54,6 +58,7 @@ class Data(Mapping[str, Any]):
         full: whether nothing was left out (data.json leaves out the large arrays).
         unreadable: (path, what is wrong) of files that could not be read.
         gone: records that were replaced or forgotten.
+        has_digest: whether a digest vouches for all of a combined file.
     """
 
     def __init__(
@@ -63,13 +68,14 @@ class Data(Mapping[str, Any]):
         entries: Sequence[Entry],
         full: bool = True,
         unreadable: Sequence[tuple[Path, str]] = (),
-        gone: frozenset[RecordPlace] = frozenset(),
+        gone: Places = NO_PLACES,
     ) -> None:
         self.source = source
         self.entries = in_order(entries)
         self.full = full
         self.unreadable = tuple(unreadable)
         self.gone = gone
+        self.has_digest = False
         self._experiment = experiment
         settings: dict[int, list[Entry]] = {}
         for entry in self.entries:
@@ -98,6 +104,18 @@ class Data(Mapping[str, Any]):
     def env_name(self) -> str:
         """The env_name of the environment spec."""
         return str(self._experiment["environment"]["env_name"])
+
+    def without_damaged(self) -> Data:
+        """The same without files that cannot be read, which takes reading all of each.
+
+        Raises:
+            DamagedFileError: it is the only file.
+        """
+        kept, damaged = sound_entries(self.entries)
+        if damaged and damaged[0][0] == self.source:
+            raise DamagedFileError(f"{self.source}: {damaged[0][1]}")
+        unreadable = (*self.unreadable, *damaged)
+        return Data(self.source, self._experiment, kept, self.full, unreadable, self.gone)
 
     def scalars(self) -> dict[str, np.ndarray]:
         """Every integer, float and text of the record, each (num_runs,) along `entries`."""
@@ -194,9 +212,10 @@ def open_data(path: str | Path) -> Data:
         raise DataFileError(
             f"{path}: no data here", "give a shard, an experiment directory, data.json or data.h5"
         )
-    if path.suffix == ".h5" and not (h5py.is_hdf5(path) and _is_combined(path)):
-        shard = Shard(path)
-        return _columns_data(path, shard.experiment, shard.columns)
+    if path.suffix == ".h5" and is_checksummed(path):
+        with naming_damage(path):
+            shard = Shard(path)
+            return _columns_data(path, shard.experiment, shard.columns)
     return open_combined(path)
 
 
@@ -211,15 +230,19 @@ def open_combined(path: Path) -> Data:
     if path.suffix != ".h5":
         raise DataFileError(f"{path}: unknown file type, allowed: .json, .h5")
     with naming_damage(path):
-        file = h5py.File(path, "r", locking=False, rdcc_nbytes=CHUNK_CACHE_BYTES)
-        if file.attrs["schema"] != SCHEMA_VERSION:
-            raise DataFileError(f"{path}: schema {file.attrs['schema']}, not {SCHEMA_VERSION}")
-        gone = parse_replaced(read_json(file, "gone"))
-        return _columns_data(path, read_json(file, "experiment"), ColumnsReader(file), gone)
+        file = open_hdf5(path, CHUNK_CACHE_BYTES)
+        if file.attrs.get("kind") != "data":
+            raise DataFileError(f"{path}: not a file that nthrun wrote")
+        require_schema(path, file.attrs["schema"])
+        try:
+            gone = parse_places(read_json(file, "gone", GONE))
+        except IndexSpecError as error:
+            raise DataFileError(f"{path}: gone: {error.message}") from error
+        return _columns_data(path, read_json(file, "experiment", SPECS), ColumnsReader(file), gone)
 
 
 def open_directory(
-    experiment: Experiment, gone: Collection[RecordPlace] = (), trust_cache: bool = True
+    experiment: Experiment, gone: Places = NO_PLACES, trust_cache: bool = True
 ) -> Data:
     """The data of an experiment directory's shards.
 
@@ -229,8 +252,7 @@ def open_directory(
         trust_cache: as `take_inventory`.
     """
     inventory = experiment.inventory(trust_cache)
-    shards = OpenShards()
-
+    shards = OpenShards(experiment.manifest.num_settings)
     sources: dict[Path, ShardSource] = {}
     entries = []
     for (stage, index), locations in inventory.entries.items():
@@ -243,14 +265,14 @@ def open_directory(
             for shard, path, status in locations
             if (shard, index) not in gone
         ]
-    kept, _ = without_repeats(entries)
-    return Data(
-        experiment.root,
-        experiment.specs,
-        kept,
-        unreadable=inventory.unreadable,
-        gone=inventory.gone,
-    )
+    unreadable = inventory.unreadable
+    try:
+        kept, _ = without_repeats(entries)
+    except DamagedFileError:
+        entries, damaged = sound_entries(entries)
+        unreadable = (*unreadable, *damaged)
+        kept, _ = without_repeats(entries)
+    return Data(experiment.root, experiment.specs, kept, unreadable=unreadable, gone=inventory.gone)
 
 
 def table(data: Data) -> dict[str, np.ndarray]:
@@ -291,7 +313,7 @@ def _columns_data(
     path: Path,
     experiment: Mapping[str, Any],
     columns: ColumnsReader,
-    gone: frozenset[RecordPlace] = frozenset(),
+    gone: Places = NO_PLACES,
 ) -> Data:
     source = ColumnsSource(path, columns)
     with naming_damage(path):
@@ -306,11 +328,6 @@ def _columns_data(
     return Data(path, experiment, entries, gone=gone)
 
 
-def _is_combined(path: Path) -> bool:
-    with naming_damage(path), h5py.File(path, "r", locking=False) as file:
-        return bool(file.attrs.get("kind") == "data")
-
-
 def _open_json(path: Path) -> Data:
     content = read_json_file(path)
 
@@ -319,7 +336,9 @@ def _open_json(path: Path) -> Data:
         Entry(run.identity, run["provenance"].get("shard", ""), run["status"], source, position)
         for position, run in enumerate(content.runs)
     ]
-    return Data(path, content.experiment, entries, full=not content.omitted, gone=content.gone)
+    data = Data(path, content.experiment, entries, full=not content.omitted, gone=content.gone)
+    data.has_digest = content.has_digest
+    return data
 
 
 def _final_means(values: Ragged, num_rows: np.ndarray) -> np.ndarray:

@@ -22,13 +22,17 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from nthrun.errors import DataFileError, NthrunError, StorageError
+from nthrun.files.document import parse_document
+from nthrun.files.forms import ANY_FIELDS
+from nthrun.files.regular_file import cannot_read, open_regular
 from nthrun.records.listing import is_there
 from nthrun.records.writer import temporary_path
 
 MAGIC = b"nthrun-sealed 1 "
-MIN_BLOCK = 512
+MIN_BLOCK, MAX_BLOCK = 512, 2**28
 _FIRST_LINE_LENGTH = len(MAGIC) + 10 + 1 + 64 + 1
 _FIRST_LINE_REST = re.compile(rb"([0-9]{10}) ([0-9a-f]{64})\n")
+_CHUNK_BYTES = 2**20
 PASSING = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN)
 """What a network file system says when it has lost its server for a while."""
 
@@ -183,9 +187,9 @@ def storage_error(path: Path, error: OSError) -> StorageError:
 def is_checksummed(path: Path) -> bool:
     """Whether a file begins as a checksummed one."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             return file.read(len(MAGIC)) == MAGIC
-    except OSError:
+    except (OSError, DataFileError):
         return False
 
 
@@ -195,12 +199,25 @@ def read_header(path: Path) -> dict[str, Any]:
     Raises:
         DataFileError: it is no checksummed file, or cut short.
     """
-    try:
-        with open(path, "rb") as file:
-            block, _ = _first_line(path, file.read(_FIRST_LINE_LENGTH))
-            return _header(path, file.read(block - _FIRST_LINE_LENGTH))
-    except OSError as error:
-        raise DataFileError(f"{path}: cannot be read: {error.strerror}") from error
+    with _opened(path) as file:
+        block, _ = _first_line(path, file.read(_FIRST_LINE_LENGTH))
+        return _header(path, file.read(block - _FIRST_LINE_LENGTH))
+
+
+def verified_header(path: Path) -> dict[str, Any]:
+    """The header of a checksummed file, all of which is verified and none of the rest kept.
+
+    Raises:
+        DataFileError: it is no checksummed file, cut short, or damaged.
+    """
+    with _opened(path) as file:
+        block, checksum = _first_line(path, file.read(_FIRST_LINE_LENGTH))
+        body = file.read(block - _FIRST_LINE_LENGTH)
+        digest = hashlib.sha256(body)
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    _require_checksum(path, digest.hexdigest(), checksum)
+    return _header(path, body)
 
 
 def read_checksummed(path: Path) -> tuple[dict[str, Any], memoryview]:
@@ -212,15 +229,12 @@ def read_checksummed(path: Path) -> tuple[dict[str, Any], memoryview]:
     Raises:
         DataFileError: it is no checksummed file, cut short, or damaged.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataFileError(f"{path}: cannot be read: {error.strerror}") from error
-    block, checksum = _first_line(path, content[:_FIRST_LINE_LENGTH])
-    body = memoryview(content)[_FIRST_LINE_LENGTH:]
-    if hashlib.sha256(body).hexdigest() != checksum:
-        raise DataFileError(f"{path}: damaged or cut short (its checksum does not match)")
-    return _header(path, bytes(body[: block - _FIRST_LINE_LENGTH])), memoryview(content)
+    with _opened(path) as file:
+        line = file.read(_FIRST_LINE_LENGTH)
+        block, checksum = _first_line(path, line)
+        body = file.read()
+    _require_checksum(path, hashlib.sha256(body).hexdigest(), checksum)
+    return _header(path, body[: block - _FIRST_LINE_LENGTH]), memoryview(line + body)
 
 
 def block_size(content: memoryview) -> int:
@@ -228,21 +242,37 @@ def block_size(content: memoryview) -> int:
     return int(bytes(content[len(MAGIC) : len(MAGIC) + 10]))
 
 
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """A regular file, opened for reading.
+
+    Raises:
+        DataFileError: it cannot be, or what is read of it does not fit into memory.
+    """
+    try:
+        with open_regular(path) as file:
+            yield file
+    except OSError as error:
+        raise cannot_read(path, error) from error
+    except MemoryError:
+        raise DataFileError(f"{path}: too large for this machine's memory") from None
+
+
 def _first_line(path: Path, line: bytes) -> tuple[int, str]:
     if not line.startswith(MAGIC):
         raise DataFileError(f"{path}: not a file that nthrun wrote")
     match = _FIRST_LINE_REST.fullmatch(line[len(MAGIC) :])
     block = int(match[1]) if match else 0
-    if match is None or block < MIN_BLOCK or block & (block - 1):
+    if match is None or not MIN_BLOCK <= block <= MAX_BLOCK or block & (block - 1):
         raise DataFileError(f"{path}: damaged in its first line")
     return block, match[2].decode()
 
 
+def _require_checksum(path: Path, found: str, stated: str) -> None:
+    if found != stated:
+        raise DataFileError(f"{path}: damaged or cut short (its checksum does not match)")
+
+
 def _header(path: Path, body: bytes) -> dict[str, Any]:
-    try:
-        header = json.loads(body.rstrip(b"\0"))
-    except ValueError:
-        raise DataFileError(f"{path}: damaged or cut short in its header") from None
-    if not isinstance(header, dict):
-        raise DataFileError(f"{path}: damaged in its header")
+    header: dict[str, Any] = parse_document(path, body.rstrip(b"\0"), ANY_FIELDS, "a header")
     return header

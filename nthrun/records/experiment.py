@@ -4,54 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nthrun.errors import DataFileError, FingerprintError
+from nthrun.errors import FingerprintError
 from nthrun.records.durable_file import nothing, written_aside
 from nthrun.records.inventory import Inventory, take_inventory
-from nthrun.records.listing import is_file, is_there
-from nthrun.records.schema import SCHEMA_VERSION, Run
+from nthrun.records.listing import is_there
+from nthrun.records.manifest import MANIFEST, read_manifest
+from nthrun.records.manifest import Manifest as Manifest
+from nthrun.records.places import RecordPlace, Replaced, places_of
+from nthrun.records.schema import Run
 from nthrun.records.shard import (
-    RecordPlace,
-    Replaced,
     ShardHeader,
-    format_replaced,
     new_shard_id,
     write_forget,
     write_shard,
 )
 from nthrun.specs.fingerprint import differing_keys, fingerprint, same_runs
-
-MANIFEST = "manifest.json"
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What an experiment directory is about; written once, when it is created.
-
-    Attributes:
-        fingerprint: of the two specs.
-        num_settings: settings of the sweep.
-        agent, environment: the specs as documents.
-        device: "cpu" or "cuda", for every run.
-        backend: how a step is executed, "eager" or "compile".
-        threads: of each process.
-        schema: version of the files.
-    """
-
-    fingerprint: str
-    num_settings: int
-    agent: dict[str, Any]
-    environment: dict[str, Any]
-    device: str
-    backend: str
-    threads: int
-    schema: int = SCHEMA_VERSION
 
 
 class Experiment:
@@ -132,7 +104,7 @@ class Experiment:
         """
         inventory = self.inventory()
         recorded = {index for index in indices if (stage, index) in inventory.entries}
-        recorded |= {index for _, index in set(combined) - inventory.gone}
+        recorded |= {place[1] for place in combined if place not in inventory.gone}
         if recorded:
             replaced = _replaced(inventory, stage, recorded, lambda _index, _status: True, combined)
             header = ShardHeader(
@@ -166,25 +138,17 @@ def _replaced(
         for entry in inventory.entries.get((stage, index), ()):
             if ends(index, entry.status):
                 ended.add((entry.shard, index))
-    indices_ended = {index for _, index in ended}
-    inherited = {place for place in inventory.gone if place[1] in indices_ended}
-    return format_replaced(ended | inherited)
+    inherited = inventory.gone.of(index for _, index in ended)
+    return places_of(ended | inherited).texts()
 
 
 def open_experiment(root: Path) -> Experiment:
     """Open an existing experiment directory.
 
     Raises:
-        DataFileError: there is no readable manifest.
+        DataFileError: there is no readable manifest; see `read_manifest`.
     """
-    path = root / MANIFEST
-    try:
-        content = json.loads(path.read_bytes())
-        return Experiment(root, Manifest(**content))
-    except FileNotFoundError:
-        raise DataFileError(f"{root}: not an experiment directory (no {MANIFEST})") from None
-    except (OSError, ValueError, TypeError) as error:
-        raise DataFileError(f"{path}: damaged, or not a manifest of nthrun") from error
+    return Experiment(root, read_manifest(root)[0])
 
 
 def create_experiment(root: Path, manifest: Manifest) -> Experiment:
@@ -198,7 +162,7 @@ def create_experiment(root: Path, manifest: Manifest) -> Experiment:
     path = root / MANIFEST
     if not is_there(path):
         with written_aside(path, put=_link) as temporary:
-            temporary.write_text(json.dumps(asdict(manifest), indent=1))
+            temporary.write_text(manifest.text())
     return continue_experiment(root, manifest.agent, manifest.environment)
 
 
@@ -268,9 +232,9 @@ def _link(temporary: Path, path: Path) -> None:
 
 
 def is_experiment(path: Path) -> bool:
-    """Whether a directory has a manifest.
+    """Whether a directory has a manifest, which may still turn out to be none when it is read.
 
     Raises:
         StorageError: that cannot be told.
     """
-    return is_file(path / MANIFEST)
+    return is_there(path / MANIFEST)

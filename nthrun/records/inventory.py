@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nthrun.errors import DataFileError, StorageError
-from nthrun.records.durable_file import read_checksummed, write_checksummed
+from nthrun.records.durable_file import verified_header, write_checksummed
 from nthrun.records.listing import names_in
+from nthrun.records.places import Places, union
 from nthrun.records.shard import (
     FORGET_SUFFIX,
     SHARD_SUFFIX,
-    RecordPlace,
     ShardHeader,
     header_indices,
     parse_header,
-    parse_replaced,
+    replaced_places,
 )
 
 CACHE_NAME = ".inventory"
@@ -57,7 +57,7 @@ class _File(NamedTuple):
     content: dict[str, Any]
     header: ShardHeader
     recorded: list[tuple[int, str]]
-    replaced: frozenset[RecordPlace]
+    replaced: Places
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Inventory:
 
     entries: Mapping[tuple[int, int], Sequence[RecordLocation]]
     unreadable: tuple[tuple[Path, str], ...]
-    gone: frozenset[RecordPlace]
+    gone: Places
     empty: tuple[Path, ...]
     files: Mapping[str, _File] = field(default_factory=dict)
     num_cached: int = 0
@@ -156,13 +156,13 @@ def _read_files(
         path = runs / name
         try:
             files[name] = _read_file(path, fingerprint, cached.get(name))
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except DataFileError as error:
             if os.path.lexists(path):  # else another process dropped it a moment ago
                 unreadable.append((path, str(error).removeprefix(f"{path}: ")))
     return files, tuple(unreadable)
 
 
-def _read_file(path: Path, fingerprint: str, cached: list[Any] | None) -> _File:
+def _read_file(path: Path, fingerprint: str, cached: Any) -> _File:
     """A file, its checksum verified now or when its header was cached.
 
     Raises:
@@ -173,19 +173,20 @@ def _read_file(path: Path, fingerprint: str, cached: list[Any] | None) -> _File:
     except OSError as error:
         raise DataFileError(f"{path}: cannot be read: {error.strerror}") from error
     stamp = [stat.st_size, stat.st_mtime_ns]
-    content = cached[1] if cached is not None and cached[0] == stamp else read_checksummed(path)[0]
+    known = isinstance(cached, list) and len(cached) == 2 and cached[0] == stamp
+    content = cached[1] if known and isinstance(cached[1], dict) else verified_header(path)
     header = parse_header(path, content)
     if header.fingerprint != fingerprint or path.suffix not in (SHARD_SUFFIX, FORGET_SUFFIX):
         raise DataFileError(f"{path}: {FOREIGN}")
-    recorded, replaced = header_indices(header), parse_replaced(header.replaces)
-    return _File(stamp, content, header, recorded, replaced)
+    recorded = header_indices(path, header, stat.st_size)
+    return _File(stamp, content, header, recorded, replaced_places(path, header))
 
 
 def _counted(
     runs: Path, files: Mapping[str, _File], unreadable: tuple[tuple[Path, str], ...]
 ) -> Inventory:
     """The inventory of all files, in order of their names."""
-    gone = frozenset[RecordPlace]().union(*(file.replaced for file in files.values()))
+    gone = union(file.replaced for file in files.values())
     entries: dict[tuple[int, int], list[RecordLocation]] = {}
     empty: list[Path] = []
     for name, file in files.items():
@@ -223,9 +224,7 @@ def _added(
     )
 
 
-def _live(
-    path: Path, file: _File, gone: Container[RecordPlace]
-) -> list[tuple[int, RecordLocation]]:
+def _live(path: Path, file: _File, gone: Places) -> list[tuple[int, RecordLocation]]:
     """Index and place of each record of a file that counts."""
     shard = file.header.shard
     of_status = {status: RecordLocation(shard, path, status) for status in file.header.indices}
@@ -236,7 +235,7 @@ def _cached_headers(runs: Path) -> dict[str, Any]:
     """File name -> [[size, time], header], of files that an earlier process found whole; the cache
     is a checksummed file of which this is the header."""
     try:
-        return dict(read_checksummed(runs / CACHE_NAME)[0])
+        return verified_header(runs / CACHE_NAME)
     except DataFileError:
         return {}
 

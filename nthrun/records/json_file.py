@@ -4,23 +4,93 @@ Arrays are nested lists; their dtypes stand once under "dtypes" (an array of ano
 others of its name is {"dtype": ..., "values": ...}). A non-finite number is one of the strings
 "NaN", "Infinity", "-Infinity". An array with no numbers is {"shape": [...]}.
 Setting numbers, keys of "experiment_data", are strings in JSON and integers again when read. The
-"git_diff" of a provenance is a place in the list "git_diffs".
+"git_diff" of a provenance is a place in the list "git_diffs". The last line has the SHA-256 of all
+bytes before it, so that a digit that was changed shows; files made before that have none.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from nthrun.errors import DataFileError
-from nthrun.records.schema import FLOATS, JSON_TEXTS, SCHEMA_VERSION, Run
-from nthrun.records.shard import RecordPlace, format_replaced, parse_replaced
+from nthrun.errors import DamagedFileError, DataFileError, IndexSpecError
+from nthrun.files.document import parse_document, require_form
+from nthrun.files.forms import (
+    ANY_FIELDS,
+    Either,
+    Fields,
+    Items,
+    Number,
+    Row,
+    Table,
+    Text,
+    Unchecked,
+    Whole,
+)
+from nthrun.files.regular_file import cannot_read, read_regular
+from nthrun.records.columns import MAX_DIMENSIONS, is_dtype
+from nthrun.records.places import Places, parse_places
+from nthrun.records.schema import (
+    COUNTS,
+    FLOATS,
+    JSON_TEXTS,
+    NON_FINITE,
+    NOT_RECORDED,
+    PARAMETERS,
+    PROVENANCE,
+    SCHEMA_VERSION,
+    SPECS,
+    STATUSES,
+    Run,
+    arrays_problem,
+    require_schema,
+    shapes_of,
+)
+from nthrun.records.shard import SHARD_ID
+
+LARGEST_BYTES = 2**34
+NOUN = "a data.json"
+DIGEST_LINE = re.compile(rb'"digest": "([0-9a-f]{64})"}\n?')
+DIGEST_BYTES = 12 + 64 + 3
+SETTING = Fields({"agent_params": PARAMETERS, "runs": Items(ANY_FIELDS)})
+FORM = Fields(
+    {
+        "schema": Whole(SCHEMA_VERSION, SCHEMA_VERSION),
+        "omitted": Items(Text()),
+        "experiment": SPECS,
+        "experiment_data": Table(SETTING, Text(pattern="[0-9]{1,19}", words="a setting number")),
+        "gone": Items(Row((SHARD_ID, Text()))),
+        "git_diffs": Items(Text()),
+        "dtypes": Table(Text()),
+    },
+    {"digest": Text()},
+)
+REAL = Either(Number(), NON_FINITE)
+RUN = Fields(
+    {
+        **{name: Whole() for name in COUNTS if name not in NOT_RECORDED},
+        "random_seed": Whole(-(2**63)),
+        **{name: REAL for name in FLOATS if name not in NOT_RECORDED},
+        "status": Text(STATUSES),
+        "reason": Text(),
+        "agent_params": PARAMETERS,
+        "provenance": Fields(
+            {"git_diff": Whole()}, dict(PROVENANCE.optional), others=PROVENANCE.others
+        ),
+    },
+    {"unfinished_episode_steps": Whole(), "unfinished_episode_reward": REAL},
+    others=Unchecked(),
+)
+"""Of a run in the file; its arrays are looked at where they are made."""
+SHAPE = Fields({"shape": Items(Whole(0, 2**48))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +102,21 @@ class JsonContent:
         runs: every run, in file order.
         omitted: top-level run keys that were left out.
         gone: records that were replaced or forgotten.
+        has_digest: whether a digest vouches for all of it.
     """
 
     experiment: Mapping[str, Any]
     runs: tuple[Run, ...]
     omitted: tuple[str, ...]
-    gone: frozenset[RecordPlace]
+    gone: Places
+    has_digest: bool
 
 
 def json_writer(
     experiment: Mapping[str, Any],
     runs: Iterable[Run],
     omitted: Collection[str],
-    gone: Iterable[RecordPlace],
+    gone: Places,
 ) -> Callable[[BinaryIO], None]:
     """A function that streams data.json into a file, one run in memory at a time.
 
@@ -57,22 +129,29 @@ def json_writer(
 
     def write(file: BinaryIO) -> None:
         tables = _Tables({}, ())
+        digest = hashlib.sha256()
+
+        def add(content: bytes) -> None:
+            digest.update(content)
+            file.write(content)
+
         head = {"schema": SCHEMA_VERSION, "omitted": sorted(omitted), "experiment": experiment}
-        file.write(_dump(head)[:-1] + b',\n"experiment_data": {')
+        add(_dump(head)[:-1] + b',\n"experiment_data": {')
         setting_number = None
         for run in runs:
             if run["setting_number"] != setting_number:
-                file.write(b"\n" if setting_number is None else b"\n]},\n")
+                add(b"\n" if setting_number is None else b"\n]},\n")
                 setting_number = run["setting_number"]
                 params = _dump(run["agent_params"])
-                file.write(b'"%d": {"agent_params": %b, "runs": [\n' % (setting_number, params))
+                add(b'"%d": {"agent_params": %b, "runs": [\n' % (setting_number, params))
             else:
-                file.write(b",\n")
-            file.write(_dump(tables.encoded(run)))
-        file.write((b"\n]}\n" if setting_number is not None else b"") + b"},\n")
-        file.write(b'"gone": ' + _dump(format_replaced(gone)) + b",\n")
-        file.write(b'"git_diffs": ' + _dump(list(tables.git_diffs)) + b",\n")
-        file.write(b'"dtypes": ' + _dump(tables.dtypes) + b"}\n")
+                add(b",\n")
+            add(_dump(tables.encoded(run)))
+        add((b"\n]}\n" if setting_number is not None else b"") + b"},\n")
+        add(b'"gone": ' + _dump(gone.texts()) + b",\n")
+        add(b'"git_diffs": ' + _dump(list(tables.git_diffs)) + b",\n")
+        add(b'"dtypes": ' + _dump(tables.dtypes) + b",\n")
+        file.write(b'"digest": "%b"}\n' % digest.hexdigest().encode())
 
     return write
 
@@ -84,18 +163,60 @@ def read_json_file(path: Path) -> JsonContent:
         DataFileError: it is damaged, or no data.json of nthrun.
     """
     try:
-        content = json.loads(path.read_bytes())
-        if content["schema"] != SCHEMA_VERSION:
-            raise DataFileError(f"{path}: schema {content['schema']}, not {SCHEMA_VERSION}")
-        tables = _Tables(content["dtypes"], content["git_diffs"])
-        settings = content["experiment_data"].values()
-        runs = tuple(tables.decoded(run) for setting in settings for run in setting["runs"])
-        gone = parse_replaced(content["gone"])
-        return JsonContent(content["experiment"], runs, tuple(content["omitted"]), gone)
-    except DataFileError:
-        raise
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise DataFileError(f"{path}: damaged, or not a data.json of nthrun") from error
+        content = read_regular(path, LARGEST_BYTES)
+        has_digest = _require_digest(path, content)
+        fields = parse_document(path, content, ANY_FIELDS, NOUN)
+        require_schema(path, fields.get("schema"))
+        require_form(path, fields, FORM, NOUN)
+        tables = _Tables(fields["dtypes"], fields["git_diffs"])
+        runs = tuple(_runs(path, fields["experiment_data"], tables))
+        gone = parse_places(fields["gone"])
+    except OSError as error:
+        raise cannot_read(path, error) from error
+    except MemoryError as error:
+        raise DataFileError(f"{path}: too large for this machine's memory") from error
+    except IndexSpecError as error:
+        raise DataFileError(f"{path}: gone: {error.message}") from error
+    return JsonContent(fields["experiment"], runs, tuple(fields["omitted"]), gone, has_digest)
+
+
+def _require_digest(path: Path, content: bytes) -> bool:
+    """Check the digest of a file; returns whether it has one.
+
+    Raises:
+        DamagedFileError: it is of other bytes.
+    """
+    tail = content[-DIGEST_BYTES:]
+    match = DIGEST_LINE.fullmatch(tail[tail.find(b'"digest"') :])
+    if match is None:
+        return False
+    end = len(content) - len(match[0])
+    if hashlib.sha256(memoryview(content)[:end]).hexdigest().encode() != match[1]:
+        raise DamagedFileError(f"{path}: changed since it was written (by its digest)")
+    return True
+
+
+def _runs(path: Path, settings: Mapping[str, Any], tables: _Tables) -> Iterator[Run]:
+    """The runs of all settings.
+
+    Raises:
+        DataFileError: a field of one is not what it has to be.
+    """
+    for number, setting in settings.items():
+        for place, run in enumerate(setting["runs"]):
+            where = f"experiment_data.{number}.runs[{place}]"
+            if misfit := RUN.misfit(run, where):
+                raise DataFileError(f"{path}: {misfit[0]}: {misfit[1]}")
+            if run["setting_number"] != int(number):
+                raise DataFileError(f"{path}: {where}: of setting {run['setting_number']}")
+            try:
+                decoded = tables.decoded(run)
+                if problem := arrays_problem(shapes_of(decoded)):
+                    raise ValueError(problem)
+                yield decoded
+            except (ValueError, LookupError, TypeError, ArithmeticError, RuntimeError) as error:
+                problem = " ".join(str(error).split())[:80]
+                raise DataFileError(f"{path}: {where}: {problem}") from error
 
 
 class _Tables:
@@ -108,8 +229,8 @@ class _Tables:
 
     def __init__(self, dtypes: Mapping[str, str], git_diffs: Iterable[str]) -> None:
         self.dtypes = dict(dtypes)
-        self.git_diffs = {diff: number for number, diff in enumerate(git_diffs)}
-        self._diffs = list(self.git_diffs)
+        self._diffs = list(git_diffs)
+        self.git_diffs = {diff: number for number, diff in enumerate(self._diffs)}
 
     def encoded(self, run: Run) -> dict[str, Any]:
         """A run as JSON data."""
@@ -175,8 +296,19 @@ def _with_words(value: Any) -> Any:
 
 
 def _array_from_json(value: Any, dtype: str) -> np.ndarray:
-    if isinstance(value, Mapping) and "dtype" in value:
-        return _array_from_json(value["values"], value["dtype"])
-    if isinstance(value, Mapping):
-        return np.zeros(value["shape"], dtype)
-    return np.array(value, dtype)  # numpy reads the words for non-finite numbers
+    """The array that a value stands for.
+
+    Raises:
+        ValueError: it stands for none.
+    """
+    if isinstance(value, Mapping) and value.keys() == {"dtype", "values"}:
+        return _array_from_json(value["values"], str(value["dtype"]))
+    if not is_dtype(dtype):
+        raise ValueError(f"dtype {dtype[:20]}")
+    if isinstance(value, (list, int, float)) or value in NON_FINITE.choices:
+        array = np.array(value, dtype)  # numpy reads the words for non-finite numbers
+        if array.ndim <= MAX_DIMENSIONS:
+            return array
+    elif SHAPE.misfit(value, "") is None and 0 in value["shape"]:
+        return np.zeros(value["shape"][:MAX_DIMENSIONS], dtype)
+    raise ValueError("an array that is no list of numbers, nor empty")

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+
+from nthrun.errors import DataFileError
+from nthrun.files.forms import Fields, Items, Number, Plain, Table, Text, Whole
 
 SCHEMA_VERSION = 1
 
@@ -46,7 +50,55 @@ OMITTED_FROM_JSON = (
 )
 """What data.json leaves out unless asked for everything."""
 
+EPISODES = ("train_episode_rewards", "train_episode_steps")
+EVALUATIONS = ("eval_episode_rewards", "eval_episode_steps")
+
+NAME = Text(pattern=r"[^\x00]{1,1000}", words="a name")
+SPECS = Fields(
+    {
+        "environment": Fields({"env_name": NAME}, others=Plain()),
+        "agent": Fields(
+            {"agent_name": NAME, "parameters": Table(Plain())},
+            {"search": Table(Plain())},
+            others=Plain(),
+        ),
+    }
+)
+"""The two specs as every file keeps them. What else they may say is not looked at here, but where a
+spec is read."""
+PARAMETERS = Table(Plain())
+PROVENANCE = Fields(
+    {},
+    {
+        "shard": Text(),
+        "attempts": Items(Fields({}, {"step": Whole()}, others=Plain())),
+        "versions": Table(Plain()),
+        "command_line": Items(Text()),
+        "peak_memory_mb": Number(0),
+    },
+    others=Plain(),
+)
+"""Of the texts of a record that are JSON: `agent_params`, and `provenance` without `git_diff`."""
+
+NON_FINITE = Text(("NaN", "Infinity", "-Infinity"))
+COUNTS = tuple(name for name in INTEGERS if name != "random_seed")
+"""Those of `INTEGERS` that are not negative."""
+
 UPDATE_VIEWS = ("update_states", "update_actions", "update_rewards", "update_next_states")
+
+
+def require_schema(path: Path, found: object) -> None:
+    """Check the schema that a file says it has.
+
+    Raises:
+        DataFileError: this version does not read it.
+    """
+    if found != SCHEMA_VERSION:
+        text = str(found)[:20]
+        raise DataFileError(
+            f"{path}: schema {text}, this nthrun reads {SCHEMA_VERSION}",
+            "use the nthrun version that wrote it, or a newer one",
+        )
 
 
 class Identity(NamedTuple):
@@ -104,6 +156,44 @@ def flat_arrays(run: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield from flat_arrays(value, f"{prefix}{key}/")
 
 
+Shape = tuple[int, ...]
+
+
+def shapes_of(run: Mapping[str, Any]) -> dict[str, Shape]:
+    """Name -> shape of every array of a run."""
+    return {name: array.shape for name, array in flat_arrays(run)}
+
+
+def is_measured(name: str) -> bool:
+    """Whether the shape of an array has to fit those of others."""
+    key = name.partition("/")[0]
+    return key in (*EPISODES, *EVALUATIONS, "timesteps_at_eval", "eval_metrics", "metrics")
+
+
+def arrays_problem(shapes: Mapping[str, Shape]) -> str:
+    """What is wrong with the shapes of a record's arrays beside each other; "" where nothing is.
+
+    Args:
+        shapes: name -> shape, of all of them or of some.
+    """
+    for names, dimensions in ((EPISODES, 1), (EVALUATIONS, 2)):
+        filled = shapes if names is EPISODES else {n: s for n, s in shapes.items() if 0 not in s}
+        known = {name: filled[name] for name in names if name in filled}
+        if len({shape[:1] for shape in known.values()}) > 1:
+            return f"{' and '.join(known)} differ in length"
+        if any(len(shape) != dimensions for shape in known.values()):
+            return f"{min(known)}: dimensions, allowed: {dimensions}"
+    times = shapes.get("timesteps_at_eval")
+    for name, shape in shapes.items():
+        key = name.partition("/")[0]
+        if key in ("timesteps_at_eval", "metrics", "eval_metrics") and len(shape) != 1:
+            return f"{name}: dimensions, allowed: 1"
+        counted = times and 0 not in shape and (key == "eval_metrics" or name in EVALUATIONS)
+        if times and counted and shape[0] != times[0]:
+            return f"{name}: of {shape[0]} evaluations, not {times[0]}"
+    return ""
+
+
 def first_difference(first: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
     """The first key, outside timing and provenance, in which two runs differ; None if equal.
 
@@ -124,6 +214,19 @@ def first_difference(first: Mapping[str, Any], other: Mapping[str, Any]) -> str 
         if name in arrays and not same_bits(array, arrays[name]):
             return name
     return None
+
+
+def differing_key(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """The first key of all in which two copies of one record differ; "" if none does."""
+    if key := first_difference(first, other):
+        return key
+    named, others = dict(flat_arrays(first)), dict(flat_arrays(other))
+    if named.keys() != others.keys():
+        return min(named.keys() ^ others.keys())
+    numbers = {name: np.array([run.get(name) for run in (first, other)], float) for name in FLOATS}
+    differing = [name for name, (one, two) in numbers.items() if not same_bits(one, two)]
+    differing += ["provenance"] if first["provenance"] != other["provenance"] else []
+    return next(iter(differing), "")
 
 
 def same_bits(first: np.ndarray, other: np.ndarray) -> bool:

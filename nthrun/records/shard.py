@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,21 +19,33 @@ from typing import Any
 import h5py
 import numpy as np
 
-from nthrun.errors import DataFileError
-from nthrun.index import format_indices, parse_indices
-from nthrun.records.columns import ColumnsReader, ColumnsWriter, read_json, write_json
-from nthrun.records.durable_file import nothing, read_checksummed, read_header, write_checksummed
-from nthrun.records.schema import SCHEMA_VERSION, STATUSES, Run
+from nthrun.errors import DataFileError, IndexSpecError
+from nthrun.files.document import require_form
+from nthrun.files.forms import Fields, Items, Row, Table, Text, Unchecked, Whole
+from nthrun.index import MAX_STAGE, count_of, format_indices, parse_ranges, split_index
+from nthrun.records.columns import ColumnsReader, ColumnsWriter, write_json
+from nthrun.records.durable_file import nothing, read_header, verified_header, write_checksummed
+from nthrun.records.hdf5_file import open_hdf5, read_json
+from nthrun.records.places import Places, Replaced, parse_places
+from nthrun.records.schema import SCHEMA_VERSION, SPECS, STATUSES, Run, require_schema
 
 SHARD_SUFFIX = ".h5"
 FORGET_SUFFIX = ".forget"
 OPEN_SHARDS = 128
-
-Replaced = tuple[tuple[str, str], ...]
-"""((shard id, indices text), ...): records that stop counting once this file exists."""
-
-RecordPlace = tuple[str, int]
-"""(shard id, index) of one record."""
+SHARD_ID = Text(pattern=r"[\w.-]{1,128}", words="an id")
+HEADER = Fields(
+    {
+        "kind": Text(("shard", "forget")),
+        "schema": Whole(SCHEMA_VERSION, SCHEMA_VERSION),
+        "shard": SHARD_ID,
+        "fingerprint": Text(),
+        "stage": Whole(0, MAX_STAGE),
+        "indices": Table(Text(), Text(STATUSES)),
+        "replaces": Items(Row((SHARD_ID, Text()))),
+    },
+    others=Unchecked(),
+)
+"""Of a file in runs/."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,28 +87,51 @@ def parse_header(path: Path, header: Mapping[str, Any]) -> ShardHeader:
     """
     if header.get("kind") not in ("shard", "forget"):
         raise DataFileError(f"{path}: a file of kind {header.get('kind')!r}, not a shard")
-    if header["schema"] != SCHEMA_VERSION:
-        raise DataFileError(
-            f"{path}: schema {header['schema']}, this nthrun reads {SCHEMA_VERSION}",
-            "use the nthrun version that wrote it, or a newer one",
-        )
+    require_schema(path, header.get("schema"))
+    require_form(path, header, HEADER, "a shard")
     replaces = tuple((shard, text) for shard, text in header["replaces"])
     return ShardHeader(
         header["shard"], header["fingerprint"], header["stage"], header["indices"], replaces
     )
 
 
-def format_replaced(places: Iterable[RecordPlace]) -> Replaced:
-    """Records as a header lists them."""
-    by_shard: dict[str, list[int]] = {}
-    for shard, index in places:
-        by_shard.setdefault(shard, []).append(index)
-    return tuple((shard, format_indices(by_shard[shard])) for shard in sorted(by_shard))
+def replaced_places(path: Path, header: ShardHeader) -> Places:
+    """The records that a file ends.
+
+    Raises:
+        DataFileError: a text in its header names no indices.
+    """
+    try:
+        return parse_places(header.replaces)
+    except IndexSpecError as error:
+        raise DataFileError(f"{path}: replaces: {error.message}") from error
 
 
-def parse_replaced(replaced: Iterable[Sequence[str]]) -> frozenset[RecordPlace]:
-    """The records that `format_replaced` listed."""
-    return frozenset((shard, index) for shard, text in replaced for index in parse_indices(text))
+def header_indices(path: Path, header: ShardHeader, size: int) -> list[tuple[int, str]]:
+    """(index, status) of every record of a shard.
+
+    Args:
+        path: of the shard.
+        header: of it.
+        size: of the file in bytes. A record takes more than one, so that a header which names more
+            indices is damaged, whatever they are.
+
+    Raises:
+        DataFileError: the header cannot be right.
+    """
+    try:
+        ranges = {status: parse_ranges(text) for status, text in header.indices.items()}
+    except IndexSpecError as error:
+        raise DataFileError(f"{path}: indices: {error.message}") from error
+    total = sum(map(count_of, ranges.values()))
+    if total > size:
+        raise DataFileError(f"{path}: indices: names {total:,} records, in {size:,} bytes")
+    return [
+        (index, status)
+        for status, of_status in ranges.items()
+        for first, last in of_status
+        for index in range(first, last + 1)
+    ]
 
 
 def new_shard_id() -> str:
@@ -159,19 +194,26 @@ class Shard:
     """
 
     def __init__(self, path: Path, verified: bool = False) -> None:
-        header = read_header(path) if verified else read_checksummed(path)[0]
-        self.header = parse_header(path, header)
-        try:
-            self._file = h5py.File(path, "r", locking=False, rdcc_nbytes=0)
-            self.columns = ColumnsReader(self._file)
-        except (OSError, KeyError) as error:
-            raise DataFileError(f"{path}: a file that holds no records") from error
+        self.path = path
+        self.header = parse_header(path, (read_header if verified else verified_header)(path))
+        self._file = open_hdf5(path)
+        self.columns = ColumnsReader(self._file)
+        size = path.stat().st_size
+        numbers = self.columns.numbers
+        held = zip(numbers["index"].tolist(), self.statuses(), strict=True)
+        stated = header_indices(path, self.header, size)
+        if sorted(stated) != sorted(held) or (numbers["stage"] != self.header.stage).any():
+            raise DataFileError(f"{path}: its records are not those that its header names")
 
     @property
     def experiment(self) -> dict[str, Any]:
         """{"environment": ..., "agent": ...}, the two specs whole."""
-        experiment: dict[str, Any] = read_json(self._file, "experiment")
+        experiment: dict[str, Any] = read_json(self._file, "experiment", SPECS)
         return experiment
+
+    def statuses(self) -> list[str]:
+        """How each run ended, record by record."""
+        return self.columns.texts("status", np.arange(len(self.columns)))
 
     def positions(self) -> dict[int, int]:
         """Index -> position of its record within the shard."""
@@ -179,9 +221,15 @@ class Shard:
 
 
 class OpenShards:
-    """Shards kept open, the least recently used closed first; each is verified once."""
+    """Shards kept open, the least recently used closed first; each is verified once.
 
-    def __init__(self) -> None:
+    Args:
+        num_settings: of their experiment, by which a record's index says its setting and run
+            number; 0 where it is not known.
+    """
+
+    def __init__(self, num_settings: int = 0) -> None:
+        self._num_settings = num_settings
         self._open: OrderedDict[Path, tuple[Shard, dict[int, int]]] = OrderedDict()
         self._verified: set[Path] = set()
 
@@ -198,6 +246,8 @@ class OpenShards:
     def _opened(self, path: Path) -> tuple[Shard, dict[int, int]]:
         if path not in self._open:
             shard = Shard(path, verified=path in self._verified)
+            if path not in self._verified and self._num_settings:
+                require_settings(path, shard.columns.numbers, self._num_settings)
             self._verified.add(path)
             self._open[path] = (shard, shard.positions())
         self._open.move_to_end(path)
@@ -206,8 +256,25 @@ class OpenShards:
         return self._open[path]
 
 
-def header_indices(header: ShardHeader) -> list[tuple[int, str]]:
-    """(index, status) of every record of a shard."""
-    return [
-        (index, status) for status, text in header.indices.items() for index in parse_indices(text)
-    ]
+def require_settings(path: Path, numbers: np.ndarray, num_settings: int) -> None:
+    """Check that the records of a file are of the runs that their indices name.
+
+    Args:
+        path: of the file.
+        numbers: of its records.
+        num_settings: of the experiment.
+
+    Raises:
+        DataFileError: the number of settings is another one, in the manifest or when it was made.
+    """
+    runs, settings = np.divmod(numbers["index"], num_settings)
+    wrong = (settings != numbers["setting_number"]) | (runs != numbers["run_number"])
+    if wrong.any():
+        row = numbers[wrong.argmax()]
+        expected = split_index(int(row["index"]), num_settings)
+        raise DataFileError(
+            f"{path}: index {row['index']} is setting {row['setting_number']}, run "
+            f"{row['run_number']}; by the manifest's num_settings, {num_settings}, it is setting "
+            f"{expected[0]}, run {expected[1]}",
+            "one of the two was changed; restore it",
+        )

@@ -11,7 +11,22 @@ import h5py
 import numpy as np
 
 from nthrun.errors import DataFileError
-from nthrun.records.durable_file import read_checksummed, write_checksummed
+from nthrun.files.document import require_form
+from nthrun.files.forms import Fields, Text, Unchecked, Whole
+from nthrun.records.durable_file import verified_header, write_checksummed
+from nthrun.records.hdf5_file import naming_damage, open_hdf5, read_arrays
+from nthrun.records.schema import PARAMETERS
+
+FORM = Fields(
+    {
+        "index": Whole(),
+        "stage": Whole(),
+        "step": Whole(),
+        "agent_params": PARAMETERS,
+        "fingerprint": Text(),
+    },
+    others=Unchecked(),
+)
 
 
 def write_snapshot(
@@ -44,8 +59,10 @@ def read_snapshot(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarra
     Raises:
         DataFileError: it is no snapshot, or damaged.
     """
-    header, content = read_checksummed(Path(path))
+    path = Path(path)
+    header = verified_header(path)
     if header.get("kind") != "snapshot":
         raise DataFileError(f"{path}: a file of kind {header.get('kind')!r}, not a snapshot")
-    with h5py.File(io.BytesIO(content), "r") as file:
-        return header, {name: dataset[()] for name, dataset in file.items()}
+    require_form(path, header, FORM, "a snapshot")
+    with naming_damage(path), open_hdf5(path) as file:
+        return header, dict(read_arrays(path, file))

@@ -6,9 +6,7 @@ An `Entry` is such a run. Several of one identity are one run recorded more than
 
 from __future__ import annotations
 
-import contextlib
-import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -16,14 +14,18 @@ from typing import Protocol
 
 import numpy as np
 
-from nthrun.errors import DataFileError
-from nthrun.records.columns import ColumnsReader
-from nthrun.records.record_table import RecordTable, joined_tables, table_of
+from nthrun.errors import DamagedFileError
+from nthrun.records.columns import ColumnsReader, parse_shape
+from nthrun.records.hdf5_file import naming_damage
+from nthrun.records.record_table import EMPTY_DICT, NO_ARRAY, RecordTable, joined_tables, table_of
 from nthrun.records.schema import (
     Identity,
     Run,
+    arrays_problem,
     first_difference,
     flat_arrays,
+    is_measured,
+    shapes_of,
 )
 from nthrun.records.shard import OpenShards
 
@@ -53,11 +55,11 @@ class ColumnsSource:
 
     def run(self, position: int, omit: Collection[str]) -> Run:
         with naming_damage(self.path):
-            return self.columns.run(position, omit)
+            return _sound_run(self.columns.run(position, omit))
 
     def table(self, positions: Sequence[int], names: Collection[str] | None) -> RecordTable:
         with naming_damage(self.path):
-            return self.columns.table(np.array(positions, np.int64), names)
+            return _sound_table(self.columns.table(np.array(positions, np.int64), names))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,12 +71,12 @@ class ShardSource:
 
     def run(self, position: int, omit: Collection[str]) -> Run:
         with naming_damage(self.path):
-            return self.shards.run(self.path, position, omit)
+            return _sound_run(self.shards.run(self.path, position, omit))
 
     def table(self, positions: Sequence[int], names: Collection[str] | None) -> RecordTable:
         with naming_damage(self.path):
             columns, rows = self.shards.rows(self.path, positions)
-            return columns.table(rows, names)
+            return _sound_table(columns.table(rows, names))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,19 +157,54 @@ def without_repeats(entries: Iterable[Entry]) -> tuple[list[Entry], list[Conflic
     return in_order(kept), conflicts
 
 
-@contextlib.contextmanager
-def naming_damage(path: Path) -> Iterator[None]:
-    """Whatever a damaged HDF5 file without a checksum of its own makes its reader raise.
+def sound_entries(entries: Iterable[Entry]) -> tuple[list[Entry], tuple[tuple[Path, str], ...]]:
+    """The entries that can be read, each being read whole, and (path, what is wrong) of the files
+    of which one cannot be; nothing else of such a file counts either."""
+    readable: list[Entry] = []
+    damaged: dict[Path, str] = {}
+    for entry in entries:
+        path = getattr(entry.source, "path", None)
+        if path in damaged:
+            continue
+        try:
+            entry.load(())
+        except DamagedFileError as error:
+            if path is None:
+                raise
+            damaged[path] = str(error).removeprefix(f"{path}: ")
+        else:
+            readable.append(entry)
+    kept = [e for e in readable if getattr(e.source, "path", None) not in damaged]
+    return kept, tuple(damaged.items())
+
+
+def _sound_run(run: Run) -> Run:
+    """A run whose arrays fit each other.
 
     Raises:
-        DataFileError: in place of it, naming the file.
+        ValueError: they do not.
     """
-    try:
-        yield
-    except DataFileError:
-        raise
-    except (OSError, RuntimeError, LookupError, TypeError, ValueError, EOFError, zlib.error) as e:
-        raise DataFileError(f"{path}: damaged or cut short") from e
+    if problem := arrays_problem(shapes_of(run)):
+        raise ValueError(problem)
+    return run
+
+
+def _sound_table(table: RecordTable) -> RecordTable:
+    """Runs whose arrays fit each other; shapes that many share are looked at once.
+
+    Raises:
+        ValueError: they do not.
+    """
+    columns = {name: texts for name, texts in table.shapes.items() if is_measured(name)}
+    known = {
+        text: parse_shape(text)[1] for texts in columns.values() for text in set(texts) if text
+    }
+    for row in set(zip(*columns.values(), strict=True)):
+        named = zip(columns, row, strict=True)
+        shapes = {name: known[text] for name, text in named if text not in (NO_ARRAY, EMPTY_DICT)}
+        if problem := arrays_problem(shapes):
+            raise ValueError(problem)
+    return table
 
 
 def _by_source(entries: Sequence[Entry]) -> tuple[list[tuple[Source, list[int]]], np.ndarray]:

@@ -10,7 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from nthrun.errors import DamagedFileError
 from nthrun.records.experiment import Experiment
+from nthrun.records.hdf5_file import naming_damage
+from nthrun.records.schema import OMITTED_FROM_JSON
 from nthrun.records.shard import OpenShards
 from nthrun.scheduling.lease import Attempt, read_attempt
 from nthrun.scheduling.plan import Plan
@@ -43,12 +46,16 @@ def failed_runs(experiment: Experiment | None, stage: int, failed: set[int]) -> 
     """Runs whose record is a failure, those of one reason together."""
     if experiment is None or not failed:
         return
-    shards, reasons = OpenShards(), dict[str, list[int]]()
+    shards, reasons = OpenShards(experiment.manifest.num_settings), dict[str, list[int]]()
     inventory = experiment.inventory()
     for index in sorted(failed):
         [entry, *_] = inventory.entries[stage, index]
-        run = shards.run(entry.path, index, ("learned_params",))
-        reasons.setdefault(str(run["reason"]), []).append(index)
+        try:
+            with naming_damage(entry.path):
+                reason = str(shards.run(entry.path, index, OMITTED_FROM_JSON)["reason"])
+        except DamagedFileError as error:
+            reason = f"unknown, its record cannot be read ({error.message})"
+        reasons.setdefault(reason, []).append(index)
     for reason, indices in reasons.items():
         yield Failure(tuple(indices), f"the run failed: {reason}")
 

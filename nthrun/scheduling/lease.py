@@ -21,7 +21,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nthrun.errors import StorageError, SupersededError
+from nthrun.errors import DataFileError, StorageError, SupersededError
+from nthrun.files.document import parse_document, read_document
+from nthrun.files.forms import Fields, Number, Text, Whole
+from nthrun.files.regular_file import read_regular
 from nthrun.records.durable_file import write_durably
 from nthrun.records.writer import process_birth
 from nthrun.scheduling.run_time import START_SECONDS
@@ -35,6 +38,28 @@ SILENT_SECONDS = 90.0
 RUNNING, REQUEUED, STOPPED, FAILED = "running", "requeued", "stopped", "failed"
 ASK_SECONDS = 20.0
 """Time between two questions to Slurm, which asks not to be polled."""
+NOUN = "a lease"
+FORM = Fields(
+    {
+        "token": Text(),
+        "state": Text((RUNNING, REQUEUED, STOPPED, FAILED)),
+        "job": Text(),
+        "restart": Whole(),
+        "host": Text(),
+        "pid": Whole(1, 2**31 - 1),
+        "started": Number(0),
+        "seen": Number(0),
+        "total_run_steps": Whole(),
+    },
+    {
+        "birth": Text(),
+        "log": Text(),
+        "reason": Text(),
+        "done_run_steps": Whole(),
+        "new_run_steps": Whole(),
+    },
+)
+"""Of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +130,13 @@ class Fence:
             SupersededError: it does not.
         """
         try:
-            lease = json.loads(self.path.read_bytes())
+            lease = parse_document(self.path, read_regular(self.path), FORM, NOUN)
             owner = self.token if lease["restart"] < self.restart else lease["token"]
         except FileNotFoundError:
             owner = ""  # all of the task is recorded
         except OSError:
             return  # a file system that does not answer says nothing about the owner
-        except (ValueError, LookupError, TypeError):
+        except DataFileError:
             owner = ""  # not a lease of ours
         if owner != self.token:
             raise SupersededError(
@@ -249,14 +274,21 @@ def take_lease(path: Path, total_run_steps: int, facts: Mapping[str, Any]) -> Le
 
 
 def read_attempt(path: Path) -> Attempt | None:
-    """What the last attempt at a task says of itself; None where there is no such file.
-
-    A file that cannot be read is none: it is replaced whole, so that only a foreign one is damaged.
-    """
+    """What the last attempt at a task says of itself; None where there is no such file, or none
+    that can be read: it is replaced whole, so that only a foreign one is damaged."""
     try:
-        return Attempt(**json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError):
+        return read_lease(path)
+    except DataFileError:
         return None
+
+
+def read_lease(path: Path) -> Attempt:
+    """What the last attempt at a task says of itself.
+
+    Raises:
+        DataFileError: there is none, it is damaged, or a field is not what it has to be.
+    """
+    return Attempt(**read_document(path, FORM, NOUN))
 
 
 class Clock:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from nthrun.records.experiment import (
     require_fingerprint,
 )
 from nthrun.records.listing import is_file, paths_in
-from nthrun.scheduling.lease import Attempt, read_attempt
+from nthrun.scheduling.lease import Attempt, read_lease
 from nthrun.scheduling.plan import PLANS, Plan, plan_paths, read_plan, read_plans
 from nthrun.scheduling.slurm import Job, Queue
 from nthrun.specs.fingerprint import differing_keys, fingerprint, same_runs
@@ -134,28 +135,39 @@ def pending_runs(
     )
 
 
-def active_tasks(root: Path, queue: Queue | None) -> Iterator[ActiveTask]:
+def active_tasks(
+    root: Path, queue: Queue | None, plans: Sequence[Plan] | None = None
+) -> Iterator[ActiveTask]:
     """The tasks of an experiment that are queued or running, in Slurm or without it.
 
+    Args:
+        root: its directory.
+        queue: of Slurm; None where there is none.
+        plans: the readable ones, where those of others may be passed over.
+
     Raises:
-        DataFileError: a plan whose jobs are queued cannot be read.
+        DataFileError: a plan whose jobs are queued cannot be read, or has no such tasks.
     """
+    read = None if plans is None else {plan.name: plan for plan in plans}
     queued: dict[str, dict[tuple[int, int], Job]] = {}
     for (name, array, element), job in (queue.ours if queue else {}).items():
         queued.setdefault(name, {})[array, element] = job
     for path in plan_paths(root):
-        leases = _leases(root / PLANS / path.stem)
+        leases, _ = read_leases(root / PLANS / path.stem)
         jobs = queued.get(path.stem, {})
         now = time.time()
         alive = {n: a for n, a in leases.items() if _counts(a, queue) and a.is_alive(now)}
         if not jobs and not alive:
             continue
-        plan = read_plan(path)
+        plan = read_plan(path) if read is None else read.get(path.stem)
+        if plan is None:
+            continue
         for place, job in jobs.items():
             number = plan.task_number(*place)
             yield ActiveTask(plan, number, job, leases.get(number))
         for number, attempt in alive.items():
-            yield ActiveTask(plan, number, None, attempt)
+            if number < len(plan.tasks):
+                yield ActiveTask(plan, number, None, attempt)
 
 
 def _counts(attempt: Attempt, queue: Queue | None) -> bool:
@@ -182,16 +194,20 @@ def experiments_under(save_dir: Path) -> list[Path]:
     return experiments
 
 
-def _leases(folder: Path) -> Mapping[int, Attempt]:
-    """Task number -> what its last attempt said, for the tasks of a plan that are not done."""
-    return dict(_read_leases(paths_in(folder, suffix=".json")))
-
-
-def _read_leases(paths: Iterable[Path]) -> Iterator[tuple[int, Attempt]]:
-    for path in paths:
-        attempt = read_attempt(path) if LEASE.fullmatch(path.name) else None
-        if attempt is not None:
-            yield int(path.stem), attempt
+def read_leases(folder: Path) -> tuple[Mapping[int, Attempt], list[tuple[Path, str]]]:
+    """Task number -> what its last attempt said, for the tasks of a plan that are not done; and
+    (path, what is wrong) of leases that cannot be read."""
+    leases: dict[int, Attempt] = {}
+    unreadable: list[tuple[Path, str]] = []
+    for path in paths_in(folder, suffix=".json"):
+        if not LEASE.fullmatch(path.name):
+            continue
+        try:
+            leases[int(path.stem)] = read_lease(path)
+        except DataFileError as error:
+            if os.path.lexists(path):  # else the task was done a moment ago
+                unreadable.append((path, str(error).removeprefix(f"{path}: ")))
+    return leases, unreadable
 
 
 def _own_experiment(spec: ExperimentSpec, root: Path) -> Experiment | None:

@@ -19,15 +19,31 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nthrun.errors import DataFileError
-from nthrun.index import format_indices, parse_indices
+from nthrun.errors import DataFileError, IndexSpecError, SpecError
+from nthrun.files.document import read_document, require_form
+from nthrun.files.forms import (
+    ANY_FIELDS,
+    Either,
+    Fields,
+    Flag,
+    Items,
+    Number,
+    Row,
+    Table,
+    Text,
+    Whole,
+)
+from nthrun.index import MAX_INDICES, MAX_STAGE, count_of, format_indices, parse_ranges
 from nthrun.records.durable_file import write_durably
 from nthrun.records.listing import paths_in
-from nthrun.specs.cluster_spec import ClusterSpec
+from nthrun.records.schema import SPECS
+from nthrun.specs.cluster_spec import ClusterSpec, cluster_of_document
 from nthrun.specs.selection import Selection
 
 SCHEMA = 1
 DIGITS = "0123456789"
+NOUN = "a plan"
+LARGEST_BYTES = 2**28
 PLANS = "plans"
 LOCK = f"{PLANS}/.lock"
 """Held while missing indices are looked up and submitted, or run here."""
@@ -46,6 +62,32 @@ _PLAIN = (
     "backend",
     "code",
     "command",
+)
+
+FORM = Fields(
+    {
+        "schema": Whole(SCHEMA, SCHEMA),
+        "name": Text(pattern=r"[0-9][\w.-]{0,127}", words="the name of a plan"),
+        "fingerprint": Text(),
+        "num_settings": Whole(1),
+        **SPECS.required,
+        "stage": Whole(0, MAX_STAGE),
+        "num_runs": Whole(1, MAX_INDICES),
+        "retry_failed": Flag(),
+        "device": Text(("cpu", "cuda")),
+        "backend": Text(("auto", "compile", "eager")),
+        "code": Text(pattern=r"(code/\w{1,128})?", words="a folder in code/"),
+        "command": Items(Text()),
+        "cluster": Fields(
+            {
+                "name": Text(),
+                "fields": Table(Either(Either(Text(), Flag()), Either(Whole(), Items(Text())))),
+            }
+        ),
+        "arrays": Items(Row((Whole(), Whole(1)))),
+        "tasks": Items(Row((Whole(1), Number(0), Items(Text())))),
+    },
+    {"settings": Text()},
 )
 
 
@@ -146,9 +188,14 @@ class Plan:
                 return number, task - array.first
         raise IndexError(task)
 
+    @property
+    def lease_folder(self) -> Path:
+        """Where the attempts at tasks that are not over have their files."""
+        return self.root / PLANS / self.name
+
     def lease_path(self, task: int) -> Path:
         """The file of the attempt at a task."""
-        return self.root / PLANS / self.name / f"{task}.json"
+        return self.lease_folder / f"{task}.json"
 
 
 def task_cores(cluster: ClusterSpec, task: Task) -> int:
@@ -198,23 +245,65 @@ def read_plan(path: Path) -> Plan:
     Raises:
         DataFileError: it is damaged, or no plan of nthrun.
     """
+    content = read_document(path, ANY_FIELDS, NOUN, LARGEST_BYTES)
+    if "schema" in content and content["schema"] != SCHEMA:
+        raise DataFileError(f"{path}: schema {str(content['schema'])[:20]}, not {SCHEMA}")
+    require_form(path, content, FORM, NOUN)
     try:
-        content = json.loads(path.read_bytes())
-        if content["schema"] != SCHEMA:
-            raise DataFileError(f"{path}: schema {content['schema']}, not {SCHEMA}")
-        return Plan(
+        plan = Plan(
             **{name: content[name] for name in _PLAIN if name not in ("command", "settings")},
             settings=content.get("settings", ""),
             command=tuple(content["command"]),
-            cluster=_cluster(**content["cluster"]),
+            cluster=cluster_of_document(str(path), **content["cluster"]),
             root=path.absolute().parents[1],
             arrays=tuple(Array(*array) for array in content["arrays"]),
-            tasks=tuple(_task(*task) for task in content["tasks"]),
+            tasks=_tasks(content["tasks"], content["num_settings"]),
         )
-    except DataFileError:
-        raise
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise DataFileError(f"{path}: damaged, or not a plan of nthrun") from error
+        problem = _problem(plan, path.stem)
+    except (IndexSpecError, SpecError) as error:
+        raise DataFileError(f"{path}: damaged, or not {NOUN} of nthrun: {error}") from error
+    if problem:
+        raise DataFileError(f"{path}: {problem}; damaged, or not {NOUN} of nthrun")
+    return plan
+
+
+def _tasks(rows: Sequence[tuple[int, float, Sequence[str]]], num_settings: int) -> tuple[Task, ...]:
+    """The tasks of a file.
+
+    Raises:
+        IndexSpecError: a pack is no list of indices, or they are too many together.
+    """
+    ranges = [[parse_ranges(text, "tasks:") for text in packs] for _, _, packs in rows]
+    total = sum(count_of(pack) for packs in ranges for pack in packs)
+    if total > MAX_INDICES:
+        raise IndexSpecError(f"tasks: {total:,} runs, allowed: {MAX_INDICES:,}")
+    return tuple(
+        Task(
+            tuple(
+                tuple(index for first, last in pack for index in range(first, last + 1))
+                for pack in packs
+            ),
+            workers,
+            seconds,
+        )
+        for (workers, seconds, _), packs in zip(rows, ranges, strict=True)
+    )
+
+
+def _problem(plan: Plan, stem: str) -> str:
+    """What of a plan does not fit the rest; "" where all does."""
+    if plan.name != stem:
+        return f"name: got {plan.name}, not that of the file"
+    settings = parse_ranges(plan.settings, "settings:") if plan.settings else ()
+    chosen = count_of(settings) if settings else plan.num_settings
+    if chosen * plan.num_runs > MAX_INDICES or (settings and settings[-1][1] >= plan.num_settings):
+        return f"num_runs: {plan.num_runs:,} of {chosen:,} settings"
+    first = 0
+    for number, array in enumerate(plan.arrays):
+        if array.first != first:
+            return f"arrays[{number}]: begins at {array.first}, not {first}"
+        first += array.num_tasks
+    return "" if first == len(plan.tasks) else f"arrays: of {first} tasks, not {len(plan.tasks)}"
 
 
 def plan_paths(root: Path) -> list[Path]:
@@ -228,19 +317,17 @@ def plan_paths(root: Path) -> list[Path]:
 
 def read_plans(root: Path) -> Iterator[Plan]:
     """The plans of an experiment that can be read, newest first."""
+    return iter(readable_plans(root)[0])
+
+
+def readable_plans(root: Path) -> tuple[list[Plan], list[tuple[Path, str]]]:
+    """The plans of an experiment, newest first, and (path, what is wrong) of those that cannot be
+    read."""
+    plans: list[Plan] = []
+    unreadable: list[tuple[Path, str]] = []
     for path in reversed(plan_paths(root)):
         try:
-            yield read_plan(path)
-        except DataFileError:
-            continue
-
-
-def _cluster(name: str, fields: Mapping[str, Any]) -> ClusterSpec:
-    return ClusterSpec(
-        name,
-        {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()},
-    )
-
-
-def _task(workers: int, seconds: float, packs: Sequence[str]) -> Task:
-    return Task(tuple(parse_indices(pack) for pack in packs), workers, seconds)
+            plans.append(read_plan(path))
+        except DataFileError as error:
+            unreadable.append((path, str(error).removeprefix(f"{path}: ")))
+    return plans, unreadable

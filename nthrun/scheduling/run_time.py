@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from nthrun.planning.memory_estimate import FLOAT
 from nthrun.planning.packs import planned_setting
 from nthrun.records.durable_file import modified
 from nthrun.records.experiment import Experiment
+from nthrun.records.hdf5_file import naming_damage
 from nthrun.records.listing import paths_in
-from nthrun.records.shard import SHARD_SUFFIX, Shard, header_indices
+from nthrun.records.shard import SHARD_SUFFIX, Shard
 from nthrun.specs.cluster_spec import ClusterSpec
 from nthrun.specs.declaration import Setting
 from nthrun.specs.solver_limits import tried_backend
@@ -127,13 +129,14 @@ def _recorded(spec: ExperimentSpec, experiment: Experiment) -> dict[Statics, lis
 def _shard_seconds(path: Path, fingerprint: str) -> Iterator[tuple[int, float]]:
     """(index, seconds) of the completed runs of a shard, if it is whole and of this experiment."""
     try:
-        shard = Shard(path)
+        with naming_damage(path):
+            shard = Shard(path)
     except DataFileError:
         return
     if shard.header.fingerprint != fingerprint:
         return
-    places, numbers = shard.positions(), shard.columns.numbers
+    numbers, statuses = shard.columns.numbers, shard.statuses()
     seconds = numbers["train_time"] + numbers["eval_time"]
-    for index, status in header_indices(shard.header):
-        if status == "completed":
-            yield index, float(seconds[places[index]])
+    for index, status, taken in zip(numbers["index"].tolist(), statuses, seconds, strict=True):
+        if status == "completed" and math.isfinite(taken):
+            yield index, float(taken)

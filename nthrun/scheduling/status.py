@@ -10,8 +10,8 @@ from pathlib import Path
 from nthrun.records.experiment import Experiment, is_experiment, open_experiment
 from nthrun.records.inventory import Inventory
 from nthrun.scheduling.failures import Failure, failed_runs, failed_tasks
-from nthrun.scheduling.pending import ActiveTask, active_tasks
-from nthrun.scheduling.plan import Plan, read_plans
+from nthrun.scheduling.pending import ActiveTask, active_tasks, read_leases
+from nthrun.scheduling.plan import Plan, readable_plans
 from nthrun.scheduling.slurm import Queue
 
 SHOWN_FAILURES = 20
@@ -51,21 +51,39 @@ class StageStatus:
     seconds_left: float | None
 
 
-def experiment_status(root: Path, queue: Queue | None) -> list[StageStatus]:
+@dataclass(frozen=True, slots=True)
+class ExperimentStatus:
+    """The status of an experiment.
+
+    Attributes:
+        stages: what is known of each.
+        unreadable: (path, what is wrong) of files that may say more.
+    """
+
+    stages: tuple[StageStatus, ...]
+    unreadable: tuple[tuple[Path, str], ...]
+
+
+def experiment_status(root: Path, queue: Queue | None) -> ExperimentStatus:
     """The status of an experiment, stage by stage.
 
     Args:
         root: its directory.
         queue: of Slurm; None where there is none or it does not answer.
+
+    Raises:
+        DataFileError: its manifest cannot be read.
     """
-    plans = list(read_plans(root))
+    plans, unreadable = readable_plans(root)
     experiment = open_experiment(root) if is_experiment(root) else None
-    active = list(active_tasks(root, queue))
+    active = list(active_tasks(root, queue, plans))
     inventory = experiment.inventory() if experiment is not None else None
     stages = {plan.stage for plan in plans}
     if inventory is not None:
         stages |= {stage for stage, _ in inventory.entries}
-    return [
+    unreadable += inventory.unreadable if inventory is not None else ()
+    unreadable += (file for plan in plans for file in read_leases(plan.lease_folder)[1])
+    known = (
         _stage_status(
             _Stage(
                 root,
@@ -78,7 +96,8 @@ def experiment_status(root: Path, queue: Queue | None) -> list[StageStatus]:
             [task for task in active if task.plan.stage == stage],
         )
         for stage in sorted(stages)
-    ]
+    )
+    return ExperimentStatus(tuple(known), tuple(unreadable))
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,8 @@ class AgentSpec:
             RejectedError: a value is not what its hyperparameter allows.
         """
         fields = {field.name: field for field in self.declaration.hyperparameters}
+        for name, problem, hint in unknown_keys(raw, fields, ", ".join(fields)):
+            raise RejectedError(f"{name[:60]}: {problem}", hint)
         return {name: fields[name].normalise(value) for name, value in raw.items()}
 
     def values_of(self, name: str) -> tuple[Value, ...]:

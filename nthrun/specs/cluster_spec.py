@@ -206,6 +206,41 @@ def read_cluster_spec(path: str, overrides: Mapping[str, object] = {}) -> Cluste
     return ClusterSpec(spec.name, {**values, "cores": cores})
 
 
+def cluster_of_document(source: str, name: str, fields: Mapping[str, object]) -> ClusterSpec:
+    """A cluster spec as `ClusterSpec.as_document` gave it; fields that came later have defaults.
+
+    Args:
+        source: the file it is from, named in faults.
+        name, fields: of the spec.
+
+    Raises:
+        SpecError: a field is not what it has to be.
+    """
+    faults = []
+    values: dict[str, Value] = {}
+    for field in FIELDS:
+        given = fields.get(field.name, field.default)
+        try:
+            values[field.name] = UNLIMITED if given is None else _kept(field, given)
+        except RejectedError as rejected:
+            faults.append(Fault(source, f"cluster.{field.name}", rejected.problem, rejected.hint))
+    if faults:
+        raise SpecError(faults)
+    return ClusterSpec(name, values)
+
+
+def _kept(field: Field, given: object) -> Value:
+    """A value that was checked when it was first read."""
+    if field.default is not None and given in (field.default, plain(field.default)):
+        return field.default
+    if field.name in ("time", "memPerCpu"):
+        return _quantity(field.name, given, is_yaml=False)
+    value = field.normalise(given)
+    if isinstance(value, str):
+        _check_line(field.name, value)
+    return value
+
+
 def usable_cores() -> int:
     """Cores of this machine that this process may use."""
     if hasattr(os, "sched_getaffinity"):

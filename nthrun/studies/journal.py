@@ -21,7 +21,10 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from nthrun.errors import StorageError
+from nthrun.errors import DataFileError, StorageError
+from nthrun.files.forms import Fields, Form, Maybe, Number, Plain, Table, Text, Unchecked, Whole
+from nthrun.files.json_text import JsonError, parse_json
+from nthrun.files.regular_file import open_regular
 from nthrun.index import split_index
 from nthrun.records.durable_file import (
     ensure_directory,
@@ -43,10 +46,12 @@ class Journal:
 
     Attributes:
         path: its file.
+        num_damaged: lines that were read and passed over.
     """
 
     def __init__(self, root: Path) -> None:
         self.path = root / JOURNAL
+        self.num_damaged = 0
 
     def events(self) -> list[dict[str, Any]]:
         """Every event, in order; none where nothing was suggested yet.
@@ -67,7 +72,7 @@ class Journal:
             StorageError: it cannot be read.
         """
         try:
-            with open(self.path, "rb") as file:
+            with open_regular(self.path) as file:
                 offset = offset if offset <= file.seek(0, os.SEEK_END) else 0
                 file.seek(offset)
                 content = file.read()
@@ -75,8 +80,12 @@ class Journal:
             return [], offset
         except OSError as error:
             raise storage_error(self.path, error) from error
+        except MemoryError:
+            raise DataFileError(f"{self.path}: too large for this machine's memory") from None
         whole = _whole_lines(content)
-        events = [event for line in whole.split(b"\n") if (event := _parsed(line)) is not None]
+        parsed = list(map(_parsed, whole.split(b"\n")[:-1]))
+        events = [event for event in parsed if event is not None]
+        self.num_damaged += len(parsed) - len(events)
         return events, offset + len(whole)
 
     def num_damaged_lines(self) -> int:
@@ -85,11 +94,10 @@ class Journal:
         Raises:
             StorageError: it cannot be read.
         """
-        try:
-            content = self.path.read_bytes()
-        except OSError as error:
-            raise storage_error(self.path, error) from error
-        return sum(_parsed(line) is None for line in _whole_lines(content).split(b"\n")[:-1])
+        damaged = self.num_damaged
+        events = self.events()
+        found = self.num_damaged - damaged
+        return found + sum(not is_event(event) for event in events)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[JournalWriter]:
@@ -176,8 +184,11 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     checksum, _, content = line.partition(b" ")
     if len(checksum) != 8 or checksum != b"%08x" % zlib.crc32(content):
         return None
-    event: dict[str, Any] = json.loads(content)
-    return event
+    try:
+        event: dict[str, Any] = parse_json(content, infinite=True)
+    except JsonError:
+        return None
+    return event if isinstance(event, dict) else None
 
 
 FORGOTTEN = "forgotten"
@@ -189,6 +200,19 @@ ASK, TELL, REPORT = "ask", "tell", "report"
         there is none
     report: index; step, value: how a run stood at an evaluation, higher being better
 """
+
+EVENTS: Mapping[str, Form] = {
+    ASK: Fields({ASK: Whole(), "setting": Table(Plain()), "attributes": Table(Unchecked())}),
+    TELL: Fields({TELL: Whole(), "shard": Text(), "status": Text(), "value": Maybe(Number())}),
+    REPORT: Fields({REPORT: Whole(), "step": Whole(), "value": Number(finite=False)}),
+}
+"""Key of an event -> its form."""
+
+
+def is_event(event: Mapping[str, Any]) -> bool:
+    """Whether a line says what an event of a study says; others are passed over."""
+    forms = [form for kind, form in EVENTS.items() if kind in event]
+    return len(forms) == 1 and forms[0].misfit(dict(event), "") is None
 
 
 @dataclass
@@ -232,12 +256,12 @@ def trials_of(events: Iterable[Mapping[str, Any]], num_settings: int) -> dict[in
     """Setting number -> trial, in the order they were suggested.
 
     Args:
-        events: of a journal. Of two suggestions for one setting the first counts, and of two
-            results of one run the last.
+        events: of a journal; lines that are no events are passed over. Of two suggestions for one
+            setting the first counts, and of two results of one run the last.
         num_settings: of the search.
     """
     trials: dict[int, Trial] = {}
-    for event in events:
+    for event in filter(is_event, events):
         if ASK in event:
             number = event[ASK]
             trials.setdefault(number, Trial(number, event["setting"], event["attributes"]))

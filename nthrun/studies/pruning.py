@@ -11,7 +11,7 @@ import numpy as np
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.experiment import Experiment
 from nthrun.specs.search.search_spec import NO_PRUNER, SearchSpec
-from nthrun.studies.journal import FORGOTTEN, REPORT, TELL, Journal
+from nthrun.studies.journal import FORGOTTEN, REPORT, TELL, Journal, is_event
 
 Reports = Mapping[int, Mapping[int, float]]
 """Index -> step -> value, higher is better."""
@@ -51,7 +51,7 @@ class Pruner:
         with self.journal.writing() as writer:
             writer.add({REPORT: index, "step": step, "value": value} for index, value in reports)
             events, self._read_up_to = self.journal.events_from(self._read_up_to)
-        for event in events:
+        for event in filter(is_event, events):
             if event.get("status") == FORGOTTEN:
                 self._reports.pop(event[TELL], None)
             elif REPORT in event:

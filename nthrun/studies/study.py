@@ -7,15 +7,26 @@ from collections.abc import Collection, Container, Mapping
 from typing import Any
 
 from nthrun.analysis.scores import read_scores
+from nthrun.errors import DataFileError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.data import Data, open_directory
 from nthrun.records.experiment import Experiment
 from nthrun.records.sources import Entry
-from nthrun.specs.field import plain
+from nthrun.specs.field import RejectedError, plain
 from nthrun.specs.search.adaptive_sweep import require_tried
 from nthrun.specs.search.search_spec import BAYES
-from nthrun.studies.journal import ASK, FORGOTTEN, TELL, Journal, JournalWriter, Trial, trials_of
+from nthrun.studies.journal import (
+    ASK,
+    FORGOTTEN,
+    TELL,
+    Journal,
+    JournalWriter,
+    Trial,
+    is_event,
+    trials_of,
+)
 from nthrun.studies.suggestions import require_sampler, suggest
+from nthrun.terminal import note
 from nthrun.training.checkpoint_index import abandon_checkpoints, all_held
 
 
@@ -27,10 +38,19 @@ def with_known_settings(spec: ExperimentSpec, experiment: Experiment) -> Experim
     """
     if spec.agent.search.method != BAYES:
         return spec
-    trials = trials_of(Journal(experiment.root).events(), spec.sweep.num_settings)
+    journal = Journal(experiment.root)
+    events = journal.events()
+    trials = trials_of(events, spec.sweep.num_settings)
+    if damaged := journal.num_damaged + sum(not is_event(event) for event in events):
+        note(f"{journal.path}: {damaged} lines are damaged and were passed over")
     suggested = {number: trial.setting for number, trial in trials.items()}
     recorded = _recorded_settings(open_directory(experiment), suggested)
-    return spec.knowing(recorded | suggested)
+    try:
+        return spec.knowing(recorded | suggested)
+    except RejectedError as rejected:
+        raise DataFileError(
+            f"{journal.path}: a setting is none of this search: {rejected.problem}", rejected.hint
+        ) from rejected
 
 
 def with_suggested_settings(

@@ -82,8 +82,12 @@ def _sampled(
     with _quiet() as optuna:
         sampler = _sampler(optuna, search, number)
         study = optuna.create_study(direction=search.goal, sampler=sampler)
-        for trial in _optuna_trials(optuna, space, known, search.goal):
-            study.add_trial(trial)
+        try:
+            for trial in _optuna_trials(optuna, space, known, search.goal):
+                study.add_trial(trial)
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+            problem = "the journal's trials are none of this search"
+            raise RejectedError(problem, "restore search/journal, or move it away") from error
         for _ in range(MAX_ATTEMPTS):
             setting = _setting_of(space, study.ask())
             if space.allows(setting):

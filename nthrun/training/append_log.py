@@ -7,7 +7,6 @@ is trusted by its length and running SHA-256; whatever an interruption left behi
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -17,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from nthrun.errors import DataFileError, StorageError
+from nthrun.files.regular_file import cannot_read, open_regular
 from nthrun.records.durable_file import ensure_directory, storage_error
+from nthrun.training.array_archive import pack_arrays, unpack_arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,8 @@ class AppendLog:
         Raises:
             StorageError: the disk is full or the place not writable.
         """
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)  # type: ignore[arg-type]
-        frame = buffer.tell().to_bytes(8, "big") + buffer.getvalue()
+        packed = pack_arrays(arrays)
+        frame = len(packed).to_bytes(8, "big") + packed
         try:
             if not self._end:
                 ensure_directory(self._path.parent)
@@ -92,19 +92,31 @@ def read_log(directory: Path, position: LogPosition) -> Iterator[dict[str, np.nd
     """
     path = directory / position.name
     try:
-        content = path.read_bytes()[: position.end] if position.end else b""
+        content = _start(path, position.end) if position.end else b""
     except OSError as error:
-        raise DataFileError(f"{path}: cannot be read: {error.strerror}") from error
+        raise cannot_read(path, error) from error
     if len(content) != position.end or hashlib.sha256(content).hexdigest() != position.sha256:
         raise DataFileError(f"{path}: damaged or cut short")
-    return _frames(content)
+    return _frames(path, content)
 
 
-def _frames(content: bytes) -> Iterator[dict[str, np.ndarray]]:
+def _start(path: Path, size: int) -> bytes:
+    """The first bytes of a file; fewer where it is shorter."""
+    with open_regular(path) as file:
+        return file.read(min(size, os.fstat(file.fileno()).st_size))
+
+
+def _frames(path: Path, content: bytes) -> Iterator[dict[str, np.ndarray]]:
+    """The frames of a prefix.
+
+    Raises:
+        DataFileError: one is no archive of arrays.
+    """
     start = 0
     while start < len(content):
         length = int.from_bytes(content[start : start + 8], "big")
-        frame = io.BytesIO(content[start + 8 : start + 8 + length])
-        with np.load(frame, allow_pickle=False) as arrays:
-            yield dict(arrays)
+        try:
+            yield unpack_arrays(content[start + 8 : start + 8 + length])
+        except ValueError as error:
+            raise DataFileError(f"{path}: damaged at byte {start}: {error}") from error
         start += 8 + length

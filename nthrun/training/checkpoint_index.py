@@ -18,7 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from nthrun.errors import DataFileError
-from nthrun.records.durable_file import read_checksummed, read_header, storage_error, sync_directory
+from nthrun.files.document import require_form
+from nthrun.files.forms import Fields, Items, Number, Plain, Table, Text, Whole
+from nthrun.index import MAX_STAGE
+from nthrun.records.durable_file import read_header, storage_error, sync_directory, verified_header
 from nthrun.records.listing import is_own_folder, names_in
 from nthrun.training.append_log import LogPosition, read_log
 from nthrun.training.comparability import difference
@@ -29,6 +32,44 @@ PACK = re.compile(r"stage([0-9]{1,18})-([0-9]{1,19})-([0-9]{1,19})-[0-9a-f]{1,32
 LEFT_BEHIND_SECONDS = 86_400
 """Age from which a directory without any checkpoint is what a killed process left behind."""
 
+
+STREAM = Fields(
+    {
+        "bit_generator": Text(("PCG64",)),
+        "state": Fields(dict.fromkeys(("state", "inc"), Whole(0, 2**128 - 1))),
+        "has_uint32": Whole(0, 1),
+        "uinteger": Whole(0, 2**32 - 1),
+    }
+)
+POSITION = Fields(
+    {
+        "name": Text(pattern=r"(series|replay-[0-9]{1,18})\.log", words="a log of the checkpoint"),
+        "end": Whole(),
+        "sha256": Text(pattern="[0-9a-f]{64}", words="a SHA-256 in hexadecimal"),
+    }
+)
+HEADER = Fields(
+    {
+        "kind": Text(("checkpoint",)),
+        "stage": Whole(0, MAX_STAGE),
+        "step": Whole(),
+        "facts": Table(Plain()),
+        "lanes": Items(
+            Fields(
+                {
+                    "index": Whole(),
+                    "streams": Fields(dict.fromkeys(("ENVIRONMENT", "AGENT", "REPLAY"), STREAM)),
+                    "attempts": Items(Table(Plain())),
+                    "train_time": Number(0),
+                    "eval_time": Number(0),
+                }
+            )
+        ),
+        "series": POSITION,
+        "replay": Items(POSITION),
+    }
+)
+"""Of a state file."""
 
 ABANDONED = "abandoned-"
 """Name, with the index behind it, of a file that makes a directory's checkpoints unusable for
@@ -76,10 +117,26 @@ def held_indices(pack: Path) -> set[int]:
     """The indices that a directory has checkpoints of.
 
     Raises:
-        DataFileError, KeyError: a checkpoint is damaged.
+        DataFileError: a checkpoint is damaged.
         StorageError: they cannot be listed.
     """
-    return {x["index"] for path in state_files(pack) for x in read_header(path)["lanes"]}
+    headers = map(checkpoint_header, state_files(pack))
+    return {lane["index"] for header in headers for lane in header["lanes"]}
+
+
+def checkpoint_header(path: Path, verified: bool = False) -> dict[str, Any]:
+    """The header of a state file.
+
+    Args:
+        path: of it.
+        verified: whether its checksum is to be verified too, for which all of it is read.
+
+    Raises:
+        DataFileError: it is damaged, or a field is not what it has to be.
+    """
+    header = (verified_header if verified else read_header)(path)
+    require_form(path, header, HEADER, "a checkpoint")
+    return header
 
 
 def all_held(directory: Path) -> dict[int, set[int]]:
@@ -90,7 +147,7 @@ def all_held(directory: Path) -> dict[int, set[int]]:
     """
     held: dict[int, set[int]] = {}
     for pack, stage, _, _ in _packs(directory):
-        with contextlib.suppress(DataFileError, KeyError):
+        with contextlib.suppress(DataFileError):
             held.setdefault(stage, set()).update(held_indices(pack))
     return held
 
@@ -120,7 +177,7 @@ def abandon_checkpoints(directory: Path, stage: int, indices: Iterable[int]) -> 
             sync_directory(pack)
             if held <= abandoned_indices(pack):
                 shutil.rmtree(pack, ignore_errors=True)
-        except (DataFileError, KeyError, FileNotFoundError):
+        except (DataFileError, FileNotFoundError):
             continue  # of no use to any index, or deleted by another process meanwhile
         except OSError as error:
             raise storage_error(pack, error) from error
@@ -159,13 +216,13 @@ def find_checkpoints(
     refused: list[str] = []
     for path in _states(directory, stage, wanted):
         try:
-            header = read_header(path)
+            header = checkpoint_header(path)
             relevant = wanted.intersection(lane["index"] for lane in header["lanes"])
             relevant -= abandoned_indices(path.parent)
             if not relevant:
                 continue
             require_usable(path, facts)
-        except (DataFileError, KeyError, OSError) as error:
+        except (DataFileError, OSError) as error:
             refused.append(str(error))
             continue
         checkpoint = CheckpointFile(
@@ -188,7 +245,7 @@ def drop_checkpoints(directory: Path, stage: int, recorded: Callable[[int], floa
             it, and stays.
     """
     for pack in (pack for pack, of_stage, _, _ in _packs(directory) if of_stage == stage):
-        with contextlib.suppress(DataFileError, KeyError, OSError):
+        with contextlib.suppress(DataFileError, OSError):
             states = state_files(pack)
             newest = max((path.stat().st_mtime for path in states), default=0.0)
             indices = held_indices(pack)
@@ -204,15 +261,16 @@ def _states(directory: Path, stage: int, wanted: set[int]) -> Iterator[Path]:
         yield from state_files(pack)
 
 
-def require_whole(path: Path) -> None:
-    """Check a whole checkpoint, whoever may continue it.
+def require_whole(path: Path) -> dict[str, Any]:
+    """Check a whole checkpoint, whoever may continue it; gives its header.
 
     Raises:
         DataFileError: it is damaged.
     """
-    header, _ = read_checksummed(path)
+    header = checkpoint_header(path, verified=True)
     for position in (header["series"], *header["replay"]):
         read_log(path.parent, LogPosition(**position))
+    return header
 
 
 def require_usable(path: Path, facts: Mapping[str, Any]) -> None:
@@ -221,8 +279,6 @@ def require_usable(path: Path, facts: Mapping[str, Any]) -> None:
     Raises:
         DataFileError: it is damaged, or was made by other code or on another machine.
     """
-    header, _ = read_checksummed(path)
+    header = require_whole(path)
     if reason := difference(header["facts"], facts):
         raise DataFileError(f"{path}: {reason}; its runs start from step 0")
-    for position in (header["series"], *header["replay"]):
-        read_log(path.parent, LogPosition(**position))

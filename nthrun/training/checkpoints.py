@@ -11,7 +11,6 @@ Two generations of the state are kept. An attempt writes into a directory of its
 from __future__ import annotations
 
 import contextlib
-import io
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -23,10 +22,14 @@ import numpy as np
 import torch
 
 from nthrun.agents.base import State
+from nthrun.errors import DataFileError
+from nthrun.files.document import require_form
 from nthrun.planning.packs import Pack
 from nthrun.records.durable_file import block_size, read_checksummed, write_checksummed
 from nthrun.training.append_log import AppendLog, LogPosition, read_log
+from nthrun.training.array_archive import pack_arrays, unpack_arrays
 from nthrun.training.checkpoint_index import (
+    HEADER,
     CheckpointFile,
     abandoned_indices,
     pack_name,
@@ -126,7 +129,7 @@ class CheckpointWriter:
         }
         arrays = {k: v.numpy(force=True) for k, v in state.items() if k != REPLAY}
         path = self.directory / f"state-{step:015d}.ckpt"
-        write_checksummed(path, header, lambda _: _npz(arrays))
+        write_checksummed(path, header, lambda _: pack_arrays(arrays))
         self._drop_old_files()
         self.drop_superseded()
         cost = time.monotonic() - started
@@ -164,12 +167,6 @@ class CheckpointWriter:
                     log.unlink()
 
 
-def _npz(arrays: Mapping[str, np.ndarray]) -> memoryview:
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    return buffer.getbuffer()
-
-
 @dataclass
 class LaneCheckpoint:
     """One lane read back: its progress, tensors without lane axis, and recorder events."""
@@ -188,10 +185,14 @@ def load_lanes(
         DataFileError: it is damaged.
     """
     header, content = read_checksummed(file.path)
+    require_form(file.path, header, HEADER, "a checkpoint")
     directory = file.path.parent
     lanes = {index: file.indices.index(index) for index in indices}
-    with np.load(io.BytesIO(content[block_size(content) :]), allow_pickle=False) as arrays:
-        tensors = dict(arrays)
+    try:
+        tensors = unpack_arrays(content[block_size(content) :])
+        require_lanes(tensors, len(header["lanes"]))
+    except ValueError as error:
+        raise DataFileError(f"{file.path}: damaged in its tensors: {error}") from error
     loaded = {
         index: LaneCheckpoint(
             LaneProgress(**header["lanes"][lane]),
@@ -205,6 +206,17 @@ def load_lanes(
     if capacity:
         _load_replay(directory, header["replay"], lanes, loaded, capacity)
     return loaded
+
+
+def require_lanes(tensors: Mapping[str, np.ndarray], num_lanes: int) -> None:
+    """Check that tensors have lanes.
+
+    Raises:
+        ValueError: one has not.
+    """
+    for name, values in tensors.items():
+        if values.shape[:1] != (num_lanes,):
+            raise ValueError(f"{name[:40]} has not {num_lanes} lanes")
 
 
 def load_pack(

@@ -16,7 +16,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
-import json
 import os
 import re
 import subprocess
@@ -25,6 +24,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+
+from nthrun.files.document import read_document
+from nthrun.files.forms import ANY_FIELDS
 
 PACKAGE = Path(__file__).resolve().parents[1]
 LOOP = "nthrun.training.loop:Training"
@@ -378,7 +380,7 @@ def checkout_state(checkout: Path) -> dict[str, str]:
     }
     snapshot = checkout / SNAPSHOT_FILE
     if snapshot.exists():
-        state = json.loads(snapshot.read_bytes())
+        state = read_document(snapshot, ANY_FIELDS, "a note of the state of the code")
         return {name: str(state.get(name, UNKNOWN)) for name in asked}
     if not (checkout / ".git").exists():
         return dict.fromkeys(asked, "")

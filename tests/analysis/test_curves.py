@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import make_experiment, make_run, make_solver_run
+from builders import make_experiment, make_run, make_solver_run, rewrite_agent
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -181,11 +180,9 @@ class TestSolvers:
             for n, gap in enumerate([3.0, 1.0, 2.0])
         ]
         root = make_experiment(tmp_path, 3, runs=runs).root
-        manifest = json.loads((root / "manifest.json").read_text())
         assert learning_curve(open_data(root)).setting_number == 2
         assert learning_curve(open_data(root), metric="oracle_gap").setting_number == 1
-        manifest["agent"]["search"] = {"metric": "r", "goal": "minimize"}
-        (root / "manifest.json").write_text(json.dumps(manifest))
+        rewrite_agent(root, search={"metric": "r", "goal": "minimize"})
         data = open_data(root)
         assert learning_curve(data).setting_number == 0
         assert learning_curve(data, metric="r").setting_number == 0

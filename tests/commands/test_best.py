@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from builders import make_experiment, make_run
+from builders import make_experiment, make_run, rewrite_agent
 from click.testing import CliRunner, Result
 from processes import ROOT
 
@@ -18,6 +19,7 @@ from nthrun.commands.best import best, spec_path, spec_text
 from nthrun.errors import NthrunError
 from nthrun.planning.experiment_spec import read_experiment_spec
 from nthrun.records import open_data
+from nthrun.records.experiment import open_experiment
 
 PENDULUM = str(ROOT / "config/environment/PendulumContinuous-v1.json")
 
@@ -203,9 +205,9 @@ class TestAcross:
         other = make_experiment(tmp_path / "other", 2, "B-v0", [make_run(0, 0, 0)]).root
         expected = "other: critic_lr: got 0.001, 0.002, allowed: 0.001, 0.002, 0.003, as in"
         assert expected in refusal("--across", path, other)
-        manifest = json.loads((other / "manifest.json").read_text())
-        manifest["agent"]["agent_name"] = "FKL"
-        (other / "manifest.json").write_text(json.dumps(manifest))
+        shutil.rmtree(other / "runs")
+        rewrite_agent(other, agent_name="FKL")
+        open_experiment(other).write(0, [make_run(0, 0, 0)])
         assert "agent_name: got 'FKL', allowed: 'SAC'" in refusal("--across", path, other)
 
 

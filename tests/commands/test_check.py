@@ -7,16 +7,17 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from documents import write_checkpoint
 from plans import LOCAL, lease_task, own_experiment, record, written_plan
 
 from nthrun.__main__ import commands
 from nthrun.commands.combine import combine as combine_command
 from nthrun.commands.entry import execute
 from nthrun.records.combine import combine
-from nthrun.records.durable_file import write_checksummed
 from nthrun.records.experiment import Experiment, open_experiment
 from nthrun.records.snapshots import write_snapshot
 from nthrun.records.writer import STALE_SECONDS
@@ -70,21 +71,9 @@ def root(tmp_path: Path) -> Path:
 
 
 def checkpoint(experiment: Experiment, indices: list[int]) -> Path:
-    """A checkpoint of some indices, without logs."""
-    nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    header = {
-        "kind": "checkpoint",
-        "stage": 0,
-        "step": 5,
-        "facts": {},
-        "lanes": [{"index": index} for index in indices],
-        "series": {"name": "series.log", "end": 0, "sha256": nothing},
-        "replay": [],
-    }
+    """A checkpoint of some indices."""
     name = f"stage0-{min(indices)}-{max(indices)}-0123abcd"
-    path = experiment.checkpoints / name / f"state-{5:015d}.ckpt"
-    write_checksummed(path, header, lambda _: b"")
-    return path
+    return write_checkpoint(experiment.checkpoints / name, indices)
 
 
 def flipped(path: Path, place: int = -20) -> None:
@@ -99,12 +88,8 @@ def shard(root: Path) -> Path:
 
 def of_another_experiment(root: Path) -> Path:
     other = own_experiment(root.parent / "other")
-    manifest = json.loads((other.root / "manifest.json").read_text())
-    fingerprint = "0" * len(manifest["fingerprint"])
-    stranger = Experiment(
-        other.root, type(other.manifest)(**manifest | {"fingerprint": fingerprint})
-    )
-    record(stranger, 0)
+    fingerprint = "0" * len(other.manifest.fingerprint)
+    record(Experiment(other.root, replace(other.manifest, fingerprint=fingerprint)), 0)
     return Path(shutil.copy(shard(other.root), root / "runs"))
 
 

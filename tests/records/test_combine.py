@@ -194,7 +194,10 @@ class TestCarriedOver:
     @both
     def test_nothing_else_changes(self, experiment: Experiment, name: str) -> None:
         """A record that is carried over keeps every value, dtype and key the file had."""
-        odd = {"train_episode_rewards": np.array([np.nan, np.inf, -0.0], np.float32)}
+        odd = {
+            "train_episode_rewards": np.array([np.nan, np.inf, -0.0], np.float32),
+            "train_episode_steps": np.array([20, 30, 50]),
+        }
         record(experiment, run(0, **odd), run(1, learned_params={"a": np.array(0.5)}))
         before = open_data(combined(experiment, name).output).entries
         expected = [entry.load(()) for entry in before]
@@ -312,7 +315,7 @@ class TestRemoved:
     @both
     def test_forget_what_only_the_file_holds(self, experiment: Experiment, name: str) -> None:
         """Records without shards can be forgotten, and recorded again."""
-        record(experiment, run(0, 1.0), run(1, 1.0), run(1, 1.0, stage=0))
+        record(experiment, run(0, 1.0), run(1, 1.0))
         combined(experiment, name)
         drop_shards(experiment)
         assert forget(experiment, 0, [0, 7]) == [0]

@@ -162,9 +162,9 @@ class TestCache:
         """An unchanged file is read once; only when the cache is not trusted, again."""
         experiment.inventory()
         reads: list[str] = []
-        read = inventory.read_checksummed
+        read = inventory.verified_header
         monkeypatch.setattr(
-            inventory, "read_checksummed", lambda path: reads.append(path.name) or read(path)
+            inventory, "verified_header", lambda path: reads.append(path.name) or read(path)
         )
         experiment.inventory()
         assert reads == [CACHE_NAME]
@@ -226,9 +226,9 @@ class TestEarlier:
         """A process reads the header of a file once, however many inventories it takes."""
         known = experiment.inventory()
         reads: list[str] = []
-        read = inventory.read_checksummed
+        read = inventory.verified_header
         monkeypatch.setattr(
-            inventory, "read_checksummed", lambda path: reads.append(path.name) or read(path)
+            inventory, "verified_header", lambda path: reads.append(path.name) or read(path)
         )
         for index in range(6, 9):
             path = experiment.write(0, [make_run(index, 0, index)], earlier=known)

@@ -144,8 +144,8 @@ def test_a_released_claim_is_gone(tmp_path: Path) -> None:
 
 def test_a_silent_file_system_bars_nobody(tmp_path: Path) -> None:
     """What cannot be read now says nothing about the owner; what is no lease does."""
-    Fence(tmp_path, "a", 0).require()
     (tmp_path / "lease").write_text("[]")
+    Fence(tmp_path / "lease/below a file", "a", 0).require()
     with pytest.raises(SupersededError):
         Fence(tmp_path / "lease", "a", 0).require()
 

@@ -43,7 +43,7 @@ def numbers(status: StageStatus) -> dict[str, int]:
 
 def status_of(root: Path, queue: Queue | None = EMPTY) -> StageStatus:
     """The status of the only stage."""
-    (status,) = experiment_status(root, queue)
+    (status,) = experiment_status(root, queue).stages
     return status
 
 
@@ -78,7 +78,7 @@ def test_stages_stand_apart(tmp_path: Path) -> None:
     record(experiment, 0, 1)
     record(experiment, 0, stage=2)
     written_plan(root, [[[0]]], stage=1)
-    found = {status.stage: numbers(status) for status in experiment_status(root, EMPTY)}
+    found = {status.stage: numbers(status) for status in experiment_status(root, EMPTY).stages}
     assert found == {
         0: {"expected": 2, "recorded": 2},
         1: {"expected": 6, "missing": 6},

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import make_experiment, make_run
+from builders import make_experiment, make_run, rewrite_agent
 from plots import experiment, listed, plotted, recorded
 
 from nthrun.analysis.figures import plot_utils
@@ -107,9 +106,7 @@ def test_other_metrics(tmp_path: Path, name: str) -> None:
     """Experiments whose searches go by different metrics share no figure unless one is asked
     for."""
     roots = [experiment(tmp_path / n).root for n in "ab"]
-    manifest = json.loads((roots[1] / "manifest.json").read_text())
-    manifest["agent"]["search"] = {"metric": "train_time", "goal": "minimize"}
-    (roots[1] / "manifest.json").write_text(json.dumps(manifest))
+    rewrite_agent(roots[1], search={"metric": "train_time", "goal": "minimize"})
     with pytest.raises(NthrunError, match=r"b: metric: got train_time .*; hint: give a --met"):
         plotted(name, *roots, into=tmp_path)
     assert plotted(name, *roots, "--metric", "return", into=tmp_path)
