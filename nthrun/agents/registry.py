@@ -62,7 +62,10 @@ AGENTS: dict[str, AgentDeclaration] = {
 }
 
 CHECKS: Checks = {
-    "hyperparameters": (lambda value: is_list_of(Field, value), "a tuple of Fields"),
+    "hyperparameters": (
+        lambda value: is_list_of(Field, value) and all(one.kind != "mapping" for one in value),
+        "a tuple of Fields, of any kind but mapping",
+    ),
     "rules": (lambda value: is_list_of(AtMost, value), "a tuple of AtMost"),
     "fits": (lambda value: value is None or callable(value), "a function of interface and values"),
     "layout": (lambda value: value is None or callable(value), "a function that gives a Layout"),
