@@ -223,7 +223,7 @@ def _end(choices: Sequence[Choice]) -> None:
         )
         show(line, sys.stderr)
     if lost:
-        sys.exit(1)
+        click.get_current_context().exit(1)
 
 
 def _spec(group: Sequence[Data], choice: Choice, out: Path) -> tuple[Path, str]:
