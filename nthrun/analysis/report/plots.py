@@ -149,7 +149,10 @@ def plots_together(env_name: str, summaries: Sequence[ExperimentSummary]) -> Ite
             yield f"No learning curve of {summary.label}: {error.message}."
     if curves:
         agents = {summary.label: summary.agent_name for summary in summaries}
-        text = f"Learning curves on {env_name}: the best setting of each experiment."
+        text = (
+            f"Learning curves on {env_name}: the best setting of each experiment, mean over runs, "
+            f"{TEXTS['student']}.{_flattered(*summaries)}"
+        )
         of_agents = looks(agents[label] for label in curves)
         yield _curves_plot("Learning curves together", text, curves, of_agents)
     scores = {summary.label: (summary, summary.scores) for summary in summaries}
@@ -193,9 +196,9 @@ def _learning_curves(summary: ExperimentSummary) -> Plot | str:
     return _curves_plot("Learning curves", text, curves, distinct_looks(len(curves)))
 
 
-def _flattered(summary: ExperimentSummary) -> str:
+def _flattered(*summaries: ExperimentSummary) -> str:
     """What has to be known of the bands of settings that the runs shown have chosen."""
-    if summary.choice is None or summary.choice.num_settings == 1:
+    if all(each.choice is None or each.choice.num_settings == 1 for each in summaries):
         return ""
     return (
         " Bands are those of settings named beforehand; of the best, its contenders and others at "
@@ -212,7 +215,8 @@ def _oracle_gap(summary: ExperimentSummary) -> Plot | str:
         return f"No curve of the oracle gap: {error.message}."
     text = (
         "Distance from the exact solution over training, on a logarithmic axis; runs by the "
-        "magnitude of their gap, which luck in evaluation can make negative."
+        "magnitude of their gap, which luck in evaluation can make negative; mean over runs, "
+        f"{TEXTS['student']}.{_flattered(summary)}"
     )
     return _curves_plot("Oracle gap", text, {"best": curve}, distinct_looks(1), log=True)
 
