@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from nthrun.agents.bewley_oracle.declaration import EGM
@@ -26,9 +27,11 @@ from nthrun.specs.documents import Document, name_of
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.specs.field import Field, did_you_mean
 from nthrun.specs.footprint import AgentFootprint
+from nthrun.specs.interface import Interface
 from nthrun.specs.layout import Layout
 from nthrun.specs.trust import require_may_run
 from nthrun.specs.user_class import (
+    EXAMPLE,
     Checks,
     is_list_of,
     require_attributes,
@@ -104,15 +107,31 @@ def _own_agent(name: str, origin: str) -> AgentDeclaration:
     own = user_class(name, "agent_name", origin, "hyperparameters", "agent")
     require_attributes(own, name, (origin, "agent_name"), CHECKS)
     fits = getattr(own, "fits", None)
+    layout = getattr(own, "layout", getattr(own, "footprint", None))
     return AgentDeclaration(
         name=name,
         hyperparameters=tuple(own.hyperparameters),
         program=name,
-        layout=getattr(own, "layout", getattr(own, "footprint", None)),
+        layout=None if layout is None else partial(_own_layout, name, origin, layout),
         rules=tuple(getattr(own, "rules", ())),
         fits=fits_any if fits is None else partial(user_misfits, name, origin, fits),
         solves=bool(getattr(own, "solves", False)),
     )
+
+
+def _own_layout(
+    name: str, origin: str, layout: Callable[..., object], setting: Setting, interface: Interface
+) -> Layout | AgentFootprint:
+    """What a user's function says that a lane is made of.
+
+    Raises:
+        SpecError: it gives something else.
+    """
+    made = layout(setting, interface)
+    if not isinstance(made, (Layout, AgentFootprint)):
+        problem = f"got {name!r}: its layout gives {made!r}, allowed: a Layout or AgentFootprint"
+        raise SpecError([Fault(origin, "agent_name", problem, EXAMPLE)])
+    return made
 
 
 def agent_footprint(
@@ -124,7 +143,7 @@ def agent_footprint(
     """
     try:
         return _footprint(declaration, setting, environment)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SpecError):
         raise
     except BaseException:
         if ":" not in declaration.name:

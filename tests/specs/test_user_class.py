@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import nthrun
-from nthrun.agents.registry import agent_declaration
+from nthrun.agents.registry import agent_declaration, agent_footprint
 from nthrun.errors import SpecError
 from nthrun.planning.experiment_spec import experiment_spec_of
 from nthrun.specs.documents import Document
@@ -111,3 +111,16 @@ def test_attributes_of_an_agent_are_what_they_have_to_be(write: str, attribute: 
         agent_declaration(document)
     [line] = refused.value.lines()
     assert f"its `{attribute.split(maxsplit=1)[0]}` is" in line
+
+
+@pytest.mark.parametrize("attribute", ["layout", "footprint"])
+def test_a_layout_of_another_kind_is_refused(write: str, attribute: str) -> None:
+    """A function that gives no layout is one fault as soon as runs are planned."""
+    Path(write).write_text(
+        f"class Own:\n    hyperparameters = ()\n\n    @staticmethod\n"
+        f"    def {attribute}(setting, interface):\n        return None\n"
+    )
+    agent = {"agent_name": f"{Path(write).stem}:Own", "parameters": {}}
+    spec = experiment_spec_of(PENDULUM, agent, "a.json")
+    with pytest.raises(SpecError, match="its layout gives None, allowed: a Layout or"):
+        agent_footprint(spec.agent.declaration, {}, spec.environment)
