@@ -17,7 +17,7 @@ from nthrun.environments.bewley.ability import AbilityChain
 from nthrun.environments.bewley.calibration import Array, Calibration, complete_markets
 from nthrun.environments.bewley.declaration import MOST_LABOUR, MOST_SAVED
 from nthrun.environments.bewley.distribution import Grids
-from nthrun.environments.bewley.equilibrium import solve_with
+from nthrun.environments.bewley.equilibrium import solve_at_any_top
 from nthrun.environments.bewley.household_numpy import (
     Choices,
     DecisionRules,
@@ -210,7 +210,7 @@ def stationary(calibration: Calibration, chain: AbilityChain) -> Stationary:
         shared = complete_markets(calibration)
         rules = steady_rules(calibration, Grids().masses())
         return Stationary(shared.r, shared.w, 0.0, shared.labour, rules)
-    equilibrium = solve_with(calibration, chain, Grids())
+    equilibrium, _ = solve_at_any_top(calibration, chain, Grids())
     return Stationary(
         equilibrium.r,
         equilibrium.w,
@@ -226,7 +226,7 @@ def rule_at_prices(situation: Situation) -> Rule | None:
     calibration, chain = situation.calibration, situation.chain
     try:
         home = Household(calibration, chain, situation.r, situation.w, situation.rebate)
-        choices = solve_household(home, Grids().choices())
+        choices = solve_household(home, Grids().fitted(calibration, chain).choices())
     except (SpecError, NoSolutionError):
         return None
 

@@ -40,6 +40,8 @@ Decide = Callable[[Household, Grids, Array | None], tuple[DecisionRules, Array]]
 and what to begin from in similar circumstances."""
 TOLERANCE = 1e-8
 MAX_STEPS = 30
+NUM_TOPS, TOP_FACTOR = 4, 10.0
+"""Tops of the grid that are tried where wealth is cut off, each so many times the one before."""
 MAX_TRIALS = 15
 AGGREGATE_MEASURES = (
     *("capital", "labour", "mean_hours", "consumption", "output", "saving_ratio"),
@@ -50,6 +52,10 @@ AGGREGATE_MEASURES = (
 MEASURES = ("r", "w", *AGGREGATE_MEASURES)
 NO_MEASURES = dict.fromkeys(MEASURES, math.nan)
 """The measures where no equilibrium was found."""
+
+
+class WealthCutOffError(NoSolutionError):
+    """Households want more wealth than the top of the grid."""
 
 
 def exactly(household: Household, grids: Grids, guess: Array | None) -> tuple[DecisionRules, Array]:
@@ -95,7 +101,7 @@ class Economy:
     Attributes:
         calibration: of preferences, technology and taxes.
         chain: ability.
-        grids: of wealth.
+        grids: of wealth, fitted to the economy.
         decide: how households do.
     """
 
@@ -187,15 +193,40 @@ def solve(
     return solve_with(calibration, rouwenhorst(calibration.ability, num_states), grids or Grids())
 
 
+def solve_at_any_top(
+    calibration: Calibration, chain: AbilityChain, grids: Grids
+) -> tuple[Equilibrium, Grids]:
+    """Find the equilibrium on grids whose top is as high as its households' wealth asks for.
+
+    Args:
+        calibration, chain: of the economy.
+        grids: to begin with; where they cut wealth off, higher ones with as fine steps are taken.
+
+    Returns:
+        the equilibrium, and the grids that it is on.
+
+    Raises:
+        SpecError: a calibration that is not solved here.
+        NoSolutionError: no equilibrium is found, or wealth is cut off at the highest top.
+    """
+    for _ in range(NUM_TOPS - 1):
+        try:
+            return solve_with(calibration, chain, grids), grids
+        except WealthCutOffError:
+            grids = grids.raised(TOP_FACTOR)
+    return solve_with(calibration, chain, grids), grids
+
+
 def solve_with(
     calibration: Calibration, chain: AbilityChain, grids: Grids, decide: Decide = exactly
 ) -> Equilibrium:
-    """Find the equilibrium with any chain of ability and any rules; raises as `solve` does."""
-    economy = Economy(calibration, chain, grids, decide)
+    """Find the equilibrium with any chain of ability and any rules; raises as `solve` does, a
+    `WealthCutOffError` where it does not fit the grid."""
+    economy = Economy(calibration, chain, grids.fitted(calibration, chain), decide)
     supply = _clearing_supply(economy, *_bracket(economy))
     sums = aggregates(supply.household, supply.rules, supply.mass)
     if sums.share_at_top > grids.max_share_at_top:
-        raise NoSolutionError(
+        raise WealthCutOffError(
             f"the grid cuts wealth off at r = {supply.household.r:.6g}: {sums.share_at_top:.2g} of "
             f"households are at its top {grids.top:g}, allowed is {grids.max_share_at_top:g}",
             "raise the top of the grid",

@@ -24,8 +24,21 @@ from nthrun.environments.bewley.calibration import (
     interest_rate,
     wage,
 )
-from nthrun.environments.bewley.distribution import Grids, aggregates, revenue
-from nthrun.environments.bewley.equilibrium import Economy, Equilibrium, solve, solve_with
+from nthrun.environments.bewley.distribution import (
+    Grids,
+    aggregates,
+    asset_grid,
+    revenue,
+    usual_sizes,
+)
+from nthrun.environments.bewley.equilibrium import (
+    Economy,
+    Equilibrium,
+    solve,
+    solve_at_any_top,
+    solve_with,
+)
+from nthrun.environments.bewley.household_numpy import Household, solve_household
 from nthrun.errors import NoSolutionError
 
 GRIDS = Grids(num_choices=100, num_masses=200, top=60.0)
@@ -244,6 +257,70 @@ def test_superstars_need_a_higher_top() -> None:
     rich = solve(Calibration(ability=stars), 3, grids).aggregates
     plain = solve(DEFAULT, 3, grids).aggregates
     assert rich.gini_wealth > plain.gini_wealth + 0.1
+
+
+def test_the_top_rises_with_the_wealth_of_an_economy() -> None:
+    """A top that is high enough is kept; else tops ten times as high are tried, on grids whose
+    steps are as fine, until wealth is not cut off."""
+    chain = rouwenhorst(QUICK, 3)
+    kept = Grids(60, 200, 100.0)
+    found, grids = solve_at_any_top(Calibration(ability=QUICK), chain, kept)
+    assert grids == kept
+    again, grids = solve_at_any_top(Calibration(ability=QUICK), chain, Grids(60, 200, 20.0))
+    assert grids.top == 200.0
+    assert grids.num_masses > 200
+    assert again.r == pytest.approx(found.r, abs=1e-4)
+
+
+def test_a_very_risky_economy() -> None:
+    """At ρ = .98, σ = .36 r is .4515 % on fine grids, K 10.891 and L .9530, at a top of 5,000."""
+    calibration = Calibration(ability=AbilityProcess(0.98, 0.36))
+    found, grids = solve_at_any_top(calibration, rouwenhorst(calibration.ability, 15), Grids())
+    assert grids.top == 5000.0
+    assert 100 * found.r == pytest.approx(0.4515, abs=2e-3)
+    assert found.aggregates.capital == pytest.approx(10.891, abs=6e-3)
+    assert found.aggregates.labour == pytest.approx(0.9530, abs=1e-4)
+
+
+NEAR_THE_LIMIT = {
+    "default": DEFAULT,
+    "little work": Calibration(Preferences(chi=10.0)),
+    "risk-averse": Calibration(Preferences(theta=2.0)),
+    "poor": Calibration(technology=Technology(productivity=0.1)),
+    "rich": Calibration(technology=Technology(productivity=5.0)),
+    "risky": Calibration(ability=AbilityProcess(0.9, 0.4)),
+    "taxed": Calibration(taxes=Taxes(TaxSchedule(0.3, 0.15), TaxSchedule(0.01))),
+}
+
+
+@pytest.mark.parametrize("name", NEAR_THE_LIMIT)
+def test_consumption_near_the_limit_of_borrowing(name: str) -> None:
+    """Near a = 0, in units of what the poorest earn, consumption is that of a grid with twenty
+    times as many points to 2 in 1,000, whatever the scale of the economy, and to 6 in 10,000
+    above."""
+    calibration = NEAR_THE_LIMIT[name]
+    chain = rouwenhorst(calibration.ability, 7)
+    earned, owned = usual_sizes(calibration, chain)
+    r = 0.7 * calibration.proportional_return_limit
+    wage_paid = wage(calibration.technology, capital_per_labour(calibration.technology, r))
+    household = Household(calibration, chain, r, wage_paid)
+    grids = Grids().fitted(calibration, chain)
+    near, far = np.linspace(0, 3 * earned, 301), np.linspace(3 * earned, 10 * owned, 300)
+    fine = asset_grid(6000, grids.top, earned / 10)
+    choices = [solve_household(household, grid) for grid in (grids.choices(), fine)]
+    for assets, tolerance in ((near, 2e-3), (far, 6e-4)):
+        found, exact = (each.rules(assets).consumption for each in choices)
+        np.testing.assert_allclose(found, exact, rtol=tolerance)
+
+
+def test_the_unit_of_output_changes_nothing() -> None:
+    """With productivity .1 the same economy in other units has the same hours, to 1 in 10,000, and
+    the same share of households without wealth, to .003."""
+    poor = Calibration(technology=Technology(productivity=0.1))
+    found, usual = (solve(c, 7).aggregates for c in (poor, DEFAULT))
+    assert found.mean_hours == pytest.approx(usual.mean_hours, rel=1e-4)
+    without = found.share_without_wealth, usual.share_without_wealth
+    assert without[0] == pytest.approx(without[1], abs=3e-3)
 
 
 @pytest.mark.parametrize("limit", ["MAX_STEPS", "MAX_TRIALS"])
