@@ -141,6 +141,9 @@ class Solver(Protocol):
     """Uniform numbers on [0, 1) of one step."""
     num_agent_draws: int
     """Standard normal numbers of one step."""
+    missing: Sequence[str] = ()
+    """Why measures were NaN when they were last asked for, a text a lane, "" where none was; a
+    solver that always has all of them may leave it out."""
 
     def __init__(self, statics: Setting, environment: EnvironmentSpec) -> None: ...
 

@@ -11,7 +11,7 @@ import torch
 
 from nthrun.agents.base import State
 from nthrun.errors import InterruptedRunError, NotReplayedError
-from nthrun.index import Purpose
+from nthrun.index import Purpose, format_indices
 from nthrun.planning.packs import Pack
 from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run
@@ -111,6 +111,7 @@ class Training:
         self.step = pack.start_step
         self.writer = self._writer()
         self.snapshots = Snapshots(context.experiment, pack)
+        self._told_missing: set[int] = set()
         self.state = self._initial_state(checkpoints or {})
         self.lanes.freeze_ended(self.state)
         self.lanes.begin(self.step)
@@ -206,6 +207,7 @@ class Training:
                 event[MEASURES + "oracle_gap"] = best_return - score
             measured = self.program.measures(self.state)
             event |= {MEASURES + name: values for name, values in measured.items()}
+            self._tell_missing()
             event |= self._judged(event)
         self._take(event)
         self.lanes.spend(time.perf_counter() - started, evaluating=True)
@@ -213,6 +215,16 @@ class Training:
             recorders = self.lanes.recorders
             best = [lane for lane in self.lanes.running() if recorders[lane].is_best_evaluation()]
             self.snapshots.keep("best", self.step, best, self._params())
+
+    def _tell_missing(self) -> None:
+        """Say of each run, the first time, that its evaluation lacks measures, and why."""
+        missing = dict(enumerate(self.program.missing_measures()))
+        lanes = [lane for lane, why in missing.items() if why and lane not in self._told_missing]
+        if lanes:
+            self._told_missing.update(lanes)
+            which = format_indices(self.pack.runs[lane].index for lane in lanes)
+            why = f"measures are missing at step {self.step}: {missing[lanes[0]]}"
+            self.context.note(f"index {which}: {why}")
 
     def _judged(self, event: Event) -> Event:
         """Lanes to end here as unlikely to win; nothing before the first step and at the end."""

@@ -101,6 +101,10 @@ class Program:
         """What an evaluation can say beside returns, `(lanes,)` each."""
         return {}
 
+    def missing_measures(self) -> Sequence[str]:
+        """Why measures were NaN when they were last asked for, a text a lane; none if none was."""
+        return ()
+
     def noise_sizes(self) -> dict[Purpose, int]:
         """Numbers per step that each stream gives."""
         return {
@@ -352,6 +356,9 @@ class SolverProgram(Program):
 
     def measures(self, state: State) -> dict[str, np.ndarray]:
         return self.solver.measures(state)
+
+    def missing_measures(self) -> Sequence[str]:
+        return getattr(self.solver, "missing", ())
 
     def noise_sizes(self) -> dict[Purpose, int]:
         return {

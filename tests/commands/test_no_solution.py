@@ -18,7 +18,7 @@ UNSOLVED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         {},
         {"wealth_top": 15.0},
         r"the grid cuts wealth off at r = 0\.0\d+: 0\.\d+ of households are at its top 15, allowed "
-        r"is 1e-06; hint: raise the top of the grid",
+        r"is 1e-06; hint: raise the hyperparameter wealth_top, with more num_masses",
     ),
     (
         {"calibration.sigma": 1e-7},

@@ -15,12 +15,14 @@ from nthrun.environments.bewley.ability import chain_of
 from nthrun.environments.bewley.declaration import MOST_SAVED, calibration_of
 from nthrun.environments.bewley.distribution import Grids
 from nthrun.environments.bewley.equilibrium import (
+    WealthCutOffError,
     complete_markets_measures,
     equilibrium_measures,
     solve_with,
 )
 from nthrun.environments.bewley.household_numpy import DecisionRules, steady_rules
 from nthrun.environments.bewley.household_torch import AbilityDraws
+from nthrun.errors import NoSolutionError
 from nthrun.specs.declaration import Setting
 from nthrun.specs.environment_spec import EnvironmentSpec
 
@@ -104,5 +106,9 @@ class EndogenousGrid:
         if len(self._chain.values) == 1:
             rules = steady_rules(self._calibration, self._grids.masses())
             return rules, complete_markets_measures(self._calibration) | {"oracle_gap": 0.0}
-        equilibrium = solve_with(self._calibration, self._chain, self._grids)
+        try:
+            equilibrium = solve_with(self._calibration, self._chain, self._grids)
+        except WealthCutOffError as error:
+            hint = "raise the hyperparameter wealth_top, with more num_masses"
+            raise NoSolutionError(error.message, hint) from error
         return equilibrium.rules, equilibrium_measures(equilibrium) | {"oracle_gap": 0.0}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import NamedTuple
 
@@ -33,6 +34,7 @@ from nthrun.environments.bewley.equilibrium import (
     NO_MEASURES,
     Equilibrium,
     equilibrium_measures,
+    solve_at_any_top,
     solve_with,
 )
 from nthrun.environments.bewley.household_numpy import DecisionRules
@@ -48,9 +50,13 @@ Rule = Callable[[ExactHousehold, Array], tuple[Array, Array]]
 num_assets)`, that it can pay for."""
 
 NUM_MASSES = 400
+GRIDS = Grids(num_masses=NUM_MASSES)
+"""On which the equilibrium of a rule is found, where the exact one's wealth fits."""
 
 
-def equilibrium_of(calibration: Calibration, chain: AbilityChain, rule: Rule) -> Equilibrium:
+def equilibrium_of(
+    calibration: Calibration, chain: AbilityChain, rule: Rule, grids: Grids = GRIDS
+) -> Equilibrium:
     """The stationary equilibrium in which all households follow a rule.
 
     Raises:
@@ -67,20 +73,37 @@ def equilibrium_of(calibration: Calibration, chain: AbilityChain, rule: Rule) ->
         rest = household.savings(consumption, labour, assets[None, :])
         return DecisionRules(assets, consumption, labour, rest.clip(0.0)), consumption
 
-    return solve_with(calibration, chain, Grids(num_masses=NUM_MASSES), decide)
+    return solve_with(calibration, chain, grids, decide)
+
+
+class Exact(NamedTuple):
+    """What is known of the exact solution.
+
+    Attributes:
+        r: its interest rate; NaN where none is found.
+        grids: on which the equilibrium of a rule is found: as high as its wealth asks for.
+        missing: why there is no exact solution; "" where there is one.
+    """
+
+    r: float
+    grids: Grids = GRIDS
+    missing: str = ""
 
 
 def measures(
-    calibration: Calibration, chain: AbilityChain, rule: Rule, exact_r: float
-) -> dict[str, float]:
-    """The numbers of the equilibrium of a rule, NaN where it has none; `oracle_gap` is the distance
-    of its r from the exact solution's.
+    calibration: Calibration, chain: AbilityChain, rule: Rule, exact: Exact
+) -> tuple[dict[str, float], str]:
+    """The numbers of the equilibrium of a rule, NaN where it has none, and why it has none.
+
+    `oracle_gap` is the distance of its r from the exact solution's.
     """
+    missing = f"no oracle_gap, for {exact.missing}" if exact.missing else ""
     try:
-        numbers = equilibrium_measures(equilibrium_of(calibration, chain, rule))
-    except NoSolutionError:
-        numbers = NO_MEASURES
-    return numbers | {"oracle_gap": abs(numbers["r"] - exact_r)}
+        found = equilibrium_of(calibration, chain, rule, exact.grids)
+        numbers = equilibrium_measures(found)
+    except NoSolutionError as error:
+        numbers, missing = NO_MEASURES, f"the learned rule has no equilibrium: {error.message}"
+    return numbers | {"oracle_gap": abs(numbers["r"] - exact.r)}, missing
 
 
 SHOWN = ("policy", *NORMALISER)
@@ -124,7 +147,12 @@ class EulerRule(ABC):
         statics: of its setting.
         environment: the economy.
         method: what the rule's network gives.
+
+    Attributes:
+        missing: see `Solver`.
     """
+
+    missing: tuple[str, ...] = ()
 
     def __init__(self, statics: Setting, environment: EnvironmentSpec, method: Method) -> None:
         values = environment.values
@@ -183,8 +211,9 @@ class EulerRule(ABC):
         for lane in range(len(state["policy"])):
             of_lane = {name: state[name][lane : lane + 1].double() for name in SHOWN}
             rule = partial(self._rule, of_lane)
-            results.append(measures(self.calibration, self.chain, rule, self._exact_r))
-        return {name: np.array([result[name] for result in results]) for name in results[0]}
+            results.append(measures(self.calibration, self.chain, rule, self._exact))
+        numbers, self.missing = zip(*results, strict=True)
+        return {name: np.array([each[name] for each in numbers]) for name in numbers[0]}
 
     def found(self, looked_at: Households) -> Circumstances:
         """The circumstances of households."""
@@ -216,9 +245,11 @@ class EulerRule(ABC):
         return consumption, labour
 
     @cached_property
-    def _exact_r(self) -> float:
-        """r of the exact solution; NaN where none is found."""
+    def _exact(self) -> Exact:
+        usual = Grids()
         try:
-            return solve_with(self.calibration, self.chain, Grids()).r
-        except NoSolutionError:
-            return math.nan
+            found, grids = solve_at_any_top(self.calibration, self.chain, usual)
+        except NoSolutionError as error:
+            return Exact(math.nan, missing=f"the exact solution is not found: {error.message}")
+        num_masses = GRIDS.num_masses * grids.num_masses // usual.num_masses
+        return Exact(found.r, replace(GRIDS, top=grids.top, num_masses=num_masses))
