@@ -6,7 +6,6 @@ them. A document remembers where each of its keys came from, so that a fault can
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from nthrun.errors import Fault, SpecError
 from nthrun.specs.field import NUMBER_TEXT, shown
 from nthrun.specs.search.space import is_drawn
-from nthrun.specs.spec_text import parse_text, repeated
+from nthrun.specs.spec_text import parse_text, read_json, repeated
 from nthrun.specs.trust import Trust
 
 ENVIRONMENT, AGENT, SEARCH = "environment", "agent", "search"
@@ -199,7 +198,8 @@ def parse_overrides(texts: Iterable[str]) -> tuple[Override, ...]:
         parents = {ENVIRONMENT: (), AGENT: ("parameters",), SEARCH: (SEARCH,)}[spec]
         of = ENVIRONMENT if spec == ENVIRONMENT else AGENT
         path = (*parents, *name.split("."))
-        overrides.append(Override(text, of, path, *_value(value.strip())))
+        read = _value(f"{OPTION} {text}", value.strip(), faults)
+        overrides.append(Override(text, of, path, *read))
     faults += _given_twice(overrides)
     if faults:
         raise SpecError(faults)
@@ -231,12 +231,19 @@ def _at(path: Sequence[str], base: object) -> Any:
     return None
 
 
-def _value(text: str) -> tuple[Any, bool]:
-    """The value that a text of the command line stands for, and whether it is a bare word."""
-    try:
-        return json.loads(text), False
+def _value(source: str, text: str, faults: list[Fault]) -> tuple[Any, bool]:
+    """The value that a text of the command line stands for, and whether it is a bare word.
+
+    Args:
+        source: what faults are of.
+        text: of the value.
+        faults: to which keys are added that a mapping has twice.
+    """
+    is_number = NUMBER_TEXT.fullmatch(text)
+    try:  # JSON has no +5, which is an integer all the same
+        return read_json(source, text.removeprefix("+") if is_number else text, faults), False
     except (ValueError, RecursionError):
-        return (float(text), False) if NUMBER_TEXT.fullmatch(text) else (text, True)
+        return (float(text), False) if is_number else (text, True)
 
 
 def _given_twice(overrides: Sequence[Override]) -> Iterator[Fault]:

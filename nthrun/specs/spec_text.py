@@ -53,13 +53,29 @@ def parse_text(path: str, text: str) -> tuple[Any, list[Fault]]:
     return {}, [Fault(path, "", "unknown file type, allowed: .json, .yaml, .yml")]
 
 
-def _parse_json(path: str, text: str, faults: list[Fault]) -> Any:
+def read_json(path: str, text: str, faults: list[Fault]) -> Any:
+    """What a text of JSON says; a key that a mapping has twice is added to the faults.
+
+    Args:
+        path: what the faults are of.
+        text: the JSON.
+        faults: found so far.
+
+    Raises:
+        ValueError: it is no JSON, or holds a number too long to be read.
+        RecursionError: it is nested too deeply.
+    """
+
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         faults.extend(_duplicates(path, [key for key, _ in pairs]))
         return dict(pairs)
 
+    return json.loads(text, object_pairs_hook=unique)
+
+
+def _parse_json(path: str, text: str, faults: list[Fault]) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=unique)
+        return read_json(path, text, faults)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         faults.append(Fault(path, "", f"not valid JSON at {where}: {error.msg}"))

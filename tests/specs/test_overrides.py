@@ -67,6 +67,24 @@ def test_fields_of_each_spec() -> None:
     assert spec.sweep.num_settings == 40
 
 
+@pytest.mark.parametrize(
+    "text",
+    ['environment.rewards={"goal": 1, "goal": 2}', 'environment.kwargs.x=[{"a": 1, "a": 2}]'],
+)
+def test_a_key_twice_in_one_value(text: str) -> None:
+    """A mapping on the command line with a key twice is refused, as one in a file is."""
+    (line,) = refusal(text)
+    assert text in line
+    assert "written more than once" in line
+
+
+@pytest.mark.parametrize("text", ["5", "+5", "+0", "-5"])
+def test_a_sign_leaves_a_number_whole(text: str) -> None:
+    """A whole number with a sign is an integer."""
+    (override,) = parse_overrides([f"environment.kwargs.x={text}"])
+    assert (override.value, type(override.value)) == (int(text), int)
+
+
 def test_another_value_is_another_experiment() -> None:
     """What is set is part of the fingerprint, as if a file said so; setting what the file says is
     not."""
