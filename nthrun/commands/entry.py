@@ -30,6 +30,7 @@ def execute(command: click.Command) -> NoReturn:
     warnings.formatwarning = _warning
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # a path's bytes come out as typed
+    stdout = sys.stdout
     try:
         code = command.main(standalone_mode=False)
     except click.exceptions.Exit as done:
@@ -41,7 +42,9 @@ def execute(command: click.Command) -> NoReturn:
     except (KeyboardInterrupt, click.Abort):
         code = _report(["interrupted"], 130, debug)
     except BaseException as error:  # a user's own code may even ask Python to end
-        code = _report([_line_of(error)], UNEXPECTED, debug)
+        # Where nobody reads any more, as behind `| head`, click exits with another stream there.
+        told = sys.stdout is stdout
+        code = _report([_line_of(error)] * told, UNEXPECTED, debug and told)
     sys.exit(code if isinstance(code, int) else 0)
 
 

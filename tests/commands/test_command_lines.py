@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -15,7 +17,7 @@ import pytest
 from builders import make_experiment, make_run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from processes import ROOT, write_specs
+from processes import ROOT, command, write_specs
 
 from nthrun.__main__ import commands
 from nthrun.commands.entry import execute
@@ -52,6 +54,7 @@ VALUES = (
 )
 PLACES = ("e", "save", "save/e", "e/data.json", "e/runs", "nowhere", "", ".", "agent.json")
 SUBMISSION = ("cluster.json", "main.py", str(ROOT), "environment.json", "save", "agent.json")
+RUN = ("--env-json", "environment.json", "--agent-json", "agent.json")
 SECONDS = 10
 
 
@@ -75,13 +78,13 @@ def ended(words: list[str]) -> tuple[object, str, str]:
 def command_lines(draw: st.DrawFn, names: tuple[str, ...]) -> list[str]:
     """A command line of one of some commands."""
     name = draw(st.sampled_from(names))
-    command: click.Command = commands
+    called: click.Command = commands
     for word in NAMES[name]:
-        if isinstance(command, click.Group):
-            found = command.get_command(click.Context(command), word)
+        if isinstance(called, click.Group):
+            found = called.get_command(click.Context(called), word)
             assert found is not None
-            command = found
-    options = [one for one in command.params if isinstance(one, click.Option)]
+            called = found
+    options = [one for one in called.params if isinstance(one, click.Option)]
     words = []
     for option in draw(st.lists(st.sampled_from(options), max_size=3)):
         times = draw(st.sampled_from((1, 1, 1, 2)))
@@ -94,7 +97,7 @@ def command_lines(draw: st.DrawFn, names: tuple[str, ...]) -> list[str]:
     fewest = int(name in DRAWING)  # without data they draw the demo's, which takes long
     places = tuple(draw(st.lists(st.sampled_from(PLACES), min_size=fewest, max_size=2)))
     if name == "run":
-        places = ("--env-json", "environment.json", "--agent-json", "agent.json")
+        places = RUN
     elif name == "schedule":
         places = (*draw(st.sampled_from(((), ("--runs", "1")))), *SUBMISSION)
     elif draw(st.booleans()):
@@ -156,6 +159,20 @@ def test_command_lines_end_plainly(folder: Path) -> None:
     unexpected, and in time."""
     codes = run_many(QUICK, 250)
     assert min(codes[0], codes[2]) > 25, codes
+
+
+def test_nobody_reads_any_more(folder: Path) -> None:
+    """A command whose reader has gone, as behind `head`, ends without a word."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        command("main.py", *NAMES["run"][1:], *RUN),
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 @pytest.mark.slow
