@@ -184,13 +184,7 @@ def _choice(
     confidence: float,
 ) -> Choice:
     """The choice among settings that stand at the same positions of every experiment."""
-    best = best_positions(experiments)
-    if not len(best):
-        raise DataFileError(
-            f"{', '.join(scores.source for scores in group)}: no run has a finite value of metric "
-            f"{group[0].metric!r}",
-            "train for longer than an episode, or give another --metric",
-        )
+    best = _require_any(group, best_positions(experiments))
     first = group[0]
     settings, *equals = (_numbers(experiments, position) for position in best.tolist())
     sign = 1.0 if first.higher_is_better or scale == "ecdf" else -1.0
@@ -227,6 +221,21 @@ def _choice(
         up_to=tuple(scores.up_to for scores in group),
         lengths=tuple(scores.lengths for scores in group),
     )
+
+
+def _require_any(group: Sequence[Scores], best: np.ndarray) -> np.ndarray:
+    """The positions of the best settings.
+
+    Raises:
+        DataFileError: there are none, as no run has a value.
+    """
+    if not len(best):
+        raise DataFileError(
+            f"{', '.join(scores.source for scores in group)}: no run has a finite value of metric "
+            f"{group[0].metric!r}",
+            "train for longer than an episode, or give another --metric",
+        )
+    return best
 
 
 def _means(experiments: Sequence[RunsBySetting]) -> np.ndarray:
