@@ -81,10 +81,12 @@ def report(
 
     def page_of(opened: Sequence[tuple[str, Data]]) -> str:
         environments = ", ".join(dict.fromkeys(data.env_name for _, data in opened))
-        up_to = min(_common_step(data, asked.stage) for _, data in opened) if shortest else None
-        for_all = asked if up_to is None else replace(asked, up_to=up_to)
-        summaries = [summarise(label, data, for_all) for label, data in opened]
-        if lengths := lengths_side_by_side(summaries):
+        steps = _common_steps(opened, asked.stage) if shortest else {}
+        summaries = [
+            summarise(label, data, replace(asked, up_to=steps.get(data.env_name)))
+            for label, data in opened
+        ]
+        for lengths in lengths_side_by_side(summaries):
             warn(lengths)
         return report_page(summaries, title or f"Report: {environments}")
 
@@ -97,10 +99,19 @@ def report(
     return code
 
 
-def _common_step(data: Data, stage: int | None) -> int:
-    """The last evaluation that all runs of a stage reached, of the lowest where none is named."""
-    stages = {entry.identity.stage for entry in data.entries}
-    return common_step(chosen_entries(data, min(stages, default=None) if stage is None else stage))
+def _common_steps(opened: Sequence[tuple[str, Data]], stage: int | None) -> dict[str, int]:
+    """Environment -> the last evaluation that all runs in it reached.
+
+    Args:
+        opened: label and data.
+        stage: of the runs; None is the lowest of each.
+    """
+    steps: dict[str, int] = {}
+    for _, data in opened:
+        lowest = min((entry.identity.stage for entry in data.entries), default=None)
+        reached = common_step(chosen_entries(data, lowest if stage is None else stage))
+        steps[data.env_name] = min(reached, steps.get(data.env_name, reached))
+    return steps
 
 
 def _start(path: Path) -> bytes:

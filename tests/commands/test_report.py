@@ -100,6 +100,14 @@ class TestLengths:
         assert "<td>-2</td>" in page and "<td>-4.8</td>" not in page
         assert "compared by their first 300 steps" in page
 
+    def test_each_environment(self, two: list[Path], tmp_path: Path) -> None:
+        """Runs of another environment may have another length, and take no step from these."""
+        other = make_experiment(tmp_path / "o", 1, "Other-v0", [make_run(0, 0, 0, [-7.0], [100])])
+        page = tmp_path / "r.html"
+        assert call(two[0], other.root, "--out", page).stderr == ""
+        assert call(*two, other.root, "--shortest", "--out", page).stderr == ""
+        assert "compared by their first 300 steps" in page.read_text()
+
     def test_within(self, tmp_path: Path) -> None:
         """So it is of runs within one experiment, as old results may have them."""
         runs = [make_run(0, 0, 0, [-2.0, -9.0], [300, 200]), make_run(1, 1, 0, [-3.0], [300])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -162,10 +162,17 @@ class ExperimentSummary:
         return estimate_of_chosen(scores, self.setting, len(scores.parameters))
 
 
-def lengths_side_by_side(summaries: Sequence[ExperimentSummary]) -> str:
-    """That experiments of a report have runs of different lengths; empty where they do not."""
-    lengths = {each.label: each.scores.compared_lengths for each in summaries}
-    return lengths_text(lengths, "--shortest compares what all have")
+def lengths_side_by_side(summaries: Sequence[ExperimentSummary]) -> Iterator[str]:
+    """For each environment in which experiments of a report have runs of different lengths, that
+    they have."""
+    for environment in dict.fromkeys(each.env_name for each in summaries):
+        lengths = {
+            each.label: each.scores.compared_lengths
+            for each in summaries
+            if each.env_name == environment
+        }
+        if text := lengths_text(lengths, "--shortest compares what all have"):
+            yield f"{environment}: {text}"
 
 
 def summarise(label: str, data: Data, question: Question) -> ExperimentSummary:

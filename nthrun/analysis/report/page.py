@@ -72,7 +72,7 @@ def report_page(summaries: Sequence[ExperimentSummary], title: str) -> str:
                 env_name: list(plots_together(env_name, several))
                 for env_name, several in _by_environment(summaries).items()
             },
-            lengths=lengths_side_by_side(summaries),
+            lengths=list(lengths_side_by_side(summaries)),
             experiments=[_experiment(summary) for summary in summaries],
         )
     )
