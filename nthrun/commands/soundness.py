@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from nthrun.errors import NthrunError
+from nthrun.errors import NthrunError, StorageError
 from nthrun.records.combine import DATA_H5, DATA_JSON
 from nthrun.records.data import Data, open_combined, open_directory
 from nthrun.records.durable_file import verified_header
@@ -279,6 +279,8 @@ def _checked(kind: str, path: Path, read: Callable[[Path], object], remedy: str)
     """A file that is sound if it can be read."""
     try:
         read(path)
+    except StorageError as error:
+        return Finding(kind, path, DAMAGED, _reason(path, error), error.hint)
     except NthrunError as error:
         return Finding(kind, path, DAMAGED, _reason(path, error), remedy)
     return Finding(kind, path)

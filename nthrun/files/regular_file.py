@@ -6,15 +6,21 @@ what is opened is a regular file or an error, at once, and what is read whole ha
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from nthrun.errors import DataFileError
+from nthrun.errors import DataFileError, NthrunError, StorageError
 
 LARGEST_DOCUMENT_BYTES = 2**26
 """Of a document that is read whole, where nothing else is said."""
+ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+"""Of a path that leads to no file."""
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+UNKNOWN = "what it holds cannot be told without it; check the disk and its permissions"
+LOCKS = "where the file system has no locks, leave $HDF5_USE_FILE_LOCKING unset"
 KINDS = {
     stat.S_IFDIR: "a directory",
     stat.S_IFIFO: "a named pipe",
@@ -59,9 +65,19 @@ def read_regular(path: str | Path, largest_bytes: int = LARGEST_DOCUMENT_BYTES) 
         return file.read(size)
 
 
-def cannot_read(path: str | Path, error: OSError) -> DataFileError:
-    """The error of a file that could not be read, with the system's reason."""
-    return DataFileError(f"{path}: cannot be read: {error.strerror or error}")
+def cannot_read(path: str | Path, error: OSError, reason: str = "") -> NthrunError:
+    """The error of a file that could not be read: where there is none of the name, the file's own;
+    else the system's, whose failure says nothing of what the file holds.
+
+    Args:
+        path: of the file.
+        error: the system's.
+        reason: in words; "" is the system's own.
+    """
+    problem = f"{path}: cannot be read: {reason or error.strerror or error}"
+    if error.errno in ABSENT:
+        return DataFileError(problem)
+    return StorageError(problem, LOCKS if error.errno in NO_LOCKS else UNKNOWN)
 
 
 def require_regular(path: str | Path, status: os.stat_result) -> None:

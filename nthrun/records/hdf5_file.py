@@ -19,10 +19,10 @@ import h5py
 import numpy as np
 from h5py import h5d, h5l, h5t, h5z
 
-from nthrun.errors import DamagedFileError, DataFileError
+from nthrun.errors import DamagedFileError, DataFileError, StorageError
 from nthrun.files.forms import Form
 from nthrun.files.json_text import JsonError, parse_json
-from nthrun.files.regular_file import require_regular
+from nthrun.files.regular_file import ABSENT, cannot_read, require_regular
 
 MAX_DEPTH = 64
 """Groups within groups; the name of a learned parameter may have slashes."""
@@ -48,16 +48,19 @@ def naming_damage(path: Path) -> Iterator[None]:
 
     Raises:
         DamagedFileError: in place of it, naming the file.
+        StorageError: in place of a failure of the system.
     """
     try:
         yield
-    except DamagedFileError:
+    except (DamagedFileError, StorageError):
         raise
     except DataFileError as error:
         raise DamagedFileError(error.message, error.hint) from error
     except MemoryError as error:
         raise DamagedFileError(f"{path}: too large for this machine's memory") from error
     except DAMAGE as error:
+        if isinstance(error, OSError) and error.errno and error.errno not in ABSENT:
+            raise cannot_read(path, error, os.strerror(error.errno)) from error
         reason = " ".join(str(error).split())[:80]
         raise DamagedFileError(f"{path}: damaged or cut short ({reason})") from error
 
@@ -70,14 +73,16 @@ def open_hdf5(path: Path, chunk_cache_bytes: int = 0) -> h5py.File:
         chunk_cache_bytes: of decompressed chunks that each dataset keeps.
 
     Raises:
-        DataFileError: it cannot be opened, with HDF5's reason, or has links.
+        DataFileError: it is not there, is no HDF5 file, with HDF5's reason, or has links.
+        StorageError: the system refuses it, with its reason.
     """
     try:
         require_regular(path, os.stat(path))
         file = h5py.File(path, "r", locking=False, rdcc_nbytes=chunk_cache_bytes)
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else _reason(error)
-        raise DataFileError(f"{path}: cannot be opened as HDF5: {reason}") from error
+        if error.errno:
+            raise cannot_read(path, error, os.strerror(error.errno)) from error
+        raise DataFileError(f"{path}: cannot be opened as HDF5: {_reason(error)}") from error
     try:
         _require_hard_links(path, file)
     except BaseException:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nthrun.errors import DataFileError, StorageError
+from nthrun.files.regular_file import cannot_read
 from nthrun.records.durable_file import verified_header, write_checksummed
 from nthrun.records.listing import names_in
 from nthrun.records.places import Places, union
@@ -167,11 +168,12 @@ def _read_file(path: Path, fingerprint: str, cached: Any) -> _File:
 
     Raises:
         DataFileError: it is damaged, or of another experiment.
+        StorageError: the system refuses it, which does not mean that nothing is recorded there.
     """
     try:
         stat = path.stat()
     except OSError as error:
-        raise DataFileError(f"{path}: cannot be read: {error.strerror}") from error
+        raise cannot_read(path, error) from error
     stamp = [stat.st_size, stat.st_mtime_ns]
     known = isinstance(cached, list) and len(cached) == 2 and cached[0] == stamp
     content = cached[1] if known and isinstance(cached[1], dict) else verified_header(path)
@@ -236,7 +238,7 @@ def _cached_headers(runs: Path) -> dict[str, Any]:
     is a checksummed file of which this is the header."""
     try:
         return verified_header(runs / CACHE_NAME)
-    except DataFileError:
+    except (DataFileError, StorageError):
         return {}
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from another_user import call_as_another_user, give_away, reachable_folder
 from plans import LOCAL, own_experiment, record, written_plan
-from processes import EXPERIMENT, write_specs
+from processes import EXPERIMENT, ROOT, write_specs
 
 from nthrun.__main__ import commands
 from nthrun.planning.experiment_spec import read_experiment_spec
+from nthrun.planning.machine import compiler
+from nthrun.records.combine import combine
+from nthrun.records.experiment import open_experiment
 
 
 @pytest.fixture
@@ -71,6 +77,58 @@ def test_nor_is_anything_else(folder: Path, place: str) -> None:
     assert code == 1, errors
     assert "Permission denied" in errors.splitlines()[-1]
     assert "unexpected" not in errors
+
+
+@pytest.mark.parametrize("name", ["data.json", "data.h5", "runs", "manifest.json", "plans"])
+def test_a_file_that_cannot_be_opened_is_not_damaged(folder: Path, name: str) -> None:
+    """A sound file that this user may not read is named with the system's reason: nothing is set
+    aside as damaged, taken for not recorded, or trained again."""
+    root = folder / "out" / EXPERIMENT
+    for combined in ("data.json", "data.h5"):
+        combine(open_experiment(root), root / combined)
+    (root / "runs" / ".inventory").unlink()
+    give_away(folder)
+    path = root / name
+    closed = next(path.glob("2*.json" if name == "plans" else "*.h5")) if path.is_dir() else path
+    given = readers(folder)
+    asked = {"runs": ("best", "run"), "plans": ("status",)}.get(name, ("combine",))
+    before = sorted(root.rglob("*"))
+    closed.chmod(0)
+    for command in asked:
+        code, _, errors = call_as_another_user(commands, *given[command])
+        assert code == 1, errors
+        assert errors.splitlines()[-1].startswith(f"error: {closed}: cannot be read: Permission")
+        assert "damaged" not in errors
+    closed.chmod(0o644)
+    assert sorted(root.rglob("*")) == before
+
+
+LOCKLESS = "#include <errno.h>\nint flock(int file, int what) { errno = ENOLCK; return -1; }\n"
+
+
+def test_a_system_without_locks_is_told(folder: Path) -> None:
+    """Where HDF5 is told to lock files and the system cannot, that is the reason given, and the
+    files are sound."""
+    root = folder / "out" / EXPERIMENT
+    combine(open_experiment(root), root / "data.h5")
+    (folder / "lockless.c").write_text(LOCKLESS)
+    library = folder / "lockless.so"
+    words = [str(compiler()), "-x", "c", "-shared", "-fPIC", "-o", str(library)]
+    subprocess.run([*words, str(folder / "lockless.c")], check=True)
+    environment = {"LD_PRELOAD": str(library), "HDF5_USE_FILE_LOCKING": "TRUE"}
+    for arguments in (("best", str(root / "data.h5"), "--no-write"), ("combine", str(root))):
+        done = subprocess.run(
+            [sys.executable, "-m", "nthrun", *arguments],
+            cwd=ROOT,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "cannot be read: No locks available" in done.stderr
+        assert "damaged" not in done.stderr
+    assert not list(root.glob("*.damaged-*"))
 
 
 def test_a_save_dir_that_cannot_be_written_is_told_before_training(folder: Path) -> None:

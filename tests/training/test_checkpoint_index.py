@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -35,10 +36,25 @@ STRAY = [
 
 def checkpoint(directory: Path, name: str, indices: list[int], step: int = 5) -> Path:
     """An attempt's directory with one state, whose header alone is read."""
-    header = {"kind": "checkpoint", "step": step, "facts": {}, "series": None, "replay": []}
-    lanes = [{"index": index} for index in indices]
+    state = {"state": 1, "inc": 1}
+    stream = {"bit_generator": "PCG64", "state": state, "has_uint32": 0, "uinteger": 0}
+    lane = {
+        "streams": dict.fromkeys(("ENVIRONMENT", "AGENT", "REPLAY"), stream),
+        "attempts": [],
+        "train_time": 0.0,
+        "eval_time": 0.0,
+    }
+    header = {
+        "kind": "checkpoint",
+        "stage": 0,
+        "step": step,
+        "facts": {},
+        "lanes": [{"index": index} | lane for index in indices],
+        "series": {"name": "series.log", "end": 0, "sha256": hashlib.sha256().hexdigest()},
+        "replay": [],
+    }
     path = directory / name / f"state-{step:015d}.ckpt"
-    write_checksummed(path, header | {"lanes": lanes}, lambda _: b"")
+    write_checksummed(path, header, lambda _: b"")
     return path.parent
 
 
