@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from nthrun.errors import CompileError
@@ -19,6 +19,7 @@ from nthrun.errors import CompileError
 BEGUN = ".building-"
 LEFT_BEHIND_SECONDS = 86_400
 """Age from which a folder that is built in is left behind, whatever host built in it."""
+LOOK_SECONDS = 0.2
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end a process at once, unless it has them do something else."""
 
@@ -44,11 +45,11 @@ def built(source: str, words: Sequence[str], folder: Path) -> Iterator[Path]:
         CompileError: the compiler failed.
         OSError: the folder takes nothing.
     """
-    with _ended_tidily(), _own_folder(folder) as own:
+    with _ended_tidily() as arm, _own_folder(folder) as own:
         text, library = own / "step.cpp", own / "step.so"
         text.write_text(source)
         text.chmod(0o600)  # whatever the umask
-        _compile([*words, "-o", str(library), str(text)])
+        _compile([*words, "-o", str(library), str(text)], arm)
         digest = hashlib.sha256(library.read_bytes()).digest()
         with library.open("ab") as file:
             file.write(digest)
@@ -96,21 +97,29 @@ def _is_left_behind(own: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _ended_tidily() -> Iterator[None]:
+def _ended_tidily() -> Iterator[Callable[[], None]]:
     """Within, a signal that would end this process at once lets it clear away first; then it
-    ends by that signal."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    ends by that signal.
+
+    Yields:
+        a function to call now and then: a signal that was only noted the first time it came may
+        end the process the next time.
+    """
+    caught: set[int] = set()
 
     def end(number: int, frame: object) -> None:
         raise _EndingError(number)
 
-    caught = [number for number in ENDING if signal.getsignal(number) is signal.SIG_DFL]
-    for number in caught:
-        signal.signal(number, end)
+    def arm() -> None:
+        if threading.current_thread() is threading.main_thread():
+            for number in ENDING:
+                if signal.getsignal(number) is signal.SIG_DFL:
+                    signal.signal(number, end)
+                    caught.add(number)
+
     try:
-        yield
+        arm()
+        yield arm
     except _EndingError as ending:
         signal.signal(ending.number, signal.SIG_DFL)
         os.kill(os.getpid(), ending.number)
@@ -120,7 +129,7 @@ def _ended_tidily() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
-def _compile(words: Sequence[str]) -> None:
+def _compile(words: Sequence[str], arm: Callable[[], None]) -> None:
     try:
         process = subprocess.Popen(
             words,
@@ -134,7 +143,7 @@ def _compile(words: Sequence[str]) -> None:
         raise CompileError(f"{words[0]} failed: {error}", "use --backend eager") from error
     with process:
         try:
-            _, said = process.communicate()
+            said = _said(process, arm)
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             raise
@@ -145,3 +154,13 @@ def _compile(words: Sequence[str]) -> None:
             f"{words[0]} failed: {problem or f'exit status {process.returncode}'}",
             "use --backend eager",
         )
+
+
+def _said(process: subprocess.Popen[str], arm: Callable[[], None]) -> str:
+    """What a compiler says on stderr until it ends."""
+    while True:
+        arm()
+        try:
+            return process.communicate(timeout=LOOK_SECONDS)[1]
+        except subprocess.TimeoutExpired:
+            continue

@@ -54,12 +54,14 @@ def libraries(cache: Path) -> list[Path]:
 
 
 @contextlib.contextmanager
-def building(folder: Path, cache: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def building(
+    folder: Path, cache: Path, program: str = LOADING
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A process that waits for its compiler, and the compiler's number."""
     number = folder / "number"
     text = f"echo $$ > {number}.new; mv {number}.new {number}; exec sleep 60"
     chosen = {"CXX": str(script(folder / "slow", text)), "NTHRUN_CACHE": str(cache)}
-    words = [sys.executable, "-c", LOADING]
+    words = [sys.executable, "-c", program]
     process = subprocess.Popen(words, cwd=ROOT, env=os.environ | chosen, text=True)
     try:
         until = time.monotonic() + 20
@@ -88,6 +90,19 @@ def test_a_signal_ends_the_compiler_too(number: int, tmp_path: Path, cache: Path
     with building(tmp_path, cache) as (process, of_compiler):
         process.send_signal(number)
         assert process.wait(20) == -number
+        assert not is_running(of_compiler)
+        assert not left(cache)
+
+
+def test_the_signal_after_one_that_was_noted_ends_it_too(tmp_path: Path, cache: Path) -> None:
+    """Where the first SIGTERM only asks training to stop, the second ends the compiler too."""
+    noting = "from nthrun.training.stopping import StopRequest; StopRequest().install(); "
+    with building(tmp_path, cache, noting + LOADING) as (process, of_compiler):
+        process.terminate()
+        time.sleep(1.0)
+        assert process.poll() is None
+        process.terminate()
+        assert process.wait(20) == -signal.SIGTERM
         assert not is_running(of_compiler)
         assert not left(cache)
 
