@@ -26,6 +26,7 @@ class SlippingAgent(RandomAgent):
     def __init__(self, statics: Any, environment: Interface) -> None:
         super().__init__(statics, environment)
         self.slip: str = statics["slip"]
+        self.calls = 0
 
     def initial_state(self, settings: Any, gamma: float, generators: Any) -> Any:
         state = super().initial_state(settings, gamma, generators)
@@ -41,6 +42,7 @@ class SlippingAgent(RandomAgent):
         return wrong.get(self.slip, state)
 
     def act(self, state: State, observation: Tensor, noise: Any, step: Tensor) -> Tensor:
+        self.calls += 1
         action = super().act(state, observation, noise, step)
         return action[:, 0] if self.slip == "a flat action" else action
 

@@ -49,7 +49,7 @@ def check_contract(program: Program, pack: Pack, agent: AgentDeclaration) -> Non
     """Check the classes of a program that are users' own.
 
     Args:
-        program: of the pack; nothing of it is changed.
+        program: of the pack; another of its kind takes the steps.
         pack: whose first run's setting is used.
         agent: what is declared of the program's.
 
@@ -61,9 +61,10 @@ def check_contract(program: Program, pack: Pack, agent: AgentDeclaration) -> Non
     if agent.program != agent.name and environment.program != environment.name:
         return
     names = (agent.name, environment.name)
-    one = _Step(program, pack, 1, names).shapes()
+    another = type(program)(pack, program.spec, agent.program)
+    one = _Step(another, pack, 1, names).shapes()
     try:
-        two = _Step(program, pack, 2, names).shapes()
+        two = _Step(another, pack, 2, names).shapes()
     except (ContractError, KeyboardInterrupt):
         raise
     except BaseException:  # a pack of one run may be all that the user ever trains

@@ -6,13 +6,15 @@ import zlib
 from pathlib import Path
 
 import pytest
-from packs import BACKENDS, train
+from packs import BACKENDS, pack_of, train
+from slips import SlippingAgent
 
 from nthrun.commands.run import run as main
 from nthrun.errors import ContractError, RunFailedError, SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.training.backends import try_compiled
 from nthrun.training.context import make_context
+from nthrun.training.loop import Training
 
 PROTOCOL = {
     "total_timesteps": 10,
@@ -20,6 +22,7 @@ PROTOCOL = {
     "eval_interval_timesteps": 5,
     "eval_episodes": 2,
 }
+OWN = "slips:SlippingAgent"
 ONE_LANE = "for 1 lane, allowed: (1, ...)"
 OF_AGENT = {
     "no state": "initial_state gives None, allowed: a dict of tensors",
@@ -131,6 +134,16 @@ def test_classes_without_a_slip_train(agent: str, environment: str) -> None:
     run = train(spec, [0])[0]
     assert run["status"] == "completed"
     assert run["total_timesteps"] == 10
+
+
+def test_the_check_touches_nothing_of_what_trains() -> None:
+    """The agent that trains is called for its own steps alone."""
+    training = Training(pack_of(spec_of(OWN), [0]), make_context(spec_of(OWN)))
+    agent = training.program.agent
+    assert isinstance(agent, SlippingAgent)
+    assert agent.calls == 0
+    training.run()
+    assert agent.calls == 10
 
 
 def test_a_slip_is_told_before_anything_is_made(tmp_path: Path) -> None:
