@@ -2,8 +2,8 @@
 
 A float32 below 1.2e-38 is denormal. Some processors take a hundred times as long for an operation
 on one, and of Adam's moments a few in a hundred come to be so small. Two flags of the processor
-have denormal inputs and results be zero, for one thread. Compiled code sets and restores them
-itself, in `run`; what is run operation by operation does so by `Flushing`.
+have denormal inputs and results be zero, for one thread; steppers set them round their steps and
+put them back, so that compiled code and torch's own operations both find them.
 """
 
 from __future__ import annotations

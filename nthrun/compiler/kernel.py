@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nthrun.compiler.denormals import can_flush
 from nthrun.compiler.library import load
 from nthrun.compiler.program_text import write_program
 from nthrun.compiler.statements import Buffer
@@ -99,7 +98,6 @@ class Kernel:
             ctypes.c_int64(len(which)),
             (ctypes.c_void_p * len(pointers))(*pointers),
             ctypes.c_void_p(arena),
-            ctypes.c_bool(can_flush()),
         )
         if fault:
             kind, message = FAULTS[fault]

@@ -18,7 +18,7 @@ from nthrun.compiler.storage import assign_arena, place
 from nthrun.compiler.tracing import Function, trace
 from nthrun.errors import CompileError, UnsupportedOperationError
 
-HEADERS = ("elements.hpp", "reductions.hpp", "products.hpp", "denormals.hpp")
+HEADERS = ("elements.hpp", "reductions.hpp", "products.hpp")
 
 
 @dataclass(frozen=True)
@@ -130,8 +130,7 @@ def _entry(shared: Mapping[str, Buffer], num_variants: int) -> Iterator[str]:
 
 _CALLED = """
 extern "C" int run(const int64_t* lanes, int64_t num_lanes, const uint8_t* variants,
-                   int64_t num_steps, char* const* base, char* arena, bool flush) {
-  const Flushing flushing(flush);
+                   int64_t num_steps, char* const* base, char* arena) {
   fault = NONE;
   for (int64_t n = 0; n < num_lanes; ++n) {
     char* at[num_buffers];

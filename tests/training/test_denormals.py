@@ -68,9 +68,8 @@ def test_an_oracle_sees_denormal_numbers() -> None:
     assert run["eval_metrics"]["kept"].tolist() == [1.0, 1.0, 1.0]
 
 
-def test_compiled_code_restores_what_it_sets() -> None:
-    """Compiled code flushes in every lane and step, also where it is called by who flushes
-    already, and afterwards the thread is as before."""
+def test_compiled_code_flushes_where_its_caller_does() -> None:
+    """In every lane and step, and only within the block that asks for it."""
     kernel = Kernel(
         [lambda given: {"x": given["x"] * 0.5}], {"x": torch.ones(1, 3)}, frozenset("x")
     )
@@ -81,12 +80,9 @@ def test_compiled_code_restores_what_it_sets() -> None:
         assert torch.equal(state["x"][0], state["x"][1])
         return [abs(number) for number in state["x"][0].tolist()]
 
-    assert halved() == [0.5, 0.0, 0.0]
-    assert is_kept()
     with Flushing():
         assert halved() == [0.5, 0.0, 0.0]
-        assert not is_kept()
-    assert is_kept()
+    assert min(halved()) > 0.0
 
 
 def test_flushing_ends_with_its_block_whatever_ends_it() -> None:

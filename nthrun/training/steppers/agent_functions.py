@@ -144,7 +144,8 @@ class CompiledFunctions:
     ) -> Tensors:
         """One step of a kernel; inputs and outputs `(lanes, ...)`."""
         blocks = {name: tensor.unsqueeze(1) for name, tensor in inputs.items()}
-        outputs = kernel(state, blocks, np.array([variant], np.uint8), lanes)
+        with Flushing():
+            outputs = kernel(state, blocks, np.array([variant], np.uint8), lanes)
         return {name: tensor.squeeze(1) for name, tensor in outputs.items()}
 
     def _compiled(self, lane: State) -> tuple[Kernel, Kernel, Kernel]:

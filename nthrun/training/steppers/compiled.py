@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import Noise, State
+from nthrun.compiler.denormals import Flushing
 from nthrun.compiler.kernel import Kernel
 from nthrun.compiler.tracing import Tensors
 from nthrun.training.evaluation import Evaluation, evaluate_tensors
@@ -47,7 +48,8 @@ class CompiledStepper:
         assert self._train is not None
         inputs = {NOISE + name: tensor for name, tensor in noise._asdict().items()}
         inputs[STEP] = torch.arange(first, first + len(learned)).expand(len(noise.agent), -1)
-        outputs = self._train(state, inputs, learned, lanes)
+        with Flushing():
+            outputs = self._train(state, inputs, learned, lanes)
         which = torch.from_numpy(learned)
         return {
             name: tensor[:, which] if name.startswith(METRICS) else tensor.squeeze(2)
@@ -63,7 +65,8 @@ class CompiledStepper:
         assert self._evaluate is not None
         moving = {**state, WORLD: world.clone(memory_format=torch.contiguous_format)}
         variants = np.zeros(draws.shape[1], np.uint8)
-        outputs = self._evaluate(moving, {DRAWS: draws}, variants, range(len(world)))
+        with Flushing():
+            outputs = self._evaluate(moving, {DRAWS: draws}, variants, range(len(world)))
         return moving[WORLD], outputs
 
     def _training_kernel(self, lane: State) -> Kernel:
