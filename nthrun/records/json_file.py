@@ -51,6 +51,7 @@ from nthrun.records.schema import (
     STATUSES,
     Run,
     arrays_problem,
+    measures,
     require_schema,
     shapes_of,
 )
@@ -211,7 +212,7 @@ def _runs(path: Path, settings: Mapping[str, Any], tables: _Tables) -> Iterator[
                 raise DataFileError(f"{path}: {where}: of setting {run['setting_number']}")
             try:
                 decoded = tables.decoded(run)
-                if problem := arrays_problem(shapes_of(decoded)):
+                if problem := arrays_problem(measures(None) | shapes_of(decoded)):
                     raise ValueError(problem)
                 yield decoded
             except (ValueError, LookupError, TypeError, ArithmeticError, RuntimeError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -168,6 +168,13 @@ def is_measured(name: str) -> bool:
     """Whether the shape of an array has to fit those of others."""
     key = name.partition("/")[0]
     return key in (*EPISODES, *EVALUATIONS, "timesteps_at_eval", "eval_metrics", "metrics")
+
+
+def measures(names: Collection[str] | None) -> dict[str, Shape]:
+    """Name -> the shape that counts where a record has no such array, of some names or of all; by
+    these the others are read."""
+    known = (*EPISODES, "timesteps_at_eval")
+    return {name: (0,) for name in known if names is None or name in names}
 
 
 def arrays_problem(shapes: Mapping[str, Shape]) -> str:

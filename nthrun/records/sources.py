@@ -25,6 +25,7 @@ from nthrun.records.schema import (
     first_difference,
     flat_arrays,
     is_measured,
+    measures,
     shapes_of,
 )
 from nthrun.records.shard import OpenShards
@@ -59,7 +60,7 @@ class ColumnsSource:
 
     def table(self, positions: Sequence[int], names: Collection[str] | None) -> RecordTable:
         with naming_damage(self.path):
-            return _sound_table(self.columns.table(np.array(positions, np.int64), names))
+            return _sound_table(self.columns.table(np.array(positions, np.int64), names), names)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +77,7 @@ class ShardSource:
     def table(self, positions: Sequence[int], names: Collection[str] | None) -> RecordTable:
         with naming_damage(self.path):
             columns, rows = self.shards.rows(self.path, positions)
-            return _sound_table(columns.table(rows, names))
+            return _sound_table(columns.table(rows, names), names)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,12 +185,12 @@ def _sound_run(run: Run) -> Run:
     Raises:
         ValueError: they do not.
     """
-    if problem := arrays_problem(shapes_of(run)):
+    if problem := arrays_problem(measures(None) | shapes_of(run)):
         raise ValueError(problem)
     return run
 
 
-def _sound_table(table: RecordTable) -> RecordTable:
+def _sound_table(table: RecordTable, names: Collection[str] | None) -> RecordTable:
     """Runs whose arrays fit each other; shapes that many share are looked at once.
 
     Raises:
@@ -202,7 +203,7 @@ def _sound_table(table: RecordTable) -> RecordTable:
     for row in set(zip(*columns.values(), strict=True)):
         named = zip(columns, row, strict=True)
         shapes = {name: known[text] for name, text in named if text not in (NO_ARRAY, EMPTY_DICT)}
-        if problem := arrays_problem(shapes):
+        if problem := arrays_problem(measures(names) | shapes):
             raise ValueError(problem)
     return table
 

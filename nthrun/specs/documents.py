@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nthrun.errors import Fault, SpecError
+from nthrun.errors import DataFileError, Fault, SpecError
+from nthrun.files.regular_file import read_regular
 from nthrun.specs.field import NUMBER_TEXT, shown
 from nthrun.specs.search.space import is_drawn
 from nthrun.specs.spec_text import parse_text, read_json, repeated
@@ -275,11 +276,13 @@ def _read_file(path: str) -> tuple[dict[str, Any], list[Fault]]:
     try:
         if not path:
             raise FileNotFoundError  # `Path("")` is the current directory
-        text = Path(path).read_text(encoding="utf-8-sig")  # some editors begin with a mark
+        text = read_regular(path).decode("utf-8-sig")  # some editors begin with a mark
         content, faults = parse_text(path, text)
     except FileNotFoundError:
         hint = "check the path; specs ship under config/ and clusters/"
         return {}, [Fault(path or '""', "", "no such file", hint)]
+    except DataFileError as error:
+        return {}, [Fault(path, "", error.message.removeprefix(f"{path}: "))]
     except (OSError, UnicodeDecodeError, ValueError) as error:
         return {}, [Fault(path, "", f"cannot be read: {_one_line(error)}")]
     except RecursionError:
