@@ -197,7 +197,8 @@ def _unfinished(entries: Sequence[Entry]) -> UnfinishedSteps:
 
 
 def common_step(entries: Sequence[Entry]) -> int:
-    """The last evaluation that every run reached, in training steps, lost runs aside.
+    """The last evaluation that every run reached, in training steps, those that were lost or never
+    took a step aside.
 
     A run that was not evaluated after a step of training counts with all its steps.
     """
@@ -207,7 +208,7 @@ def common_step(entries: Sequence[Entry]) -> int:
     some = at.sizes > 0
     last = at.values[at.offsets[1:][some] - 1]
     steps[some] = np.where(last > 0, last, steps[some])
-    return int(steps.min(initial=MAX_STEP))
+    return int(steps[steps > 0].min(initial=MAX_STEP))
 
 
 def mean_of_last(series: Series, last: float = WHOLE_RUN) -> np.ndarray:

@@ -255,6 +255,13 @@ class TestPruned:
         scores = read_scores(opened(tmp_path, 2, runs))
         assert (scores.up_to, scores.values.tolist()) == (70, [-9.0, -5.0])
 
+    def test_a_run_without_a_step(self, tmp_path: Path) -> None:
+        """A run that was ended before its first step is lost, and takes nothing from the others."""
+        runs = [make_run(0, 0, 0), make_run(1, 1, 0, [], [], status="pruned")]
+        runs += [make_run(2, 0, 1, [-5.0], [100], status="pruned")]
+        scores = read_scores(opened(tmp_path, 2, runs))
+        assert (scores.up_to, scores.lost.tolist()) == (100, [False, False, True])
+
     def test_asked_for(self, tmp_path: Path) -> None:
         """Runs count up to a step that is asked for, never beyond one where a run was pruned, and
         their different lengths are known."""
