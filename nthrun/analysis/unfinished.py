@@ -59,6 +59,8 @@ def _largest_share(group: Sequence[Scores], recorded: bool) -> tuple[float, str,
         if scores.unfinished is None:
             continue
         own = scores.unfinished.recorded == recorded
+        if recorded:
+            own &= ~scores.lost  # a lost run counts with nothing
         numbers, rows = np.unique(scores.settings, return_inverse=True)
         steps = np.bincount(rows, np.where(own, scores.unfinished.steps, 0))
         every = np.bincount(rows, scores.unfinished.total)

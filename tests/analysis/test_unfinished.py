@@ -114,6 +114,12 @@ def test_a_small_share_is_not(tmp_path: Path) -> None:
     assert not list(unfinished_notes([scored(tmp_path, runs)]))
 
 
+def test_lost_runs_are_not_told(tmp_path: Path) -> None:
+    """The unfinished episode of a run that is lost counts for nothing, and is not said to count."""
+    sick = cut_off(make_run(0, 0, 0, [], []), -5.0, 900, status="diverged", reason="made up")
+    assert not list(unfinished_notes([scored(tmp_path, [sick, make_run(1, 1, 0)])]))
+
+
 def test_records_of_before_are_told(tmp_path: Path) -> None:
     """Of records without unfinished episodes it is told how many steps do not count."""
     runs = [without(run) for run in walks()]
