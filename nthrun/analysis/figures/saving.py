@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from nthrun.errors import NthrunError, StorageError
+from nthrun.records.durable_file import write_durably
 from nthrun.terminal import printable_text
 
 KINDS = ("png", "pdf", "svg")
@@ -114,13 +115,10 @@ def safe_name(name: str) -> str:
 
 def _write(path: Path, content: bytes) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise StorageError(
-            f"cannot write {path}: {error.strerror or error}",
-            "free space or choose another directory for the figures",
-        ) from error
+        write_durably(path, lambda file: file.write(content))
+    except StorageError as error:
+        hint = "free space or choose another directory for the figures"
+        raise StorageError(error.message, hint) from error
 
 
 def _listed(shown: Iterable[PlottedRuns]) -> dict[str, list[dict[str, object]]]:

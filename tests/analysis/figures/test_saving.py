@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,18 @@ class TestSaveFigure:
         _, pdf, _ = save_figure(figure, "f", Folders(tmp_path, tmp_path), [])
         assert b"/Type3" not in pdf.read_bytes()
         assert b"/TrueType" in pdf.read_bytes() or b"/CIDFontType2" in pdf.read_bytes()
+
+    @pytest.mark.parametrize("kind", ["link", "named pipe"])
+    def test_nothing_is_written_through(self, tmp_path: Path, kind: str) -> None:
+        """What lies in the place of a figure is replaced: a link leads nothing to the file that it
+        names, and nobody waits for who reads a named pipe."""
+        outside = tmp_path / "outside"
+        outside.write_text("kept")
+        for place in (tmp_path / "f.png", tmp_path / "f.runs.json"):
+            place.symlink_to(outside) if kind == "link" else os.mkfifo(place)
+        files = save_figure(Figure(), "f", Folders(tmp_path, tmp_path), [])
+        assert outside.read_text() == "kept"
+        assert all(path.is_file() and not path.is_symlink() for path in files)
 
     def test_no_place(self, tmp_path: Path) -> None:
         """A place that cannot be written is an error that names the file and says what to do."""
