@@ -83,7 +83,8 @@ def take_snapshot(source: Path, root: Path) -> str:
 
 def _require_copied(root: Path, name: str, files: list[Path]) -> None:
     """Check that what lies in the place of a copy is that copy, before a task runs it; files that
-    are no code, such as tasks leave there, do no harm.
+    are no code, such as tasks leave there, do no harm. What Python keeps of code is deleted: it
+    would be run in the place of the code.
 
     Raises:
         DataFileError: it is not.
@@ -91,7 +92,10 @@ def _require_copied(root: Path, name: str, files: list[Path]) -> None:
     copy = root / name
     try:
         more = [file for file in _files_below(copy) if file.suffix in CODE_SUFFIXES]
-        same = set(more) <= set(files) and _name(copy, files) == name
+        same = set(more) <= set(files) and not _has_links(copy) and _name(copy, files) == name
+        for folder, folders, _ in os.walk(copy):
+            if CACHES in folders:
+                shutil.rmtree(Path(folder, CACHES))
     except OSError:
         same = False
     if not same:
@@ -108,9 +112,19 @@ def is_intact(copy: Path) -> bool:
     """
     files = set(_files_below(copy)) - {Path(SNAPSHOT_FILE)}
     try:
-        return _name(copy, sorted(files)) == f"{CODE}/{copy.name}"
+        return not _has_links(copy) and _name(copy, sorted(files)) == f"{CODE}/{copy.name}"
     except OSError as error:
         raise storage_error(copy, error) from error
+
+
+def _has_links(copy: Path) -> bool:
+    """Whether there is a link in a copy, or it is one: of a folder, Python would import what that
+    holds. No copy is made with links."""
+    return copy.is_symlink() or any(
+        os.path.islink(os.path.join(folder, name))
+        for folder, folders, names in os.walk(copy)
+        for name in (*folders, *names)
+    )
 
 
 def _files_below(copy: Path) -> Iterator[Path]:

@@ -12,7 +12,12 @@ import pytest
 
 from nthrun.errors import DataFileError, StorageError
 from nthrun.scheduling import code_snapshot as snapshot_module
-from nthrun.scheduling.code_snapshot import require_code_root, snapshot_name, take_snapshot
+from nthrun.scheduling.code_snapshot import (
+    is_intact,
+    require_code_root,
+    snapshot_name,
+    take_snapshot,
+)
 from nthrun.training.source import SNAPSHOT_FILE, UNKNOWN, checkout_state
 
 FILES = {
@@ -196,7 +201,9 @@ def test_an_edit_while_copying(
     assert [path.name for path in (root / "code").iterdir()] == [Path(name).name]
 
 
-@pytest.mark.parametrize("spoil", ["changed", "added", "missing"])
+@pytest.mark.parametrize(
+    "spoil", ["changed", "added", "missing", "package", "cache", "module", "whole"]
+)
 def test_other_code_in_its_place_is_not_run(source: Path, tmp_path: Path, spoil: str) -> None:
     """A directory of a copy's name that holds other code, or more, is refused, not run; files that
     a task has left there do no harm."""
@@ -204,11 +211,31 @@ def test_other_code_in_its_place_is_not_run(source: Path, tmp_path: Path, spoil:
     copy = root / take_snapshot(source, root)
     write(copy, {"MUJOCO_LOG.TXT": "", "nthrun/__pycache__/code.pyc": ""})
     assert root / take_snapshot(source, root) == copy
+    assert not (copy / "nthrun" / "__pycache__").exists()  # Python would run what lies there
     if spoil == "changed":
         write(copy, {"main.py": "print(3)\n"})
     elif spoil == "added":
         write(copy, {"numpy.py": ""})
-    else:
+    elif spoil == "missing":
         (copy / "main.py").unlink()
+    else:
+        _lead_outside(copy, tmp_path / "elsewhere", spoil)
+        assert not is_intact(copy)
     with pytest.raises(DataFileError, match="not the code that its name stands for"):
         take_snapshot(source, root)
+
+
+def _lead_outside(copy: Path, outside: Path, what: str) -> None:
+    """Put a link into a copy: a package beside it, its caches, one of its modules, all of it."""
+    write(outside, {"__init__.py": "", "code.pyc": ""})
+    links = {
+        "package": copy / "numpy",
+        "cache": copy / "nthrun" / "__pycache__",
+        "module": copy / "main.py",
+        "whole": copy,
+    }
+    place = links[what]
+    target = outside / "same" if what in ("module", "whole") else outside
+    if target != outside:
+        place.rename(target)
+    place.symlink_to(target)
