@@ -167,7 +167,10 @@ class WandbRuns:
         if [_content(directory) for directory in earlier] == [content]:
             return False
         for directory in earlier:
-            shutil.rmtree(directory)
+            if directory.is_symlink():  # what it leads to is not ours to delete
+                directory.unlink()
+            else:
+                shutil.rmtree(directory)
         directory = self._written(run, name, *parts)
         (directory / CONTENT_FILE).write_text(json.dumps(content))
         return True

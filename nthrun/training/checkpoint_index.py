@@ -173,7 +173,8 @@ def abandon_checkpoints(directory: Path, stage: int, indices: Iterable[int]) -> 
         try:
             held = held_indices(pack)
             for index in wanted & held:
-                (pack / f"{ABANDONED}{index}").touch()
+                with contextlib.suppress(FileExistsError):  # a link there may lead anywhere
+                    (pack / f"{ABANDONED}{index}").touch(exist_ok=False)
             sync_directory(pack)
             if held <= abandoned_indices(pack):
                 shutil.rmtree(pack, ignore_errors=True)

@@ -40,11 +40,14 @@ class TensorboardLog:
         params: its hyperparameters, as JSON has them.
 
     Raises:
-        OSError: its directory cannot be written to.
+        OSError: its directory cannot be written to, or is a link, which may lead anywhere.
     """
 
     def __init__(self, folder: Path, index: int, params: Mapping[str, Any]) -> None:
         directory = folder / str(index)
+        for place in (folder, directory):
+            if place.is_symlink():
+                raise OSError(f"{place}: a link, through which nothing is logged")
         directory.mkdir(parents=True, exist_ok=True)
         earlier = list(paths_in(directory, PREFIX))
         now = time.time()

@@ -107,7 +107,7 @@ def test_only_what_changed_is_written_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run that is there is left alone; one whose record is another, or whose export was ended
-    half-way, is written in place of the old file."""
+    half-way, is written in place of the old file, which stays where it is if a link led to it."""
     experiment, runs = record(tmp_path, indices=(0, 1))
     assert exported(experiment, runs) == [True, True]
     before = file_of(tmp_path, 1).stat()
@@ -115,8 +115,13 @@ def test_only_what_changed_is_written_again(
     assert exported(experiment, [changed, runs[1]]) == [True, False]
     assert summary(file_of(tmp_path, 0))["reason"] == "another"
     assert file_of(tmp_path, 1).stat() == before
-    (file_of(tmp_path, 1).parent / export.CONTENT_FILE).unlink()
+    folder, outside = file_of(tmp_path, 1).parent, tmp_path / "outside"
+    (folder / export.CONTENT_FILE).unlink()
+    folder.rename(outside)
+    folder.symlink_to(outside)
+    kept = sorted(outside.iterdir())
     assert exported(experiment, [changed, runs[1]]) == [False, True]
+    assert sorted(outside.iterdir()) == kept
     monkeypatch.setattr(export, "MAX_EPISODES", 3)
     assert exported(experiment, [changed]) == [True]
     assert [step for step, _ in points(file_of(tmp_path, 0))["train/return"]] == [20, 60, 100]

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from documents import write_checkpoint
 
 from nthrun.errors import StorageError
 from nthrun.records.durable_file import write_checksummed
@@ -101,3 +102,13 @@ def test_what_cannot_be_listed_is_told(tmp_path: Path) -> None:
     ):
         with pytest.raises(StorageError, match="cannot be listed"):
             ask()
+
+
+def test_unusable_checkpoints_are_marked_within_the_experiment(tmp_path: Path) -> None:
+    """What lies in the place of the mark counts as one, and a link there leads to no file."""
+    pack = tmp_path / "checkpoints" / "stage0-0-3-0123abcd"
+    write_checkpoint(pack, [0, 3])
+    (pack / "abandoned-0").symlink_to(tmp_path / "outside")
+    abandon_checkpoints(tmp_path / "checkpoints", 0, [0, 7])
+    assert not (tmp_path / "outside").exists()
+    assert abandoned_indices(pack) == {0}

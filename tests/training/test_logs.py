@@ -147,6 +147,27 @@ def test_a_failing_log_ends_no_run(tmp_path: Path) -> None:
     assert notes == [[f"index {index}", "logged no further for tensorboard"] for index in (0, 1)]
 
 
+@pytest.mark.parametrize("name", ["stage0", "stage0/0"])
+def test_a_log_leads_nowhere_else(tmp_path: Path, name: str) -> None:
+    """Through a link in the place of a log's folder nothing is written, and nothing deleted."""
+    spec = small_spec(LOGGED)
+    root, outside = tmp_path / "e", tmp_path / "outside"
+    other = outside / "0" if name == "stage0" else outside
+    other.mkdir(parents=True)
+    (other / "events.out.tfevents.1.other").write_text("kept")
+    folder = root / "logs" / "tensorboard" / name
+    folder.parent.mkdir(parents=True)
+    folder.symlink_to(outside)
+    news: list[News] = []
+    context = make_context(spec)
+    context = replace(context, experiment=experiment_in(root, spec), report=news.append)
+    (run,) = Training(pack_of(spec, [0]), context).run()
+    assert run["status"] == "completed"
+    assert [path.name for path in other.iterdir()] == ["events.out.tfevents.1.other"]
+    (told,) = [told.line for told in news if isinstance(told, Noted)]
+    assert f"{folder}: a link, through which nothing is logged" in told
+
+
 def test_a_missing_package_is_told_before_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
