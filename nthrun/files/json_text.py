@@ -1,8 +1,9 @@
 """JSON as the files of nthrun hold it: the one place that parses it, stricter than Python's own.
 
 Refused are what JSON has not (NaN, Infinity), what has two meanings (a key written twice), what no
-terminal or file takes (half a surrogate pair), and nesting that no document of ours has. Halves
-that stand for bytes of a path that is not UTF-8 are the exception, as Python writes them so.
+terminal or file takes (half a surrogate pair), and nesting, or a number of mappings, lists and
+texts, that no document of ours has: three bytes of text can take seventy of memory. Halves that
+stand for bytes of a path that is not UTF-8 are the exception, as Python writes them so.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+MAX_PARTS = 2_000_000
+"""Of a text: mappings and lists, and as many texts."""
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -31,6 +34,8 @@ def parse_json(content: bytes | str, infinite: bool = False) -> Any:
     """
     try:
         text = content if isinstance(content, str) else content.decode("utf-8-sig")
+        if text.count("{") + text.count("[") > MAX_PARTS or text.count('"') > 2 * MAX_PARTS:
+            raise JsonError(f"more than {MAX_PARTS:,} mappings, lists or texts")
         value = json.loads(
             text, object_pairs_hook=_unique, parse_constant=float if infinite else _no_number
         )

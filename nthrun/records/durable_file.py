@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 from nthrun.errors import DataFileError, NthrunError, StorageError
 from nthrun.files.document import parse_document
 from nthrun.files.forms import ANY_FIELDS
-from nthrun.files.regular_file import cannot_read, open_regular
+from nthrun.files.regular_file import LARGEST_DOCUMENT_BYTES, cannot_read, open_regular
 from nthrun.records.listing import is_there
 from nthrun.records.writer import temporary_path
 
@@ -274,5 +274,10 @@ def _require_checksum(path: Path, found: str, stated: str) -> None:
 
 
 def _header(path: Path, body: bytes) -> dict[str, Any]:
-    header: dict[str, Any] = parse_document(path, body.rstrip(b"\0"), ANY_FIELDS, "a header")
+    text = body.rstrip(b"\0")
+    if len(text) > LARGEST_DOCUMENT_BYTES:
+        raise DataFileError(
+            f"{path}: a header of {len(text):,} bytes, allowed: {LARGEST_DOCUMENT_BYTES:,}"
+        )
+    header: dict[str, Any] = parse_document(path, text, ANY_FIELDS, "a header")
     return header

@@ -44,6 +44,9 @@ def test_round_trip(value: Any) -> None:
         (b'{"a": ', "not valid JSON at line 1, column 7"),
         (b"", "not valid JSON"),
         (b"\0\0\0", "not valid JSON"),
+        (b"[" + b"{}," * 2_000_000 + b"0]", "more than 2,000,000 mappings, lists or texts"),
+        (b"[" + b"[]," * 2_000_000 + b"0]", "more than 2,000,000 mappings, lists or texts"),
+        (b"[" + b'"",' * 2_000_001 + b"0]", "more than 2,000,000 mappings, lists or texts"),
     ],
 )
 def test_refused(content: bytes, problem: str) -> None:

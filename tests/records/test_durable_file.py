@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nthrun.errors import DataFileError, StorageError, SupersededError
+from nthrun.files.regular_file import LARGEST_DOCUMENT_BYTES
 from nthrun.records import durable_file
 from nthrun.records.durable_file import (
     MIN_BLOCK,
@@ -118,6 +119,14 @@ def test_random_bytes(content: bytes) -> None:
         assert_damaged(path, content)
         assert is_checksummed(path) == content.startswith(durable_file.MAGIC)
         assert_damaged(path, durable_file.MAGIC + content)
+
+
+def test_a_header_of_any_size_is_not_read(tmp_path: Path) -> None:
+    """A header larger than any document, which could fill the memory, is refused unread."""
+    write_checksummed(tmp_path / "f", {"a": "x" * LARGEST_DOCUMENT_BYTES}, lambda _: b"")
+    for read in (read_header, read_checksummed):
+        with pytest.raises(DataFileError, match=r"a header of .* bytes, allowed: 67,108,864"):
+            read(tmp_path / "f")
 
 
 def test_foreign_files(tmp_path: Path) -> None:
