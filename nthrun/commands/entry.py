@@ -61,9 +61,19 @@ def _warning(
 
 def _line_of(error: BaseException) -> str:
     """What ended a command though no code foresees it; a path that the system refuses is named."""
-    if isinstance(error, OSError) and error.filename:
-        return " ".join(f"{error.filename}: {error.strerror}".split())
+    if isinstance(error, OSError) and error.strerror:
+        place = error.filename or _unnamed_place()
+        return " ".join(f"{place}: {error.strerror}".split())
     return f"unexpected {described(error)}; hint: --debug shows where"
+
+
+def _unnamed_place() -> str:
+    """What an error of the system may be about that names no file."""
+    try:
+        os.getcwd()
+    except OSError:
+        return "the working directory"
+    return "what is printed, or a file that is open"
 
 
 def _report(lines: list[str], code: int, debug: bool) -> int:
