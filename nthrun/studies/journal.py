@@ -14,6 +14,7 @@ import fcntl
 import json
 import math
 import os
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -32,9 +33,12 @@ from nthrun.records.durable_file import (
     storage_error,
     sync_directory,
 )
+from nthrun.terminal import note
 
 JOURNAL = "search/journal"
 TAIL_BYTES = 65_536
+PATIENCE_SECONDS, ASK_AGAIN_SECONDS = 10.0, 0.02
+"""How long another process may hold a journal before that is told; between two tries to hold it."""
 Event = Mapping[str, Any]
 
 
@@ -117,7 +121,7 @@ class Journal:
             raise storage_error(self.path, error) from error
         with file:  # leaving it lets the lock go
             try:
-                fcntl.flock(file, fcntl.LOCK_EX)
+                _hold(self.path, file)
             except OSError as error:
                 if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
                     raise storage_error(self.path, error) from error
@@ -153,6 +157,25 @@ class JournalWriter:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise storage_error(self._path, error) from error
+
+
+def _hold(path: Path, file: FileIO) -> None:
+    """Wait until no other process holds a journal; whoever may read it can do so for ever, so that
+    a long wait is told.
+
+    Raises:
+        OSError: it cannot be held.
+    """
+    told = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < told:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(ASK_AGAIN_SECONDS)
+        else:
+            return
+    note(f"{path}: another process holds it, and is waited for; hint: `fuser {path}` names it")
+    fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _whole_lines(content: bytes) -> bytes:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -236,3 +238,23 @@ def test_what_lies_in_its_place_is_not_written_to(tmp_path: Path) -> None:
     os.mkfifo(journal.path)
     with pytest.raises(StorageError, match="no regular file"), journal.writing():
         pass
+
+
+def test_a_long_wait_is_told(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever may read a journal can hold it for ever: who waits for it says for what, once, and
+    goes on when it is let go of."""
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.2)
+    add(journal, {"a": 1})
+    with open(journal.path) as held, ThreadPoolExecutor(1) as pool:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        waiting = pool.submit(add, journal, {"a": 2})
+        time.sleep(0.5)
+        assert not waiting.done()
+        fcntl.flock(held, fcntl.LOCK_UN)
+        waiting.result(timeout=60)
+    assert journal.events() == [{"a": 1}, {"a": 2}]
+    said = capsys.readouterr().err
+    assert said.count("another process holds it") == 1
+    assert str(journal.path) in said
