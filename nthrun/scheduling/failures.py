@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from nthrun.errors import DamagedFileError
 from nthrun.records.experiment import Experiment
@@ -96,7 +97,7 @@ def _failure(plan: Plan, number: int, indices: set[int], accounts: Mapping[Place
     job = accounts.get((plan.name, *plan.place(number)))
     if attempt is None and plan.cluster.is_local:
         return Failure(tuple(sorted(indices)), NOT_BEGUN)
-    return Failure(tuple(sorted(indices)), _reason(attempt, job), _tail(attempt))
+    return Failure(tuple(sorted(indices)), _reason(attempt, job), _tail(attempt, plan.root))
 
 
 def _day_before(plan: Plan) -> str:
@@ -124,15 +125,19 @@ def age(moment: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _tail(attempt: Attempt | None) -> str:
+def _tail(attempt: Attempt | None, root: Path) -> str:
     """The last lines of what a task printed, which is a regular file of this user's.
 
-    Where it lies, a file says that anybody may have written.
+    Where it lies, a file says that anybody may have written: of one outside the experiment's
+    directory only the place is told, as it could be a file that is not for others' eyes.
     """
     if attempt is None or not attempt.log:
         return ""
     try:
-        descriptor = os.open(attempt.log, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        path = os.path.realpath(attempt.log)
+        if not Path(path).is_relative_to(os.path.realpath(root)):
+            return f"what it printed lies outside the experiment: {attempt.log}"
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW)
         with open(descriptor, "rb") as file:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():

@@ -183,12 +183,26 @@ def test_the_log_of_a_failure_is_shown(tmp_path: Path) -> None:
     """The last lines of what the task printed, however long and whatever bytes they are; a log
     that is gone is none."""
     plan = written_plan(tmp_path / "e", [[[0]]], LOCAL)
-    log = tmp_path / "a.log"
+    log = plan.root / "a.log"
     lease_task(plan, 0, log=str(log)).end(FAILED, "x")
     assert [failure.log for failure in status_of(plan.root).failures] == [""]
     log.write_bytes(b"\xff\n" + b"".join(b"line %d\n" % n for n in range(5000)) + b"\xe9nd\n\n")
     (failure,) = status_of(plan.root).failures
     assert failure.log.splitlines() == [*(f"line {n}" for n in range(4996, 5000)), "\ufffdnd"]
+
+
+@pytest.mark.parametrize("kind", ["path", "link"])
+def test_no_other_file_is_shown_as_a_log(tmp_path: Path, kind: str) -> None:
+    """Of a log that is said to lie outside the experiment, or that leads there, only the place is
+    shown: it can be any file of who asks for the status."""
+    plan = written_plan(tmp_path / "e", [[[0]]], LOCAL)
+    secret, link = tmp_path / "id_rsa", plan.root / "a.log"
+    secret.write_text("PRIVATE KEY")
+    link.symlink_to(secret)
+    log = str(link if kind == "link" else secret)
+    lease_task(plan, 0, log=log).end(FAILED, "x")
+    (failure,) = status_of(plan.root).failures
+    assert failure.log == f"what it printed lies outside the experiment: {log}"
 
 
 def test_the_time_left(tmp_path: Path) -> None:
