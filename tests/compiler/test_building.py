@@ -61,7 +61,9 @@ def building(
     number = folder / "number"
     text = f"echo $$ > {number}.new; mv {number}.new {number}; exec sleep 60"
     chosen = {"CXX": str(script(folder / "slow", text)), "NTHRUN_CACHE": str(cache)}
-    words = [sys.executable, "-c", program]
+    # Behind `nohup` the signal of a closed terminal is ignored, which a process inherits.
+    heeding = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL); "
+    words = [sys.executable, "-c", heeding + program]
     process = subprocess.Popen(words, cwd=ROOT, env=os.environ | chosen, text=True)
     try:
         until = time.monotonic() + 20
