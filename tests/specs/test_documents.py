@@ -316,5 +316,5 @@ class TestRefusing:
         hint = "check the path; specs ship under config/ and clusters/"
         assert first == Fault(missing, "", "no such file", hint)
         assert second.file == directory
-        assert second.problem.startswith("cannot be read")
+        assert second.problem == "a directory, allowed: a regular file"
         assert third == Fault('""', "", "no such file", hint)
