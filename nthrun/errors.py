@@ -188,8 +188,8 @@ class InterruptedRunError(NthrunError, RuntimeError):
 
 
 class NotReplayedError(NthrunError, RuntimeError):
-    """A run cannot go on where its checkpoint stands: an episode on the host that is played again
-    goes another way, or the state has other tensors."""
+    """A run cannot go on from its checkpoint: an episode on the host that is played again goes
+    another way, the state has other tensors, or what the checksum covers is no checkpoint."""
 
 
 class ContractError(NthrunError, TypeError):

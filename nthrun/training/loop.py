@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from nthrun.agents.base import State
-from nthrun.errors import InterruptedRunError, NotReplayedError
+from nthrun.errors import DataFileError, InterruptedRunError, NotReplayedError, described
 from nthrun.index import Purpose, format_indices
 from nthrun.planning.packs import Pack
 from nthrun.records.experiment import Experiment
@@ -296,8 +296,22 @@ class Training:
         return placed(state, self.context.setup.device)
 
     def _restore(self, state: State, checkpoints: Mapping[int, CheckpointFile]) -> None:
-        """Continue every lane from its checkpoint."""
+        """Continue every lane from its checkpoint.
+
+        Raises:
+            NotReplayedError: a checkpoint, behind a valid checksum, is not one of this program.
+        """
         files = {run.index: checkpoints[run.index] for run in self.pack.runs}
+        try:
+            self._restore_from(files, state)
+        except DataFileError as error:
+            raise NotReplayedError(error.message) from error
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            paths = ", ".join(sorted({str(file.path) for file in files.values()}))
+            raise NotReplayedError(f"{paths}: damaged: {described(error)}") from error
+
+    def _restore_from(self, files: Mapping[int, CheckpointFile], state: State) -> None:
+        """Continue every lane from the checkpoint of its index."""
         loaded, used_up = load_pack(files, self.program.replay_capacity)
         if self.writer is not None:
             self.writer.superseded += used_up

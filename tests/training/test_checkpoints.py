@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from packs import pack_of, small_spec, train
 from nthrun.errors import InterruptedRunError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import Pack, packs_of_runs, plan_run
+from nthrun.records.durable_file import block_size, read_checksummed, write_checksummed
 from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run, first_difference
 from nthrun.specs.environment_spec import SERIES
@@ -21,6 +23,7 @@ from nthrun.training.checkpoint_index import CheckpointFile, drop_checkpoints, f
 from nthrun.training.checkpoints import load_lanes
 from nthrun.training.context import make_context
 from nthrun.training.loop import Training
+from nthrun.training.pack_training import trained
 
 PROTOCOL = {
     "total_timesteps": 1000,
@@ -109,6 +112,37 @@ def _train_from(spec: ExperimentSpec, experiment: Experiment) -> list[Run]:
     (pack,) = packs_of_runs([plan_run(spec, 0, 0, found[0].step)], [], 1)
     pack = Pack(pack.runs, pack_of(spec, [0]).statics)
     return Training(pack, context, found).run()
+
+
+@pytest.mark.parametrize("damage", ["tensors", "streams"])
+def test_nonsense_behind_a_checksum_starts_anew(tmp_path: Path, damage: str) -> None:
+    """A checkpoint whose checksum is right and whose content is no state of a run is named, and the
+    run is trained from step 0."""
+    spec = small_spec(PROTOCOL)
+    experiment, files = interrupted(tmp_path, spec)
+    for path in files:
+        header, content = read_checksummed(path)
+        if damage == "tensors":
+            content = b"nonsense"
+        else:
+            content = content[block_size(content) :]
+            header["lanes"][0]["streams"] = {"agent": {}}
+        write_checksummed(path, header, partial(_same, content))
+    notes: list[str] = []
+    told = replace(make_context(spec), report=lambda news: notes.append(str(news)))
+    context = replace(told, experiment=experiment)
+    found, refused = find_checkpoints(experiment.checkpoints, 0, [0], context.facts())
+    assert (0 in found) == (damage == "tensors")
+    if found:
+        (pack,) = packs_of_runs([plan_run(spec, 0, 0, found[0].step)], [], 1)
+        (run,) = trained(Pack(pack.runs, pack_of(spec, [0]).statics), context, found)
+        assert first_difference(run, train(spec, [0])[0]) is None
+        refused = [note for note in notes if "its runs start from step 0" in note]
+    assert any(str(files[-1]) in line for line in refused)
+
+
+def _same(content: bytes, _: object) -> bytes:
+    return content
 
 
 @pytest.mark.parametrize("name", ["series.log", "replay-0.log"])
