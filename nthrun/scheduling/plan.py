@@ -274,7 +274,10 @@ def _tasks(rows: Sequence[tuple[int, float, Sequence[str]]], num_settings: int) 
         IndexSpecError: a pack is no list of indices, or they are too many together.
     """
     ranges = [[parse_ranges(text, "tasks:") for text in packs] for _, _, packs in rows]
-    total = sum(count_of(pack) for packs in ranges for pack in packs)
+    sizes = [sum(map(count_of, packs)) for packs in ranges]
+    if not all(sizes):
+        raise IndexSpecError(f"tasks[{sizes.index(0)}]: no runs, allowed: at least one")
+    total = sum(sizes)
     if total > MAX_INDICES:
         raise IndexSpecError(f"tasks: {total:,} runs, allowed: {MAX_INDICES:,}")
     return tuple(

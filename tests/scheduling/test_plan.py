@@ -98,6 +98,17 @@ def test_a_damaged_plan_is_named(tmp_path: Path, text: str) -> None:
     assert list(read_plans(tmp_path)) == [plan]
 
 
+def test_a_task_without_runs_is_refused(tmp_path: Path) -> None:
+    """Every task of a plan has runs, by which its progress is divided."""
+    plan = make_plan(tmp_path)
+    write_plan(plan)
+    content = json.loads(plan.path.read_text())
+    content["tasks"][0][2] = []
+    plan.path.write_text(json.dumps(content))
+    with pytest.raises(DataFileError, match=r"tasks\[0\]: no runs, allowed: at least one"):
+        read_plan(plan.path)
+
+
 def test_a_plan_of_another_schema_is_refused(tmp_path: Path) -> None:
     """A later version's plan is not half read."""
     plan = make_plan(tmp_path)
