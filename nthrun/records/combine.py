@@ -22,6 +22,7 @@ from nthrun.records.columns import ColumnsWriter, write_json
 from nthrun.records.data import Data, open_combined, open_directory
 from nthrun.records.durable_file import is_checksummed, written_aside
 from nthrun.records.experiment import Experiment
+from nthrun.records.hdf5_file import append_digest, has_true_digest
 from nthrun.records.json_file import json_writer
 from nthrun.records.listing import is_there
 from nthrun.records.manifest import MANIFEST
@@ -108,7 +109,7 @@ def _combine(
     if output.suffix == ".h5" or (same is not None and same.full and num_carried):
         full = True  # leaving something out would lose it
     result = Data(output, experiment.specs, entries, full, gone=gone)
-    repaired = [] if same is None or same.has_digest else _differing(same, data)
+    repaired = [] if same is None or _is_vouched_for(same) else _differing(same, data)
     written = bool(entries) if same is None else bool(repaired) or not same_records(same, result)
     if written:
         write_combined(result, progress, keep=same is None)
@@ -123,8 +124,13 @@ def _combine(
     )
 
 
+def _is_vouched_for(before: Data) -> bool:
+    """Whether a digest says that a combined file is as it was written."""
+    return before.has_digest or (before.source.suffix == ".h5" and has_true_digest(before.source))
+
+
 def _differing(before: Data, shards: Data) -> list[Conflict]:
-    """The records of a combined file without a digest that differ from their shards'."""
+    """The records of a combined file that differ from their shards'."""
     omit = () if before.full else OMITTED_FROM_JSON
     recorded = {(entry.identity, entry.shard): entry for entry in shards.entries}
     pairs = ((entry, recorded.get((entry.identity, entry.shard))) for entry in before.entries)
@@ -228,6 +234,7 @@ def write_combined(data: Data, progress: Progress | None, keep: bool) -> None:
                 json_writer(data["experiment"], runs(), omit, data.gone)(file)
         else:
             write_h5(temporary, data, tell)
+            append_digest(temporary)
 
 
 def _replace_keeping(temporary: Path, path: Path) -> None:

@@ -58,7 +58,8 @@ class Data(Mapping[str, Any]):
         full: whether nothing was left out (data.json leaves out the large arrays).
         unreadable: (path, what is wrong) of files that could not be read.
         gone: records that were replaced or forgotten.
-        has_digest: whether a digest vouches for all of a combined file.
+        has_digest: whether a digest vouches for all of a data.json; that of a data.h5 is looked at
+            where it is combined again.
     """
 
     def __init__(

@@ -7,6 +7,7 @@ before anything of it is read: plain groups, hard links, datasets whose values l
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import zlib
@@ -33,6 +34,7 @@ DEFLATE_RATIO = 1100
 FILTERS = (h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32)
 CLASSES = (h5t.INTEGER, h5t.FLOAT, h5t.ENUM, h5t.COMPOUND)
 """Kinds of values that a file may hold; an enumeration is how h5py writes booleans."""
+DIGEST_PART_BYTES = 2**22
 TEXT_BYTES, TEXT_RATIO = 2**28, 64
 """A compressed text may always be so large, and one of many bytes so many times as large."""
 DAMAGE = (
@@ -40,6 +42,37 @@ DAMAGE = (
     *(AttributeError, EOFError, zlib.error),
 )
 """What a damaged HDF5 file makes its reader raise."""
+
+
+DIGEST = b"\nsha256 %b\n"
+DIGEST_BYTES = len(DIGEST % bytes(64))
+"""What stands behind the end of an HDF5 file, where HDF5 does not look."""
+
+
+def append_digest(path: Path) -> None:
+    """Write the SHA-256 of a file behind its end.
+
+    Raises:
+        OSError: the file cannot be read or written.
+    """
+    with open(path, "rb+") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest().encode()
+        file.seek(0, os.SEEK_END)
+        file.write(DIGEST % digest)
+
+
+def has_true_digest(path: Path) -> bool:
+    """Whether a file ends with the SHA-256 of all before it."""
+    with open(path, "rb") as file:
+        end = file.seek(0, os.SEEK_END) - DIGEST_BYTES
+        file.seek(max(0, end))
+        last = file.read()
+        file.seek(0)
+        digest = hashlib.sha256()
+        while end > 0 and (part := file.read(min(end, DIGEST_PART_BYTES))):
+            digest.update(part)
+            end -= len(part)
+    return last == DIGEST % digest.hexdigest().encode()
 
 
 @contextmanager

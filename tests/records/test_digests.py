@@ -17,6 +17,7 @@ from nthrun.errors import DamagedFileError, DataFileError
 from nthrun.records import open_data
 from nthrun.records.combine import Combined, combine
 from nthrun.records.experiment import Experiment, open_experiment
+from nthrun.records.hdf5_file import has_true_digest
 from nthrun.records.manifest import MANIFEST, read_manifest
 
 
@@ -154,6 +155,20 @@ class TestDataJson:
         result = combined(experiment, "data.h5")
         assert [key for _, key in result.repaired] == ["train_episode_rewards"]
         assert values(path) == EXPECTED
+        assert not combined(experiment, "data.h5").written
+
+    def test_its_digest(self, experiment: Experiment) -> None:
+        """A data.h5 has a digest behind its end, which any change makes untrue; with it, the file
+        is left as it is without a look at the records."""
+        path = combined(experiment, "data.h5").output
+        content = path.read_bytes()
+        assert has_true_digest(path)
+        for place in (100, len(content) // 2, len(content) - 1):
+            changed = bytearray(content)
+            changed[place] ^= 1
+            path.write_bytes(changed)
+            assert not has_true_digest(path)
+        path.write_bytes(content)
         assert not combined(experiment, "data.h5").written
 
 
