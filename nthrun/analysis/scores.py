@@ -128,11 +128,7 @@ def read_scores(
         NthrunError: `last` or the direction does not fit the metric.
     """
     if metric is None:
-        search = data["experiment"]["agent"].get("search", {})
-        metric, direction = (
-            search.get("metric", TRAINING_RETURN.name),
-            direction or search.get("goal"),
-        )
+        metric, direction = _searched(data, direction)
     entries = chosen_entries(data, stage)
     columns = read_table(entries, ("agent_params",))
     trained = bool(columns.numbers["total_train_episodes"].any())
@@ -163,6 +159,12 @@ def read_scores(
         up_to=up_to,
         lengths=lengths_of(entries),
     )
+
+
+def _searched(data: Data, direction: str | None) -> tuple[str, str | None]:
+    """The metric that an experiment's search goes by, and its direction unless one is given."""
+    search = data["experiment"]["agent"].get("search", {})
+    return search.get("metric", TRAINING_RETURN.name), direction or search.get("goal")
 
 
 def lengths_of(entries: Sequence[Entry]) -> tuple[int, ...]:

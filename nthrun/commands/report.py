@@ -91,12 +91,21 @@ def report(
         return report_page(summaries, title or f"Report: {environments}")
 
     page, code = act_on_readable(open_labelled(experiments, labels), page_of)
+    _write(out, page)
+    show(out)
+    return code
+
+
+def _write(out: Path, page: str) -> None:
+    """Write a page.
+
+    Raises:
+        StorageError: that is not possible.
+    """
     try:
         write_durably(out, lambda file: file.write(page.encode(errors="replace")))
     except StorageError as error:
         raise StorageError(error.message, "give another --out") from error
-    show(out)
-    return code
 
 
 def _common_steps(opened: Sequence[tuple[str, Data]], stage: int | None) -> dict[str, int]:
