@@ -20,8 +20,11 @@ PACKAGES = {
 }
 
 # No service is to start from the packages: where nothing forbids it already, this does meanwhile.
+# apt-get waits for another to install, but not to update its lists: one script at a time.
 SCRIPT = r"""
 set -e
+exec 9>/run/nthrun-tests.lock
+flock 9
 export DEBIAN_FRONTEND=noninteractive
 policy=/usr/sbin/policy-rc.d
 if [ ! -e $policy ]; then
