@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import shutil
+import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ NEW = ".new-"
 ENTRY = "main.py"
 MAX_BYTES = 200_000_000
 CACHES = "__pycache__"
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 CODE_SUFFIXES = (".py", ".so", ".pyc", ".pth")
 SKIPPED = {"results", CACHES, "node_modules"}
 """Directories that hold no code, where git does not say what does."""
@@ -71,6 +73,7 @@ def take_snapshot(source: Path, root: Path) -> str:
             shutil.copy2(source / file, new / file)
         name = _name(new, files)  # of what was copied, should a file have been edited meanwhile
         (new / SNAPSHOT_FILE).write_text(json.dumps(checkout_state(source), indent=1))
+        _keep_from_others(new)
         new.rename(root / name)
     except OSError as error:
         if not (root / name).is_dir():
@@ -79,6 +82,17 @@ def take_snapshot(source: Path, root: Path) -> str:
     finally:
         shutil.rmtree(new, ignore_errors=True)
     return name
+
+
+def _keep_from_others(copy: Path) -> None:
+    """Let nobody else write to a copy, whatever the umask is: the user's tasks run what it holds.
+
+    Raises:
+        OSError: the modes cannot be changed.
+    """
+    for folder, _, names in os.walk(copy):
+        for path in (folder, *(os.path.join(folder, name) for name in names)):
+            os.chmod(path, os.stat(path).st_mode & ~OTHERS_WRITE)
 
 
 def _require_copied(root: Path, name: str, files: list[Path]) -> None:

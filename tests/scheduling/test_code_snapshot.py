@@ -112,6 +112,18 @@ def test_same_content_same_name(source: Path, tmp_path: Path) -> None:
     assert len(list((root / "code").iterdir())) == 2
 
 
+def test_nobody_else_may_write_to_it(source: Path, tmp_path: Path) -> None:
+    """Whatever the umask is, group and others have no right to write to a copy."""
+    before = os.umask(0)
+    try:
+        write(source, {"nthrun/open.py": ""})
+        copy = tmp_path / take_snapshot(source, tmp_path)
+    finally:
+        os.umask(before)
+    assert (source / "nthrun/open.py").stat().st_mode & 0o022
+    assert not [path for path in (copy, *copy.rglob("*")) if path.stat().st_mode & 0o022]
+
+
 def test_without_git(source: Path, tmp_path: Path) -> None:
     """A copy that is no checkout is copied too, but for hidden files, results and environments;
     so is one within a repository that ignores it."""
