@@ -31,7 +31,7 @@ LONG = {
 SHORT = {"total_timesteps": 100}
 ONE_SETTING = {"critic_lr": [0.001], "alpha": [0.1]}
 TWO_SETTINGS = {"critic_lr": [0.001, 0.0003], "alpha": [0.1]}
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 OFTEN = """
 from nthrun.commands.entry import execute
 from nthrun.commands.schedule import schedule

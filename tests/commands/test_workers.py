@@ -37,7 +37,7 @@ LONG = {
 }
 RARELY = {"checkpoint_interval_seconds": 100_000, "snapshot_interval_timesteps": 200}
 TWO = ("--workers", "2", "--index", "0,1")
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 
 
 @pytest.fixture(scope="module")

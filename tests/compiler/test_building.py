@@ -66,7 +66,7 @@ def building(
     words = [sys.executable, "-c", heeding + program]
     process = subprocess.Popen(words, cwd=ROOT, env=os.environ | chosen, text=True)
     try:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while not number.exists() and time.monotonic() < until:
             time.sleep(0.02)
         yield process, int(number.read_text())
@@ -91,7 +91,7 @@ def test_a_signal_ends_the_compiler_too(number: int, tmp_path: Path, cache: Path
     neither a compiler nor a folder behind."""
     with building(tmp_path, cache) as (process, of_compiler):
         process.send_signal(number)
-        assert process.wait(20) == -number
+        assert process.wait(60) == -number
         assert not is_running(of_compiler)
         assert not left(cache)
 
@@ -104,7 +104,7 @@ def test_the_signal_after_one_that_was_noted_ends_it_too(tmp_path: Path, cache: 
         time.sleep(1.0)
         assert process.poll() is None
         process.terminate()
-        assert process.wait(20) == -signal.SIGTERM
+        assert process.wait(60) == -signal.SIGTERM
         assert not is_running(of_compiler)
         assert not left(cache)
 

@@ -26,7 +26,7 @@ from slurm.loopback import accepts, free_ports
 
 # A Unix socket's path has at most 107 characters, and the longest name under a directory has 50.
 LONGEST_DIRECTORY = 50
-COMMAND_SECONDS = 60
+COMMAND_SECONDS = 180
 FOLDERS = ("etc", "run", "pids", "log", "state", "spool", "dev", "db")
 
 

@@ -39,7 +39,7 @@ CLUSTER = {"time": "10", "cores": 2, "memPerCpu": "900M", "signalSeconds": 20}
 LONG, VERY_LONG = 3_000, 40_000
 """Steps of a run that is still going when a test wants to disturb it, some ten seconds or a minute
 and a half of a core."""
-PATIENCE_SECONDS = 240.0
+PATIENCE_SECONDS = 900.0
 
 
 @dataclass

@@ -60,7 +60,7 @@ def test_the_session_prints_what_readme_says(large: SlurmCluster, tmp_path: Path
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         assert done.returncode == 0, done.stderr
