@@ -7,7 +7,7 @@ from typing import Any
 
 from nthrun.errors import DataFileError
 from nthrun.files.forms import Form
-from nthrun.files.json_text import JsonError, parse_json
+from nthrun.files.json_text import MAX_PARTS, JsonError, parse_json
 from nthrun.files.regular_file import LARGEST_DOCUMENT_BYTES, cannot_read, read_regular
 
 
@@ -32,14 +32,16 @@ def read_document(
     return parse_document(path, content, form, noun)
 
 
-def parse_document(path: Path, content: bytes | str, form: Form, noun: str) -> Any:
-    """As `read_document`, of a text that was read from a file.
+def parse_document(
+    path: Path, content: bytes | str, form: Form, noun: str, max_parts: int = MAX_PARTS
+) -> Any:
+    """As `read_document`, of a text that was read from a file; `max_parts` as of `parse_json`.
 
     Raises:
         DataFileError: it is damaged, or a field is not what it has to be.
     """
     try:
-        value = parse_json(content)
+        value = parse_json(content, max_parts=max_parts)
     except JsonError as error:
         raise DataFileError(f"{path}: damaged, or not {noun} of nthrun: {error}") from None
     require_form(path, value, form, noun)

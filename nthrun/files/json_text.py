@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 MAX_PARTS = 2_000_000
-"""Of a text: mappings and lists, and as many texts."""
+"""Of a text: mappings and lists, and as many texts, where nothing else is said."""
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -22,20 +22,21 @@ class JsonError(ValueError):
     """A text that is not JSON as it is read here; the message says why, and where if that helps."""
 
 
-def parse_json(content: bytes | str, infinite: bool = False) -> Any:
+def parse_json(content: bytes | str, infinite: bool = False, max_parts: int = MAX_PARTS) -> Any:
     """The value that a text stands for.
 
     Args:
         content: the text.
         infinite: whether it may hold NaN, Infinity and -Infinity, as Python writes them.
+        max_parts: mappings and lists it may hold, and as many texts.
 
     Raises:
         JsonError: it stands for none.
     """
     try:
         text = content if isinstance(content, str) else content.decode("utf-8-sig")
-        if text.count("{") + text.count("[") > MAX_PARTS or text.count('"') > 2 * MAX_PARTS:
-            raise JsonError(f"more than {MAX_PARTS:,} mappings, lists or texts")
+        if text.count("{") + text.count("[") > max_parts or text.count('"') > 2 * max_parts:
+            raise JsonError(f"more than {max_parts:,} mappings, lists or texts")
         value = json.loads(
             text, object_pairs_hook=_unique, parse_constant=float if infinite else _no_number
         )

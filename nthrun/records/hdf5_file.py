@@ -22,7 +22,7 @@ from h5py import h5d, h5l, h5t, h5z
 
 from nthrun.errors import DamagedFileError, DataFileError, StorageError
 from nthrun.files.forms import Form
-from nthrun.files.json_text import JsonError, parse_json
+from nthrun.files.json_text import MAX_PARTS, JsonError, parse_json
 from nthrun.files.regular_file import ABSENT, cannot_read, require_regular
 
 MAX_DEPTH = 64
@@ -37,6 +37,8 @@ CLASSES = (h5t.INTEGER, h5t.FLOAT, h5t.ENUM, h5t.COMPOUND)
 DIGEST_PART_BYTES = 2**22
 TEXT_BYTES, TEXT_RATIO = 2**28, 64
 """A compressed text may always be so large, and one of many bytes so many times as large."""
+PARTS_PER_BYTE = 8
+"""Of JSON, for each byte of it compressed: the texts of many runs' provenance are much alike."""
 DAMAGE = (
     *(OSError, RuntimeError, LookupError, TypeError, ValueError, ArithmeticError),
     *(AttributeError, EOFError, zlib.error),
@@ -177,7 +179,9 @@ def read_json(group: h5py.Group, name: str, form: Form) -> Any:
     """
     path = Path(group.file.filename)
     try:
-        value = parse_json(_unzipped(read_bytes(path, group, name)))
+        stored = read_bytes(path, group, name)
+        max_parts = MAX_PARTS + PARTS_PER_BYTE * len(stored)
+        value = parse_json(_unzipped(stored), max_parts=max_parts)
     except JsonError as error:
         raise DataFileError(f"{path}: {name}: {error}") from None
     misfit = form.misfit(value, name)

@@ -166,7 +166,8 @@ def read_json_file(path: Path) -> JsonContent:
     try:
         content = read_regular(path, LARGEST_BYTES)
         has_digest = _require_digest(path, content)
-        fields = parse_document(path, content, ANY_FIELDS, NOUN)
+        # It has as many lists as its runs have evaluations, so that no bound is too high.
+        fields = parse_document(path, content, ANY_FIELDS, NOUN, max_parts=len(content))
         require_schema(path, fields.get("schema"))
         require_form(path, fields, FORM, NOUN)
         tables = _Tables(fields["dtypes"], fields["git_diffs"])

@@ -696,3 +696,19 @@ Experimenting.TestCase.settings = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 TestExperimenting = Experimenting.TestCase
+
+
+@pytest.mark.slow
+def test_a_run_of_a_million_evaluations(tmp_path: Path) -> None:
+    """What is combined may hold more lists than any other document: as many as its runs have
+    evaluations."""
+    number = 1_000_001
+    run = make_run(0, 0, 0)
+    run["eval_episode_rewards"] = np.zeros((number, 1))
+    run["eval_episode_steps"] = np.ones((number, 1), np.int64)
+    run["timesteps_at_eval"] = np.arange(number)
+    experiment = make_experiment(tmp_path / "long", runs=[run])
+    path = combine(experiment, experiment.root / "data.json").output
+    [entry] = open_data(path).entries
+    assert len(entry.load(())["timesteps_at_eval"]) == number
+    assert not combine(experiment, path).written

@@ -14,8 +14,9 @@ from builders import make_experiment, make_run
 from documents import resealed
 
 from nthrun.errors import DamagedFileError, DataFileError
-from nthrun.files.forms import ANY_FIELDS
+from nthrun.files.forms import ANY_FIELDS, Unchecked
 from nthrun.records import open_data
+from nthrun.records.columns import write_json
 from nthrun.records.combine import combine
 from nthrun.records.experiment import Experiment
 from nthrun.records.hdf5_file import open_hdf5, read_json
@@ -232,3 +233,12 @@ def test_large_texts_stay_readable(tmp_path: Path) -> None:
         file["texts"] = np.frombuffer(gzip.compress(text), np.uint8)
     with open_hdf5(path) as file:
         assert len(read_json(file, "texts", ANY_FIELDS)["column"]) == 5_000_001
+
+
+def test_the_texts_of_many_runs(tmp_path: Path) -> None:
+    """JSON in a file may hold more texts than a document does, where so much of it is stored."""
+    texts = [f'{{"shard": "{number:x}"}}' for number in range(800_000)]
+    with h5py.File(tmp_path / "many.h5", "w") as file:
+        write_json(file, "texts", texts)
+    with open_hdf5(tmp_path / "many.h5") as file:
+        assert read_json(file, "texts", Unchecked()) == texts
