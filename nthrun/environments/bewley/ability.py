@@ -17,6 +17,7 @@ from scipy.special import ndtr
 
 from nthrun.environments.bewley.calibration import AbilityProcess, Array, Superstar, fault, reject
 from nthrun.environments.bewley.declaration import calibration_of
+from nthrun.environments.markov_chains import rouwenhorst_transition, stationary_shares
 from nthrun.specs.field import Value
 
 
@@ -43,16 +44,7 @@ def rouwenhorst(process: AbilityProcess, num_states: int) -> AbilityChain:
         num_states: n >= 2; a superstar doubles it.
     """
     _reject_few(num_states)
-    up = (1 + process.rho) / 2
-    transition = np.ones((1, 1))
-    for size in range(2, num_states + 1):
-        wider = np.zeros((size, size))
-        wider[:-1, :-1] += up * transition
-        wider[:-1, 1:] += (1 - up) * transition
-        wider[1:, :-1] += (1 - up) * transition
-        wider[1:, 1:] += up * transition
-        wider[1:-1] /= 2
-        transition = wider
+    transition = rouwenhorst_transition(process.rho, num_states)
     width = np.sqrt(num_states - 1)
     return _chain(process, np.linspace(-width, width, num_states), transition)
 
@@ -91,23 +83,6 @@ def _chain(process: AbilityProcess, points: Array, transition: Array) -> Ability
 def _flags(superstar: Superstar) -> Array:
     enter, stay = superstar.enter, superstar.stay
     return np.array([[1 - enter, enter], [1 - stay, stay]])
-
-
-def stationary_shares(transition: Array) -> Array:
-    """The distribution that `(n, n)` transition probabilities leave as it is, `(n,)`.
-
-    Grassmann, Taksar and Heyman (1985), Regenerative analysis and steady state distributions for
-    Markov chains, Operations Research 33(5): nothing is subtracted, so that small shares are as
-    exact as large ones.
-    """
-    rates = transition.copy()
-    for state in range(len(rates) - 1, 0, -1):
-        rates[:state, state] /= rates[state, :state].sum()
-        rates[:state, :state] += np.outer(rates[:state, state], rates[state, :state])
-    shares: Array = np.ones(len(rates))
-    for state in range(1, len(rates)):
-        shares[state] = shares[:state] @ rates[:state, state]
-    return np.asarray(shares / shares.sum())
 
 
 def chain_of(values: Mapping[str, Value]) -> AbilityChain:

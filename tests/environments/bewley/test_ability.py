@@ -10,10 +10,10 @@ import pytest
 from nthrun.environments.bewley.ability import (
     AbilityChain,
     rouwenhorst,
-    stationary_shares,
     tauchen,
 )
 from nthrun.environments.bewley.calibration import AbilityProcess, Superstar
+from nthrun.environments.markov_chains import stationary_shares
 from nthrun.errors import SpecError
 
 PROCESS = AbilityProcess(rho=0.95, sigma=0.2)

@@ -1,0 +1,1 @@
+"""Krusell and Smith: households with uninsured risk in an economy whose productivity moves."""
