@@ -197,6 +197,22 @@ def gradient(
     return value.detach(), other.detach(), slope
 
 
+TINY = 1e-30
+"""The smallest number that is divided by."""
+
+
+def shortened(slope: Tensor, longest: Tensor, more: float = TINY) -> tuple[Tensor, Tensor]:
+    """A gradient, cut to a length where it is longer, and its norm, `(lanes, 1)`.
+
+    Args:
+        slope: `(lanes, P)`.
+        longest: `(lanes, 1)`.
+        more: what is added to the norm that is divided by.
+    """
+    norm = slope.square().sum(1, keepdim=True).sqrt()
+    return (longest / (norm + more)).clamp(max=1.0) * slope, norm
+
+
 def lane_column(values: Sequence[float]) -> Tensor:
     """One number a lane as a `(lanes, 1)` tensor."""
     return torch.tensor(values, dtype=torch.float32).unsqueeze(1)

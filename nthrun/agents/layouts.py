@@ -50,6 +50,46 @@ def normaliser_shapes(width: int) -> Shapes:
     return dict.fromkeys(NORMALISER, (width,))
 
 
+LR_FACTOR, LR_PATIENCE, MAX_RESETS = "lr_factor", "lr_patience", "max_resets"
+"""Hyperparameters of a schedule of step sizes, and their columns."""
+RESETS = "schedule.resets"
+GOOD = "good."
+"""Prefix of what a lane goes back to."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepSize:
+    """Names of a step size that falls on plateaus of a loss of its own.
+
+    Attributes:
+        lr: of the hyperparameter it begins with, and of its column.
+        prefix: of what else it keeps.
+    """
+
+    lr: str = "lr"
+    prefix: str = "schedule."
+
+    def counters(self) -> tuple[str, ...]:
+        """What it keeps of the loss, one number each."""
+        return tuple(self.prefix + name for name in ("loss", "weight", "best", "since"))
+
+
+ONE_SIZE = (StepSize(),)
+"""The step sizes of an agent that has one."""
+
+
+def schedule_shapes(kept: Shapes, sizes: tuple[StepSize, ...] = ONE_SIZE) -> Shapes:
+    """The numbers of a schedule of step sizes, and what a lane goes back to.
+
+    Args:
+        kept: what is kept for that.
+    """
+    rates = [size.lr for size in sizes]
+    counters = [name for size in sizes for name in size.counters()]
+    numbers = columns(*rates, LR_FACTOR, LR_PATIENCE, MAX_RESETS, *counters, RESETS)
+    return {**numbers, **{GOOD + name: shape for name, shape in kept.items()}}
+
+
 @dataclass(frozen=True, slots=True)
 class OffPolicyParts:
     """What an agent is made of that learns critics from replay.

@@ -14,6 +14,7 @@ from nthrun.agents.layouts import (
     adam_shapes,
     columns,
     normaliser_shapes,
+    schedule_shapes,
 )
 from nthrun.agents.sizes import MLPShape
 from nthrun.environments.bewley.declaration import INCOMPLETE
@@ -27,11 +28,6 @@ LIVED = ("wealth", "ability", "labour", "rebate")
 LEARNED = ("policy", "policy.mean", "policy.square", *NORMALISER)
 COLUMNS = ("max_grad_norm", MOMENTUM)
 """Hyperparameters that are numbers of a lane, in its state by name."""
-SCHEDULE_COLUMNS = ("lr", "lr_factor", "lr_patience", "max_resets")
-COUNTERS = tuple(f"schedule.{name}" for name in ("loss", "weight", "best", "since", "resets"))
-"""What a schedule of step sizes keeps, one number each."""
-GOOD = "good."
-"""Prefix of what a lane goes back to, which is all that it has learned and lived."""
 METRICS = (
     *("loss", "lr", "resets", "euler_residual"),
     *("r", "w", "capital", "consumption", "hours"),
@@ -100,13 +96,12 @@ def euler_layout(method: Method, setting: Setting, environment: Interface) -> La
         **normaliser_shapes(shape.in_dim),
         **lived,
     }
-    good = {GOOD + name: state[name] for name in (*LEARNED, *LIVED)}
-    numbers = columns(*COLUMNS, *method.columns, *SCHEDULE_COLUMNS, *COUNTERS)
+    schedule = schedule_shapes({name: state[name] for name in (*LEARNED, *LIVED)})
     off_path = _off_path(setting)
     width = sum(shape.widths()) + environment.num_kinds * method.num_outputs + HOUSEHOLD_NUMBERS
     acting = ACTING_COPIES * households_of(environment) * width
     return Layout(
-        state={**state, **good, **numbers},
+        state={**state, **schedule, **columns(*COLUMNS, *method.columns)},
         learned={**shape.named_shapes("policy."), **normaliser_shapes(shape.in_dim)},
         metrics=(*METRICS, OFF_PATH_METRIC) if off_path else METRICS,
         num_simulation_draws=method.panel_draws * panel + OFF_PATH_DRAWS * off_path,

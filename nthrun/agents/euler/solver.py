@@ -16,7 +16,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nthrun.agents.base import Noise, State, adam_state, adam_step, adam_tick, gradient, lane_column
+from nthrun.agents.base import (
+    Noise,
+    State,
+    adam_state,
+    adam_step,
+    adam_tick,
+    gradient,
+    lane_column,
+    shortened,
+)
 from nthrun.agents.euler.declaration import (
     COLUMNS,
     LEARNED,
@@ -28,16 +37,11 @@ from nthrun.agents.euler.declaration import (
 )
 from nthrun.agents.euler.household_torch import Circumstances
 from nthrun.agents.euler.rule import Decisions, EulerRule, Households
-from nthrun.agents.euler.schedule import (
-    go_back,
-    keep_good,
-    look_at_loss,
-    schedule_state,
-    step_size,
-)
+from nthrun.agents.layouts import RESETS
 from nthrun.agents.networks import normaliser_state, update_normaliser
+from nthrun.agents.schedule import go_back, keep_good, look_at_loss, schedule_state, step_size
 from nthrun.environments.bewley.calibration import Calibration
-from nthrun.environments.bewley.household_torch import TINY, AbilityDraws, Prices, prices, wage_at
+from nthrun.environments.bewley.household_torch import AbilityDraws, Prices, prices, wage_at
 from nthrun.specs.declaration import Setting
 from nthrun.specs.environment_spec import EnvironmentSpec
 
@@ -201,18 +205,17 @@ class EulerSolver(EulerRule):
             return value, torch.stack(decided)
 
         value, decided, slope = gradient(loss, state["policy"])
-        norm = slope.square().sum(1, keepdim=True).sqrt()
+        cut, norm = shortened(slope, state["max_grad_norm"])
         column = value.unsqueeze(1)
         sound = torch.isfinite(column) & torch.isfinite(norm)
         keep_good(state, sound, step)
-        cut = (state["max_grad_norm"] / (norm + TINY)).clamp(max=1.0)
-        adam_step(state, "policy", cut * slope, step_size(state, step), adam_tick(state))
+        adam_step(state, "policy", cut, step_size(state, step), adam_tick(state))
         metrics = self._live(state, looked_at, Decisions(*decided.unbind(0)), draws)
         look_at_loss(state, column)
         return {
             "loss": go_back(state, column, sound)[:, 0],
             "lr": state["lr"][:, 0].clone(),
-            "resets": state["schedule.resets"][:, 0].clone(),
+            "resets": state[RESETS][:, 0].clone(),
             **{name: _if_finite(metric) for name, metric in metrics.items()},
         }
 

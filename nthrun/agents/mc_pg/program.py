@@ -21,7 +21,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nthrun.agents.base import Noise, State, adam_state, adam_step, adam_tick, gradient, lane_column
+from nthrun.agents.base import (
+    Noise,
+    State,
+    adam_state,
+    adam_step,
+    adam_tick,
+    gradient,
+    lane_column,
+    shortened,
+)
 from nthrun.agents.layouts import NORMALISER
 from nthrun.agents.mc_pg.declaration import COLUMNS, mc_pg_layout, networks
 from nthrun.agents.networks import MLP, ActionScale, normalised, normaliser_state, update_normaliser
@@ -108,10 +117,9 @@ class MonteCarloPolicyGradient:
             return self._policy_loss(state, parameters, paths._replace(observation=seen), advantage)
 
         policy_loss, entropy, policy_slope = gradient(loss, state["policy"])
-        norm = policy_slope.square().sum(1, keepdim=True).sqrt()
-        cut = (state["max_grad_norm"] / (norm + 1e-6)).clamp(max=1.0)
+        cut, norm = shortened(policy_slope, state["max_grad_norm"], 1e-6)
         left = self._share_left(step)
-        adam_step(state, "policy", cut * policy_slope, left * state["lr_policy"], clock)
+        adam_step(state, "policy", cut, left * state["lr_policy"], clock)
         adam_step(state, "baseline", slope, left * state["lr_baseline"], clock)
         state["policy"][:, -self._action_dim :].clamp_(LOG_STD_LOW, LOG_STD_HIGH)
         update_normaliser(state, paths.observation, paths.running)

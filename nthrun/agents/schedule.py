@@ -4,6 +4,9 @@ The loss is averaged over steps, J ← d J + (1 - d) |loss|, and is on a plateau
 steps have not brought J below 98 % of what it was. Then the step size is multiplied by
 `lr_factor`. Every 100 steps what a lane has learned is kept; a lane whose loss, gradient or
 parameters are not finite goes back there, with a smaller step size, up to `max_resets` times.
+
+Nets that have losses of their own have step sizes of their own, each with its `StepSize`; a lane
+goes back with all its nets, and all its step sizes are smaller then.
 """
 
 from __future__ import annotations
@@ -13,9 +16,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nthrun.agents.base import State, lane_column
-from nthrun.agents.euler.declaration import COUNTERS, GOOD, SCHEDULE_COLUMNS
-from nthrun.environments.bewley.household_torch import TINY
+from nthrun.agents.base import TINY, State, lane_column
+from nthrun.agents.layouts import (
+    GOOD,
+    LR_FACTOR,
+    LR_PATIENCE,
+    MAX_RESETS,
+    ONE_SIZE,
+    RESETS,
+    StepSize,
+    schedule_shapes,
+)
 from nthrun.specs.declaration import Setting
 
 MEMORY = 0.98
@@ -25,46 +36,51 @@ WARM_UP_STEPS = 100
 """Steps over which the step size grows to its full size."""
 
 
-def schedule_state(settings: Sequence[Setting], kept: State) -> State:
+def schedule_state(
+    settings: Sequence[Setting], kept: State, sizes: tuple[StepSize, ...] = ONE_SIZE
+) -> State:
     """What is kept of each lane: its numbers, and the first good state.
 
     Args:
-        kept: what a lane goes back to, `(lanes, ...)` each.
+        kept: what a lane goes back to, `(lanes, ...)` each: all nets, what their optimisers keep of
+            them, and what else a step changes.
     """
-    columns = {name: lane_column([float(s[name]) for s in settings]) for name in SCHEDULE_COLUMNS}
-    counters = {name: torch.zeros(len(settings), 1) for name in COUNTERS}
-    counters["schedule.best"] += torch.finfo(torch.float32).max
-    return {
-        **columns,
-        **counters,
-        **{GOOD + name: tensor.clone() for name, tensor in kept.items()},
-    }
+    rates = (*(size.lr for size in sizes), LR_FACTOR, LR_PATIENCE, MAX_RESETS)
+    state = {name: torch.zeros(len(settings), 1) for name in schedule_shapes({}, sizes)}
+    state |= {name: lane_column([float(s[name]) for s in settings]) for name in rates}
+    for size in sizes:
+        state[size.prefix + "best"] += torch.finfo(torch.float32).max
+    return state | {GOOD + name: tensor.clone() for name, tensor in kept.items()}
 
 
-def step_size(state: State, step: Tensor) -> Tensor:
-    """The step size of this step, `(lanes, 1)`."""
+def step_size(state: State, step: Tensor, size: StepSize = ONE_SIZE[0]) -> Tensor:
+    """The step size of this step, `(lanes, 1)`.
+
+    Args:
+        step: how many there were before with this step size.
+    """
     share = ((step.to(torch.float32) + 1.0) / WARM_UP_STEPS).clamp(max=1.0)
-    return state["lr"] * share
+    return state[size.lr] * share
 
 
-def look_at_loss(state: State, loss: Tensor) -> None:
+def look_at_loss(state: State, loss: Tensor, size: StepSize = ONE_SIZE[0]) -> None:
     """Count the step, unless its loss is no number, and lower the step size on a plateau.
 
     Args:
         loss: `(lanes, 1)`.
     """
+    mean, weight, best, since = (state[name] for name in size.counters())
     finite = torch.isfinite(loss)
-    size = torch.where(finite, loss.abs(), 0.0)
     memory = torch.where(finite, MEMORY, 1.0)
-    mean = state["schedule.loss"].mul_(memory).add_((1.0 - memory) * size)
-    weight = state["schedule.weight"].mul_(memory).add_(1.0 - memory)
+    mean.mul_(memory).add_((1.0 - memory) * torch.where(finite, loss.abs(), 0.0))
+    weight.mul_(memory).add_(1.0 - memory)
     average = mean / weight.clamp(min=TINY)
-    better = finite & (average < PROGRESS * state["schedule.best"])
-    since = torch.where(better, 0.0, state["schedule.since"] + finite)
-    tired = finite & (since >= state["lr_patience"])
-    state["schedule.best"].copy_(torch.where(better | tired, average, state["schedule.best"]))
-    state["schedule.since"].copy_(torch.where(tired, 0.0, since))
-    state["lr"].mul_(torch.where(tired, state["lr_factor"], 1.0))
+    better = finite & (average < PROGRESS * best)
+    waited = torch.where(better, 0.0, since + finite)
+    tired = finite & (waited >= state[LR_PATIENCE])
+    best.copy_(torch.where(better | tired, average, best))
+    since.copy_(torch.where(tired, 0.0, waited))
+    state[size.lr].mul_(torch.where(tired, state[LR_FACTOR], 1.0))
 
 
 def keep_good(state: State, sound: Tensor, step: Tensor) -> None:
@@ -79,7 +95,9 @@ def keep_good(state: State, sound: Tensor, step: Tensor) -> None:
         kept.copy_(torch.where(_beside(due, now), now, kept))
 
 
-def go_back(state: State, loss: Tensor, sound: Tensor) -> Tensor:
+def go_back(
+    state: State, loss: Tensor, sound: Tensor, sizes: tuple[StepSize, ...] = ONE_SIZE
+) -> Tensor:
     """Take back what was kept where the step was not sound, or has left what is not finite.
 
     Args:
@@ -96,9 +114,10 @@ def go_back(state: State, loss: Tensor, sound: Tensor) -> Tensor:
         now = state[name]
         now.copy_(torch.where(_beside(good, now), now, state[GOOD + name]))
     lost = ~good.unsqueeze(1)
-    state["lr"].mul_(torch.where(lost, state["lr_factor"], 1.0))
-    resets = state["schedule.resets"].add_(lost.to(loss.dtype))
-    return torch.where(resets > state["max_resets"], torch.nan, torch.where(lost, 0.0, loss))
+    for size in sizes:
+        state[size.lr].mul_(torch.where(lost, state[LR_FACTOR], 1.0))
+    resets = state[RESETS].add_(lost.to(loss.dtype))
+    return torch.where(resets > state[MAX_RESETS], torch.nan, torch.where(lost, 0.0, loss))
 
 
 def _names(state: State) -> list[str]:

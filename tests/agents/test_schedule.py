@@ -11,15 +11,18 @@ from agents.solver_runs import solver_spec
 from packs import train
 
 from nthrun.agents.base import State
-from nthrun.agents.euler.schedule import go_back, keep_good, look_at_loss, schedule_state, step_size
+from nthrun.agents.layouts import ONE_SIZE, StepSize
+from nthrun.agents.schedule import go_back, keep_good, look_at_loss, schedule_state, step_size
 
 SETTING: dict[str, Any] = {"lr": 0.5, "lr_factor": 0.5, "lr_patience": 4, "max_resets": 2}
+POLICY = StepSize("policy_lr", "schedule.policy.")
+VALUE = StepSize("value_lr", "schedule.value.")
 
 
-def made(*others: dict[str, Any]) -> State:
+def made(*others: dict[str, Any], sizes: tuple[StepSize, ...] = ONE_SIZE) -> State:
     """A schedule of lanes with other settings, which keeps one number a lane."""
     x = torch.arange(len(others), dtype=torch.float32).unsqueeze(1)
-    return {"x": x} | schedule_state([SETTING | other for other in others], {"x": x})
+    return {"x": x} | schedule_state([SETTING | other for other in others], {"x": x}, sizes)
 
 
 def looked(state: State, *losses: float) -> list[float]:
@@ -49,6 +52,22 @@ def test_a_lost_first_loss_is_no_progress() -> None:
     for patience in (1, 4):
         state = made({"lr_patience": patience})
         assert looked(state, *[float("nan")] * 5, *falling) == [0.5] * 25
+
+
+def test_every_net_has_its_own_plateaus() -> None:
+    """Of two nets, the step size of the one whose loss is flat falls, and that of the one whose
+    loss falls stays, as each would alone; both are smaller after a lane has gone back."""
+    both = (POLICY, VALUE)
+    rates = {"policy_lr": 0.5, "value_lr": 2.0}
+    state = made(rates, sizes=both)
+    for step in range(9):
+        look_at_loss(state, torch.tensor([[1.0]]), POLICY)
+        look_at_loss(state, torch.tensor([[0.9**step]]), VALUE)
+    warm = torch.tensor(1000)
+    assert [float(step_size(state, warm, size)) for size in both] == [0.125, 2.0]
+    go_back(state, torch.ones(1, 1), torch.zeros(1, 1, dtype=torch.bool), both)
+    assert [float(step_size(state, warm, size)) for size in both] == [0.0625, 1.0]
+    assert float(state["schedule.resets"]) == 1.0
 
 
 def test_the_step_size_grows_to_its_full_size() -> None:
