@@ -135,6 +135,8 @@ class Solver(Protocol):
 
     A step of its run is one call of `solve`, on as many simulated transitions as it wants. Its
     policy is evaluated in the environment as any agent's is.
+
+    A solver whose steps are not all alike is a `CyclicSolver`.
     """
 
     num_simulation_draws: int
@@ -175,6 +177,27 @@ class Solver(Protocol):
     def measures(self, state: State) -> dict[str, np.ndarray]:
         """What an evaluation can say of the solution beside its return, `(lanes,)` each; always the
         same names, with NaN for what there is none of."""
+
+
+class CyclicSolver(Solver, Protocol):
+    """A solver whose steps run one part of the computation or another, such as the update of one
+    network or of the other.
+
+    Which part that is follows from static hyperparameters and the step's number alone, so that it
+    is the same for all lanes, no tensor is looked at for it, and each part can be compiled.
+    """
+
+    def variant_at(self, step: int) -> int:
+        """The part that step number `step` (0-based) runs, from 0; a pure function."""
+
+    def solve(
+        self, state: State, noise: Noise, step: Tensor, variant: int = 0
+    ) -> dict[str, Tensor]:
+        """See `Solver`; `variant` is what `variant_at` gives of the step.
+
+        Every part has the same metrics; one that does not compute a metric repeats its last value,
+        which the state keeps.
+        """
 
 
 def gradient(

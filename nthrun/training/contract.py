@@ -26,7 +26,7 @@ from nthrun.training.program import HostedProgram, Program, SolverProgram
 EPISODES = 3
 """Episodes of the evaluation step."""
 LOOKED_AHEAD = 10_000
-"""Steps among which one is looked for after which the agent learns."""
+"""Steps among which one is looked for after which the agent learns, or of each part of a cycle."""
 AGENT_METHODS = (
     "initial_state",
     "act",
@@ -181,11 +181,33 @@ class _Step:
         )
 
     def _solved(self, state: State, observation: Tensor) -> Shapes:
-        """One iteration of a solver; the shapes of the metrics."""
-        program = self._program
-        assert isinstance(program, SolverProgram)
-        metrics = program.solver.solve(state, self._noise(0), torch.tensor(0))
-        return self._metrics("solve", metrics)
+        """One iteration of a solver for each part of its cycle; the shapes of the metrics."""
+        steps: dict[int, int] = {}
+        for step in range(LOOKED_AHEAD):
+            steps.setdefault(self._variant(step), step)
+        shapes = {variant: self._solved_at(state, step, variant) for variant, step in steps.items()}
+        first, *others = shapes
+        for variant in others:
+            for metric in shapes[first].keys() ^ shapes[variant].keys():
+                there, lacking = (first, variant) if metric in shapes[first] else (variant, first)
+                raise self._error(
+                    f"{metric} is given by solve at variant {there} and not at {lacking}, "
+                    "allowed: the same metrics at all"
+                )
+        return shapes[first]
+
+    def _solved_at(self, state: State, step: int, variant: int) -> Shapes:
+        assert isinstance(self._program, SolverProgram)
+        output = self._program.solved(state, self._noise(step), torch.tensor(step), variant)
+        return self._metrics("solve", output)
+
+    def _variant(self, step: int) -> int:
+        variant = self._program.variant_at(step)
+        if not isinstance(variant, int) or variant < 0:
+            raise self._error(
+                f"variant_at gives {_shown(variant)} for step {step}, allowed: an int from 0"
+            )
+        return variant
 
     def _greedy(self, state: State) -> None:
         """An action of evaluation, several episodes side by side."""

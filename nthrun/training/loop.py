@@ -159,13 +159,14 @@ class Training:
         draws = self.streams.draw(end - first)
         noise = self.program.noise(draws, first, self.context.setup.device)
         learned = np.array([self.program.learns_at(step) for step in range(first, end)])
+        variants = np.array([self.program.variant_at(step) for step in range(first, end)])
         lanes = self.lanes.running()
         blocks: list[Block] = []
         while self.step < end:
             here, there = self.step - first, self._pause(end) - first
             piece = noise.steps(here, there)
-            piece_learned = learned[here:there]
-            blocks.append(self.stepper.train(self.state, piece, self.step, piece_learned, lanes))
+            which = variants[here:there]
+            blocks.append(self.stepper.train(self.state, piece, self.step, which, lanes))
             self.step = first + there
             self._after_step(self.step)
         event = block_event(joined_blocks(blocks), learned, self.series)

@@ -15,6 +15,7 @@ from nthrun.index import Purpose
 
 STEP_PURPOSES = (Purpose.ENVIRONMENT, Purpose.AGENT, Purpose.REPLAY)
 Draws = dict[Purpose, np.ndarray]
+HALF_SEED = 1 << 16
 
 
 def generator(seed: int, *spawn_key: int) -> np.random.Generator:
@@ -83,3 +84,15 @@ def sampled_steps(uniform: np.ndarray, first: int, capacity: int) -> np.ndarray:
     count = np.minimum(present + 1, capacity)
     drawn = np.minimum((uniform * count).astype(np.int64), count - 1)
     return np.asarray(drawn + (present + 1 - count))
+
+
+def first_draws(seeds: Sequence[int], count: int) -> np.ndarray:
+    """What the first episode of each lane begins with, uniform on [0, 1), `(lanes, 1, count)`."""
+    streams = (generator(seed, Purpose.ENVIRONMENT, 0) for seed in seeds)
+    return np.stack([stream.random((1, count), dtype=np.float32) for stream in streams])
+
+
+def episode_seeds(draws: np.ndarray) -> np.ndarray:
+    """Seeds from 0 to 2³² - 1, `(...)` int64, from pairs of uniform numbers, `(..., 2)`."""
+    halves = np.floor(draws * HALF_SEED).astype(np.int64)
+    return np.asarray(halves[..., 0] * HALF_SEED + halves[..., 1])

@@ -7,7 +7,7 @@ An agent acts in an environment of tensors (`Program`), or in one that steps on 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -25,11 +25,17 @@ from nthrun.planning.memory_estimate import block_steps
 from nthrun.planning.packs import Pack
 from nthrun.specs.declaration import load_program
 from nthrun.specs.environment_spec import EnvironmentSpec
-from nthrun.training.noise import Draws, draw_dtype, generator, sampled_steps
+from nthrun.training.noise import (
+    Draws,
+    draw_dtype,
+    episode_seeds,
+    first_draws,
+    generator,
+    sampled_steps,
+)
 
 HOST = "host."
 """Prefix of the state that stays on the host."""
-HALF_SEED = 1 << 16
 
 
 class StepOutput(NamedTuple):
@@ -84,6 +90,10 @@ class Program:
     def learns_at(self, step: int) -> bool:
         """Whether the agent updates after a step (0-based)."""
         return self.agent.learns_at(step)
+
+    def variant_at(self, step: int) -> int:
+        """Which variant of `step` a step is (0-based): without an update 0, with one 1."""
+        return int(self.learns_at(step))
 
     def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
         """The action of training, `(lanes, 1, action_dim)`."""
@@ -154,13 +164,13 @@ class Program:
         return {purpose: torch.from_numpy(array).to(device) for purpose, array in arrays.items()}
 
     @torch.no_grad()
-    def step(self, state: State, noise: Noise, step: Tensor, learn: bool) -> StepOutput:
+    def step(self, state: State, noise: Noise, step: Tensor, variant: int) -> StepOutput:
         """Advance every lane by one step, changing `state` in place.
 
         Args:
             noise: of this step.
             step: its 0-based number, a 0-dim integer tensor.
-            learn: whether the agent updates after it.
+            variant: of it, see `variant_at`.
         """
         observation = state["environment.observation"]
         action = self.act(state, observation, noise, step)
@@ -170,7 +180,7 @@ class Program:
             observation, action, outcome.reward, next_observation, outcome.terminated
         )
         ended = self._advance(state, outcome, next_observation, noise)
-        metrics = self.take_in(state, experience, ended, noise, step, learn)
+        metrics = self.take_in(state, experience, ended, noise, step, bool(variant))
         return StepOutput(experience, ended, metrics)
 
     def take_in(
@@ -227,12 +237,6 @@ class Program:
             "environment.observation": self.environment.observe(start).clone(),
             "environment.episode_step": torch.zeros(len(seeds), 1, 1, dtype=torch.int64),
         }
-
-
-def first_draws(seeds: Sequence[int], count: int) -> np.ndarray:
-    """What the first episode of each lane begins with, uniform on [0, 1), `(lanes, 1, count)`."""
-    streams = (generator(seed, Purpose.ENVIRONMENT, 0) for seed in seeds)
-    return np.stack([stream.random((1, count), dtype=np.float32) for stream in streams])
 
 
 class HostedProgram(Program):
@@ -301,26 +305,6 @@ class HostedProgram(Program):
         }
 
 
-def episode_seeds(draws: np.ndarray) -> np.ndarray:
-    """Seeds from 0 to 2³² - 1, `(...)` int64, from pairs of uniform numbers, `(..., 2)`."""
-    halves = np.floor(draws * HALF_SEED).astype(np.int64)
-    return np.asarray(halves[..., 0] * HALF_SEED + halves[..., 1])
-
-
-def agent_state(state: State) -> State:
-    """The part of a state that the agent works on."""
-    return {name: tensor for name, tensor in state.items() if not name.startswith(HOST)}
-
-
-def host_arrays(state: State) -> dict[str, np.ndarray]:
-    """The part that stays on the host, as arrays that share its memory."""
-    return {
-        name.removeprefix(HOST): tensor.numpy()
-        for name, tensor in state.items()
-        if name.startswith(HOST)
-    }
-
-
 def placed(state: State, device: str) -> State:
     """A state on a device, but for the part that stays on the host."""
     return {
@@ -340,6 +324,7 @@ class SolverProgram(Program):
         self.spec = spec
         self.interface = spec.interface
         self.solver: Solver = load_program(agent_program)(pack.statics, spec)
+        self._variant_at: Callable[[int], int] | None = getattr(self.solver, "variant_at", None)
         self.steps_per_episode = spec.integer("steps_per_episode")
 
     replay_capacity = 0
@@ -347,6 +332,10 @@ class SolverProgram(Program):
     def learns_at(self, step: int) -> bool:
         """A solver updates after every step."""
         return True
+
+    def variant_at(self, step: int) -> int:
+        """Which part of its cycle a solver runs at a step; 0 where it has no parts."""
+        return 0 if self._variant_at is None else self._variant_at(step)
 
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
         return self.solver.act_greedily(state, observation)
@@ -379,9 +368,14 @@ class SolverProgram(Program):
         nothing = agent.new_empty(*agent.shape[:2], 0)
         return Noise(nothing, nothing, tensors[Purpose.ENVIRONMENT], agent, tensors[Purpose.REPLAY])
 
-    def step(self, state: State, noise: Noise, step: Tensor, learn: bool) -> StepOutput:
-        with torch.no_grad():
-            metrics = self.solver.solve(state, noise, step)
+    @torch.no_grad()
+    def solved(self, state: State, noise: Noise, step: Tensor, variant: int) -> dict[str, Tensor]:
+        """Have the solver take a step; its metrics."""
+        part = () if self._variant_at is None else (variant,)
+        return self.solver.solve(state, noise, step, *part)
+
+    def step(self, state: State, noise: Noise, step: Tensor, variant: int) -> StepOutput:
+        metrics = self.solved(state, noise, step, variant)
         nothing = noise.agent.new_empty(len(noise.agent), 1, 0)
         zero = noise.agent.new_zeros(len(noise.agent), 1, 1)
         experience = Experience(nothing, nothing, zero, nothing, zero)

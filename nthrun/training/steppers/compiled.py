@@ -41,20 +41,20 @@ class CompiledStepper:
             self._evaluate = self._evaluation_kernel(lane)
 
     def train(
-        self, state: State, noise: Noise, first: int, learned: np.ndarray, lanes: Sequence[int]
+        self, state: State, noise: Noise, first: int, variants: np.ndarray, lanes: Sequence[int]
     ) -> Block:
         """Run a block of steps; lanes that are left out are not touched."""
         self.prepare(state)
         assert self._train is not None
         inputs = {NOISE + name: tensor for name, tensor in noise._asdict().items()}
-        inputs[STEP] = torch.arange(first, first + len(learned)).expand(len(noise.agent), -1)
+        inputs[STEP] = torch.arange(first, first + len(variants)).expand(len(noise.agent), -1)
         with Flushing():
-            outputs = self._train(state, inputs, learned, lanes)
-        which = torch.from_numpy(learned)
+            outputs = self._train(state, inputs, variants, lanes)
+        which = torch.from_numpy(variants > 0)
         return {
             name: tensor[:, which] if name.startswith(METRICS) else tensor.squeeze(2)
             for name, tensor in outputs.items()
-            if learned.any() or not name.startswith(METRICS)
+            if which.any() or not name.startswith(METRICS)
         }
 
     def evaluate(self, state: State, evaluation: Evaluation) -> Event:
@@ -76,7 +76,7 @@ class CompiledStepper:
         examples = lane | {NOISE + name: tensor for name, tensor in noise.items()}
         examples[STEP] = torch.zeros(1, dtype=torch.int64)
         names = frozenset(lane)
-        variants = [training_step(program, names, learn) for learn in (False, True)]
+        variants = [training_step(program, names, variant) for variant in (0, 1)]
         return Kernel(variants, examples, names)
 
     def _evaluation_kernel(self, lane: State) -> Kernel:
@@ -97,14 +97,14 @@ class CompiledStepper:
 
 
 def training_step(
-    program: Program, state_names: frozenset[str], learn: bool
+    program: Program, state_names: frozenset[str], variant: int
 ) -> Callable[[Tensors], Tensors]:
     """A program's step as a function of named tensors: state, noise and the clock's tick."""
 
     def step(inputs: Tensors) -> Tensors:
         state = {name: inputs[name] for name in inputs if name in state_names}
         noise = Noise(*(inputs[NOISE + name] for name in Noise._fields))
-        output = program.step(state, noise, inputs[STEP].view(()), learn)
+        output = program.step(state, noise, inputs[STEP].view(()), variant)
         metrics = {METRICS + name: value for name, value in output.metrics.items()}
         return state | output.shown() | metrics
 

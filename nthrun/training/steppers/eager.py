@@ -30,7 +30,7 @@ class Stepper(Protocol):
         """
 
     def train(
-        self, state: State, noise: Noise, first: int, learned: np.ndarray, lanes: Sequence[int]
+        self, state: State, noise: Noise, first: int, variants: np.ndarray, lanes: Sequence[int]
     ) -> Block:
         """Run a block of training steps, changing `state` in place.
 
@@ -38,7 +38,7 @@ class Stepper(Protocol):
             state: of the pack.
             noise: `(lanes, num_steps, ...)` each.
             first: number of the first step.
-            learned: whether the agent updates after each step, `(num_steps,)`.
+            variants: of the program's step, `(num_steps,)`; see `Program.variant_at`.
             lanes: whose steps count; what the others do is ignored.
         """
 
@@ -56,14 +56,14 @@ class EagerStepper:
         """Do nothing: the first step waits for nothing."""
 
     def train(
-        self, state: State, noise: Noise, first: int, learned: np.ndarray, lanes: Sequence[int]
+        self, state: State, noise: Noise, first: int, variants: np.ndarray, lanes: Sequence[int]
     ) -> Block:
         """Run a block of steps on all lanes."""
-        clock = torch.arange(first, first + len(learned), device=noise.agent.device)
+        clock = torch.arange(first, first + len(variants), device=noise.agent.device)
         with Flushing():
             outputs = [
-                self._program.step(state, noise.step(offset), clock[offset], bool(learns))
-                for offset, learns in enumerate(learned)
+                self._program.step(state, noise.step(offset), clock[offset], variant)
+                for offset, variant in enumerate(variants.tolist())
             ]
         return stacked(outputs)
 

@@ -42,10 +42,10 @@ class GraphedStepper(EagerStepper):
         super().__init__(program)
         self._block_steps = block_steps
         self._capture = capture or captured
-        self._graphs: dict[tuple[int, bool], _Graph] = {}
+        self._graphs: dict[tuple[int, int], _Graph] = {}
 
     def train(
-        self, state: State, noise: Noise, first: int, learned: np.ndarray, lanes: Sequence[int]
+        self, state: State, noise: Noise, first: int, variants: np.ndarray, lanes: Sequence[int]
     ) -> Block:
         """Run a block of steps on all lanes.
 
@@ -53,21 +53,21 @@ class GraphedStepper(EagerStepper):
             CompileError: torch could not compile the step, or CUDA not capture it.
         """
         pieces: list[tuple[int, int]] = []
-        for offset in range(len(learned)):
-            if offset == 0 or learned[offset] != learned[offset - 1]:
+        for offset in range(len(variants)):
+            if offset == 0 or variants[offset] != variants[offset - 1]:
                 pieces.append((offset, offset))
             pieces[-1] = (pieces[-1][0], offset + 1)
         blocks = []
         for begin, end in pieces:
             piece = noise.steps(begin, end)
-            graph = self._graph(state, piece, bool(learned[begin]))
+            graph = self._graph(state, piece, int(variants[begin]))
             blocks.append(graph.run(state, piece, first + begin))
         return joined_blocks(blocks)
 
-    def _graph(self, state: State, noise: Noise, learn: bool) -> _Graph:
-        key = (len(noise.agent), learn)
+    def _graph(self, state: State, noise: Noise, variant: int) -> _Graph:
+        key = (len(noise.agent), variant)
         if key not in self._graphs:
-            step = training_step(self._program, frozenset(state), learn)
+            step = training_step(self._program, frozenset(state), variant)
             self._graphs = {k: graph for k, graph in self._graphs.items() if k[0] == key[0]}
             try:
                 self._graphs[key] = _Graph(step, state, noise, self._block_steps, self._capture)

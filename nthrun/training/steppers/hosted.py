@@ -22,7 +22,8 @@ from nthrun.errors import NotReplayedError
 from nthrun.specs.interface import Interface
 from nthrun.training.contract import check_observation, check_outcome
 from nthrun.training.evaluation import Evaluation
-from nthrun.training.program import HostedProgram, agent_state, episode_seeds, host_arrays
+from nthrun.training.noise import episode_seeds
+from nthrun.training.program import HOST, HostedProgram
 from nthrun.training.recording import METRICS, Block, Event
 from nthrun.training.steppers.agent_functions import AgentFunctions
 
@@ -88,22 +89,22 @@ class HostedStepper:
             raise
 
     def train(
-        self, state: State, noise: Noise, first: int, learned: np.ndarray, lanes: Sequence[int]
+        self, state: State, noise: Noise, first: int, variants: np.ndarray, lanes: Sequence[int]
     ) -> Block:
         self.prepare(state)
         with self._new_worlds_if_they_fail():
-            return self._trained(state, noise, first, learned, lanes)
+            return self._trained(state, noise, first, variants, lanes)
 
     def _trained(
-        self, state: State, noise: Noise, first: int, learned: np.ndarray, lanes: Sequence[int]
+        self, state: State, noise: Noise, first: int, variants: np.ndarray, lanes: Sequence[int]
     ) -> Block:
         own, host = agent_state(state), host_arrays(state)
         device, metrics = noise.agent.device, []
-        block = HostBlock(self._program.interface, len(learned), len(host["seed"]), device)
+        block = HostBlock(self._program.interface, len(variants), len(host["seed"]), device)
         which = slice(None) if len(lanes) == len(host["seed"]) else list(lanes)
         counts, seen = host["episode_step"][:, 0].tolist(), host["observation"][:, 0]
         for offset, (step, now) in enumerate(zip(block, noise.each(), strict=True)):
-            clock, rows = (first + offset, bool(learned[offset])), step.rows
+            clock, rows = (first + offset, bool(variants[offset])), step.rows
             rows.observation[:] = seen
             observation = step.observation()
             action = self._functions.act(own, observation, now, clock[0], lanes)
@@ -116,7 +117,7 @@ class HostedStepper:
                 seen[lane] = self._worlds[lane].reset(seed)
             taken = step.taken(observation, action)
             metrics_of_step = self._functions.take_in(own, taken, now, clock, lanes)
-            if learned[offset]:
+            if clock[1]:
                 metrics.append(metrics_of_step)
         _keep(host, block.rows, counts, lanes)
         block.rows.reward[~np.isfinite(block.rows.action).all(2)] = np.nan
@@ -344,3 +345,17 @@ def _side_by_side(episodes: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     for number, steps in enumerate(episodes):
         states[:, : len(steps), number] = np.stack(steps, 1)
     return states
+
+
+def agent_state(state: State) -> State:
+    """The part of a state that the agent works on."""
+    return {name: tensor for name, tensor in state.items() if not name.startswith(HOST)}
+
+
+def host_arrays(state: State) -> dict[str, np.ndarray]:
+    """The part that stays on the host, as arrays that share its memory."""
+    return {
+        name.removeprefix(HOST): tensor.numpy()
+        for name, tensor in state.items()
+        if name.startswith(HOST)
+    }

@@ -14,8 +14,7 @@ from nthrun.index import Purpose
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.records.schema import first_difference
 from nthrun.training.context import make_context
-from nthrun.training.noise import generator
-from nthrun.training.program import episode_seeds
+from nthrun.training.noise import episode_seeds, generator
 
 EPISODES, LIMIT = 3, 40
 PROTOCOL = {
