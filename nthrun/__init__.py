@@ -9,7 +9,8 @@ does not train.
 * Records: `open_data` gives the nested data of an experiment, `table` one row a run.
 * Sweeps: `read_experiment_spec` reads the spec files; its `sweep` turns an index into a setting.
   `split_index`, `join_index` and `random_seed` are the arithmetic of indices.
-* Agents, solvers and environments of yours: the contracts, `Field`, `Interface`, `gradient`.
+* Agents, solvers and environments of yours: the contracts, `Field`, `Interface`, `gradient`,
+  `repeat`.
 * Policies: `load_policy` gives a recorded one to act with.
 * Statistics and figures: from `read_scores` to `interquartile_mean`; `plot_utils`, `save_figure`.
 """
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nthrun.agents.base import Agent as Agent
+    from nthrun.agents.base import CyclicSolver as CyclicSolver
     from nthrun.agents.base import Experience as Experience
     from nthrun.agents.base import Noise as Noise
     from nthrun.agents.base import Solver as Solver
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from nthrun.agents.base import gradient as gradient
     from nthrun.agents.base import lane_column as lane_column
     from nthrun.agents.mc_pg.declaration import fits_episodes as fits_episodes
+    from nthrun.agents.repeat import repeat as repeat
     from nthrun.analysis.choice import choose as choose
     from nthrun.analysis.choice import choose_across as choose_across
     from nthrun.analysis.comparison import interquartile_mean as interquartile_mean
@@ -88,8 +91,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
-    "nthrun.agents.base": "Agent Experience Noise Solver State gradient lane_column",
+    "nthrun.agents.base": ("Agent CyclicSolver Experience Noise Solver State gradient lane_column"),
     "nthrun.agents.mc_pg.declaration": "fits_episodes",
+    "nthrun.agents.repeat": "repeat",
     "nthrun.analysis.choice": "choose choose_across",
     "nthrun.analysis.comparison": "interquartile_mean mann_whitney paired_comparison "
     "performance_profile probability_of_improvement welch",

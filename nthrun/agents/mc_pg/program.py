@@ -34,6 +34,7 @@ from nthrun.agents.base import (
 from nthrun.agents.layouts import NORMALISER
 from nthrun.agents.mc_pg.declaration import COLUMNS, mc_pg_layout, networks
 from nthrun.agents.networks import MLP, ActionScale, normalised, normaliser_state, update_normaliser
+from nthrun.agents.repeat import repeat
 from nthrun.environments.base import Environment, make_environment
 from nthrun.specs.declaration import Setting
 from nthrun.specs.environment_spec import EnvironmentSpec
@@ -175,19 +176,22 @@ class MonteCarloPolicyGradient:
         normal = noise.agent.view(lanes, self.steps, self.episodes, self._action_dim)
         shocks = draws.view(lanes, self.steps, self.episodes, self._sizes[1])
         world = self.environment.reset(starts.view(lanes, self.episodes, self._sizes[0]))
-        running = torch.ones_like(world[..., :1])
-        shown: list[tuple[Tensor, ...]] = []
-        for now, shock in zip(normal.unbind(1), shocks.unbind(1), strict=True):
+
+        def body(
+            carry: tuple[Tensor, Tensor], now: tuple[Tensor, Tensor]
+        ) -> tuple[tuple[Tensor, Tensor], Paths]:
+            world, running = carry
             observation = self.environment.observe(world)
             mean, log_std = self._policy(state["policy"], normalised(state, observation))
-            raw = torch.addcmul(mean, log_std.exp(), now)
-            outcome = self.environment.step(
-                world, self.scale.to_environment(torch.tanh(raw)), shock
-            )
-            shown.append((observation, raw, outcome.reward * running, running))
-            running = running * (1.0 - outcome.terminated)
-            world = outcome.state
-        return Paths(*(torch.cat(part, 1) for part in zip(*shown, strict=True)))
+            raw = torch.addcmul(mean, log_std.exp(), now[0])
+            action = self.scale.to_environment(torch.tanh(raw))
+            outcome = self.environment.step(world, action, now[1])
+            on = running * (1.0 - outcome.terminated)
+            return (outcome.state, on), Paths(observation, raw, outcome.reward * running, running)
+
+        carry = (world, torch.ones_like(world[..., :1]))
+        _, paths = repeat(body, carry, (normal, shocks), axis=1)
+        return Paths(*(part.flatten(1, 2) for part in paths))
 
     def _returns(self, state: State, paths: Paths) -> Tensor:
         """G of every step, `(lanes, steps × episodes, 1)`."""
