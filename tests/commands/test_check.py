@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from documents import write_checkpoint
+from in_process import ended
 from plans import LOCAL, lease_task, own_experiment, record, written_plan
 
 from nthrun.__main__ import commands
 from nthrun.commands.combine import combine as combine_command
-from nthrun.commands.entry import execute
 from nthrun.records.combine import combine
 from nthrun.records.experiment import Experiment, open_experiment
 from nthrun.records.snapshots import write_snapshot
@@ -29,27 +28,10 @@ from nthrun.studies.journal import Journal
 assert combine_command
 
 
-class Check:
-    """The command in this process."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self._monkeypatch = monkeypatch
-        self._capsys = capsys
-
-    def __call__(self, *arguments: str | Path) -> tuple[int, list[str], list[str]]:
-        """Exit code, and the lines of stdout and stderr."""
-        self._monkeypatch.setattr(sys, "argv", ["nthrun", "check", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            execute(commands)
-        output, errors = self._capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, output.splitlines(), errors.splitlines()
-
-
-@pytest.fixture
-def check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Check:
-    """The command in this process."""
-    return Check(monkeypatch, capsys)
+def check(*arguments: str | Path) -> tuple[object, list[str], list[str]]:
+    """Exit code of the command, and the lines of stdout and stderr."""
+    outcome = ended(commands, "check", *arguments)
+    return outcome.code, outcome.out.splitlines(), outcome.errors
 
 
 @pytest.fixture
@@ -141,7 +123,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Path], str]] = {
 }
 
 
-def test_a_sound_experiment(root: Path, check: Check) -> None:
+def test_a_sound_experiment(root: Path) -> None:
     """Every kind of file is a row of the table, all of them sound; then it ends with 0, and has
     changed nothing."""
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
@@ -164,7 +146,7 @@ def test_a_sound_experiment(root: Path, check: Check) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_is_not_sound_is_named(root: Path, check: Check, fault: str) -> None:
+def test_what_is_not_sound_is_named(root: Path, fault: str) -> None:
     """Each file that is damaged, foreign or stale has a line that says so, why, and what to do; the
     others are still read, and the command ends with 1."""
     spoil, state = FAULTS[fault]
@@ -177,7 +159,7 @@ def test_what_is_not_sound_is_named(root: Path, check: Check, fault: str) -> Non
     assert "unexpected" not in "".join(output)
 
 
-def test_several_directories(root: Path, check: Check) -> None:
+def test_several_directories(root: Path) -> None:
     """A save dir stands for its experiments, and one that is named twice is checked once."""
     other = own_experiment(root.parent / "f")
     record(other, 0)
@@ -199,7 +181,7 @@ def left_behind(root: Path) -> list[Path]:
     return paths
 
 
-def test_mending_deletes_what_was_left_behind(root: Path, check: Check) -> None:
+def test_mending_deletes_what_was_left_behind(root: Path) -> None:
     """A dry run names the stale temporary files, --mend deletes them and nothing else."""
     before = {path for path in root.rglob("*") if path.is_file()}
     paths = left_behind(root)
@@ -216,7 +198,7 @@ def test_mending_deletes_what_was_left_behind(root: Path, check: Check) -> None:
 
 
 @pytest.mark.parametrize("fault", ["data.json", "outdated"])
-def test_mending_makes_data_files_anew(root: Path, check: Check, fault: str) -> None:
+def test_mending_makes_data_files_anew(root: Path, fault: str) -> None:
     """A damaged or outdated data file holds all that is recorded afterwards."""
     path = FAULTS[fault][0](root)
     records = {shard.name: shard.read_bytes() for shard in root.glob("runs/*.h5")}
@@ -229,7 +211,7 @@ def test_mending_makes_data_files_anew(root: Path, check: Check, fault: str) -> 
     assert not [line for line in output if f"{path.name}: " in line]
 
 
-def test_a_running_experiment_is_left_alone(root: Path, check: Check) -> None:
+def test_a_running_experiment_is_left_alone(root: Path) -> None:
     """While an attempt is alive, or the lock is held, nothing is deleted or made anew."""
     paths = left_behind(root)
     with scheduling_lock(root):
@@ -244,7 +226,7 @@ def test_a_running_experiment_is_left_alone(root: Path, check: Check) -> None:
     assert not any(path.exists() for path in paths)
 
 
-def test_mending_does_not_follow_links(root: Path, check: Check, tmp_path: Path) -> None:
+def test_mending_does_not_follow_links(root: Path, tmp_path: Path) -> None:
     """What lies outside the experiment stays, whatever in it leads there."""
     outside = tmp_path / "outside"
     outside.mkdir()

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections import Counter
-from contextlib import redirect_stderr, redirect_stdout
-from io import BytesIO, TextIOWrapper
 from pathlib import Path
-from unittest import mock
 
 import click
 import pytest
 from builders import make_experiment, make_run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from in_process import ended
 from processes import ROOT, command, write_specs
 
 from nthrun.__main__ import commands
-from nthrun.commands.entry import execute
 
 NAMES = {
     "best": ["best", "--no-write"],
@@ -56,22 +52,6 @@ PLACES = ("e", "save", "save/e", "e/data.json", "e/runs", "nowhere", "", ".", "a
 SUBMISSION = ("cluster.json", "main.py", str(ROOT), "environment.json", "save", "agent.json")
 RUN = ("--env-json", "environment.json", "--agent-json", "agent.json")
 SECONDS = 10
-
-
-def ended(words: list[str]) -> tuple[object, str, str]:
-    """Exit code, stdout and stderr of `python -m nthrun`, in this process."""
-    out, err = (TextIOWrapper(BytesIO(), "utf-8", "backslashreplace") for _ in range(2))
-    code: object = "did not exit"
-    argv = mock.patch.object(sys, "argv", ["nthrun", *words])
-    with argv, redirect_stdout(out), redirect_stderr(err):
-        try:
-            execute(commands)
-        except SystemExit as done:
-            code = done.code
-    out.flush()
-    err.flush()
-    texts = (stream.detach().getvalue().decode("utf-8", "replace") for stream in (out, err))
-    return (code, *texts)
 
 
 @st.composite
@@ -113,26 +93,25 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "cluster.json").write_text('{"time": "1:00:00", "cores": 1}')
     for root in (tmp_path / "e", tmp_path / "save/e"):
         make_experiment(root, 2, runs=[make_run(n, n % 2, n // 2) for n in range(6)])
-    ended(["combine", "e"])
+    ended(commands, "combine", "e")
     return tmp_path
 
 
 def check(words: list[str]) -> object:
     """Call a command line, and see that it ends as every one has to; returns its exit code."""
     begun = time.monotonic()
-    code, _, err = ended(words)
+    outcome = ended(commands, *words)
     seconds = time.monotonic() - begun
-    assert code in (0, 1, 2), (words, err)
+    assert outcome.code in (0, 1, 2), (words, outcome)
     assert seconds < SECONDS, (words, seconds)
-    assert "unexpected" not in err, (words, err)
+    assert "unexpected" not in outcome.err, (words, outcome)
     if "--debug" not in words:
-        assert "Traceback" not in err, (words, err)
-    if code == 2 and "--debug" not in words:
-        lines = err.splitlines()
-        assert lines, words
+        assert "Traceback" not in outcome.err, (words, outcome)
+    if outcome.code == 2 and "--debug" not in words:
+        assert outcome.errors, words
         allowed = ("error: ", "note: ", "warning: ")
-        assert all(line.startswith(allowed) for line in lines), (words, err)
-    return code
+        assert all(line.startswith(allowed) for line in outcome.errors), (words, outcome)
+    return outcome.code
 
 
 def run_many(names: tuple[str, ...], number: int) -> Counter[object]:

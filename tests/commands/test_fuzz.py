@@ -9,21 +9,18 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
-from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from in_process import Outcome, ended
 
 import nthrun.commands
-from nthrun.commands.entry import execute
 from nthrun.commands.run import run
 
 ROOT = Path(__file__).parents[2]
@@ -40,35 +37,9 @@ fuzzed = partial(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a command ended and what it printed."""
-
-    code: object
-    out: str
-    err: str
-
-    @property
-    def errors(self) -> list[str]:
-        """The lines on stderr."""
-        return self.err.removesuffix("\n").split("\n")
-
-
 def main(*arguments: str) -> Outcome:
-    """`main.py` in this process, with streams as strict as a terminal's."""
-    out = TextIOWrapper(BytesIO(), "utf-8", errors="strict", write_through=True)
-    err = TextIOWrapper(BytesIO(), "utf-8", errors="backslashreplace", write_through=True)
-    argv = mock.patch.object(sys, "argv", ["main.py", *arguments])
-    code: object = "did not exit"
-    with argv, redirect_stdout(out), redirect_stderr(err):
-        try:
-            execute(run)
-        except SystemExit as done:
-            code = done.code
-    printed, complaints = (
-        stream.detach().getvalue().decode("utf-8", "surrogateescape") for stream in (out, err)
-    )
-    return Outcome(code, printed, complaints)
+    """`main.py` in this process."""
+    return ended(run, *arguments)
 
 
 def check(outcome: Outcome, *starts: str) -> None:

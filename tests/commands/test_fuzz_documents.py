@@ -8,14 +8,11 @@ import os
 import resource
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from functools import partial
-from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from random import Random
-from unittest import mock
 
 import h5py
 import numpy as np
@@ -23,9 +20,9 @@ import pytest
 from documents import JUNK, KINDS, Kind, broken, damaged, dumped, make_everything, resealed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from in_process import ended
 
 from nthrun.__main__ import commands
-from nthrun.commands.entry import execute
 from nthrun.errors import NthrunError
 from nthrun.records.columns import TEXTS_FORM
 from nthrun.records.data import GONE
@@ -104,21 +101,12 @@ def answered(act: Callable[[], object]) -> None:
 def require_answer(root: Path, command: Sequence[str]) -> None:
     """A command ends with 0, 1 or 2, and with nothing but plain lines on stderr."""
     words = [str(root / word) if word in ("", "data.json", "data.h5") else word for word in command]
-    out = TextIOWrapper(BytesIO(), "utf-8", errors="strict", write_through=True)
-    err = TextIOWrapper(BytesIO(), "utf-8", errors="backslashreplace", write_through=True)
-    code: object = "none"
-    argv = mock.patch.object(sys, "argv", ["nthrun", *words])
-    with argv, redirect_stdout(out), redirect_stderr(err):
-        try:
-            execute(commands)
-        except SystemExit as done:
-            code = done.code
-    said = err.detach().getvalue().decode()
-    assert code in (0, 1, 2), (words, code, said)
-    assert code == 0 or said.strip(), (words, code)
-    for line in said.splitlines():
-        assert line.startswith(("error: ", "warning: ", "note: ")), (words, said)
-        assert "unexpected" not in line, (words, said)
+    outcome = ended(commands, *words)
+    assert outcome.code in (0, 1, 2), (words, outcome)
+    assert outcome.code == 0 or outcome.err.strip(), (words, outcome)
+    for line in outcome.errors:
+        assert line.startswith(("error: ", "warning: ", "note: ")), (words, outcome)
+        assert "unexpected" not in line, (words, outcome)
 
 
 def require_read(root: Path) -> None:

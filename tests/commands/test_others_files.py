@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import make_run
+from in_process import ended
 
 from nthrun.__main__ import commands
-from nthrun.commands.entry import execute
 from nthrun.errors import SpecError
 from nthrun.records.experiment import Experiment, Manifest, create_experiment, open_experiment
 from nthrun.specs.fingerprint import fingerprint
@@ -73,17 +73,6 @@ def sweep(root: Path, agent: dict[str, Any], environment: dict[str, Any], **chan
     return root
 
 
-def outcome(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
-) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of a command."""
-    monkeypatch.setattr(sys, "argv", ["nthrun", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        execute(commands)
-    assert isinstance(ended.value.code, int)
-    return ended.value.code, *capsys.readouterr()
-
-
 READERS = [
     ("combine", "DATA"),
     ("best", "DATA", "--no-write"),
@@ -99,11 +88,7 @@ READERS = [
 
 @pytest.mark.parametrize("names", NAMES)
 def test_reading_imports_nothing_that_a_file_names(
-    tmp_path: Path,
-    ran: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    names: tuple[dict[str, Any], dict[str, Any]],
+    tmp_path: Path, ran: Path, names: tuple[dict[str, Any], dict[str, Any]]
 ) -> None:
     """Combining, choosing, reporting, drawing, status, exporting and forgetting do their work on
     the records of a class that is not known here, and never import it."""
@@ -113,43 +98,35 @@ def test_reading_imports_nothing_that_a_file_names(
         if command == "export" and importlib.util.find_spec("wandb") is None:
             continue
         arguments = [str(root) if word == "DATA" else word for word in rest]
-        code, output, errors = outcome(monkeypatch, capsys, command, *arguments)
-        assert (code, ran.exists()) == (0, False), (command, rest, errors)
-        assert output
+        outcome = ended(commands, command, *arguments)
+        assert (outcome.code, ran.exists()) == (0, False), (command, rest, outcome)
+        assert outcome.out
     page = (tmp_path / "report.html").read_text()
     assert "6 of 6" in page or "6 runs" in page or "completed" in page
     for name in ("data.json", "manifest.json"):
         assert (root / name).exists()
-    code, _, errors = outcome(monkeypatch, capsys, "report", str(root / "data.json"))
-    assert (code, ran.exists()) == (0, False), errors
+    outcome = ended(commands, "report", root / "data.json")
+    assert (outcome.code, ran.exists()) == (0, False), outcome
 
 
-def test_what_needs_the_class_says_so(
-    tmp_path: Path,
-    ran: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_what_needs_the_class_says_so(tmp_path: Path, ran: Path) -> None:
     """A policy cannot act without its class: that is refused in one line, until the user asks for
     it by an option or an argument."""
     root = sweep(tmp_path / "data", {"agent_name": "evilmod:C"}, {})
-    code, _, errors = outcome(monkeypatch, capsys, "plot", "policy_map", str(root))
-    assert (code, ran.exists()) == (2, False)
-    assert errors.count("\n") == 1
-    assert "code that a file names is not run to read it" in errors
+    outcome = ended(commands, "plot", "policy_map", root)
+    assert (outcome.code, ran.exists()) == (2, False)
+    [error] = outcome.errors
+    assert "code that a file names is not run to read it" in error
     with pytest.raises(SpecError, match="is not run to read it"):
         load_policy(root)
     assert not ran.exists()
-    outcome(monkeypatch, capsys, "plot", "policy_map", str(root), "--trust")
+    ended(commands, "plot", "policy_map", root, "--trust")
     assert ran.exists()
 
 
 @pytest.mark.parametrize("place", ["records", "folder"])
 def test_no_name_reaches_the_terminal_raw(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    place: str,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     """Control characters in any name, value or reason that records hold, and in a path, are written
     out in all that is printed and in the page."""
@@ -165,9 +142,9 @@ def test_no_name_reaches_the_terminal_raw(
         if command == "export":
             continue
         arguments = [str(root) if word == "DATA" else word for word in rest]
-        _, output, errors = outcome(monkeypatch, capsys, command, *arguments)
-        assert "unexpected" not in errors
-        printed += output + errors
+        outcome = ended(commands, command, *arguments)
+        assert "unexpected" not in outcome.err
+        printed += outcome.out + outcome.err
     printed += (tmp_path / "report.html").read_text()
     assert not re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", printed)
     assert r"\x1b]0;owned" in printed or "\\u001b]0;owned" in printed

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from in_process import ended
 from plans import Commands, only_commands
 from processes import EXPERIMENT, ROOT, write_specs
 from schedule_commands import CEDAR, arguments, listing
 
-from nthrun.commands.entry import execute
 from nthrun.commands.schedule import schedule
 from nthrun.scheduling import submission
 from nthrun.scheduling.plan import plan_paths, read_plan
@@ -25,33 +25,17 @@ SHORT = {"total_timesteps": 100}
 ONE_SETTING = {"critic_lr": [0.001], "alpha": [0.1]}
 
 
-class Invoke:
-    """`schedule.py` in this process."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self._monkeypatch = monkeypatch
-        self._capsys = capsys
-
-    def __call__(self, *arguments: str) -> tuple[int, str, list[str]]:
-        """Exit code, stdout and the lines of stderr."""
-        self._monkeypatch.setattr(sys, "argv", ["schedule.py", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            execute(schedule)
-        output, errors = self._capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, output, errors.splitlines()
-
-    def refused(self, *arguments: str, code: int = 2) -> str:
-        """The one line of stderr that refuses a command, which prints nothing else."""
-        ended, output, errors = self(*arguments)
-        assert (ended, output, len(errors)) == (code, "", 1), errors
-        return errors[0]
+def invoke(*words: str) -> tuple[object, str, list[str]]:
+    """Exit code of `schedule.py`, stdout and the lines of stderr."""
+    outcome = ended(schedule, *words)
+    return outcome.code, outcome.out, outcome.errors
 
 
-@pytest.fixture
-def invoke(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoke:
-    """`schedule.py` in this process."""
-    return Invoke(monkeypatch, capsys)
+def refused(*words: str, code: int = 2) -> str:
+    """The one line of stderr that refuses a command, which prints nothing else."""
+    ending, output, errors = invoke(*words)
+    assert (ending, output, len(errors)) == (code, "", 1), errors
+    return errors[0]
 
 
 @pytest.fixture
@@ -84,14 +68,12 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_bad_positions_are_refused(
-    tmp_path: Path, commands: Commands, invoke: Invoke, case: str
-) -> None:
+def test_bad_positions_are_refused(tmp_path: Path, commands: Commands, case: str) -> None:
     """A position that is not what it should be is refused in one line that names it, with exit
     code 2, and nothing is written."""
     write_specs(tmp_path)
     place, value, said = REFUSED[case]
-    assert said in invoke.refused(*replaced(arguments(tmp_path), place, value), "--yes")
+    assert said in refused(*replaced(arguments(tmp_path), place, value), "--yes")
     assert not (tmp_path / "out").exists()
 
 
@@ -113,15 +95,15 @@ def test_bad_positions_are_refused(
     ],
 )
 def test_bad_options_are_refused(
-    tmp_path: Path, commands: Commands, invoke: Invoke, options: list[str], said: str
+    tmp_path: Path, commands: Commands, options: list[str], said: str
 ) -> None:
     """So is an option."""
     write_specs(tmp_path)
-    assert said in invoke.refused(*arguments(tmp_path), "--yes", *options)
+    assert said in refused(*arguments(tmp_path), "--yes", *options)
     assert not (tmp_path / "out").exists()
 
 
-def test_missing_arguments_are_named(tmp_path: Path, commands: Commands, invoke: Invoke) -> None:
+def test_missing_arguments_are_named(tmp_path: Path, commands: Commands) -> None:
     """Too few positions, no --runs and no directory are refused, saying what is wanted."""
     write_specs(tmp_path)
     given = arguments(tmp_path)
@@ -132,28 +114,24 @@ def test_missing_arguments_are_named(tmp_path: Path, commands: Commands, invoke:
         (["--cancel"], "allowed: SAVE_DIR"),
         (["--status", str(tmp_path)], "no experiment here"),
     ):
-        assert said in invoke.refused(*args)
+        assert said in refused(*args)
 
 
-def test_two_agents_of_one_directory_are_refused(
-    tmp_path: Path, commands: Commands, invoke: Invoke
-) -> None:
+def test_two_agents_of_one_directory_are_refused(tmp_path: Path, commands: Commands) -> None:
     """Agent files that would share an experiment's directory are refused before anything runs."""
     write_specs(tmp_path)
     given = arguments(tmp_path)
-    assert "another agent file of this command" in invoke.refused(*given, given[-1], "--yes")
+    assert "another agent file of this command" in refused(*given, given[-1], "--yes")
 
 
-def test_a_cluster_without_slurm_is_told(
-    tmp_path: Path, commands: Commands, invoke: Invoke
-) -> None:
+def test_a_cluster_without_slurm_is_told(tmp_path: Path, commands: Commands) -> None:
     """Where Slurm is not on this machine, or down, nothing is submitted or written."""
     write_specs(tmp_path)
     given = [*arguments(tmp_path, CEDAR), "--yes"]
-    assert "no Slurm on this machine" in invoke.refused(*given)
+    assert "no Slurm on this machine" in refused(*given)
     for name in ("sbatch", "squeue", "srun"):
         commands.answer(name, "", 1, "Unable to contact slurm controller")
-    assert "Unable to contact slurm controller" in invoke.refused(*given)
+    assert "Unable to contact slurm controller" in refused(*given)
     assert not commands.calls("sbatch")
     assert not (tmp_path / "out").exists()
 
@@ -166,7 +144,7 @@ def sbatch_lines(output: str) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def test_a_dry_run_touches_nothing(tmp_path: Path, commands: Commands, invoke: Invoke) -> None:
+def test_a_dry_run_touches_nothing(tmp_path: Path, commands: Commands) -> None:
     """Without any Slurm, --dry-run shows costs and the batch script, in which every option of the
     command line counts, and leaves everything as it was."""
     write_specs(tmp_path, parameters=ONE_SETTING)
@@ -233,7 +211,7 @@ def test_a_dry_run_touches_nothing(tmp_path: Path, commands: Commands, invoke: I
     assert listing(tmp_path) == before
 
 
-def test_gpus_reach_the_script(tmp_path: Path, commands: Commands, invoke: Invoke) -> None:
+def test_gpus_reach_the_script(tmp_path: Path, commands: Commands) -> None:
     """GPUs of a kind are asked for, with the cores that go with them, and paid for by the hour."""
     write_specs(tmp_path)
     cluster = str(ROOT / "clusters" / "fir_gpu.json")
@@ -245,16 +223,14 @@ def test_gpus_reach_the_script(tmp_path: Path, commands: Commands, invoke: Invok
     assert sbatch_lines(output)["gres"] == "gpu:h100:2"
 
 
-def test_every_field_is_an_option(commands: Commands, invoke: Invoke) -> None:
+def test_every_field_is_an_option(commands: Commands) -> None:
     """--help tells of every field of a cluster spec, without Slurm or torch."""
     code, output, errors = invoke("--help")
     assert (code, errors) == (0, []), errors
     assert not [field.name for field in FIELDS if f"--{field.name} " not in output]
 
 
-def test_odd_directory_names_are_shown_as_they_are(
-    tmp_path: Path, commands: Commands, invoke: Invoke
-) -> None:
+def test_odd_directory_names_are_shown_as_they_are(tmp_path: Path, commands: Commands) -> None:
     """A name that would be markup is shown, not obeyed."""
     directory = tmp_path / "a[b] [red] :smile:"
     directory.mkdir()
@@ -297,9 +273,7 @@ def queue(commands: Commands, root: Path) -> None:
     )
 
 
-def test_what_is_queued_is_not_submitted_again(
-    tmp_path: Path, cluster: Commands, invoke: Invoke
-) -> None:
+def test_what_is_queued_is_not_submitted_again(tmp_path: Path, cluster: Commands) -> None:
     """A submission writes the plan and a snapshot of the code; while its tasks are queued the same
     command submits nothing and more runs submit only the new ones; what left the queue without a
     record is submitted again. `--cancel` ends the jobs by their ids."""
@@ -369,7 +343,7 @@ def test_what_is_queued_is_not_submitted_again(
     ],
 )
 def test_refusals_of_slurm_are_told(
-    tmp_path: Path, cluster: Commands, invoke: Invoke, said: str, hint: str
+    tmp_path: Path, cluster: Commands, said: str, hint: str
 ) -> None:
     """What sbatch refuses is told in one line with the option to change, and leaves neither plan
     nor logs, so that the same command can be given again."""
@@ -383,7 +357,7 @@ def test_refusals_of_slurm_are_told(
     assert not list(root.glob("logs/*"))
 
 
-def test_limits_are_kept(tmp_path: Path, cluster: Commands, invoke: Invoke) -> None:
+def test_limits_are_kept(tmp_path: Path, cluster: Commands) -> None:
     """Arrays are no larger than the limit, no more is submitted than may be queued, and the rest
     is named; with nothing free nothing is submitted."""
     given = one_run_a_task(tmp_path, 9)
@@ -398,7 +372,7 @@ def test_limits_are_kept(tmp_path: Path, cluster: Commands, invoke: Invoke) -> N
     assert "4 of the missing runs stay unsubmitted" in output
 
 
-def test_a_refusal_in_the_middle(tmp_path: Path, cluster: Commands, invoke: Invoke) -> None:
+def test_a_refusal_in_the_middle(tmp_path: Path, cluster: Commands) -> None:
     """When Slurm refuses a later array, what was submitted before stays planned and is not
     submitted again."""
     script = cluster.folder / "sbatch"
@@ -424,7 +398,7 @@ def test_a_refusal_in_the_middle(tmp_path: Path, cluster: Commands, invoke: Invo
 
 
 def test_own_settings_of_sbatch_do_not_count(
-    tmp_path: Path, cluster: Commands, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, cluster: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Variables by which a user sets options of sbatch, which would count before the script's, do
     not reach it and are there again afterwards; others do reach it."""
@@ -443,7 +417,7 @@ def test_own_settings_of_sbatch_do_not_count(
 
 
 def test_a_job_that_submits_does_not_pass_itself_on(
-    tmp_path: Path, cluster: Commands, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, cluster: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What Slurm and submitit tell a job of itself reaches no job that it submits; what says which
     cluster it is does, and all of it is there again afterwards."""
@@ -469,7 +443,7 @@ def test_a_job_that_submits_does_not_pass_itself_on(
 
 @pytest.mark.parametrize("place", ["save dir", "account"])
 def test_a_line_break_is_refused_before_anything_is_written(
-    tmp_path: Path, cluster: Commands, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, place: str
+    tmp_path: Path, cluster: Commands, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     """A save dir, or an account of the environment's, that would add a line to the batch script is
     refused in one line, also by a dry run."""
@@ -482,13 +456,13 @@ def test_a_line_break_is_refused_before_anything_is_written(
         given += ["--account", ""]
     before = {*tmp_path.iterdir()}
     for options in (["--yes"], ["--dry-run"]):
-        assert "control characters" in invoke.refused(*given, *options)
+        assert "control characters" in refused(*given, *options)
     assert {*tmp_path.iterdir()} == before
     assert cluster.calls("sbatch") == []
 
 
 def test_jobs_of_the_original_are_not_cancelled_in_a_copy(
-    tmp_path: Path, cluster: Commands, invoke: Invoke
+    tmp_path: Path, cluster: Commands
 ) -> None:
     """A directory that holds a plan of another's name does not reach the other's jobs: those are
     named, and `scancel` gets none of them."""
@@ -508,7 +482,7 @@ def test_jobs_of_the_original_are_not_cancelled_in_a_copy(
 
 
 def test_an_account_that_is_not_named(
-    tmp_path: Path, commands: Commands, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, commands: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where neither file nor option names an account, $SBATCH_ACCOUNT does, as with sbatch."""
     write_specs(tmp_path, parameters=ONE_SETTING)
@@ -523,7 +497,7 @@ def test_an_account_that_is_not_named(
         assert sbatch_lines(output).get("account") == expected
 
 
-def test_logs_that_cannot_be_made(tmp_path: Path, cluster: Commands, invoke: Invoke) -> None:
+def test_logs_that_cannot_be_made(tmp_path: Path, cluster: Commands) -> None:
     """Where the folder of the logs cannot be made nothing is submitted and no plan stays, so that
     the same command can be given again."""
     (tmp_path / "file").touch()
@@ -538,7 +512,7 @@ def test_logs_that_cannot_be_made(tmp_path: Path, cluster: Commands, invoke: Inv
     assert len(cluster.calls("sbatch")) == 1
 
 
-def test_status_and_cancel_of_what_waits(tmp_path: Path, cluster: Commands, invoke: Invoke) -> None:
+def test_status_and_cancel_of_what_waits(tmp_path: Path, cluster: Commands) -> None:
     """`--status` tells why tasks wait. With Slurm down it says that what became of them is not
     known, and `--cancel` is an error that ends nothing."""
     out = str(tmp_path / "out")
@@ -553,16 +527,14 @@ def test_status_and_cancel_of_what_waits(tmp_path: Path, cluster: Commands, invo
     code, output, errors = invoke("--status", out)
     assert (code, len(errors)) == (0, 1)
     assert "index 0-2: submitted, and what became of it is not known" in output
-    assert "Unable to contact slurm controller" in invoke.refused("--cancel", out, "--yes")
+    assert "Unable to contact slurm controller" in refused("--cancel", out, "--yes")
     assert not cluster.calls("scancel")
 
 
 SEARCH = {"method": "random", "capacity": 1000}
 
 
-def test_more_settings_submit_only_what_is_missing(
-    tmp_path: Path, cluster: Commands, invoke: Invoke
-) -> None:
+def test_more_settings_submit_only_what_is_missing(tmp_path: Path, cluster: Commands) -> None:
     """Settings of a search are submitted by number; while they are queued, more settings and more
     runs submit only the new ones, and the status counts everything that was ever asked for. Plans
     keep the search and what was set."""
@@ -593,7 +565,7 @@ def test_more_settings_submit_only_what_is_missing(
     assert (expected, queued) == (str(len(submitted)), str(len(submitted)))
 
 
-def test_a_selection_that_is_refused(tmp_path: Path, commands: Commands, invoke: Invoke) -> None:
+def test_a_selection_that_is_refused(tmp_path: Path, commands: Commands) -> None:
     """Settings there are not, and fields there are not, are refused before anything is planned."""
     write_specs(tmp_path)
     for options, said in (
@@ -601,10 +573,10 @@ def test_a_selection_that_is_refused(tmp_path: Path, commands: Commands, invoke:
         (["--where", "alpha > 9"], "--where alpha > 9: no setting has that"),
         (["--set", "environment.gama=1"], "--set environment.gama=1: gama: unknown key"),
     ):
-        assert said in invoke.refused(*arguments(tmp_path), "--dry-run", *options)
+        assert said in refused(*arguments(tmp_path), "--dry-run", *options)
 
 
-def test_agent_files_of_one_experiment(tmp_path: Path, commands: Commands, invoke: Invoke) -> None:
+def test_agent_files_of_one_experiment(tmp_path: Path, commands: Commands) -> None:
     """Files that main.py would merge are experiments here: where one is no whole one, or two are
     the same, the line says to write one file."""
     write_specs(tmp_path)
@@ -617,6 +589,6 @@ def test_agent_files_of_one_experiment(tmp_path: Path, commands: Commands, invok
         (sweep, f"{sweep}: agent_name: missing; hint: each agent file here is an experiment"),
         (whole, "as another agent file of this command"),
     ):
-        line = invoke.refused(*arguments(tmp_path), str(more), "--dry-run")
+        line = refused(*arguments(tmp_path), str(more), "--dry-run")
         assert said in line
         assert "what main.py merges of several agent files, write into one" in line
