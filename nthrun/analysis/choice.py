@@ -83,14 +83,14 @@ class Choice:
             are among the runs.
         num_unsure: settings with fewer than two completed runs in an experiment, whose spread is
             unknown, so that the contenders' probabilities are too sure.
-        num_left_out: settings with runs in some of the experiments only, which are not compared.
-        num_repeated: settings, over all experiments, with the hyperparameters of one of lower
-            number, which stands for them: their runs, of the same seeds, are not compared.
         num_resamples: of the runs.
         confidence: of the intervals.
         up_to: of each experiment, the training step up to which its runs were compared; None is
             all of each.
         lengths: of each experiment, the different steps of its completed runs, rising.
+        num_left_out: settings with runs in some of the experiments only, which are not compared.
+        num_repeated: settings, over all experiments, with the hyperparameters of one of lower
+            number, which stands for them: their runs, of the same seeds, are not compared.
     """
 
     sources: tuple[str, ...]
@@ -111,12 +111,12 @@ class Choice:
     num_lost: int
     num_pruned: int
     num_unsure: int
-    num_left_out: int
-    num_repeated: int
     num_resamples: int
     confidence: float
     up_to: tuple[int | None, ...]
     lengths: tuple[tuple[int, ...], ...]
+    num_left_out: int = 0
+    num_repeated: int = 0
 
     @property
     def lost_all(self) -> bool:
@@ -185,37 +185,33 @@ def _choice(
 ) -> Choice:
     """The choice among settings that stand at the same positions of every experiment."""
     best = _require_any(group, best_positions(experiments))
-    first = group[0]
     settings, *equals = (_numbers(experiments, position) for position in best.tolist())
-    sign = 1.0 if first.higher_is_better or scale == "ecdf" else -1.0
+    sign = 1.0 if group[0].higher_is_better or scale == "ecdf" else -1.0
     num_settings = len(experiments[0].numbers)
     estimates = tuple(
         estimate_of_chosen(scores, number, num_settings, confidence)
         for scores, number in zip(group, settings, strict=True)
     )
     low, high = (estimates[0].low, estimates[0].high) if scale == "metric" else (math.nan, math.nan)
-    contenders = _contenders(group, experiments, num_resamples, sign)
     return Choice(
         sources=tuple(scores.source for scores in group),
-        metric=first.metric,
-        higher_is_better=first.higher_is_better,
+        metric=group[0].metric,
+        higher_is_better=group[0].higher_is_better,
         scale=scale,
         settings=settings,
-        parameters=first.parameters[settings[0]],
+        parameters=group[0].parameters[settings[0]],
         estimates=estimates,
         score=sign * float(_means(experiments)[best[0]]),
         low=low,
         high=high,
         equals=tuple(equals),
-        contenders=contenders,
+        contenders=_contenders(group, experiments, num_resamples, sign),
         paired=all(runs.paired for runs in experiments),
         num_settings=num_settings,
         num_runs=sum(int(runs.num_runs.sum()) for runs in experiments),
         num_lost=sum(int(runs.num_lost.sum()) for runs in experiments),
         num_pruned=int(_num_pruned(group, experiments).sum()),
         num_unsure=int(np.any([runs.num_kept < 2 for runs in experiments], axis=0).sum()),
-        num_left_out=0,
-        num_repeated=0,
         num_resamples=num_resamples,
         confidence=confidence,
         up_to=tuple(scores.up_to for scores in group),

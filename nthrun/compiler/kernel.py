@@ -72,24 +72,12 @@ class Kernel:
         which = np.ascontiguousarray(variants, np.uint8)
         _check_numbers("lanes", order, num_lanes)
         _check_numbers("variants", np.asarray(variants), self._num_variants)
-        outputs: dict[str, Tensor] = {}
-        pointers = []
-        held = []
-        for name, buffer in self._buffers.items():
-            if buffer.place == "state":
-                tensor = state[name]
-                _check_tensor(name, tensor, buffer, (num_lanes,))
-                if not tensor.is_contiguous():
-                    raise ValueError(f"{name} is not contiguous")
-            elif buffer.place == "input":
-                tensor = inputs[name].contiguous()
-                _check_tensor(name, tensor, buffer, (num_lanes, len(which)))
-            else:
-                shape = (num_lanes, len(which), *buffer.shape[1:])
-                tensor = outputs[name] = torch.zeros(shape, dtype=buffer.dtype)
-            held.append(tensor)
-            pointers.append(tensor.data_ptr())
+        tensors = {
+            name: _tensor(name, buffer, state, inputs, (num_lanes, len(which)))
+            for name, buffer in self._buffers.items()
+        }
         self._check_apart(state)
+        pointers = [tensor.data_ptr() for tensor in tensors.values()]
         arena = -(-self._arena.data_ptr() // 64) * 64
         fault = self._run(
             order.ctypes.data_as(ctypes.c_void_p),
@@ -102,7 +90,11 @@ class Kernel:
         if fault:
             kind, message = FAULTS[fault]
             raise kind(message)
-        return outputs
+        return {
+            name: tensors[name]
+            for name, buffer in self._buffers.items()
+            if buffer.place == "output"
+        }
 
     def _check_apart(self, state: Mapping[str, Tensor]) -> None:
         """State is changed in place, so that no two tensors may share memory."""
@@ -114,6 +106,30 @@ class Kernel:
         for (_, end, name), (begin, _, other) in pairwise(spans):
             if begin < end:
                 raise ValueError(f"{name} and {other} share memory")
+
+
+def _tensor(
+    name: str,
+    buffer: Buffer,
+    state: Mapping[str, Tensor],
+    inputs: Mapping[str, Tensor],
+    leading: tuple[int, int],
+) -> Tensor:
+    """The contiguous tensor that stands for a buffer: a given one, or zeros for an output.
+
+    Raises:
+        ValueError: it is not one the kernel was compiled for.
+    """
+    if buffer.place == "output":
+        return torch.zeros((*leading, *buffer.shape[1:]), dtype=buffer.dtype)
+    if buffer.place == "input":
+        tensor = inputs[name].contiguous()
+        _check_tensor(name, tensor, buffer, leading)
+        return tensor
+    _check_tensor(name, state[name], buffer, leading[:1])
+    if not state[name].is_contiguous():
+        raise ValueError(f"{name} is not contiguous")
+    return state[name]
 
 
 def _check_tensor(name: str, tensor: Tensor, buffer: Buffer, leading: tuple[int, ...]) -> None:

@@ -115,11 +115,7 @@ def draft_plan(
         PlanError: not even one run fits the memory of a task.
         DeviceError: the experiment's runs are made on another device or backend.
     """
-    manifest = pending.experiment.manifest if pending.experiment else None
-    if pending.experiment and pending.missing:
-        _require_fixed(pending.experiment, cluster, choices)
-    device = manifest.device if manifest else cluster.device
-    backend = manifest.backend if manifest else choices.backend
+    device, backend = _made_on(pending, cluster, choices)
     run_times = estimate_run_times(spec, cluster, pending.experiment, backend)
     shape = Shape(
         cluster.num_workers,
@@ -190,6 +186,15 @@ def _width(
         return pack_width(by_memory(setting), run_times.seconds(setting), shape, num_runs)
 
     return width
+
+
+def _made_on(pending: PendingRuns, cluster: ClusterSpec, choices: Choices) -> tuple[str, str]:
+    """Device and backend of the runs; an experiment that exists keeps to its own."""
+    if pending.experiment is None:
+        return cluster.device, choices.backend
+    if pending.missing:
+        _require_fixed(pending.experiment, cluster, choices)
+    return pending.experiment.manifest.device, pending.experiment.manifest.backend
 
 
 def _require_fixed(experiment: Experiment, cluster: ClusterSpec, choices: Choices) -> None:

@@ -167,16 +167,7 @@ def sensitivity_figure(
         handles: dict[str, Line2D] = {}
         bands: dict[str, None] = {}
         for axes, name in zip(panels, names, strict=True):
-            every = (value for one in settings.values() for value in one.values(name))
-            scale = value_scale(name, every)
-            lines = [
-                (
-                    label,
-                    sensitivity_line(one, scale, others, _text(label, others, scores), view.band),
-                )
-                for label, one in settings.items()
-                for others in view.others
-            ]
+            lines = _lines_of(settings, name, view)
             of_lines = looks((agents or {}).get(label, label) for label, _ in lines)
             drawn = draw_lines(axes, [line for _, line in lines], of_lines, room, style)
             handles |= {str(handle.get_label()): handle for handle in drawn}
@@ -255,6 +246,19 @@ def draw_lines(
     if any((np.isnan(line.centre) & (line.places >= 0)).any() for line in lines):
         handles.append(_cross())
     return handles
+
+
+def _lines_of(
+    settings: Mapping[str, RankedSettings], name: str, view: SensitivityView
+) -> list[tuple[str, SensitivityLine]]:
+    """The label of each line over the values of a hyperparameter, and the line."""
+    scale = value_scale(name, (value for one in settings.values() for value in one.values(name)))
+    lines = []
+    for label, one in settings.items():
+        for others in view.others:
+            text = _text(label, others, len(settings))
+            lines.append((label, sensitivity_line(one, scale, others, text, view.band)))
+    return lines
 
 
 def _line(
@@ -352,9 +356,9 @@ def _cross() -> Line2D:
     )
 
 
-def _text(label: str, others: Others, scores: Mapping[str, Scores]) -> str:
+def _text(label: str, others: Others, num_labels: int) -> str:
     text = {"best": "others at their best", "slice": "others as in the best setting"}[others]
-    return text if len(scores) == 1 else f"{label}, {text}"
+    return text if num_labels == 1 else f"{label}, {text}"
 
 
 def _heading(bands: Iterable[str]) -> str:

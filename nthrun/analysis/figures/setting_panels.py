@@ -18,9 +18,10 @@ from nthrun.analysis.figures.bands import Kind
 from nthrun.analysis.figures.curves import CurveView, draw_curves
 from nthrun.analysis.figures.heat_map import cells_of
 from nthrun.analysis.figures.reading import entries_of, return_of
-from nthrun.analysis.figures.sensitivity import draw_lines, sensitivity_line
+from nthrun.analysis.figures.sensitivity import SensitivityLine, draw_lines, sensitivity_line
 from nthrun.analysis.figures.style import (
     LOST_COLOUR,
+    Look,
     Style,
     distinct_looks,
     grid_of,
@@ -215,18 +216,8 @@ def sensitivity_grid_figure(
         handles: dict[str, Line2D] = {}
         for axes, value in zip(panels, panels_scale.values, strict=True):
             within = restricted(scores, panels_over, value)
-            lines, of_lines = [], []
-            for look, other in zip(
-                distinct_looks(len(lines_scale.values)), lines_scale.values, strict=True
-            ):
-                part = restricted(within, lines_of, other)
-                if len(part):
-                    label = f"{lines_of} {value_text(other)}"
-                    lines.append(
-                        sensitivity_line(ranked_settings(part), scale, "best", label, band)
-                    )
-                    of_lines.append(look)
-            for handle in draw_lines(axes, lines, of_lines, room, style):
+            lines = _lines_of(within, scale, lines_scale, band)
+            for handle in draw_lines(axes, [*lines], [*lines.values()], room, style):
                 handles[str(handle.get_label())] = handle
             _set_title(axes, f"{panels_over} {value_text(value)}", style)
             number_axis(axes.yaxis)
@@ -252,6 +243,21 @@ def restricted(scores: Scores, name: str, value: object) -> Scores:
         lost=scores.lost[rows],
         parameters=kept,
     )
+
+
+def _lines_of(
+    scores: Scores, over: ValueScale, each: ValueScale, band: Kind | None
+) -> dict[SensitivityLine, Look]:
+    """The lines over the values of one hyperparameter, one for each value of another that some
+    run has, and the look of each."""
+    lines = {}
+    for value, look in zip(each.values, distinct_looks(len(each.values)), strict=True):
+        part = restricted(scores, each.name, value)
+        if len(part):
+            label = f"{each.name} {value_text(value)}"
+            line = sensitivity_line(ranked_settings(part), over, "best", label, band)
+            lines[line] = look
+    return lines
 
 
 def _curve(data: Data, entries: Sequence[Entry]) -> Curve | None:
