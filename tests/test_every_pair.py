@@ -19,7 +19,7 @@ from nthrun.records.data import open_data
 from nthrun.records.experiment import open_experiment
 from nthrun.records.schema import first_difference
 
-STEPS = 100
+STEPS = 40
 PROTOCOL = {
     "total_timesteps": STEPS,
     "steps_per_episode": 20,
