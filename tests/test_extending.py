@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
 import shutil
-import subprocess
-import sys
 import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from packs import train
-from processes import ROOT
+from processes import ROOT, TIMEOUT
+from warm import warm_process
 
 from nthrun.agents.registry import agent_footprint
 from nthrun.errors import SpecError
@@ -56,10 +56,9 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_commands_run(checkout: Path) -> None:
     """Every `bash` line runs, in order, and every index is completed."""
     for command in "".join(blocks("bash")).splitlines():
-        _, *arguments = command.split()
-        done = subprocess.run(
-            [sys.executable, *arguments], cwd=checkout, capture_output=True, text=True, check=False
-        )
+        _, script, *arguments = command.split()
+        words = [str(checkout / script), *arguments]
+        done = warm_process().call(words, checkout, os.environ, TIMEOUT)
         assert done.returncode == 0, done.stderr
         assert (done.stdout + done.stderr).count(": completed, ") == 4, done.stderr
         assert "eager" not in done.stderr

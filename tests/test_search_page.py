@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
-from pages import copied_checkout, lines, run_commands
-from processes import ROOT
+from pages import copied_checkout, lines
+from processes import ROOT, call
 
 from nthrun.planning.experiment_spec import read_experiment_spec
 from nthrun.records.data import open_data
@@ -15,6 +16,7 @@ from nthrun.specs.search.search_spec import METHODS
 
 PAGE = ROOT / "docs/search.md"
 SHORT = {"total_timesteps": 200, "eval_interval_timesteps": 100, "eval_episodes": 1}
+FEWER = "total_timesteps=2000", "total_timesteps=400"
 ENVIRONMENT = "config/environment/PendulumContinuous-v1.json"
 RECORDS = "results/random_search/Pendulum-v1_SAC_SquashedGaussian"
 
@@ -32,11 +34,12 @@ def test_commands_run(tmp_path: Path) -> None:
     checkout = copied_checkout(tmp_path, {ENVIRONMENT: SHORT})
     for name, content in files().items():
         (checkout / name).write_text(content)
-    commands = [
-        f"{line} --backend eager" if "--save-dir" in line else line
-        for line in lines(PAGE.read_text())
-    ]
-    run_commands(checkout, commands)
+    for line in lines(PAGE.read_text()):
+        python, program, *arguments = shlex.split(line.replace(*FEWER))
+        assert python == "python", line
+        backend = ("--backend", "eager") if "--save-dir" in arguments else ()
+        done = call(program, *arguments, *backend, cwd=checkout)
+        assert done.returncode == 0, (line, done.stderr)
     found = sorted(entry.load(())["index"] for entry in open_data(checkout / RECORDS).entries)
     assert found == [0, 1, 2, 1000, 1001, 1002]
     conditional = read_experiment_spec(

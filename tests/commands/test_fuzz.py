@@ -268,11 +268,12 @@ def block(node: Pairs, indent: str = "") -> str:
     return "".join(lines)
 
 
-def test_broken_specs(tmp_path: Path, trained: list[str]) -> None:
-    """5,000 broken pairs of specs are described or refused in plain lines that name the file."""
+@pytest.mark.parametrize("number", [500, pytest.param(5000, marks=pytest.mark.slow)])
+def test_broken_specs(tmp_path: Path, trained: list[str], number: int) -> None:
+    """Broken pairs of specs are described or refused in plain lines that name the file."""
     codes: Counter[object] = Counter()
 
-    @fuzzed(max_examples=5000)
+    @fuzzed(max_examples=number)
     @given(generator=st.randoms(use_true_random=False), index=st.integers(0, 200))
     def describe(generator: random.Random, index: int) -> None:
         for path in tmp_path.iterdir():
@@ -288,8 +289,8 @@ def test_broken_specs(tmp_path: Path, trained: list[str]) -> None:
         codes[outcome.code] += 1
 
     describe()
-    assert codes.total() >= 5000
-    assert min(codes[0], codes[2]) > 500, codes
+    assert codes.total() >= number
+    assert min(codes[0], codes[2]) > number / 10, codes
     assert trained == []
 
 
@@ -328,15 +329,16 @@ COMMAND_LINES = st.builds(
 )
 
 
+@pytest.mark.parametrize("number", [200, pytest.param(2000, marks=pytest.mark.slow)])
 def test_broken_command_lines(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[str], number: int
 ) -> None:
-    """1,000 command lines with options missing, doubled, misspelt, reordered and of wild values,
+    """Command lines with options missing, doubled, misspelt, reordered and of wild values,
     --describe among them, are described or refused in plain lines."""
     monkeypatch.chdir(tmp_path)
     codes: Counter[object] = Counter()
 
-    @fuzzed(max_examples=1000)
+    @fuzzed(max_examples=number)
     @given(parts=COMMAND_LINES, place=st.integers(0, 8))
     def describe(parts: list[tuple[str, ...]], place: int) -> None:
         # An option left without its value would take --describe for it, so it may only come last.
@@ -346,8 +348,8 @@ def test_broken_command_lines(
         codes[outcome.code] += 1
 
     describe()
-    assert codes.total() >= 1000
-    assert min(codes[0], codes[2]) > 100, codes
+    assert codes.total() >= number
+    assert min(codes[0], codes[2]) > number / 10, codes
     assert trained == []
     assert list(tmp_path.iterdir()) == []
 
