@@ -1,4 +1,4 @@
-"""Tensors that several programs need: start states, Gaussian noise, angles, constants."""
+"""Tensors that several programs need: start states, Gaussian noise, angles, powers, constants."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import _disable_current_modes
 
 from nthrun.specs.environment_spec import EnvironmentSpec
+
+TINY = 1e-30
+"""Smallest number taken under a logarithm, whose gradient at 0 is no number."""
 
 
 def start_states(spec: EnvironmentSpec, drawn: Tensor) -> Tensor:
@@ -53,6 +56,12 @@ def bump(x: Tensor, center: float, stddev: float) -> Tensor:
     """exp(-((x - center) / stddev)² / 2), which is 1 at its center."""
     distance = (x - center) / stddev
     return torch.exp(-0.5 * (distance * distance))
+
+
+def power(base: Tensor, exponent: float) -> Tensor:
+    """base^exponent, of a base of at least 1e-30: exp(p log x), whose bits do not depend on where
+    in memory x lies."""
+    return torch.exp(exponent * torch.log(base.clamp(min=TINY)))
 
 
 def wrap(angle: Tensor) -> Tensor:

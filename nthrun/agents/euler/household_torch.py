@@ -11,13 +11,9 @@ import torch
 from torch import Tensor
 
 from nthrun.environments.bewley.calibration import Calibration
-from nthrun.environments.bewley.household_torch import (
-    LEAST_CONSUMPTION,
-    TINY,
-    kept,
-    kept_at_margin,
-    power,
-)
+from nthrun.environments.bewley.household_torch import kept, kept_at_margin
+from nthrun.environments.economy_tensors import LEAST_CONSUMPTION
+from nthrun.environments.tensors import TINY, power
 
 NEWTON_STEPS = 10
 """Newton's steps from a start near the root; each doubles the digits that are right."""

@@ -38,8 +38,8 @@ from nthrun.agents.euler.household_torch import Circumstances
 from nthrun.agents.euler.rule import Decisions, Households
 from nthrun.agents.euler.solver import EulerSolver
 from nthrun.environments.bewley.declaration import MOST_LABOUR, MOST_SAVED
-from nthrun.environments.bewley.household_torch import LEAST_CONSUMPTION, TINY, power
-from nthrun.environments.tensors import Constants
+from nthrun.environments.economy_tensors import LEAST_CONSUMPTION
+from nthrun.environments.tensors import TINY, Constants, power
 from nthrun.specs.declaration import Setting
 from nthrun.specs.environment_spec import EnvironmentSpec
 

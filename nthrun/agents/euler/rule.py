@@ -39,7 +39,8 @@ from nthrun.environments.bewley.equilibrium import (
 )
 from nthrun.environments.bewley.household_numpy import DecisionRules
 from nthrun.environments.bewley.household_numpy import Household as ExactHousehold
-from nthrun.environments.bewley.household_torch import TINY, AbilityDraws, prices
+from nthrun.environments.bewley.household_torch import AbilityDraws, prices
+from nthrun.environments.tensors import TINY
 from nthrun.errors import NoSolutionError
 from nthrun.specs.declaration import Setting
 from nthrun.specs.environment_spec import EnvironmentSpec

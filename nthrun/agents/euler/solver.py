@@ -41,7 +41,8 @@ from nthrun.agents.layouts import RESETS
 from nthrun.agents.networks import normaliser_state, update_normaliser
 from nthrun.agents.schedule import go_back, keep_good, look_at_loss, schedule_state, step_size
 from nthrun.environments.bewley.calibration import Calibration
-from nthrun.environments.bewley.household_torch import AbilityDraws, Prices, prices, wage_at
+from nthrun.environments.bewley.household_torch import AbilityDraws, prices, wage_at
+from nthrun.environments.economy_tensors import Prices
 from nthrun.specs.declaration import Setting
 from nthrun.specs.environment_spec import EnvironmentSpec
 

@@ -1,8 +1,7 @@
 """One period of the Bewley economy as tensors: prices, taxes, the rebate, utility, ability.
 
 The equations of `calibration` and `household_numpy` for all households side by side, `(lanes,
-episodes, households)`; what they share has 1 in place of the last axis. A power is exp(p log x),
-whose bits do not depend on where in memory x lies.
+episodes, households)`; what they share has 1 in place of the last axis.
 """
 
 from __future__ import annotations
@@ -15,23 +14,11 @@ from torch import Tensor
 
 from nthrun.environments.bewley.ability import AbilityChain
 from nthrun.environments.bewley.calibration import Preferences, Taxes, TaxSchedule, Technology
-from nthrun.environments.tensors import Constants
+from nthrun.environments.economy_tensors import ChainDraws, Prices, factor_prices, utility_of
+from nthrun.environments.tensors import Constants, power
 
 LEAST_INPUT = 0.01
 """Prices are formed as if firms had at least this much capital and labour per household."""
-LEAST_CONSUMPTION = 1e-6
-"""Utility is that of at least this much, so that it is finite where a household has nothing."""
-TINY = 1e-30
-"""Smallest number taken under a logarithm, whose gradient at 0 is no number."""
-NEVER = 2.0
-"""A number above every probability, where a row of cumulated ones has no more states."""
-
-
-class Prices(NamedTuple):
-    """What firms pay, `(lanes, episodes, 1)`: r for capital, net of depreciation, w for v l."""
-
-    r: Tensor
-    w: Tensor
 
 
 class Budget(NamedTuple):
@@ -46,17 +33,11 @@ class Budget(NamedTuple):
     savings: Tensor
 
 
-def power(base: Tensor, exponent: float) -> Tensor:
-    """base^exponent, of a base of at least 1e-30."""
-    return torch.exp(exponent * torch.log(base.clamp(min=TINY)))
-
-
 def prices(technology: Technology, capital: Tensor, labour: Tensor) -> Prices:
     """r = α A (K/L)^(α-1) - δ and w = (1 - α) A (K/L)^α, K and L being per household."""
-    share, productivity = technology.alpha, technology.productivity
-    ratio = torch.log(capital.clamp(min=LEAST_INPUT) / labour.clamp(min=LEAST_INPUT))
-    rental = share * productivity * torch.exp((share - 1) * ratio)
-    return Prices(rental - technology.delta, (1 - share) * productivity * torch.exp(share * ratio))
+    capital, labour = capital.clamp(min=LEAST_INPUT), labour.clamp(min=LEAST_INPUT)
+    factors = (technology.alpha, technology.delta, technology.productivity)
+    return factor_prices(*factors, capital, labour)
 
 
 def wage_at(technology: Technology, r: Tensor) -> Tensor:
@@ -108,10 +89,8 @@ def spend(taxes: Taxes, income: Tensor, wealth: Tensor, share: Tensor) -> Budget
 
 def utility(preferences: Preferences, consumption: Tensor, labour: Tensor) -> Tensor:
     """(c^(1-θ) - 1) / (1 - θ), log c where θ = 1, less χ l^(1+γ) / (1 + γ)."""
-    curvature, convexity = 1 - preferences.theta, 1 + preferences.gamma
-    enjoyed = torch.log(consumption.clamp(min=LEAST_CONSUMPTION))
-    if curvature != 0:
-        enjoyed = torch.expm1(curvature * enjoyed) / curvature
+    convexity = 1 + preferences.gamma
+    enjoyed = utility_of(consumption, preferences.theta)
     return enjoyed - preferences.chi / convexity * power(labour, convexity)
 
 
@@ -120,10 +99,10 @@ class AbilityDraws:
 
     def __init__(self, chain: AbilityChain) -> None:
         self._num_states = len(chain.values)
-        self._halvings = (self._num_states - 1).bit_length()
+        self._drawn = ChainDraws(np.vstack((chain.transition, chain.stationary)))
         order = np.lexsort((-chain.stationary, chain.values))
         rising = chain.values[order]
-        tables = (chain.values, self._edges(chain), (rising[1:] + rising[:-1]) / 2, order)
+        tables = (chain.values, (rising[1:] + rising[:-1]) / 2, order)
         self._tables = Constants(*(torch.from_numpy(table).float() for table in tables))
 
     def values(self, states: Tensor) -> Tensor:
@@ -136,7 +115,7 @@ class AbilityDraws:
         Args:
             ability: v, any shape.
         """
-        _, _, between, order = self._tables.on(ability.device)
+        _, between, order = self._tables.on(ability.device)
         return order[torch.bucketize(ability.contiguous(), between)].to(ability.dtype)
 
     def first(self, draws: Tensor) -> Tensor:
@@ -148,20 +127,5 @@ class AbilityDraws:
         return self.following(torch.full_like(draws, self._num_states), draws)
 
     def following(self, states: Tensor, draws: Tensor) -> Tensor:
-        """The state after each: the number of cumulated probabilities that are at most the draw,
-        found by halving."""
-        edges = self._tables.on(states.device)[1]
-        begin = states.long() * (1 << self._halvings)
-        reached = torch.zeros_like(begin)
-        for halving in reversed(range(self._halvings)):
-            half = 1 << halving
-            reached = reached + half * (edges[begin + reached + (half - 1)] <= draws).long()
-        return reached.to(states.dtype)
-
-    def _edges(self, chain: AbilityChain) -> np.ndarray:
-        """Cumulated probabilities but for the last, row after row, those of the start behind; each
-        row is filled up to a power of two."""
-        rows = np.vstack((chain.transition, chain.stationary))
-        edges = np.full((len(rows), 1 << self._halvings), NEVER)
-        edges[:, : self._num_states - 1] = rows.cumsum(1)[:, :-1]
-        return edges.ravel()
+        """The state after each."""
+        return self._drawn.outcomes(states, draws)

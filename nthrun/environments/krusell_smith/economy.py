@@ -17,11 +17,15 @@ labour, so that c̃ = c - ψ l^(1+θ)/(1+θ) is what is left of consumption c.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nthrun.environments.markov_chains import Array
+
+States = NDArray[np.integer[Any]]
+"""Numbers of states of Z, from 0."""
 
 
 class Prices(NamedTuple):
@@ -34,16 +38,28 @@ class Prices(NamedTuple):
 class Labour(Protocol):
     """How labour comes about. Arguments broadcast; `kinds` is the last axis of results."""
 
-    def supply(self, capital: Array, tfp: Array, state: Array) -> Array:
+    @property
+    def productivity(self) -> Array:
+        """`(kinds,)` what a household shows of its kind: z, or 1 at work and 0 without."""
+
+    @property
+    def capital_elasticity(self) -> float:
+        """d log L / d log K, which is the same everywhere."""
+
+    @property
+    def wage_elasticity(self) -> float:
+        """d log l / d log w, which is the same everywhere; with 1 more that of y and of c - c̃."""
+
+    def supply(self, capital: Array, tfp: Array, state: States) -> Array:
         """Effective labour L per household, shaped like the capital."""
 
-    def net_income(self, w: Array, state: Array) -> Array:
+    def net_income(self, w: Array, state: States) -> Array:
         """y of every kind, `(..., kinds)`."""
 
-    def hours(self, w: Array, state: Array) -> Array:
+    def hours(self, w: Array, state: States) -> Array:
         """l of every kind, `(..., kinds)`."""
 
-    def disutility(self, w: Array, state: Array) -> Array:
+    def disutility(self, w: Array, state: States) -> Array:
         """c - c̃ of every kind, `(..., kinds)`; 0 where labour is given."""
 
 
@@ -66,27 +82,37 @@ class ChosenLabour:
     shares: Array
 
     @property
+    def capital_elasticity(self) -> float:
+        """α / (α + θ)."""
+        return self.alpha / (self.alpha + self.theta)
+
+    @property
+    def wage_elasticity(self) -> float:
+        """1 / θ."""
+        return 1 / self.theta
+
+    @property
     def intensity(self) -> float:
         """I = E z^(1+1/θ): L per household is (w/ψ)^(1/θ) I."""
         return float(self.shares @ self.productivity ** (1 + 1 / self.theta))
 
-    def supply(self, capital: Array, tfp: Array, state: Array) -> Array:
+    def supply(self, capital: Array, tfp: Array, state: States) -> Array:
         """The L that clears the market: w = [Z (1-α) (K/I)^α ψ^(α/θ)]^(θ/(θ+α))."""
         per_hour = capital / self.intensity
         base = tfp * (1 - self.alpha) * per_hour**self.alpha * self.psi ** (self.alpha / self.theta)
         w = base ** (self.theta / (self.theta + self.alpha))
         return np.asarray((w / self.psi) ** (1 / self.theta) * self.intensity)
 
-    def net_income(self, w: Array, state: Array) -> Array:
+    def net_income(self, w: Array, state: States) -> Array:
         """θ/(1+θ) w z l."""
         earned = w[..., None] * self.productivity * self.hours(w, state)
         return np.asarray(self.theta / (1 + self.theta) * earned)
 
-    def hours(self, w: Array, state: Array) -> Array:
+    def hours(self, w: Array, state: States) -> Array:
         """(w z / ψ)^(1/θ)."""
         return np.asarray((w[..., None] * self.productivity / self.psi) ** (1 / self.theta))
 
-    def disutility(self, w: Array, state: Array) -> Array:
+    def disutility(self, w: Array, state: States) -> Array:
         """ψ l^(1+θ)/(1+θ)."""
         worked = self.hours(w, state)
         return np.asarray(self.psi / (1 + self.theta) * worked ** (1 + self.theta))
@@ -106,23 +132,38 @@ class GivenLabour:
     benefit: float
     unemployment: Array
 
-    def supply(self, capital: Array, tfp: Array, state: Array) -> Array:
+    @property
+    def productivity(self) -> Array:
+        """0 and 1."""
+        return np.array([0.0, 1.0])
+
+    @property
+    def capital_elasticity(self) -> float:
+        """0."""
+        return 0.0
+
+    @property
+    def wage_elasticity(self) -> float:
+        """0."""
+        return 0.0
+
+    def supply(self, capital: Array, tfp: Array, state: States) -> Array:
         """l̄ (1 - u)."""
         employed = 1 - self.unemployment[state]
         return np.asarray(self.hours_at_work * employed + np.zeros_like(capital))
 
-    def net_income(self, w: Array, state: Array) -> Array:
+    def net_income(self, w: Array, state: States) -> Array:
         """w μ without work, w (1 - τ) l̄ at work, with τ = μ u / (l̄ (1 - u))."""
         out_of_work = self.unemployment[state]
         paid = self.benefit * out_of_work / (1 - out_of_work)
         both = np.broadcast_arrays(self.benefit, self.hours_at_work - paid)
         return np.asarray(w[..., None] * np.stack(both, -1))
 
-    def hours(self, w: Array, state: Array) -> Array:
+    def hours(self, w: Array, state: States) -> Array:
         """0 and l̄."""
         return np.broadcast_to(np.array([0.0, self.hours_at_work]), (*w.shape, 2))
 
-    def disutility(self, w: Array, state: Array) -> Array:
+    def disutility(self, w: Array, state: States) -> Array:
         """None."""
         return np.zeros((*w.shape, 2))
 
@@ -163,21 +204,39 @@ class Economy:
         """Kinds of households."""
         return int(self.shares.shape[1])
 
-    def supply(self, capital: Array, state: Array) -> Array:
+    @property
+    def kind_transition(self) -> Array:
+        """`(states, kinds, states, kinds)` probabilities of the next kind, given the next state;
+        where no way leads to that, its shares."""
+        reached = self.tfp_transition[:, None, :, None]
+        given = np.divide(
+            self.transition, reached, out=np.zeros_like(self.transition), where=reached > 0
+        )
+        return np.where(reached > 0, given, self.shares)
+
+    @property
+    def complete_markets_capital(self) -> Array:
+        """`(states,)` K per household with which r = 1/β - 1 were each state of Z to last."""
+        rental = 1 / self.beta - 1 + self.delta
+        per_labour = (self.alpha * self.tfp / rental) ** (1 / (1 - self.alpha))
+        at_one = self.supply(np.ones(self.num_states), np.arange(self.num_states))
+        return np.asarray((per_labour * at_one) ** (1 / (1 - self.labour.capital_elasticity)))
+
+    def supply(self, capital: Array, state: States) -> Array:
         """L per household."""
         return self.labour.supply(capital, self.tfp[state], state)
 
-    def prices(self, capital: Array, state: Array) -> Prices:
+    def prices(self, capital: Array, state: States) -> Prices:
         """r and w at K > 0 per household."""
         ratio = capital / self.supply(capital, state)
         rental = self.alpha * self.tfp[state] * ratio ** (self.alpha - 1)
         return Prices(rental - self.delta, (1 - self.alpha) * self.tfp[state] * ratio**self.alpha)
 
-    def output(self, capital: Array, state: Array) -> Array:
+    def output(self, capital: Array, state: States) -> Array:
         """Y per household."""
         labour = self.supply(capital, state)
         return np.asarray(self.tfp[state] * capital**self.alpha * labour ** (1 - self.alpha))
 
-    def net_income(self, capital: Array, state: Array) -> Array:
+    def net_income(self, capital: Array, state: States) -> Array:
         """y of every kind, `(..., kinds)`."""
         return self.labour.net_income(self.prices(capital, state).w, state)
