@@ -54,9 +54,14 @@ class RunsBySetting:
         """Lost runs of each setting, `(num_settings,)`."""
         return np.asarray(self.num_runs - self.num_kept)
 
-    def summands(self) -> Summands:
-        """The values as parts that add up exactly; 0 where there is none."""
-        return summands(np.where(np.isfinite(self.values), self.values, 0.0))
+    def summands(self, counted: np.ndarray) -> Summands:
+        """The values as parts that add up exactly, and 0 where they do not count: one that is huge,
+        as of a lost run, would leave no digits for those that do.
+
+        Args:
+            counted: `(num_settings, most_runs)` bool; such values are finite.
+        """
+        return summands(np.where(counted, self.values, 0.0))
 
     def take(self, positions: np.ndarray) -> RunsBySetting:
         """Some of the settings, in another order."""
@@ -214,8 +219,8 @@ def share_and_mean(runs: RunsBySetting) -> ShareAndMean:
     some = kept.any(axis=1, keepdims=True)
     counted = np.where(some, kept, np.isfinite(runs.values))
     num = counted.sum(axis=1)
-    parts = runs.summands()
-    high, low = ((part * counted).sum(axis=1) for part in (parts.high, parts.low))
+    parts = runs.summands(counted)
+    high, low = parts.high.sum(axis=1), parts.low.sum(axis=1)
     means = rounded_mean(high, low, np.maximum(num, 1), parts.exponents)
     return (recorded & runs.lost).sum(axis=1) / runs.num_runs, np.where(num > 0, means, -np.inf)
 

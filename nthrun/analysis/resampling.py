@@ -128,19 +128,23 @@ class _Draws:
 
 def _resampled(runs: RunsBySetting, size: int, counts: np.ndarray) -> ShareAndMean:
     """The share lost and the mean of some settings, of `size` runs each, drawn so often."""
-    parts, lost = runs.summands(), runs.lost[:, :size].T
-    high, low = parts.high[:, :size].T, parts.low[:, :size].T
-    if not lost.any():
-        means = rounded_mean(counts @ high, counts @ low, size, parts.exponents)
-        return np.zeros_like(means), means
-    kept = (~lost).astype(np.float64)
-    finite = np.isfinite(runs.values[:, :size].T).astype(np.float64)
-    num_kept, num_finite = counts @ kept, counts @ finite
-    some = num_kept > 0
-    num = np.where(some, num_kept, num_finite)
-    high, low = (np.where(some, counts @ (part * kept), counts @ part) for part in (high, low))
-    means = rounded_mean(high, low, np.maximum(num, 1), parts.exponents)
-    return 1 - num_kept / size, np.where(num > 0, means, -np.inf)
+    num_kept, means = _drawn(runs, ~runs.lost, size, counts)
+    if runs.lost[:, :size].any():
+        _, of_lost = _drawn(runs, runs.lost & np.isfinite(runs.values), size, counts)
+        means = np.where(num_kept > 0, means, of_lost)
+    return 1 - num_kept / size, means
+
+
+def _drawn(
+    runs: RunsBySetting, counted: np.ndarray, size: int, counts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many runs of a kind were drawn, and their mean, which is -inf of none."""
+    parts = runs.summands(counted)
+    high, low, each = (part[:, :size].T for part in (parts.high, parts.low, counted))
+    shape = len(counts), len(runs.numbers)
+    number = np.full(shape, size) if each.all() else counts @ each.astype(np.float64)
+    means = rounded_mean(counts @ high, counts @ low, np.maximum(number, 1), parts.exponents)
+    return number, np.where(number > 0, means, -np.inf)
 
 
 def _staggered(block: np.ndarray) -> np.ndarray:

@@ -75,6 +75,18 @@ class TestWinner:
         low, high = student_interval(np.array([[0.0], [1.0]]))
         assert (choice.low, choice.high) == (low[0], high[0])
 
+    def test_huge_lost_runs(self) -> None:
+        """What a lost run came to before it was lost, however much, changes no mean of others, and
+        no resample in which others were drawn."""
+        kept = [[-101.0, -103.0, -102.0], [-101.5, -103.5, -102.5], [-101.25, -101.75, -103.0]]
+        found = []
+        for lost in (-1e38, -104.0):
+            scores = make_scores([[*values, lost] for values in kept])
+            choice = choose(replace(scores, lost=scores.values == lost), 2_000)
+            assert (choice.settings, choice.score, choice.equals) == ((0,), -102.0, ((2,),))
+            found.append([(each.settings, each.probability) for each in choice.contenders])
+        assert found[0] == found[1]
+
     def test_one_setting(self) -> None:
         """The interval of the only setting, which was not chosen, is Student's own."""
         choice = choose(make_scores([[1.0, 2.0, 4.0]]))
