@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -97,16 +97,17 @@ def _mended(root: Path, findings: Sequence[Finding], dry_run: bool) -> bool:
         note(f"{place_of(root)}: is running, and left alone")
         return False
     for each in wanted:
-        place = place_of(each.path)
-        if each.kind == TEMPORARY:
-            if not dry_run:
-                with contextlib.suppress(OSError):
-                    each.path.unlink()
-            show(f"{place}: {'would be deleted' if dry_run else 'deleted'}")
+        would, done, mend = (
+            ("would be deleted", "deleted", _delete)
+            if each.kind == TEMPORARY
+            else ("would be made anew", "made anew", partial(_rebuild, root))
+        )
+        if dry_run:
+            show(f"{place_of(each.path)}: {would}")
+        elif problem := mend(each.path):
+            note(f"{place_of(each.path)}: not {done}: {problem}")
         else:
-            if not dry_run:
-                _rebuild(root, each.path)
-            show(f"{place}: {'would be made anew' if dry_run else 'made anew'}")
+            show(f"{place_of(each.path)}: {done}")
     return True
 
 
@@ -115,11 +116,22 @@ def _can_be_rebuilt(each: Finding) -> bool:
     return each.kind == DATA and each.state in (DAMAGED, STALE) and each.path.name in names
 
 
-def _rebuild(root: Path, path: Path) -> None:
+def _delete(path: Path) -> str:
+    """Delete a file; returns why that was not done."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def _rebuild(root: Path, path: Path) -> str:
+    """Make a data file anew; returns why that was not done."""
     try:
         combine(open_experiment(root), path)
     except NthrunError as error:
-        note(f"{place_of(path)}: not made anew: {error.lines()[0]}")
+        return error.lines()[0].removeprefix(f"{path}: ")
+    return ""
 
 
 def is_running(root: Path) -> bool:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from nthrun.errors import NthrunError, StorageError
@@ -106,12 +105,14 @@ def look_through(root: Path) -> Iterator[Finding]:
 
 
 def own_directories(root: Path) -> Iterator[Path]:
-    """The directories of an experiment in which files are written aside; no links to others."""
-    names = ("", "runs", "checkpoints", "snapshots", PLANS, "search")
-    packs, leases = (paths_in(root / name) for name in ("checkpoints", PLANS))
-    for path in chain((root / name for name in names), packs, leases):
-        if path.is_dir() and (path == root or not path.is_symlink()):
-            yield path
+    """The directories of an experiment in which files are written aside; no links to others, nor
+    what lies behind one."""
+    yield root
+    for name in ("runs", "checkpoints", "snapshots", PLANS, "search"):
+        if is_own_folder(root / name):
+            yield root / name
+            if name in ("checkpoints", PLANS):
+                yield from filter(is_own_folder, paths_in(root / name))
 
 
 def _records(experiment: Experiment, inventory: Inventory) -> Iterator[Finding]:

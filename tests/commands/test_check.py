@@ -226,6 +226,31 @@ def test_a_running_experiment_is_left_alone(root: Path) -> None:
     assert not any(path.exists() for path in paths)
 
 
+def test_what_cannot_be_mended_is_told(root: Path) -> None:
+    """Of a data file that cannot be made anew a note says why, and nothing that it was."""
+    shutil.copy(shard(root), root / "data.json")
+    before = (root / "data.json").read_bytes()
+    code, output, errors = check(root, "--mend")
+    assert code == 1
+    assert not any("made anew" in line for line in output if "hint" not in line)
+    assert "data.json: not made anew: no combined file, so not replaced" in "".join(errors)
+    assert (root / "data.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "plans"])
+def test_mending_stays_out_of_linked_folders(root: Path, tmp_path: Path, name: str) -> None:
+    """Nothing is deleted behind a folder that is a link, in folders within it neither."""
+    outside = tmp_path / "outside"
+    (root / name).rename(outside)
+    (root / name).symlink_to(outside)
+    folder = next(path for path in outside.iterdir() if path.is_dir())
+    old = folder / ".writing-0123abcd-x"
+    old.write_text("")
+    os.utime(old, (0, 0))
+    check(root, "--mend")
+    assert old.exists()
+
+
 def test_mending_does_not_follow_links(root: Path, tmp_path: Path) -> None:
     """What lies outside the experiment stays, whatever in it leads there."""
     outside = tmp_path / "outside"
