@@ -26,7 +26,7 @@ from nthrun.records.shard import Shard
 from nthrun.records.snapshots import read_snapshot
 from nthrun.records.sources import ColumnsSource
 from nthrun.records.writer import TEMPORARY_PREFIX, stale_files
-from nthrun.scheduling.code_snapshot import CODE, NEW, is_intact
+from nthrun.scheduling.code_snapshot import CODE, NEW, require_intact
 from nthrun.scheduling.lease import read_lease
 from nthrun.scheduling.pending import LEASE
 from nthrun.scheduling.plan import LOCK, PLANS, plan_paths, read_plan
@@ -82,9 +82,12 @@ def look_through(root: Path) -> Iterator[Finding]:
         yield Finding(MANIFEST, root / MANIFEST, SOUND, "" if has_digest else NO_DIGEST)
     except NthrunError as error:
         experiment = None
+        again = "the command that made the experiment writes it anew"
         if is_there(root / MANIFEST):
-            remedy = f"{MOVE}; the command that made the experiment writes it anew"
-            yield Finding(MANIFEST, root / MANIFEST, DAMAGED, _reason(root, error), remedy)
+            yield _unsound(MANIFEST, root / MANIFEST, error, f"{MOVE}; {again}")
+        elif names_in(root / "runs"):
+            problem = "missing, so that the records in runs/ are of no experiment"
+            yield Finding(MANIFEST, root / MANIFEST, DAMAGED, problem, f"restore it; {again}")
     inventory = None
     if experiment is not None:
         experiment.keeps_cache = False
@@ -219,7 +222,11 @@ def _journal(root: Path) -> Iterator[Finding]:
     path = root / JOURNAL
     if not is_there(path):
         return
-    damaged = Journal(root).num_damaged_lines()
+    try:
+        damaged = Journal(root).num_damaged_lines()
+    except NthrunError as error:
+        yield _unsound("search", path, error, f"{MOVE}; the search goes on from the records")
+        return
     if damaged:
         problem = f"{damaged} line{'s' * (damaged != 1)} damaged, which count for nothing"
         yield Finding("search", path, DAMAGED, problem, "none: the search asks and tells again")
@@ -232,11 +239,8 @@ def _code(directory: Path) -> Iterator[Finding]:
         if path.name.startswith(NEW):
             problem, remedy = "a copy that is being made, or was left unfinished", "delete it"
             yield Finding("code", path, STALE, problem, f"{remedy} when nothing is being submitted")
-        elif is_intact(path):
-            yield Finding("code", path)
         else:
-            remedy = "later submissions would run it: delete it, and it is copied again"
-            yield Finding("code", path, DAMAGED, "not the code that its name stands for", remedy)
+            yield _checked("code", path, require_intact, "delete it, and it is copied again")
 
 
 def _links(root: Path) -> Iterator[Finding]:
@@ -280,11 +284,15 @@ def _checked(kind: str, path: Path, read: Callable[[Path], object], remedy: str)
     """A file that is sound if it can be read."""
     try:
         read(path)
-    except StorageError as error:
-        return Finding(kind, path, DAMAGED, _reason(path, error), error.hint)
     except NthrunError as error:
-        return Finding(kind, path, DAMAGED, _reason(path, error), remedy)
+        return _unsound(kind, path, error, remedy)
     return Finding(kind, path)
+
+
+def _unsound(kind: str, path: Path, error: NthrunError, remedy: str) -> Finding:
+    """A file that is damaged, or of which the system does not tell what it holds."""
+    remedy = error.hint if isinstance(error, StorageError) else remedy
+    return Finding(kind, path, DAMAGED, _reason(path, error), remedy)
 
 
 def _reason(path: Path, error: NthrunError) -> str:

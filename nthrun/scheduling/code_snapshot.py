@@ -1,7 +1,7 @@
 """The snapshot of the code: what a submission runs from, whatever is edited later.
 
 code/<hash>/              the files of the checkout, as git lists them
-code/<hash>/SNAPSHOT.json the git state it was taken from
+code/<hash>/SNAPSHOT.json the git state it was taken from, and which files these are
 """
 
 from __future__ import annotations
@@ -13,18 +13,24 @@ import secrets
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from nthrun.errors import DataFileError
+from nthrun.errors import DataFileError, StorageError
+from nthrun.files.document import read_document
+from nthrun.files.forms import Fields, Items, Text, Unchecked
+from nthrun.files.regular_file import ABSENT, cannot_read, read_regular
 from nthrun.records.durable_file import ensure_directory, storage_error
-from nthrun.records.listing import is_there
+from nthrun.records.listing import is_file, is_there
 from nthrun.training.source import SNAPSHOT_FILE, checkout_state
 
 CODE = "code"
 NEW = ".new-"
 ENTRY = "main.py"
 MAX_BYTES = 200_000_000
+LISTED = "files"
+ABOUT = Fields({}, {LISTED: Items(Text())}, others=Unchecked())
+"""Of SNAPSHOT.json."""
 CACHES = "__pycache__"
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 CODE_SUFFIXES = (".py", ".so", ".pyc", ".pth")
@@ -72,7 +78,8 @@ def take_snapshot(source: Path, root: Path) -> str:
             (new / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source / file, new / file)
         name = _name(new, files)  # of what was copied, should a file have been edited meanwhile
-        (new / SNAPSHOT_FILE).write_text(json.dumps(checkout_state(source), indent=1))
+        about = {**checkout_state(source), LISTED: list(map(str, files))}
+        (new / SNAPSHOT_FILE).write_text(json.dumps(about, indent=1))
         _keep_from_others(new)
         new.rename(root / name)
     except OSError as error:
@@ -96,21 +103,44 @@ def _keep_from_others(copy: Path) -> None:
 
 
 def _require_copied(root: Path, name: str, files: list[Path]) -> None:
-    """Check that what lies in the place of a copy is that copy, before a task runs it; files that
-    are no code, such as tasks leave there, do no harm. What Python keeps of code is deleted: it
-    would be run in the place of the code.
+    """Check that what lies in the place of a copy is that copy, before a task runs it. What Python
+    keeps of code is deleted: it would be run in the place of the code.
 
     Raises:
         DataFileError: it is not.
+        StorageError: it cannot be read, or what Python keeps there not be deleted.
     """
     copy = root / name
+    require_intact(copy, files)
     try:
-        more = [file for file in _files_below(copy) if file.suffix in CODE_SUFFIXES]
-        same = set(more) <= set(files) and not _has_links(copy) and _name(copy, files) == name
         for folder, folders, _ in os.walk(copy):
             if CACHES in folders:
                 shutil.rmtree(Path(folder, CACHES))
-    except OSError:
+    except OSError as error:
+        raise storage_error(copy, error) from error
+
+
+def require_intact(copy: Path, files: Sequence[Path] = ()) -> None:
+    """Check that a copy of the code holds what its name stands for, and no other code. Files that
+    are no code, such as tasks leave there, do no harm.
+
+    Args:
+        copy: its directory.
+        files: that it is of; none are those that it lists.
+
+    Raises:
+        DataFileError: it does not.
+        StorageError: it cannot be read.
+    """
+    try:
+        same = not _has_links(copy) and _is_of(copy, files or _listed_files(copy))
+    except StorageError:
+        raise
+    except DataFileError:
+        same = False
+    except OSError as error:
+        if error.errno not in ABSENT:
+            raise cannot_read(copy, error) from error
         same = False
     if not same:
         raise DataFileError(
@@ -118,17 +148,24 @@ def _require_copied(root: Path, name: str, files: list[Path]) -> None:
         )
 
 
-def is_intact(copy: Path) -> bool:
-    """Whether a copy of the code holds what its name stands for.
+def _is_of(copy: Path, files: Sequence[Path]) -> bool:
+    """Whether a copy is of some files, and of no other code."""
+    code = {file for file in _files_below(copy) if file.suffix in CODE_SUFFIXES}
+    return code <= set(files) and _name(copy, files) == f"{CODE}/{copy.name}"
+
+
+def _listed_files(copy: Path) -> list[Path]:
+    """The files that a copy says it is of; all that it holds where it was made before it did.
 
     Raises:
+        DataFileError: what it says is damaged.
         StorageError: it cannot be read.
     """
-    files = set(_files_below(copy)) - {Path(SNAPSHOT_FILE)}
-    try:
-        return not _has_links(copy) and _name(copy, sorted(files)) == f"{CODE}/{copy.name}"
-    except OSError as error:
-        raise storage_error(copy, error) from error
+    about = copy / SNAPSHOT_FILE
+    listed = read_document(about, ABOUT, "a note of a copy of the code") if is_file(about) else {}
+    if LISTED in listed:
+        return [Path(name) for name in listed[LISTED]]
+    return sorted(set(_files_below(copy)) - {Path(SNAPSHOT_FILE)})
 
 
 def _has_links(copy: Path) -> bool:
@@ -144,8 +181,9 @@ def _has_links(copy: Path) -> bool:
 def _files_below(copy: Path) -> Iterator[Path]:
     """The files of a copy relative to it, but those that Python keeps of code."""
     for folder, _, names in os.walk(copy):
-        if CACHES not in Path(folder).parts:
-            yield from (Path(folder, name).relative_to(copy) for name in names)
+        place = Path(folder).relative_to(copy)
+        if CACHES not in place.parts:
+            yield from (place / name for name in names)
 
 
 def snapshot_name(source: Path) -> str:
@@ -207,11 +245,16 @@ def _require_small(source: Path, files: list[Path]) -> None:
         )
 
 
-def _name(source: Path, files: list[Path]) -> str:
-    """Where a copy of these files goes, by their content."""
+def _name(source: Path, files: Iterable[Path]) -> str:
+    """Where a copy of these files goes, by their content.
+
+    Raises:
+        DataFileError: one is no regular file.
+        OSError: one cannot be read.
+    """
     digest = hashlib.sha256()
     for file in files:
-        content = (source / file).read_bytes()
+        content = read_regular(source / file, MAX_BYTES)
         digest.update(f"{file}\0{len(content)}\0".encode(errors="surrogateescape"))
         digest.update(content)
     return f"{CODE}/{digest.hexdigest()[:12]}"

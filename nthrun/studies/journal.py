@@ -25,7 +25,7 @@ from typing import Any
 from nthrun.errors import DataFileError, StorageError
 from nthrun.files.forms import Fields, Form, Maybe, Number, Plain, Table, Text, Unchecked, Whole
 from nthrun.files.json_text import JsonError, parse_json
-from nthrun.files.regular_file import open_regular
+from nthrun.files.regular_file import cannot_read, open_regular
 from nthrun.index import split_index
 from nthrun.records.durable_file import (
     ensure_directory,
@@ -61,6 +61,7 @@ class Journal:
         """Every event, in order; none where nothing was suggested yet.
 
         Raises:
+            DataFileError: it is no regular file, or too large.
             StorageError: it cannot be read.
         """
         return self.events_from(0)[0]
@@ -73,6 +74,7 @@ class Journal:
                 lost, all of it is read.
 
         Raises:
+            DataFileError: it is no regular file, or too large.
             StorageError: it cannot be read.
         """
         try:
@@ -83,7 +85,7 @@ class Journal:
         except FileNotFoundError:
             return [], offset
         except OSError as error:
-            raise storage_error(self.path, error) from error
+            raise cannot_read(self.path, error) from error
         except MemoryError:
             raise DataFileError(f"{self.path}: too large for this machine's memory") from None
         whole = _whole_lines(content)
@@ -96,6 +98,7 @@ class Journal:
         """Lines that count for nothing, an unfinished end not among them.
 
         Raises:
+            DataFileError: it is no regular file, or too large.
             StorageError: it cannot be read.
         """
         damaged = self.num_damaged

@@ -92,6 +92,29 @@ def stray(name: str) -> Callable[[Path], Path]:
     return leave
 
 
+def pipe(name: str) -> Callable[[Path], Path]:
+    """A named pipe in the place of a file, which hangs whoever opens it."""
+
+    def put(root: Path) -> Path:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
+        return path
+
+    return put
+
+
+def pipe_in_code(root: Path) -> Path:
+    return pipe("code/0123456789ab/main.py")(root).parent
+
+
+def without_manifest(root: Path) -> Path:
+    path = root / "manifest.json"
+    path.unlink()
+    return path
+
+
 def outdated(root: Path) -> Path:
     record(open_experiment(root), 9)
     (root / "data.h5").unlink()
@@ -107,6 +130,8 @@ def recorded_since(root: Path) -> Path:
 
 FAULTS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "manifest": (damaged(lambda root: root / "manifest.json"), "damaged"),
+    "pipe as manifest": (pipe("manifest.json"), "damaged"),
+    "no manifest": (without_manifest, "damaged"),
     "shard": (damaged(shard), "damaged"),
     "another's shard": (of_another_experiment, "foreign"),
     "stray in runs": (stray("runs/notes.txt"), "foreign"),
@@ -118,6 +143,8 @@ FAULTS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "stray in plans": (stray("plans/x.json"), "foreign"),
     "claim": (damaged(lambda root: next(root.glob("plans/*/*.json"))), "damaged"),
     "journal": (damaged(lambda root: root / "search" / "journal"), "damaged"),
+    "pipe as journal": (pipe("search/journal"), "damaged"),
+    "pipe in code": (pipe_in_code, "damaged"),
     "data.json": (damaged(lambda root: root / "data.json", 0), "damaged"),
     "outdated": (outdated, "stale"),
 }
@@ -156,6 +183,7 @@ def test_what_is_not_sound_is_named(root: Path, fault: str) -> None:
     lines = [line for line in output if f"{path.name}: {state}: " in line]
     assert len(lines) == 1, output
     assert "; hint: " in lines[0]
+    assert lines[0].count(path.name) == 1
     assert "unexpected" not in "".join(output)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,8 @@ import pytest
 from nthrun.errors import DataFileError, StorageError
 from nthrun.scheduling import code_snapshot as snapshot_module
 from nthrun.scheduling.code_snapshot import (
-    is_intact,
     require_code_root,
+    require_intact,
     snapshot_name,
     take_snapshot,
 )
@@ -214,7 +215,7 @@ def test_an_edit_while_copying(
 
 
 @pytest.mark.parametrize(
-    "spoil", ["changed", "added", "missing", "package", "cache", "module", "whole"]
+    "spoil", ["changed", "added", "missing", "pipe", "package", "cache", "module", "whole"]
 )
 def test_other_code_in_its_place_is_not_run(source: Path, tmp_path: Path, spoil: str) -> None:
     """A directory of a copy's name that holds other code, or more, is refused, not run; files that
@@ -222,6 +223,7 @@ def test_other_code_in_its_place_is_not_run(source: Path, tmp_path: Path, spoil:
     root = tmp_path / "root"
     copy = root / take_snapshot(source, root)
     write(copy, {"MUJOCO_LOG.TXT": "", "nthrun/__pycache__/code.pyc": ""})
+    require_intact(copy)
     assert root / take_snapshot(source, root) == copy
     assert not (copy / "nthrun" / "__pycache__").exists()  # Python would run what lies there
     if spoil == "changed":
@@ -230,11 +232,28 @@ def test_other_code_in_its_place_is_not_run(source: Path, tmp_path: Path, spoil:
         write(copy, {"numpy.py": ""})
     elif spoil == "missing":
         (copy / "main.py").unlink()
+    elif spoil == "pipe":
+        (copy / "main.py").unlink()
+        os.mkfifo(copy / "main.py")
     else:
         _lead_outside(copy, tmp_path / "elsewhere", spoil)
-        assert not is_intact(copy)
+    for look in (partial(take_snapshot, source, root), partial(require_intact, copy)):
+        with pytest.raises(DataFileError, match="not the code that its name stands for"):
+            look()
+
+
+def test_a_copy_that_is_a_link_is_left_as_it_is(source: Path, tmp_path: Path) -> None:
+    """Nothing is deleted behind a link in the place of a copy."""
+    root = tmp_path / "root"
+    copy = root / take_snapshot(source, root)
+    copy.rename(tmp_path / "outside")
+    copy.symlink_to(tmp_path / "outside")
+    kept = tmp_path / "outside" / "nthrun" / "__pycache__" / "code.pyc"
+    kept.parent.mkdir()
+    kept.write_text("")
     with pytest.raises(DataFileError, match="not the code that its name stands for"):
         take_snapshot(source, root)
+    assert kept.exists()
 
 
 def _lead_outside(copy: Path, outside: Path, what: str) -> None:

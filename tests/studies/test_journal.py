@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from warm import ROOT
 
-from nthrun.errors import StorageError
+from nthrun.errors import DataFileError, StorageError
 from nthrun.studies import journal as module
 from nthrun.studies.journal import Journal
 
@@ -223,6 +223,16 @@ def test_a_file_system_without_locks_is_refused(
     with pytest.raises(StorageError, match=r"has no locks, .*; hint: .* random, sobol, halton"):
         add(journal, {"a": 1})
     assert journal.events() == []
+
+
+def test_a_failure_to_read_is_called_that(tmp_path: Path) -> None:
+    """A journal that cannot be read is named with the system's reason, not as one that could not be
+    written."""
+    journal = Journal(tmp_path)
+    journal.path.parent.mkdir()
+    journal.path.symlink_to(journal.path)
+    with pytest.raises(DataFileError, match=r"search/journal: cannot be read: .*symbolic links"):
+        journal.events()
 
 
 def test_what_lies_in_its_place_is_not_written_to(tmp_path: Path) -> None:
