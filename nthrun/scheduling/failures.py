@@ -101,9 +101,13 @@ def _failure(plan: Plan, number: int, indices: set[int], accounts: Mapping[Place
 
 
 def _day_before(plan: Plan) -> str:
-    """The day before a plan was made, which is named in UTC: accounting asks for local time."""
-    made = datetime.strptime(plan.name[:8], "%Y%m%d")
-    return f"{made - timedelta(days=1):%Y-%m-%d}"
+    """The day before a plan was made, which is named in UTC: accounting asks for local time. Of a
+    plan whose name says no day it is one before all of them."""
+    try:
+        made = datetime.strptime(plan.name[:8], "%Y%m%d")
+        return f"{made - timedelta(days=1):%Y-%m-%d}"
+    except (ValueError, OverflowError):
+        return "2000-01-01"
 
 
 def _reason(attempt: Attempt | None, job: Job | None) -> str:

@@ -164,7 +164,10 @@ def active_tasks(
             continue
         for place, job in jobs.items():
             number = plan.task_number(*place)
-            yield ActiveTask(plan, number, job, leases.get(number))
+            if number is not None:
+                yield ActiveTask(plan, number, job, leases.get(number))
+            elif read is None:
+                raise DataFileError(f"{path}: has no task that job {job.id} of Slurm could be")
         for number, attempt in alive.items():
             if number < len(plan.tasks):
                 yield ActiveTask(plan, number, None, attempt)

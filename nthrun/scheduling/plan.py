@@ -177,9 +177,11 @@ class Plan:
         """The name Slurm knows an array by."""
         return f"nthrun-{self.name}-{array}"
 
-    def task_number(self, array: int, element: int) -> int:
-        """The task of an array element."""
-        return self.arrays[array].first + element
+    def task_number(self, array: int, element: int) -> int | None:
+        """The task of an array element; None where there is no such element."""
+        if array < len(self.arrays) and element < self.arrays[array].num_tasks:
+            return self.arrays[array].first + element
+        return None
 
     def place(self, task: int) -> tuple[int, int]:
         """(array, element) of a task."""

@@ -159,6 +159,17 @@ def test_tasks_without_slurm_are_active_while_alive(tmp_path: Path) -> None:
     assert pending_runs(SPEC, tmp_path, ONE_RUN, None).missing == (1, 2, 3, 4, 5)
 
 
+@pytest.mark.parametrize(("array", "element"), [(5, 0), (0, 99)])
+def test_a_queued_task_that_no_plan_has(tmp_path: Path, array: int, element: int) -> None:
+    """What a queued job would do of which its plan has no task is not known, so nothing is
+    submitted; the status passes it over."""
+    plan = written_plan(tmp_path)
+    queue = queue_of(element, array=array)
+    with pytest.raises(DataFileError, match=rf"{plan.path.name}: has no task that job 9_{element}"):
+        pending_runs(SPEC, tmp_path, ONE_RUN, queue)
+    assert list(active_tasks(tmp_path, queue, [plan])) == []
+
+
 def test_a_damaged_plan_matters_while_it_is_queued(tmp_path: Path) -> None:
     """What a queued job of an unreadable plan would do is not known, so nothing is submitted; once
     it has left the queue the plan is passed over."""

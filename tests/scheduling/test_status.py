@@ -236,6 +236,18 @@ def test_a_requeued_task_is_queued(tmp_path: Path) -> None:
     assert [failure.indices for failure in status.failures] == []
 
 
+@pytest.mark.parametrize("name", ["9", "00010101-000000-abcdef", "20261301-000000-abcdef"])
+def test_a_plan_whose_name_says_no_day(tmp_path: Path, commands: Commands, name: str) -> None:
+    """Accounting is asked for the tasks of a plan of any name that a file may have."""
+    commands.answer("sacct", "")
+    plan = written_plan(tmp_path / "e", [[[0]]], name=name)
+    status = status_of(plan.root, Queue({}, 0))
+    assert [(failure.indices, failure.reason) for failure in status.failures] == [
+        ((0,), NEVER_SEEN)
+    ]
+    assert "--starttime=2000-01-01" in commands.calls("sacct")[0]
+
+
 def test_ages(monkeypatch: pytest.MonkeyPatch) -> None:
     """How long ago something was is told in one unit."""
     now = time.time()
