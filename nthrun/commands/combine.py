@@ -50,14 +50,29 @@ def combine(directory: str, output: Path | None, full: bool, debug: bool) -> int
     output = output or experiment.root / "data.json"
     with _progress_bar("combining") as progress:
         result = combine_records(experiment, output, full, progress)
-    if not result.num_runs and not result.unreadable and not is_there(result.output):
-        raise DataFileError(f"{experiment.root}: no records yet")
+    _require_records(experiment, result)
     code = _print_combined(experiment, result)
     if result.num_runs:
         from nthrun.commands.summary_file import report_summary  # noqa: PLC0415 - imports scipy
 
         report_summary(open_data(result.output), experiment.root, stage=0)
     return code
+
+
+def _require_records(experiment: Experiment, result: Combined) -> None:
+    """Check that there was something to combine; what could not be read is named first.
+
+    Raises:
+        DataFileError: there was not.
+    """
+    if result.num_runs or (is_there(result.output) and not result.unreadable):
+        return
+    for path, problem in result.unreadable:
+        complain(f"could not read {path}: {problem}")
+    if result.unreadable:
+        hint = f"`python -m nthrun check {shlex.quote(str(experiment.root))}` says what to do"
+        raise DataFileError(f"{experiment.root}: no record that can be read", hint)
+    raise DataFileError(f"{experiment.root}: no records yet")
 
 
 def _with_old_pickles(text: str) -> Path | None:

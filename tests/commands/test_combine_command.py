@@ -110,6 +110,19 @@ class TestBadInput:
         assert done.stderr == f"error: {experiment.root}: no records yet\n"
         assert not (experiment.root / "data.json").exists()
 
+    def test_nothing_readable(self, experiment: Experiment) -> None:
+        """Where no record can be read every file is named, and nothing is said to be written."""
+        paths = sorted(experiment.runs.glob("*.h5"))
+        for path in paths:
+            path.write_bytes(path.read_bytes()[:-1])
+        done = warm_process().call([*SIMPLE_COMBINE, str(experiment.root)], ROOT, os.environ, 50)
+        assert (done.returncode, done.stdout) == (2, "")
+        *named, last = done.stderr.splitlines()
+        for line, path in zip(named, paths, strict=True):
+            assert line.startswith(f"error: could not read {path}: damaged")
+        assert last.startswith(f"error: {experiment.root}: no record that can be read; hint: ")
+        assert not (experiment.root / "data.json").exists()
+
     def test_arguments(self, experiment: Experiment) -> None:
         """No argument, one too many and an unknown option are one line each."""
         call(*SIMPLE_COMBINE, expect=2)
