@@ -100,7 +100,7 @@ def _best_text(settings: RankedSettings) -> str:
     if not np.isfinite(settings.means[best]):
         return ""
     scores, number = settings.scores, int(settings.numbers[best])
-    num_runs, equals = int(settings.num_runs[best]), len(settings.equals())
+    num_runs, equals = len(settings.kept(best)), len(settings.equals())
     text = f"{number}: {scores.metric} {settings.means[best]:.6g}, mean of {num_runs} run"
     text += "s" * (num_runs != 1) + (f", as {equals} other{'s' * (equals > 1)}" if equals else "")
     values = setting_text(scores.parameters[number], settings.varying()[:SHOWN_VALUES])

@@ -64,6 +64,15 @@ def test_equals(tmp_path: Path) -> None:
     assert "0: return -50, mean of 1 run, as 2 others" in shown(board)
 
 
+def test_lost_runs_are_not_counted(tmp_path: Path) -> None:
+    """The runs that it says a mean is of are those that it is of: lost ones are not."""
+    runs = [make_run(n, 0, n, [-float(n)], [100]) for n in range(3)]
+    runs += [make_run(3, 0, 3, [-900.0], [100], status="diverged")]
+    board = Scoreboard(make_experiment(tmp_path, 1, runs=runs), 0, 4)
+    board.look()
+    assert "0: return -1, mean of 3 runs" in shown(board)
+
+
 def test_names(tmp_path: Path) -> None:
     """Values of hyperparameters are shown as they are: neither a terminal nor the table takes them
     for commands."""
