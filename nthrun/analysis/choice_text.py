@@ -169,14 +169,25 @@ def choice_lines(choice: Choice, group: Sequence[Scores]) -> Iterator[str]:
         yield from _contender_lines(choice, group[0].parameters, varying)
 
 
-def confirmation_line(stage: int, setting: int, estimate: Estimate | None) -> str:
-    """How the winner did with fresh seeds, or that it was not run with them."""
+def confirmation_line(
+    stage: int, setting: int, estimate: Estimate | None, more_steps: bool = False
+) -> str:
+    """How the winner did with fresh seeds, or that it was not run with them.
+
+    Args:
+        stage: of the runs that confirm.
+        setting: the winner's number.
+        estimate: None where it has no run there.
+        more_steps: whether those runs count with all their steps, and the runs that chose it do
+            not.
+    """
     if estimate is None:
         return (
             f"  confirmation, stage {stage}: no run of setting {setting} yet; "
             f"train some with main.py --stage {stage}"
         )
-    return f"  confirmation, stage {stage}, unbiased: {estimate.text()}"
+    steps = ", by all steps" if more_steps else ""
+    return f"  confirmation, stage {stage}, unbiased{steps}: {estimate.text()}"
 
 
 def choice_table(

@@ -39,7 +39,6 @@ from nthrun.records.sources import Entry, read_table
 DIRECTIONS = ("maximize", "minimize")
 ALL_STAGES: Literal["all"] = "all"
 WHOLE_RUN = 100.0
-MAX_STEP = 2**62
 COMPARED = ("completed", "pruned")
 """Statuses of runs that are not lost."""
 MAX_SEARCHED = 1000  # runs whose metrics are listed where none has the one asked for
@@ -137,7 +136,8 @@ def read_scores(
     better = _higher_is_better(quantity, direction)
     statuses = np.array(columns.texts["status"], dtype=np.str_)
     if (statuses == "pruned").any():
-        up_to = min(common_step(entries), up_to or MAX_STEP)
+        steps = common_step(entries), up_to
+        up_to = min((step for step in steps if step is not None), default=None)
     quantity, series = _scored_series(entries, quantity, metric, up_to)
     values = mean_of_last(series, last)
     settings = columns.numbers["setting_number"]
@@ -198,9 +198,9 @@ def _unfinished(entries: Sequence[Entry]) -> UnfinishedSteps:
     return unfinished_steps(read_table(entries, ("train_episode_steps",)))
 
 
-def common_step(entries: Sequence[Entry]) -> int:
+def common_step(entries: Sequence[Entry]) -> int | None:
     """The last evaluation that every run reached, in training steps, those that were lost or never
-    took a step aside.
+    took a step aside; None where there are no others.
 
     A run that was not evaluated after a step of training counts with all its steps.
     """
@@ -210,7 +210,7 @@ def common_step(entries: Sequence[Entry]) -> int:
     some = at.sizes > 0
     last = at.values[at.offsets[1:][some] - 1]
     steps[some] = np.where(last > 0, last, steps[some])
-    return int(steps[steps > 0].min(initial=MAX_STEP))
+    return min(steps[steps > 0].tolist(), default=None)
 
 
 def mean_of_last(series: Series, last: float = WHOLE_RUN) -> np.ndarray:

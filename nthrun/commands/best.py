@@ -70,8 +70,14 @@ class Request:
     overwrite: bool
 
     def scores(self, data: Data, stage: Stage) -> Scores:
-        """The scores of an experiment's runs."""
+        """The scores of the runs of an experiment that choose."""
         up_to = common_step(chosen_entries(data, stage)) if self.shortest else None
+        return read_scores(data, self.metric, self.last, stage, self.direction, up_to)
+
+    def confirming_scores(self, data: Data, stage: int, up_to: int | None) -> Scores:
+        """The scores of those that confirm, with --shortest up to the step that the others were
+        compared by."""
+        up_to = up_to if self.shortest else None
         return read_scores(data, self.metric, self.last, stage, self.direction, up_to)
 
 
@@ -198,17 +204,19 @@ def _confirmed(group: Sequence[Data], choice: Choice, request: Request) -> list[
     if request.confirm is None or choice.lost_all:
         return []
     lines = []
-    for data, setting in zip(group, choice.settings, strict=True):
-        estimate = _estimate(data, setting, request.confirm, request)
-        lines.append(confirmation_line(request.confirm, setting, estimate))
+    for data, setting, up_to in zip(group, choice.settings, choice.up_to, strict=True):
+        estimate = _estimate(data, setting, up_to, request)
+        more_steps = up_to is not None and not request.shortest
+        lines.append(confirmation_line(request.confirm, setting, estimate, more_steps))
     return lines
 
 
-def _estimate(data: Data, setting: int, stage: int, request: Request) -> Estimate | None:
-    """None where the setting has no run of the stage."""
-    if not any(e.identity[:2] == (setting, stage) for e in data.entries):
+def _estimate(data: Data, setting: int, up_to: int | None, request: Request) -> Estimate | None:
+    """How a setting did in the stage that confirms; None where it has no run of it."""
+    assert request.confirm is not None
+    if not any(e.identity[:2] == (setting, request.confirm) for e in data.entries):
         return None
-    runs = sample(request.scores(data, stage), setting)
+    runs = sample(request.confirming_scores(data, request.confirm, up_to), setting)
     return estimate(runs, confidence=request.confidence)
 
 

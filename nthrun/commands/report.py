@@ -119,7 +119,8 @@ def _common_steps(opened: Sequence[tuple[str, Data]], stage: int | None) -> dict
     for _, data in opened:
         lowest = min((entry.identity.stage for entry in data.entries), default=None)
         reached = common_step(chosen_entries(data, lowest if stage is None else stage))
-        steps[data.env_name] = min(reached, steps.get(data.env_name, reached))
+        if reached is not None:
+            steps[data.env_name] = min(reached, steps.get(data.env_name, reached))
     return steps
 
 

@@ -139,6 +139,18 @@ class TestReport:
         assert "runs compared: 4, 0 lost, 2 pruned" in text
         assert "2 runs, 0 lost, 2 pruned)" in text
 
+    def test_confirmed_by_all_steps(self, tmp_path: Path) -> None:
+        """Runs that confirm count with all their steps where those that chose were pruned, which is
+        said, and on request with as many as those."""
+        runs = [make_run(n, 0, n, [-9.0, 0.0], [100, 200]) for n in (0, 1)]
+        runs += [make_run(2, 0, 2, [-5.0], [100], status="pruned")]
+        experiment = make_experiment(tmp_path, 1, runs=runs)
+        experiment.write(1, [make_run(0, 0, 0, [-6.0, -3.0], [100, 200], stage=1)])
+        text = call(experiment.root, "--stage", "0", "--confirm", "1").stdout
+        assert "confirmation, stage 1, unbiased, by all steps: -4 (" in text
+        text = call(experiment.root, "--stage", "0", "--confirm", "1", "--shortest").stdout
+        assert "confirmation, stage 1, unbiased: -6 (" in text
+
     def test_equals(self, tmp_path: Path) -> None:
         """Where others are as good as the winner, its line says so, and they share the chance."""
         runs = [make_run(n, n % 3, n // 3, [-50.0], [100]) for n in range(9)]

@@ -100,6 +100,13 @@ class TestLengths:
         assert "<td>-2</td>" in page and "<td>-4.8</td>" not in page
         assert "compared by their first 300 steps" in page
 
+    def test_nothing_to_compare(self, tmp_path: Path) -> None:
+        """Where all runs were lost there is no step that they could be compared by."""
+        runs = [make_run(n, n, 0, status="diverged") for n in range(2)]
+        root = make_experiment(tmp_path / "e", 2, runs=runs).root
+        assert call(root, "--shortest", "--out", tmp_path / "r.html").exit_code == 0
+        assert "compared by their first" not in (tmp_path / "r.html").read_text()
+
     def test_each_environment(self, two: list[Path], tmp_path: Path) -> None:
         """Runs of another environment may have another length, and take no step from these."""
         other = make_experiment(tmp_path / "o", 1, "Other-v0", [make_run(0, 0, 0, [-7.0], [100])])
