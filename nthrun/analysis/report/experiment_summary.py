@@ -60,7 +60,8 @@ class StageCount:
         num_repeats: runs of each setting to be made: as many as the most that any setting has.
         num_runs: recorded runs, of different identities.
         statuses: status -> number of runs.
-        missing: indices that are not recorded, of settings times repeats, as text.
+        missing: indices that are not recorded, of settings times repeats, as text; "" where they
+            cannot be told, or are of more than can be listed.
         num_missing: number of runs that are not recorded.
         reasons: why runs did not complete -> number of runs; the most frequent first.
         num_more_reasons: number of reasons that are not listed.
@@ -270,27 +271,34 @@ def _count(
 ) -> StageCount:
     own = columns["stage"] == stage
     settings, runs = columns["setting_number"][own], columns["run_number"][own]
-    expected = np.unique(settings) if swept is None else np.arange(swept)
+    known = np.unique(settings)
+    num_expected = len(known) if swept is None else max(swept, int(known[-1]) + 1)
     repeats = int(runs.max()) + 1
-    absent = np.ones((repeats, len(expected)), np.bool_)
-    absent[runs, np.searchsorted(expected, settings)] = False
-    absent_runs, columns_of_absent = np.nonzero(absent)
-    indices = (
-        [] if number is None else (absent_runs * number + expected[columns_of_absent]).tolist()
-    )
+    missing = ""
+    if number is not None and num_expected * repeats <= MAX_INDICES:
+        expected = known if swept is None else np.arange(num_expected)
+        absent = np.ones((repeats, num_expected), np.bool_)
+        absent[runs, np.searchsorted(expected, settings)] = False
+        missing = _indices_text(absent, number, expected)
     statuses = Counter(columns["status"][own].tolist())
     reasons = _reasons(columns["status"][own].tolist(), columns["reason"][own].tolist())
     return StageCount(
         stage=stage,
-        num_settings=len(expected),
+        num_settings=num_expected,
         num_repeats=repeats,
         num_runs=int(own.sum()),
         statuses={status: statuses[status] for status in STATUSES},
-        missing=format_indices(indices),
-        num_missing=int(absent.sum()),
+        missing=missing,
+        num_missing=num_expected * repeats - int(own.sum()),
         reasons=dict(reasons.most_common(MAX_REASONS)),
         num_more_reasons=max(0, len(reasons) - MAX_REASONS),
     )
+
+
+def _indices_text(chosen: np.ndarray, number: int, settings: np.ndarray) -> str:
+    """The indices of some of `(num_repeats, num_settings)` runs of so many settings, as text."""
+    runs, places = np.nonzero(chosen)
+    return format_indices((runs * number + settings[places]).tolist())
 
 
 def _reasons(statuses: Sequence[str], reasons: Sequence[str]) -> Counter[str]:

@@ -18,7 +18,7 @@ from nthrun.analysis.report.experiment_summary import (
     summarise,
 )
 from nthrun.analysis.scores import read_scores
-from nthrun.index import parse_indices
+from nthrun.index import MAX_INDICES, MAX_RUN_NUMBER, parse_indices
 from nthrun.records import Data, open_data
 
 
@@ -74,6 +74,14 @@ class TestCounts:
         assert (count.num_settings, count.num_repeats) == (24, 5)
         assert (count.num_runs, count.num_missing) == (7, 113)
         assert parse_indices(count.missing)[:2] == (2, 3)
+
+    @pytest.mark.parametrize("run", [MAX_RUN_NUMBER, MAX_INDICES // 2])
+    def test_far_runs(self, tmp_path: Path, run: int) -> None:
+        """Of a run with the highest number there is, the missing are counted, and not listed."""
+        runs = [make_run(1, 1, 0), make_run(2 * run, 0, run)]
+        [count] = count_stages(open_data(make_experiment(tmp_path, 2, runs=runs).root), None)
+        assert (count.num_expected, count.num_runs) == (2 * (run + 1), 2)
+        assert (count.num_missing, count.missing) == (2 * run, "")
 
     def test_reasons(self, tmp_path: Path) -> None:
         """Reasons that differ in numbers only are counted together; all are counted."""
