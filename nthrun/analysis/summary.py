@@ -117,8 +117,9 @@ def summarise(data: Data, stage: int = 0) -> Summary:
 
 
 def _interval(estimate: Estimate) -> dict[str, Any] | None:
-    """The interval of the best setting's mean, and what it is; None where there is none."""
-    if math.isnan(estimate.low):
+    """The interval of the best setting's mean, and what it is; None where there is none, or none
+    of numbers that JSON has."""
+    if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
         return None
     return {
         "low": estimate.low,

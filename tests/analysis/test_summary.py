@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,16 @@ def test_equals_and_intervals(tmp_path: Path) -> None:
         "biased": True,
     }
     assert [each.num_settings for each in summary.top] == [3, 3, 3]
+
+
+def test_numbers_without_an_interval(tmp_path: Path) -> None:
+    """Where bounds are beyond what a float holds there are none, as JSON has no word for them."""
+    runs = [make_run(n, n % 2, n // 2, [(-1) ** n * 1e200 * n], [100]) for n in range(6)]
+    with np.errstate(over="ignore"):
+        found = summarise(open_data(make_experiment(tmp_path, 2, runs=runs).root))
+    document = found.as_document()
+    assert (document["best_return"], document["best_interval"]) == (2e200, None)
+    json.dumps(document, allow_nan=False)
 
 
 def test_pruned(tmp_path: Path) -> None:
