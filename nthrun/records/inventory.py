@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from nthrun.errors import DataFileError, StorageError
 from nthrun.files.regular_file import cannot_read
 from nthrun.records.durable_file import verified_header, write_checksummed
-from nthrun.records.listing import names_in
+from nthrun.records.listing import is_own_folder, names_in
 from nthrun.records.places import Places, union
 from nthrun.records.shard import (
     FORGET_SUFFIX,
@@ -248,9 +248,10 @@ def _headers(inventory: Inventory) -> dict[str, Any]:
 
 
 def _with_cache(inventory: Inventory, runs: Path) -> Inventory:
-    """The inventory, its headers kept; a directory that cannot be written stays uncached."""
+    """The inventory, its headers kept; a directory that cannot be written stays uncached, and so
+    does a link, which may lead out of the experiment."""
     headers = _headers(inventory)
-    if runs.is_dir():
+    if is_own_folder(runs):
         with contextlib.suppress(StorageError):
             write_checksummed(runs / CACHE_NAME, headers, lambda _: b"")
     return replace(inventory, num_cached=len(headers))

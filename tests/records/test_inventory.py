@@ -206,6 +206,14 @@ class TestCache:
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
         assert experiment.inventory().missing(range(6), 0) == [0]
 
+    def test_not_behind_a_link(self, experiment: Experiment, tmp_path: Path) -> None:
+        """Where runs/ is a link it is read, and nothing is written to what it leads to."""
+        (experiment.runs / CACHE_NAME).unlink()
+        experiment.runs.rename(tmp_path / "outside")
+        experiment.runs.symlink_to(tmp_path / "outside")
+        assert experiment.inventory().recorded(0) == {0, 1, 2, 3, 5}
+        assert not (tmp_path / "outside" / CACHE_NAME).exists()
+
     def test_cannot_be_written(
         self, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
     ) -> None:
