@@ -8,8 +8,9 @@ stale      left behind or outdated: it does no harm, and can go or be made anew
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,11 +72,19 @@ class Finding:
 
 
 def look_through(root: Path) -> Iterator[Finding]:
-    """Read all that an experiment's directory holds.
+    """Read all that an experiment's directory holds, which others may write to meanwhile: what is
+    gone by now is passed over.
 
     Raises:
         StorageError: a directory cannot be listed.
     """
+    for each in _found_in(root):
+        if each.state == SOUND or each.kind == MANIFEST or os.path.lexists(each.path):
+            yield each
+
+
+def _found_in(root: Path) -> Iterator[Finding]:
+    """What is found in an experiment's directory, file by file."""
     try:
         experiment: Experiment | None = open_experiment(root)
         has_digest = read_manifest(root)[1]
@@ -91,8 +100,9 @@ def look_through(root: Path) -> Iterator[Finding]:
     inventory = None
     if experiment is not None:
         experiment.keeps_cache = False
+        paths = list(paths_in(experiment.runs))  # before: those recorded meanwhile are not known
         inventory = experiment.inventory(trust_cache=False)
-        yield from _records(experiment, inventory)
+        yield from _records(paths, inventory)
     yield from _checkpoints(root / "checkpoints", inventory)
     yield from _snapshots(root / "snapshots")
     yield from _plans(root)
@@ -118,10 +128,10 @@ def own_directories(root: Path) -> Iterator[Path]:
                 yield from filter(is_own_folder, paths_in(root / name))
 
 
-def _records(experiment: Experiment, inventory: Inventory) -> Iterator[Finding]:
-    runs, problems = experiment.runs, dict(inventory.unreadable)
+def _records(paths: Iterable[Path], inventory: Inventory) -> Iterator[Finding]:
+    problems = dict(inventory.unreadable)
     again = f"{MOVE}; its runs then count as missing, and are trained again"
-    for path in paths_in(runs):
+    for path in paths:
         if path.name == CACHE_NAME:
             yield _cache(path)
         elif path.name.startswith(TEMPORARY_PREFIX):
@@ -193,11 +203,12 @@ def _snapshots(directory: Path) -> Iterator[Finding]:
 
 
 def _plans(root: Path) -> Iterator[Finding]:
-    plans = plan_paths(root)
+    paths = list(paths_in(root / PLANS))
+    plans = plan_paths(root)  # after: no plan that was listed is unknown
     remedy = f"{MOVE}; what it planned counts as missing unless it is recorded"
     for path in plans:
         yield _checked("plans", path, read_plan, remedy)
-    for path in paths_in(root / PLANS):
+    for path in paths:
         if path in plans or path == root / LOCK or path.name.startswith(TEMPORARY_PREFIX):
             continue
         if not path.is_dir():

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from documents import write_checkpoint
@@ -15,15 +16,18 @@ from in_process import ended
 from plans import LOCAL, lease_task, own_experiment, record, written_plan
 
 from nthrun.__main__ import commands
+from nthrun.commands import soundness
 from nthrun.commands.combine import combine as combine_command
 from nthrun.records.combine import combine
 from nthrun.records.experiment import Experiment, open_experiment
+from nthrun.records.inventory import Inventory
 from nthrun.records.snapshots import write_snapshot
 from nthrun.records.writer import STALE_SECONDS
 from nthrun.scheduling.lease import FAILED
 from nthrun.scheduling.plan import plan_paths
 from nthrun.scheduling.submission import scheduling_lock
 from nthrun.studies.journal import Journal
+from nthrun.training.checkpoint_index import state_files
 
 assert combine_command
 
@@ -197,6 +201,30 @@ def test_several_directories(root: Path) -> None:
     assert sum(" manifest.json " in line for line in output) == 2
     code, _, errors = check(root / "runs")
     assert (code, len(errors)) == (2, 1)
+
+
+def test_what_is_recorded_meanwhile(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard that is written while the others are read is not taken for a foreign file, and what
+    is gone by then is no damage."""
+    take, before = Experiment.inventory, state_files
+
+    def take_and_record(experiment: Experiment, *arguments: Any, **options: Any) -> Inventory:
+        monkeypatch.setattr(Experiment, "inventory", take)
+        found = take(experiment, *arguments, **options)
+        record(open_experiment(root), 11)
+        return found
+
+    def list_and_end(pack: Path) -> list[Path]:
+        paths = before(pack)
+        shutil.rmtree(pack)
+        return paths
+
+    monkeypatch.setattr(Experiment, "inventory", take_and_record)
+    monkeypatch.setattr(soundness, "state_files", list_and_end)
+    for name in ("data.json", "data.h5"):
+        (root / name).unlink()
+    code, output, _ = check(root)
+    assert code == 0, output
 
 
 def left_behind(root: Path) -> list[Path]:
