@@ -113,6 +113,8 @@ def _combine(
     written = bool(entries) if same is None else bool(repaired) or not same_records(same, result)
     if written:
         write_combined(result, progress, keep=same is None)
+        aside = f"; kept as {output.name}.damaged-<number>"
+        unreadable = [(path, why + aside * (path == output)) for path, why in unreadable]
     return Combined(
         output,
         len(entries),
@@ -169,8 +171,7 @@ def _earlier(
             for entry in () if trust else data.entries:
                 entry.load(())
         except DataFileError as error:
-            kept = f"; kept as {path.name}.damaged-<number>" if path == output else ""
-            unreadable.append((path, str(error).removeprefix(f"{path}: ") + kept))
+            unreadable.append((path, str(error).removeprefix(f"{path}: ")))
             continue
         if not foreign:
             readable.append(data)

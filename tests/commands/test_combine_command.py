@@ -111,9 +111,11 @@ class TestBadInput:
         assert not (experiment.root / "data.json").exists()
 
     def test_nothing_readable(self, experiment: Experiment) -> None:
-        """Where no record can be read every file is named, and nothing is said to be written."""
-        paths = sorted(experiment.runs.glob("*.h5"))
-        for path in paths:
+        """Where no record can be read every file is named, and none is written or set aside."""
+        output = experiment.root / "data.json"
+        output.write_text("{")
+        paths = [output, *sorted(experiment.runs.glob("*.h5"))]
+        for path in paths[1:]:
             path.write_bytes(path.read_bytes()[:-1])
         done = warm_process().call([*SIMPLE_COMBINE, str(experiment.root)], ROOT, os.environ, 50)
         assert (done.returncode, done.stdout) == (2, "")
@@ -121,7 +123,8 @@ class TestBadInput:
         for line, path in zip(named, paths, strict=True):
             assert line.startswith(f"error: could not read {path}: damaged")
         assert last.startswith(f"error: {experiment.root}: no record that can be read; hint: ")
-        assert not (experiment.root / "data.json").exists()
+        assert "kept as" not in done.stderr
+        assert [path.name for path in experiment.root.glob("data*")] == ["data.json"]
 
     def test_arguments(self, experiment: Experiment) -> None:
         """No argument, one too many and an unknown option are one line each."""
