@@ -136,8 +136,7 @@ def read_scores(
     better = _higher_is_better(quantity, direction)
     statuses = np.array(columns.texts["status"], dtype=np.str_)
     if (statuses == "pruned").any():
-        steps = common_step(entries), up_to
-        up_to = min((step for step in steps if step is not None), default=None)
+        up_to = _earlier(common_step(entries), up_to)
     quantity, series = _scored_series(entries, quantity, metric, up_to)
     values = mean_of_last(series, last)
     settings = columns.numbers["setting_number"]
@@ -211,6 +210,11 @@ def common_step(entries: Sequence[Entry]) -> int | None:
     last = at.values[at.offsets[1:][some] - 1]
     steps[some] = np.where(last > 0, last, steps[some])
     return min(steps[steps > 0].tolist(), default=None)
+
+
+def _earlier(one: int | None, other: int | None) -> int | None:
+    """The earlier of two steps, of which there may be one or none."""
+    return min((step for step in (one, other) if step is not None), default=None)
 
 
 def mean_of_last(series: Series, last: float = WHOLE_RUN) -> np.ndarray:
