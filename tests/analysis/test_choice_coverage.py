@@ -29,6 +29,18 @@ def test_choices(kind: str, num_runs: int) -> None:
     assert all("at least 95 %" in each.estimates[0].text() for each in choices)
 
 
+@pytest.mark.parametrize(("share", "loss", "covered"), [(0.05, 20, 71), (0.02, 50, 33)])
+def test_failures_that_are_seldom_seen(share: float, loss: int, covered: int) -> None:
+    """The page says how often the interval has the mean where bad runs are so rare that most
+    settings show none."""
+    assert f" in {covered} %" in " ".join(PAGE.split())
+    generator, shape = np.random.default_rng(0), (150, 30, 10)
+    sweeps = generator.normal(size=shape) - loss * (generator.random(shape) < share)
+    choices = [choose(make_scores([*runs]), num_resamples=10) for runs in sweeps]
+    has_mean = np.mean([each.low <= -loss * share <= each.high for each in choices])
+    assert 100 * has_mean == pytest.approx(covered, abs=12)
+
+
 def numbers_of(line: str) -> list[float]:
     """The numbers of a row after its two names."""
     return [float(cell) for cell in line.strip("| ").split(" | ")[2:]]
