@@ -61,16 +61,11 @@ class Test:
     num_lost: tuple[int, int]
 
 
-def paired_comparison(
-    first: Sample,
-    second: Sample,
-    confidence: float = CONFIDENCE,
-    num_resamples: int = NUM_RESAMPLES,
-) -> Paired:
+def paired_comparison(first: Sample, second: Sample, confidence: float = CONFIDENCE) -> Paired:
     """Differences between runs of equal stage and run number, which had the same seed.
 
     What a seed does to both settings falls out of their difference, so that fewer runs show one.
-    The interval is the percentile bootstrap's of the mean difference, drawn pair by pair.
+    The interval is Student's of the mean difference, which takes the pairs for a sample.
     """
     ones, others = _by_seed(first), _by_seed(second)
     both = sorted(ones.keys() & others.keys())
@@ -89,7 +84,7 @@ def paired_comparison(
     )
     gains = differences if first.higher_is_better else -differences
     won = float(np.mean((gains > 0) + 0.5 * (gains == 0))) if kept else math.nan
-    mean = estimate(pairs, confidence=confidence, num_resamples=num_resamples)
+    mean = estimate(pairs, confidence=confidence)
     return Paired(pairs.seeds, differences, mean, won, unpaired)
 
 

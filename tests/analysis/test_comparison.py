@@ -25,7 +25,7 @@ from nthrun.analysis.estimates import (
     sample,
     typical_deviation,
 )
-from nthrun.analysis.intervals import Statistic
+from nthrun.analysis.intervals import Statistic, student_interval
 from nthrun.errors import DataFileError, NthrunError
 
 
@@ -104,6 +104,8 @@ class TestPaired:
         """What a seed does to both falls out: a steady gain is found though runs differ widely."""
         luck, gain = np.random.default_rng(0).normal(0, [[1000], [0.01]], (2, 20))
         paired = paired_comparison(make_sample([*luck]), make_sample([*(luck + 1 + gain)]))
+        low, high = student_interval(paired.differences[:, None])
+        assert (paired.mean.low, paired.mean.high) == (low[0], high[0])
         assert (paired.mean.low, paired.mean.high) == pytest.approx((1.0, 1.0), abs=0.01)
         assert paired.share_won == 1.0
         assert paired.seeds.tolist() == [[0, number] for number in range(20)]
