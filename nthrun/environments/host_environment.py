@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nthrun.specs.interface import Interface
+
 SEED_DRAWS = 2
 """Uniform numbers on [0, 1) that make the seed of one episode."""
 HOST_BYTES = 16 << 20
@@ -55,10 +57,23 @@ def float32_bounds(
     return least, greatest
 
 
-def playable(action: np.ndarray) -> np.ndarray:
-    """The actions that worlds are given, `(..., action_dim)`: a copy of what agents chose, or zeros
-    where any of it is no number."""
+def resting_action(interface: Interface) -> np.ndarray:
+    """What is played in place of an action that is no number, `(action_dim,)` in float32: of a
+    continuous one whatever is nearest to 0 within the bounds, of a discrete one number 0."""
+    nothing = np.zeros(interface.action_dim, np.float32)
+    if interface.discrete:
+        return nothing
+    return np.clip(nothing, *float32_bounds(interface.action_low, interface.action_high))
+
+
+def playable(action: np.ndarray, resting: np.ndarray) -> np.ndarray:
+    """The actions that worlds are given, `(..., action_dim)`: a copy of what agents chose.
+
+    Args:
+        action: what they chose.
+        resting: what is played where any of it is no number.
+    """
     finite = np.isfinite(action)
     if finite.all():
         return action.copy()
-    return np.where(finite.all(-1, keepdims=True), action, np.float32(0.0))
+    return np.where(finite.all(-1, keepdims=True), action, resting)

@@ -17,9 +17,10 @@ import numpy as np
 from nthrun.environments.base import HostEnvironment
 from nthrun.environments.from_dm_control.program import ControlTask
 from nthrun.environments.from_gymnasium.program import GymnasiumEnvironment
-from nthrun.environments.host_environment import playable
+from nthrun.environments.host_environment import playable, resting_action
 from nthrun.errors import DeviceError, MissingExtraError
 from nthrun.specs.environment_spec import EnvironmentSpec
+from nthrun.specs.interface import Interface
 
 Picture = TypeVar("Picture")
 DISPLAYS = {"DISPLAY", "WAYLAND_DISPLAY"}
@@ -115,10 +116,12 @@ class EpisodeReplay:
 
     Args:
         world: to play in.
+        interface: of it.
     """
 
-    def __init__(self, world: HostEnvironment) -> None:
+    def __init__(self, world: HostEnvironment, interface: Interface) -> None:
         self._world = world
+        self._resting = resting_action(interface)
         self._seed: int | None = None
         self._count = 0
 
@@ -151,7 +154,7 @@ class EpisodeReplay:
             self._world.reset(seed)
             self._seed, self._count = seed, 0
         for action in actions[self._count :]:
-            self._world.step(playable(action))
+            self._world.step(playable(action, self._resting))
         self._count = len(actions)
 
 
@@ -177,7 +180,7 @@ class GymnasiumViewer:
                 f"--monitor: no window can be opened here ({' and '.join(sorted(DISPLAYS))} unset)",
                 "run where a display is, or leave --monitor out",
             )
-        self._replay = EpisodeReplay(self._world)
+        self._replay = EpisodeReplay(self._world, spec.interface)
 
     def follow(self, seed: int, actions: np.ndarray) -> np.ndarray | None:
         """Draw an episode at where it stands; see `EpisodeReplay.draw`."""
@@ -194,7 +197,7 @@ class ControlViewer:
     def __init__(self, spec: EnvironmentSpec) -> None:
         self._pygame = _pygame()
         self._task = ControlTask(spec)
-        self._replay = EpisodeReplay(self._task)
+        self._replay = EpisodeReplay(self._task, spec.interface)
         self._window: Any = None
 
     def follow(self, seed: int, actions: np.ndarray) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from nthrun.agents.base import Agent, Experience, Noise, Solver, State
 from nthrun.environments.base import Environment, HostEnvironment, Transition, make_environment
-from nthrun.environments.host_environment import SEED_DRAWS, float32_bounds
+from nthrun.environments.host_environment import SEED_DRAWS, float32_bounds, resting_action
 from nthrun.environments.tensors import Constants
 from nthrun.index import Purpose
 from nthrun.planning.experiment_spec import ExperimentSpec
@@ -247,10 +247,14 @@ class HostedProgram(Program):
         host.seed          (lanes, 1) of the current episode
         host.episode_step  (lanes, 1) steps of it
         host.actions       (lanes, limit, action_dim); the first `episode_step` were taken in it
+
+    Attributes:
+        resting_action: what worlds are given where an action is no number, `(action_dim,)`.
     """
 
     def __init__(self, pack: Pack, spec: EnvironmentSpec, agent_program: str) -> None:
         super().__init__(pack, spec, agent_program)
+        self.resting_action = resting_action(self.interface)
         self._bounds: Constants | None = None
         if not self.interface.discrete:
             bounds = float32_bounds(self.interface.action_low, self.interface.action_high)

@@ -36,3 +36,21 @@ class Diverged(RandomAgent):
 
     def _action(self, uniform: torch.Tensor) -> torch.Tensor:
         return torch.full_like(uniform, torch.inf)
+
+
+class NoNumber(RandomAgent):
+    """An own agent whose actions are NaN."""
+
+    hyperparameters = ()
+
+    def _action(self, uniform: torch.Tensor) -> torch.Tensor:
+        return torch.full_like(uniform, torch.nan)
+
+
+class BlindGreedily(RandomAgent):
+    """An own agent whose actions of evaluation alone are NaN."""
+
+    hyperparameters = ()
+
+    def act_greedily(self, state: State, observation: torch.Tensor) -> torch.Tensor:
+        return torch.full_like(super().act_greedily(state, observation), torch.nan)

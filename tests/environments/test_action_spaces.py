@@ -94,10 +94,40 @@ def test_bounds_that_float32_lacks_are_moved_inwards() -> None:
     assert (high - np.array([0.2, 0.3, 0.5], np.float32) > -1e-7).all()
 
 
-def test_an_infinite_action_is_still_a_divergence() -> None:
-    """What is no finite number is not taken for the nearest bound: the run has diverged."""
-    run, _ = played(spec_of("environments.edges:Diverged", {}, low=[-1.0], high=[0.2]))
-    assert run["status"] == "diverged"
+@pytest.mark.parametrize("name", ["Diverged", "NoNumber"])
+@pytest.mark.parametrize(
+    ("low", "high"), [([-1.0], [0.2]), ([0.1], [0.7]), ([-0.3, 2.0], [-0.1, 2.5]), ([0.2], [0.2])]
+)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_an_action_that_is_no_finite_number_is_a_divergence(
+    name: str, low: list[float], high: list[float], dtype: str
+) -> None:
+    """What is no finite number is not taken for the nearest bound: the run has diverged, whether or
+    not the bounds hold 0, and the environment is given nothing outside of them."""
+    spec = spec_of(f"environments.edges:{name}", {}, low=low, high=high, dtype=dtype)
+    run, actions = played(spec)
+    assert (run["status"], run["total_timesteps"]) == ("diverged", 1), run["reason"]
+    assert actions, "the environment is stepped until the block ends"
+
+
+def test_an_evaluation_with_an_action_that_is_no_number_has_no_return() -> None:
+    """Where the agent's action of an evaluation is no number, the return is none either, whatever
+    the environment made of what it was given."""
+    run, _ = played(spec_of("environments.edges:BlindGreedily", {}, low=[0.5], high=[1.0]))
+    assert run["status"] == "completed"
+    assert np.isnan(run["eval_episode_rewards"]).all()
+    assert run["eval_episode_steps"].tolist() == [[10]] * 3
+
+
+def test_a_space_of_half_precision_is_given_its_own_numbers() -> None:
+    """An environment whose actions are of float16 is given those, within its bounds."""
+    for shape in ([1], [1, 1]):
+        keywords = {"low": np.full(shape, -0.3).tolist(), "high": np.full(shape, 0.7).tolist()}
+        run, actions = played(spec_of("random", {}, dtype="float16", **keywords))
+        assert run["status"] == "completed", run["reason"]
+        assert {(action.dtype, action.shape) for action in actions} == {
+            (np.dtype("float16"), tuple(shape))
+        }
 
 
 @pytest.mark.parametrize("backend", ["eager", "compile"])

@@ -67,7 +67,10 @@ def shaper(space: spaces.Space[Any]) -> Callable[[np.ndarray], Any] | None:
         return lambda action: components.array(int(action[0]))
     assert isinstance(space, spaces.Box)
     shape, (low, high) = space.shape, float32_bounds(space.low.ravel(), space.high.ravel())
+    dtype = space.dtype if not np.can_cast(np.float32, space.dtype) else np.dtype(np.float32)
     if (low < space.low.ravel()).any() or (high > space.high.ravel()).any():
         # a component has one value, which float32 lacks
         return lambda action: np.clip(action.reshape(shape), space.low, space.high)
-    return None if len(shape) == 1 else lambda action: action.reshape(shape)
+    if len(shape) == 1 and dtype == np.float32:
+        return None
+    return lambda action: action.reshape(shape).astype(dtype, copy=False)

@@ -60,13 +60,13 @@ class HostedStepper:
             self._replay(state)
 
     def _replay(self, state: State) -> None:
-        host = host_arrays(state)
+        host, resting = host_arrays(state), self._program.resting_action
         self._grow(self._worlds, len(host["seed"]))
         for lane, world in enumerate(self._worlds[: len(host["seed"])]):
             observation = world.reset(int(host["seed"][lane, 0]))
             check_observation(self._program, "reset", observation)
             for action in host["actions"][lane, : host["episode_step"][lane, 0]]:
-                observation, *_ = world.step(playable(action))
+                observation, *_ = world.step(playable(action, resting))
             seen = host["observation"][lane, 0]
             if np.isnan(seen).all():
                 seen[:] = observation
@@ -151,7 +151,8 @@ class HostedStepper:
         Returns:
             the lanes whose episode has ended.
         """
-        played, limit = playable(rows.action), self._program.steps_per_episode
+        played = playable(rows.action, self._program.resting_action)
+        limit = self._program.steps_per_episode
         outcomes = [self._worlds[lane].step(played[lane]) for lane in lanes]
         ended = []
         for lane, outcome in zip(lanes, outcomes, strict=True):
@@ -321,15 +322,17 @@ def _episode(
         if seen is not None:
             seen.append(observations.copy())
         actions = act(observations)
+        played = playable(actions, program.resting_action)
         stepped, running = running, []
         for lane in stepped:
-            outcome = worlds[lane].step(playable(actions[lane]))
+            outcome = worlds[lane].step(played[lane])
             if not lengths[lane]:
                 check_outcome(program, outcome)
             observations[lane], rewards[lane], terminated[lane], truncated = outcome
             if not (terminated[lane] or truncated):
                 running.append(lane)
         program.overwrite(rewards, terminated)
+        rewards[~np.isfinite(actions).all(1)] = np.nan
         returns[stepped] += rewards[stepped]
         lengths[stepped] += 1
         if not running:

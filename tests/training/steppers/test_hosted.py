@@ -17,13 +17,14 @@ from worlds import Cut, Walk, noted_worlds
 
 from nthrun.agents.base import State
 from nthrun.commands.run import run as main
-from nthrun.environments.host_environment import playable
+from nthrun.environments.host_environment import playable, resting_action
 from nthrun.errors import InterruptedRunError, NotReplayedError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.planning.memory_estimate import BLOCK_STEPS
 from nthrun.records.data import open_data
 from nthrun.records.schema import Run, first_difference
 from nthrun.specs.environment_spec import SERIES
+from nthrun.specs.interface import Interface
 from nthrun.training.checkpoint_index import drop_checkpoints, find_checkpoints
 from nthrun.training.context import make_context
 from nthrun.training.loop import Training
@@ -176,13 +177,17 @@ def test_an_action_that_is_no_number_ends_a_run(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_an_action_that_is_partly_no_number_is_not_taken() -> None:
-    """A world is given zeros where any component is no number, else a copy of the action."""
+    """A world is given what is nearest to 0 in its bounds where any component is no number, else a
+    copy of the action; of a discrete action number 0."""
+    resting = resting_action(Interface((0.0,), (1.0,), (0.25, -1.0), (0.5, -0.5)))
+    assert resting.tolist() == [0.25, -0.5]
     for broken in (np.nan, np.inf, -np.inf):
-        assert playable(np.array([0.5, broken], np.float32)).tolist() == [0.0, 0.0]
+        assert playable(np.array([0.5, broken], np.float32), resting).tolist() == [0.25, -0.5]
     action = np.array([0.5, -1.0], np.float32)
-    given = playable(action)
+    given = playable(action, resting)
     assert given.tolist() == action.tolist()
     assert not np.shares_memory(given, action)
+    assert resting_action(Interface((0.0,), (1.0,), num_actions=3)).tolist() == [0.0]
 
 
 def test_a_world_cannot_rewrite_the_record() -> None:
