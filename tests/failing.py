@@ -14,6 +14,7 @@ import torch
 
 from nthrun import Experience, Field, Interface, NthrunError, State, Transition
 from nthrun.agents.random_agent.program import RandomAgent
+from nthrun.errors import Fault, SpecError, StorageError
 
 PLACES = (
     "nowhere",
@@ -42,6 +43,13 @@ class SpeechlessError(Exception):
         raise RuntimeError("no words")
 
 
+class SpecLikeError(SpecError):
+    """An error of nthrun's that is shown fault by fault."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__([Fault("nowhere", "", problem)])
+
+
 def fail(how: str) -> None:
     """Raise something.
 
@@ -57,10 +65,17 @@ def fail(how: str) -> None:
         "OwnError": OwnError,
         "SpeechlessError": SpeechlessError,
         "NthrunError": NthrunError,
+        "StorageError": StorageError,
+        "SpecLikeError": SpecLikeError,
         **{kind.__name__: kind for kind in (GeneratorExit, StopIteration, SystemExit)},
         **{kind.__name__: kind for kind in (ConnectionRefusedError, TimeoutError, ValueError)},
     }
     raise kinds[how]("told to")
+
+
+def failing_layout(statics: Any, environment: Interface) -> None:
+    """A layout that raises an error of nthrun's."""
+    fail("SpecLikeError")
 
 
 class FailingAgent(RandomAgent):

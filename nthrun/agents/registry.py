@@ -34,6 +34,7 @@ from nthrun.specs.user_class import (
     EXAMPLE,
     Checks,
     is_list_of,
+    raised_by,
     require_attributes,
     user_class,
     user_misfits,
@@ -143,10 +144,11 @@ def agent_footprint(
     """
     try:
         return _footprint(declaration, setting, environment)
-    except (KeyboardInterrupt, SpecError):
+    except KeyboardInterrupt:
         raise
-    except BaseException:
-        if ":" not in declaration.name:
+    except BaseException as error:
+        of_ours = isinstance(error, SpecError) and not raised_by(error, [declaration.name])
+        if of_ours or ":" not in declaration.name:
             raise
         return AgentFootprint()
 

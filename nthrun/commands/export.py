@@ -38,6 +38,7 @@ from nthrun.records.listing import paths_in, require_inside
 from nthrun.records.schema import OMITTED_FROM_JSON, Run
 from nthrun.specs.declaration import load_program
 from nthrun.specs.trust import Trust
+from nthrun.specs.user_class import failing_as
 from nthrun.terminal import note, show
 from nthrun.training.logged_points import MAX_EPISODES, MAX_UPDATES, Row, Thinning
 
@@ -230,13 +231,26 @@ class WandbRuns:
                 evaluations[f"eval_metrics/{name}"] = values
             _add(rows, run["timesteps_at_eval"], evaluations, Thinning(total, total))
         updates = {f"metrics/{name}": values for name, values in run.get("metrics", {}).items()}
-        if updates and self._spec is not None:
-            steps = self._update_steps(run, self._spec)
+        steps = self._known_update_steps(run) if updates else None
+        if steps is not None:
             _add(rows, steps, updates, Thinning(total, MAX_UPDATES))
         return rows
 
+    def _known_update_steps(self, run: Run) -> np.ndarray | None:
+        """The training steps that the agent updated after; None, and the reason in `left_out`,
+        where that cannot be told."""
+        if self._spec is None:
+            return None
+        problem = "the steps at which it learns cannot be told"
+        try:
+            with failing_as(NthrunError, problem, self._spec.programs()):
+                return self._update_steps(run, self._spec)
+        except NthrunError as error:
+            self.left_out = error.lines()[0]
+            return None
+
     def _update_steps(self, run: Run, experiment: ExperimentSpec) -> np.ndarray:
-        """The training steps that the agent updated after, as many as a record has metrics of."""
+        """The same, as many as a record has metrics of."""
         spec = experiment.agent
         steps: Iterable[int] = range(run["total_timesteps"])
         if not spec.declaration.solves:

@@ -38,6 +38,12 @@ class ExperimentSpec:
         """What of the specs is allowed and yet hardly meant, a line each."""
         return list(notes_of(self.agent, self.environment))
 
+    def programs(self) -> tuple[str, ...]:
+        """What its runs are made of: "package.module:Class", or the name of a registered
+        environment; "" for what there is not."""
+        agent, environment = self.agent.declaration, self.environment.declaration
+        return (agent.program, environment.program, environment.oracle, environment.name)
+
     def knowing(self, suggested: Mapping[int, Mapping[str, Any]]) -> ExperimentSpec:
         """The same with settings that were suggested.
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from nthrun.errors import Fault, SpecError, described
+from nthrun.errors import CompileError, Fault, NthrunError, SpecError, described
 from nthrun.specs.field import Value
 from nthrun.specs.interface import Interface
 
@@ -155,3 +156,48 @@ def _is_misfit(value: object) -> bool:
 def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def raised_by(error: BaseException, programs: Iterable[str]) -> str:
+    """Which of some programs raised an exception, or called what did; "" if no user's did.
+
+    What cannot be compiled is nobody's, unless it is what a user's code itself raised while it was
+    traced.
+
+    Args:
+        error: an exception that was caught.
+        programs: "package.module:Class" of users' own, or names without a colon of nthrun's.
+    """
+    modules = {name.partition(":")[0].partition(".")[0]: name for name in programs if ":" in name}
+    compiling = isinstance(error, CompileError)
+    raised = error.__cause__ if compiling else error
+    frames = traceback.walk_tb(raised.__traceback__ if raised is not None else None)
+    names = [str(frame.f_globals.get("__name__")).partition(".")[0] for frame, _ in frames]
+    found = (name for name in reversed(names[-1:] if compiling else names) if name in modules)
+    return next((modules[name] for name in found if name != "nthrun"), "")
+
+
+@contextmanager
+def failing_as(
+    kind: type[NthrunError], problem: str, programs: Iterable[str], hint: str = ""
+) -> Iterator[None]:
+    """Make one error of ours of whatever users' programs raise, which says whose it is.
+
+    An error of ours that no program of a user's raised stays what it is.
+
+    Args:
+        kind: of the error.
+        problem: what failed, in words.
+        programs: see `raised_by`.
+        hint: what to do.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a user's program raises
+        whose = raised_by(error, programs)
+        if isinstance(error, NthrunError) and not whose:
+            raise
+        by = f", raised by {whose}" if whose else ""
+        raise kind(f"{problem} ({described(error)}{by})", hint) from error

@@ -7,12 +7,13 @@ import os
 import numpy as np
 import torch
 
-from nthrun.errors import DeviceError, NthrunError, UnsupportedOperationError, described
+from nthrun.errors import DeviceError, UnsupportedOperationError
 from nthrun.index import random_seed
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.memory_estimate import BLOCK_STEPS
 from nthrun.planning.packs import Pack, PlannedRun, packs_of_runs
 from nthrun.specs.declaration import AgentDeclaration, Setting
+from nthrun.specs.user_class import failing_as
 from nthrun.training.contract import check_contract
 from nthrun.training.noise import Streams
 from nthrun.training.program import HostedProgram, Program, make_program, placed
@@ -113,15 +114,10 @@ def try_compiled(spec: ExperimentSpec, device: str) -> None:
     forms: dict[tuple[object, ...], Setting] = {}
     for setting in spec.sweep.examples(spec.agent.declaration.static_names()):
         forms.setdefault(tuple(setting[name] for name in names), setting)
+    problem, hint = "the first step failed", "use --backend eager"
     for form in forms.values():
-        try:
+        with failing_as(UnsupportedOperationError, problem, spec.programs(), hint):
             _take_compiled_step(spec, form, device)
-        except (NthrunError, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # whatever else an agent or environment may raise
-            raise UnsupportedOperationError(
-                f"the first step failed ({described(error)})", "use --backend eager"
-            ) from error
 
 
 def _take_compiled_step(spec: ExperimentSpec, setting: Setting, device: str) -> None:

@@ -93,8 +93,7 @@ def make_context(
     """
     prepare_torch(threads)
     agent, environment = spec.agent.declaration, spec.environment.declaration
-    programs = (agent.program, environment.program, environment.oracle, environment.name)
-    setup = Setup(device, backend, threads, programs, environment.on_host)
+    setup = Setup(device, backend, threads, spec.programs(), environment.on_host)
     git_state(), setup.code  # both remember what they find before training
     return TrainingContext(
         spec,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from nthrun.agents.base import State
-from nthrun.errors import DeviceError, NthrunError, described
+from nthrun.errors import DeviceError
 from nthrun.specs.declaration import load_program
 from nthrun.specs.environment_spec import EnvironmentSpec
+from nthrun.specs.user_class import failing_as
 
 
 class Monitor:
@@ -25,15 +26,10 @@ class Monitor:
             raise DeviceError(f"--monitor: nothing draws {spec.env_name}", "leave --monitor out")
         viewer = load_program(spec.declaration.viewer)
         self._on_host = spec.declaration.on_host
-        try:
+        problem = f"--monitor: {spec.env_name} cannot be drawn"
+        programs = (spec.declaration.viewer, spec.env_name)
+        with failing_as(DeviceError, problem, programs, "leave --monitor out"):
             self._viewer = viewer(spec) if self._on_host else viewer()
-        except (NthrunError, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # a constructor may be a user's, or know no render mode
-            raise DeviceError(
-                f"--monitor: {spec.env_name} cannot be drawn: {described(error)}",
-                "leave --monitor out",
-            ) from error
         self._after = after
 
     def show(self, state: State, step: int) -> None:

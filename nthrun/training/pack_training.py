@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nthrun.errors import CompileError, NotReplayedError, NthrunError, described
+from nthrun.errors import NotReplayedError, NthrunError, described
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import Pack, PlannedRun, packs_of_runs, plan_run
 from nthrun.records.durable_file import modified
 from nthrun.records.inventory import Inventory
 from nthrun.records.schema import Run
+from nthrun.specs.user_class import raised_by
 from nthrun.training.checkpoint_index import (
     CheckpointFile,
     abandon_checkpoints,
@@ -131,28 +132,13 @@ def trained(pack: Pack, context: TrainingContext, checkpoints: Checkpoints) -> l
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        if isinstance(error, NthrunError) and not _is_of_program(error, context.setup.programs):
+        if isinstance(error, NthrunError) and not raised_by(error, context.setup.programs):
             raise
         if len(pack.runs) > 1:
             return [record for run in pack.runs for record in _trained_alone(run, pack, context)]
         if training is not None:
             return training.failed(_reason(error))
         return _not_begun(pack, context, _reason(error))
-
-
-def _is_of_program(error: NthrunError, programs: Sequence[str]) -> bool:
-    """Whether a user's agent or environment raised an error of ours, or called what did.
-
-    What cannot be compiled concerns the whole command, unless it is what the user's code itself
-    raised while it was traced.
-    """
-    modules = [program.partition(":")[0] for program in programs if ":" in program]
-    named = {module.partition(".")[0] for module in modules} - {"nthrun"}
-    compiling = isinstance(error, CompileError)
-    raised = error.__cause__ if compiling else error
-    frames = traceback.walk_tb(raised.__traceback__ if raised is not None else None)
-    names = [str(frame.f_globals.get("__name__")).partition(".")[0] for frame, _ in frames]
-    return not named.isdisjoint(names[-1:] if compiling else names)
 
 
 def _from_the_start(pack: Pack, context: TrainingContext) -> Pack:

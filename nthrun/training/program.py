@@ -247,9 +247,6 @@ class HostedProgram(Program):
         host.seed          (lanes, 1) of the current episode
         host.episode_step  (lanes, 1) steps of it
         host.actions       (lanes, limit, action_dim); the first `episode_step` were taken in it
-
-    Attributes:
-        resting_action: what worlds are given where an action is no number, `(action_dim,)`.
     """
 
     def __init__(self, pack: Pack, spec: EnvironmentSpec, agent_program: str) -> None:

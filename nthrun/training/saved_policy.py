@@ -6,7 +6,7 @@ A record holds what a run had learned at its end, and a snapshot what it had lea
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from nthrun.compiler.denormals import Flushing
 from nthrun.errors import DataFileError, NthrunError, RunFailedError
 from nthrun.index import format_indices, random_seed
 from nthrun.planning.experiment_spec import ExperimentSpec, recorded_spec
-from nthrun.planning.packs import packs_of_runs, plan_run
+from nthrun.planning.packs import Pack, packs_of_runs, plan_run
 from nthrun.records.data import Data, open_data
 from nthrun.records.listing import paths_in
 from nthrun.records.schema import OMITTED_FROM_JSON
@@ -26,6 +26,7 @@ from nthrun.records.snapshots import read_snapshot
 from nthrun.records.sources import Entry
 from nthrun.specs.search.search_spec import BAYES
 from nthrun.specs.trust import Trust
+from nthrun.specs.user_class import failing_as
 from nthrun.training.evaluation import Evaluation, Player, evaluate_tensors
 from nthrun.training.program import Program, make_program
 from nthrun.training.recording import Event
@@ -33,6 +34,8 @@ from nthrun.training.steppers.eager import EagerStepper
 
 SERIES = tuple(name for name in OMITTED_FROM_JSON if name != "learned_params")
 """Arrays of a record that are not read."""
+CAPACITY = "replay_capacity"
+"""The hyperparameter of nthrun's agents that says how many steps they keep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +203,12 @@ def restored(learned: Learned) -> Policy:
         NthrunError: the agent does not let its parameters be given back to it.
     """
     spec = learned.spec
-    run = plan_run(spec, learned.index, learned.stage)
-    (pack,) = packs_of_runs([run], spec.agent.declaration.static_names(), 1)
-    program = make_program(pack, spec)
-    state = program.initial_state(pack)
-    learned_params = program.learned_params(state)
+    refused = f"{spec.agent.agent_name}: its policy cannot be restored"
+    with failing_as(NthrunError, refused, spec.programs()):
+        pack = _without_replay(learned)
+        program = make_program(pack, spec)
+        state = program.initial_state(pack)
+        learned_params = program.learned_params(state)
     kept = {name: array.shape for name, array in learned.params.items()}
     if kept != {name: tuple(tensor.shape[1:]) for name, tensor in learned_params.items()}:
         raise DataFileError(f"index {learned.index}: its parameters are not of this agent")
@@ -213,10 +217,21 @@ def restored(learned: Learned) -> Policy:
     given = program.learned_params(state)
     if any(not np.array_equal(given[name][0], array) for name, array in learned.params.items()):
         raise NthrunError(
-            f"{spec.agent.agent_name}: its policy cannot be restored",
+            refused,
             "learned_params of an agent are to be its own tensors or views of them, not copies",
         )
     return Policy(learned, program, state)
+
+
+def _without_replay(learned: Learned) -> Pack:
+    """The pack of a run alone; of an agent of nthrun's with the least replay, which acting never
+    looks at and which may be larger than this machine."""
+    declaration = learned.spec.agent.declaration
+    run = plan_run(learned.spec, learned.index, learned.stage)
+    (pack,) = packs_of_runs([run], declaration.static_names(), 1)
+    if ":" in declaration.name or CAPACITY not in pack.statics:
+        return pack
+    return replace(pack, statics={**pack.statics, CAPACITY: 1})
 
 
 class _Watching:

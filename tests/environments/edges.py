@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -54,3 +56,12 @@ class BlindGreedily(RandomAgent):
 
     def act_greedily(self, state: State, observation: torch.Tensor) -> torch.Tensor:
         return torch.full_like(super().act_greedily(state, observation), torch.nan)
+
+
+class Enormous(RandomAgent):
+    """An own agent whose state is larger than any machine."""
+
+    hyperparameters = ()
+
+    def initial_state(self, *arguments: Any) -> State:
+        return super().initial_state(*arguments) | {"huge": torch.zeros(1, 10**15)}

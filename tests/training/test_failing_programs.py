@@ -14,19 +14,29 @@ from typing import Any
 
 import pytest
 from checkpoints import experiment_in
-from failing import LATE, PLACES, WORLD_PLACES
+from failing import LATE, PLACES, WORLD_PLACES, FailingAgent, failing_layout
 
+from nthrun.agents.registry import agent_footprint
 from nthrun.commands.run import run as main
 from nthrun.commands.scoreboard import recorded_news
 from nthrun.environments.from_gymnasium import declaration
-from nthrun.errors import RunFailedError, SpecError, StorageError
+from nthrun.errors import (
+    NthrunError,
+    RunFailedError,
+    SpecError,
+    StorageError,
+    UnsupportedOperationError,
+)
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.records.data import open_data, open_directory
 from nthrun.records.experiment import open_experiment
 from nthrun.records.schema import Run
+from nthrun.specs.footprint import AgentFootprint
+from nthrun.training.backends import try_compiled
 from nthrun.training.checkpoints import CheckpointWriter
 from nthrun.training.context import make_context
 from nthrun.training.pack_training import PackRequest, train_pack
+from nthrun.training.saved_policy import Learned, restored
 
 PENDULUM = {"env_name": "Pendulum-v1"}
 PROTOCOL = {
@@ -47,6 +57,7 @@ RAISED = {
     "OwnError": "OwnError: told to (",
     "SpeechlessError": "SpeechlessError: it cannot say what it is of (",
     "NthrunError": "NthrunError: told to (",
+    "SpecLikeError": "SpecLikeError: nowhere: told to (",
 }
 
 
@@ -174,6 +185,59 @@ def test_a_module_may_ask_python_to_end(line: str, tmp_path: Path) -> None:
     assert "its module cannot be imported (" in said
 
 
+@pytest.mark.parametrize(
+    "how", ["NthrunError", "StorageError", "SpecLikeError", "ValueError", "exit"]
+)
+@pytest.mark.parametrize(
+    ("name", "agent", "environment"),
+    [
+        ("failing:FailingAgent", {"where": ["__init__"]}, PENDULUM),
+        ("failing:FailingAgent", {"where": ["initial_state"]}, PENDULUM),
+        ("failing:FailingTensors", {}, {"env_name": "failing:FailingTensors"}),
+    ],
+)
+def test_whose_first_step_failed_is_told(
+    name: str, agent: dict[str, Any], environment: dict[str, Any], how: str
+) -> None:
+    """Where a step is to be compiled, whatever a user's class raises when it is made, an error of
+    nthrun's too, is told as that class's, and is none of the whole command's."""
+    told = {"how": how, "where": "__init__"} if len(environment) == 1 and not agent else {}
+    spec = spec_of(agent | ({"how": [how]} if agent else {}), environment | told)
+    with pytest.raises(UnsupportedOperationError) as refused:
+        try_compiled(spec, "cpu")
+    [said] = refused.value.lines()
+    raised = RAISED.get(how, f"{how}: told to (").removesuffix(" (")
+    assert said.startswith(f"the first step failed ({raised}")
+    assert f", raised by {name})" in said
+
+
+def test_whose_policy_cannot_be_restored_is_told() -> None:
+    """So it is where a policy is restored: its class raises what it likes, and one error of ours
+    says whose it is."""
+    for how in ("NthrunError", "ValueError", "exit", "OwnError"):
+        spec = spec_of({"where": ["__init__"], "how": [how]}, PENDULUM)
+        with pytest.raises(NthrunError) as refused:
+            restored(Learned(spec, 0, 0, 40, {}))
+        [said] = refused.value.lines()
+        assert said.startswith("failing:FailingAgent: its policy cannot be restored (")
+        assert said.endswith(", raised by failing:FailingAgent)")
+
+
+def test_an_error_of_ours_from_a_layout_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent whose layout raises an error of nthrun's costs nothing, as one whose layout raises
+    any other; a layout that gives something else is still refused."""
+    agent = {"agent_name": "failing:FailingAgent", "parameters": {}}
+
+    monkeypatch.setattr(FailingAgent, "layout", failing_layout, raising=False)
+    spec = experiment_spec_of(PROTOCOL | PENDULUM, agent, "e")
+    setting = spec.sweep.setting(0)
+    assert agent_footprint(spec.agent.declaration, setting, spec.environment) == AgentFootprint()
+    monkeypatch.setattr(FailingAgent, "layout", lambda *_: 3)
+    with pytest.raises(SpecError, match="its layout gives 3"):
+        spec = experiment_spec_of(PROTOCOL | PENDULUM, agent, "e")
+        agent_footprint(spec.agent.declaration, setting, spec.environment)
+
+
 def test_a_registered_environment_may_ask_python_to_end() -> None:
     """One that does so when it is made is refused in one line; what closing it raises is told, and
     keeps nobody from playing."""
@@ -191,6 +255,13 @@ def test_a_registered_environment_may_ask_python_to_end() -> None:
             experiment_spec_of(PROTOCOL | document, agent, "e")
         patch.setattr(Echo, "__init__", ends)
         with pytest.raises(SpecError, match=r"refused by .*: SystemExit: 3"):
+            experiment_spec_of(PROTOCOL | document, agent, "e")
+
+        def refuses(*arguments: Any, **keywords: Any) -> None:
+            raise NthrunError("mine")
+
+        patch.setattr(Echo, "__init__", refuses)
+        with pytest.raises(SpecError, match=r"env_name: refused by .*: NthrunError: mine"):
             experiment_spec_of(PROTOCOL | document, agent, "e")
     assert declaration.make(document["env_name"], {}) is not None
 

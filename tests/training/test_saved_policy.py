@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders import make_experiment, make_run
-from model_runs import recorded_run
+from model_runs import GHM, PARAMETERS, recorded_run
 from torch import Tensor
 
 from nthrun.agents.base import State
 from nthrun.errors import DataFileError, NthrunError, RunFailedError
+from nthrun.planning.experiment_spec import experiment_spec_of
 from nthrun.records.combine import combine
 from nthrun.records.data import open_data
 from nthrun.records.experiment import open_experiment
@@ -101,3 +102,22 @@ def test_runs_without_a_policy_are_told(tmp_path: Path) -> None:
         read_learned(root, index=1)
     with pytest.raises(NthrunError, match="no run is recorded here"):
         read_learned(make_experiment(tmp_path / "none").root)
+
+
+def test_a_policy_needs_no_replay(tmp_path: Path) -> None:
+    """The policy of a run that kept more steps than this machine has memory for acts as the one
+    that kept few; what is still too large is told in one line."""
+    learned = read_learned(recorded_run(tmp_path, "SAC"))
+    agent, environment = PARAMETERS["SAC"], GHM
+    huge = experiment_spec_of(
+        environment, {"agent_name": "SAC", "parameters": agent | {"replay_capacity": [10**9]}}, "e"
+    )
+    policy = restored(replace(learned, spec=huge))
+    seen = np.ones((3, policy.program.interface.observation_dim))
+    np.testing.assert_array_equal(policy.act(seen), restored(learned).act(seen))
+    wide = {"agent_name": "environments.edges:Enormous", "parameters": {}}
+    spec = experiment_spec_of(environment, wide, "e")
+    with pytest.raises(
+        NthrunError, match=r"Enormous: its policy cannot be restored \(RuntimeError: "
+    ):
+        restored(replace(learned, spec=spec, params={}))

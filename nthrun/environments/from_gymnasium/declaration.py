@@ -21,7 +21,7 @@ from gymnasium.error import DependencyNotInstalled
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 
 from nthrun.environments.host_environment import HOST_BYTES, UnsupportedSpaceError, action_bounds
-from nthrun.errors import Fault, MissingExtraError, NthrunError, SpecError, described
+from nthrun.errors import Fault, MissingExtraError, SpecError, described
 from nthrun.specs.declaration import EnvironmentDeclaration
 from nthrun.specs.documents import KEYWORDS, Document, name_of
 from nthrun.specs.environment_spec import word_faults
@@ -65,7 +65,7 @@ def gymnasium_declaration(document: Document) -> EnvironmentDeclaration:
     except gymnasium.error.Error as error:
         reason = " ".join(str(error).split())
         raise fault("env_name", f"got {name!r}: {reason}") from error
-    except (NthrunError, KeyboardInterrupt):
+    except (MissingExtraError, KeyboardInterrupt):
         raise
     except BaseException as error:  # whatever its module or its constructor raises
         problem = f"refused by {name}: {described(error)}"
