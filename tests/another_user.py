@@ -21,6 +21,7 @@ IMPORTED = (
     *(f"nthrun.commands.{name}" for name in ("best", "combine", "forget", "report", "status")),
     *("nthrun.commands.schedule", "nthrun.commands.submit", "nthrun.commands.train"),
     *("nthrun.analysis.report.page", "nthrun.training.backends", "logging.config", "torch._dynamo"),
+    "encodings.cp437",
 )
 """What commands import late, which that user cannot where root's Python lies in root's home."""
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nthrun.errors import DataFileError
+from nthrun.errors import DataFileError, StorageError
 from nthrun.files.document import require_form
 from nthrun.files.forms import Fields, Items, Number, Plain, Table, Text, Whole
 from nthrun.index import MAX_STAGE
@@ -211,6 +211,10 @@ def find_checkpoints(
 
     Returns:
         index -> checkpoint, and for each checkpoint that cannot be used a line saying why.
+
+    Raises:
+        StorageError: one cannot be read, for want of a permission or because the disk fails, which
+            does not mean that it is of no use.
     """
     wanted = set(indices)
     newest: dict[int, CheckpointFile] = {}
@@ -223,9 +227,12 @@ def find_checkpoints(
             if not relevant:
                 continue
             require_usable(path, facts)
-        except (DataFileError, OSError) as error:
+        except DataFileError as error:
             refused.append(str(error))
             continue
+        except StorageError as error:
+            anew = f"or move {path.parent} away, and its runs begin anew"
+            raise StorageError(error.message, f"{error.hint}, {anew}") from error
         checkpoint = CheckpointFile(
             path, header["step"], tuple(x["index"] for x in header["lanes"])
         )

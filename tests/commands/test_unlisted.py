@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 from another_user import call_as_another_user, give_away, reachable_folder
+from checkpoints import attempt
 from plans import LOCAL, own_experiment, record, written_plan
-from processes import EXPERIMENT, ROOT, write_specs
+from processes import EXPERIMENT, ROOT, recorded, write_specs
 
 from nthrun.__main__ import commands
+from nthrun.errors import InterruptedRunError
 from nthrun.planning.experiment_spec import read_experiment_spec
 from nthrun.planning.machine import compiler
 from nthrun.records.combine import combine
@@ -101,6 +103,37 @@ def test_a_file_that_cannot_be_opened_is_not_damaged(folder: Path, name: str) ->
         assert "damaged" not in errors
     closed.chmod(0o644)
     assert sorted(root.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["state", "series", "replay"])
+def test_a_checkpoint_that_cannot_be_opened_is_kept(folder: Path, name: str) -> None:
+    """A run whose checkpoint this user may not read is not begun anew beside it: one line names the
+    file with the system's reason, nothing is trained, and every file stays as it is; once it can be
+    read the run goes on from it."""
+    root = folder / "out" / EXPERIMENT
+    given = readers(folder)["run"]
+    given[given.index("--index") + 1] = "1"
+    spec = read_experiment_spec([given[2]], [given[4]])
+    with pytest.raises(InterruptedRunError):
+        attempt(spec, open_experiment(root), [1], 100)
+    give_away(folder)
+    [pack] = (root / "checkpoints").iterdir()
+    closed = next(iter(sorted(pack.glob(f"{name}*"), reverse=True)))
+    before = {path: path.stat().st_mtime_ns for path in pack.iterdir()}
+    closed.chmod(0)
+    code, output, errors = call_as_another_user(commands, *given)
+    closed.chmod(0o644)
+    assert (code, output) == (1, ""), errors
+    [said] = errors.splitlines()
+    assert said.startswith(f"error: {closed}: cannot be read: Permission denied; hint: ")
+    assert f"or move {pack} away" in said
+    assert {path: path.stat().st_mtime_ns for path in pack.iterdir()} == before
+    assert [pack] == list((root / "checkpoints").iterdir())
+    code, output, errors = call_as_another_user(commands, *given)
+    assert (code, errors) == (0, "")
+    attempts = recorded(folder / "out")[0, 1]["provenance"]["attempts"]
+    assert [one["step"] for one in attempts][1:] != [0]
+    assert len(attempts) == 2
 
 
 LOCKLESS = "#include <errno.h>\nint flock(int file, int what) { errno = ENOLCK; return -1; }\n"
