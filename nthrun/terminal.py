@@ -31,6 +31,12 @@ def printable_text(text: str) -> str:
     return "\n".join("\t".join(map(printable, line.split("\t"))) for line in text.split("\n"))
 
 
+def readable_text(text: str) -> str:
+    """As `printable_text`, for what takes no bytes of a path that are no text, such as a font: each
+    is shown as a mark that stands for what cannot be read."""
+    return printable_text(text).encode(errors="surrogateescape").decode(errors="replace")
+
+
 def is_plain(text: str) -> bool:
     """Whether a text has no control character."""
     return not any(map(_is_control, text))

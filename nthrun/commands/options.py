@@ -22,6 +22,9 @@ import click
 from nthrun.index import MAX_STAGE
 
 MAX_PACK = 65_536
+LARGEST_INTEGER = 2**63 - 1
+LARGEST_NUMBER = 1e300
+"""Of an option, as of its negative: what is reckoned with it stays finite."""
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -39,7 +42,7 @@ class Command(click.Command):
 
         Raises:
             UsageError: an option is given twice, of which click would drop the first, a number is
-                not finite, or there are more arguments than the command takes.
+                not finite or too large, or there are more arguments than the command takes.
         """
         _, _, given = self.make_parser(ctx).parse_args(list(args))
         for option, times in Counter(given).items():
@@ -51,10 +54,20 @@ class Command(click.Command):
         for option in self.params:
             value = ctx.params.get(option.name or "")
             for number in value if isinstance(value, tuple) else (value,):
-                if isinstance(number, float) and not math.isfinite(number):
-                    message = f"{option.opts[-1]}: got {number}, allowed: finite numbers"
+                if allowed := _allowed_instead(number):
+                    message = f"{option.opts[-1]}: got {str(number)[:40]}, allowed: {allowed}"
                     raise click.UsageError(message)
         return []
+
+
+def _allowed_instead(number: object) -> str:
+    """What is allowed in place of a value that no option takes; "" of any other value."""
+    if isinstance(number, int) and abs(number) > LARGEST_INTEGER:
+        return f"whole numbers from -{LARGEST_INTEGER} to {LARGEST_INTEGER}"
+    if not isinstance(number, float) or abs(number) <= LARGEST_NUMBER:
+        return ""
+    within = f" from -{LARGEST_NUMBER:g} to {LARGEST_NUMBER:g}" if math.isfinite(number) else ""
+    return f"finite numbers{within}"
 
 
 def _takes_one_value(option: click.Option) -> bool:

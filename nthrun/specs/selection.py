@@ -12,7 +12,12 @@ from nthrun.errors import IndexSpecError
 from nthrun.index import MAX_INDICES, format_indices, join_index, parse_indices
 from nthrun.specs.field import RejectedError
 from nthrun.specs.search.adaptive_sweep import AdaptiveSweep
-from nthrun.specs.search.expression import Expression, parse_expression, require_decimal
+from nthrun.specs.search.expression import (
+    Expression,
+    parse_expression,
+    require_alike,
+    require_decimal,
+)
 from nthrun.specs.search.space import Space
 from nthrun.specs.search.sweeps import grid_mask, in_any_case
 from nthrun.specs.sweep import GridSweep, Sweep
@@ -107,9 +112,12 @@ def _matching(
         IndexSpecError: an expression is not readable, or nothing satisfies them.
     """
     try:
-        wanted = [parse_expression(text, sweep.planned(0)) for text in where]
+        first = sweep.planned(0)
+        wanted = [parse_expression(text, first) for text in where]
         for text in where:
             require_decimal(text)
+        for expression in wanted:
+            require_alike(expression, first)
         matching = _holding(sweep, space, numbers, wanted)
     except RejectedError as rejected:
         raise IndexSpecError(f"--where {rejected.problem}", rejected.hint) from None

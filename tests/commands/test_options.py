@@ -64,9 +64,10 @@ def test_no_option_is_dropped() -> None:
     assert seen > 130
 
 
-@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e999"])
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e999", "1e301", "-1e308"])
 def test_numbers_are_finite(number: str) -> None:
-    """Of every command, an option that is a number refuses what is none."""
+    """Of every command, an option that is a number refuses what is none, and what is so large that
+    nothing can be reckoned with it."""
     seen = 0
     for names, command in every_command():
         for option in command.params:
@@ -80,6 +81,23 @@ def test_numbers_are_finite(number: str) -> None:
                 command.make_context(names[-1], [*words, *["e"] * (names[0] != "plot")])
             seen += 1
     assert seen > 10
+
+
+@pytest.mark.parametrize("number", [2**63, 10**30, -(10**40)])
+def test_whole_numbers_are_as_large_as_indices(number: int) -> None:
+    """Of every command, an option that is a whole number refuses one that no index could be."""
+    seen = 0
+    for names, command in every_command():
+        for option in command.params:
+            whole = isinstance(option.type, (click.types.IntParamType, click.IntRange))
+            if not isinstance(option, click.Option) or not whole:
+                continue
+            with pytest.raises(click.UsageError) as refused:
+                words = [f"{option.opts[-1]}={number}", *["e"] * (names[0] != "plot")]
+                command.make_context(names[-1], words)
+            assert len(refused.value.message) < 10_000
+            seen += 1
+    assert seen > 25
 
 
 @pytest.mark.parametrize("option", ["--index", "--settings"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -107,6 +108,24 @@ class TestFiles:
         paths = plotted(CURVES, root, *lines, *cuts, *place, into=tmp_path)
         assert paths[2] == tmp_path / "svg/Pendulum-v1.svg"
         assert imread(paths[0]).shape[1] == 3.25 * DOTS_PER_INCH
+
+    @pytest.mark.parametrize("axis", ["--x-limits", "--y-limits"])
+    @pytest.mark.parametrize("limits", [("5", "1"), ("3", "3"), ("0", "-0")])
+    def test_limits_ascend(self, tmp_path: Path, axis: str, limits: tuple[str, str]) -> None:
+        """Limits of which the first is not below the second are refused, and nothing is drawn."""
+        root = make_experiment(tmp_path / "exp", 2, runs=sweep()).root
+        with pytest.raises(click.BadParameter, match="allowed: two numbers, the lower one first"):
+            plotted(CURVES, root, axis, *limits, into=tmp_path / "a")
+        assert not (tmp_path / "a").exists()
+
+    def test_bytes_that_are_no_text(self, tmp_path: Path) -> None:
+        """Bytes of a path, a label or a title that are no text, and control characters, keep no
+        figure from being drawn."""
+        root = make_experiment(tmp_path / os.fsdecode(b"b\xffd"), 2, runs=sweep()).root
+        odd = os.fsdecode(b"\x81\xff\x1b[2J")
+        for more in ((), ("--title", odd), ("--label", odd)):
+            paths = plotted(CURVES, root, *more, "--svg-dir", tmp_path / "svg", into=tmp_path)
+            assert all(path.is_file() for path in paths)
 
     def test_options(self, tmp_path: Path) -> None:
         """Directories, file name, label, stage and setting are the user's to choose."""

@@ -115,6 +115,16 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         {"where": ["training.rate = 1_0.5"]},
         "--where 'training.rate = 1_0.5': got 1_0.5, allowed: decimal",
     ),
+    "a truth": (
+        "grid",
+        {"where": ["model.depth = true"]},
+        "--where 'model.depth = true': compares a number with true or false",
+    ),
+    "a truth of a few": (
+        "random",
+        {"where": ["training.rate in [false, 0.5]"]},
+        "--where 'training.rate in [false, 0.5]': compares a number",
+    ),
     "no sense either": ("random", {"where": ["model.kind > 9"]}, "--where 'model.kind > 9' makes"),
     "too many runs": ("grid", {"runs": MAX_INDICES}, "10,000,000 runs of 12 settings, allowed at"),
 }

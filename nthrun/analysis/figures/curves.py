@@ -55,6 +55,20 @@ class CurveView:
     log_y: bool = False
 
 
+def _ascending(
+    context: click.Context, option: click.Parameter, limits: tuple[float, float] | None
+) -> tuple[float, float] | None:
+    """The limits of an axis.
+
+    Raises:
+        BadParameter: the first is not below the second.
+    """
+    if limits is not None and limits[0] >= limits[1]:
+        got = "{:g} {:g}".format(*limits)
+        raise click.BadParameter(f"got {got}, allowed: two numbers, the lower one first")
+    return limits
+
+
 CURVE_OPTIONS = (
     BAND_OPTION,
     STATISTIC_OPTION,
@@ -72,10 +86,20 @@ CURVE_OPTIONS = (
         help="Mean of each run over the last so many steps.  [default: no smoothing]",
     ),
     click.Option(
-        ["--x-limits"], type=(float, float), default=None, metavar="LO HI", help="Steps shown."
+        ["--x-limits"],
+        type=(float, float),
+        default=None,
+        callback=_ascending,
+        metavar="LO HI",
+        help="Steps shown.",
     ),
     click.Option(
-        ["--y-limits"], type=(float, float), default=None, metavar="LO HI", help="Values shown."
+        ["--y-limits"],
+        type=(float, float),
+        default=None,
+        callback=_ascending,
+        metavar="LO HI",
+        help="Values shown.",
     ),
     click.Option(["--stage"], type=int, help="Stage of the runs.  [default: the lowest recorded]"),
 )

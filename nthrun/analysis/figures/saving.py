@@ -15,7 +15,7 @@ from matplotlib.text import Text
 
 from nthrun.errors import NthrunError, StorageError
 from nthrun.records.durable_file import write_durably
-from nthrun.terminal import printable_text
+from nthrun.terminal import readable_text
 
 KINDS = ("png", "pdf", "svg")
 """Files that a figure can be saved as."""
@@ -139,7 +139,7 @@ def _rendered(figure: Figure, kind: str) -> bytes:
     """The figure as the bytes of a file without its date; a PDF with fonts as publishers ask."""
     metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind)
     for text in figure.findobj(Text):
-        text.set_text(printable_text(text.get_text()))  # names come from files of anybody's
+        text.set_text(readable_text(text.get_text()))  # names come from files of anybody's
     buffer = io.BytesIO()
     with mpl.rc_context({"pdf.fonttype": 42, "svg.hashsalt": "nthrun"}):
         figure.savefig(buffer, format=kind, metadata=metadata)

@@ -7,7 +7,6 @@ import hashlib
 import math
 from collections.abc import Sequence
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -37,7 +36,7 @@ from nthrun.analysis.report.plots import (
 from nthrun.analysis.report.reproduction import commands, count_provenance, spec_files
 from nthrun.analysis.report.settings_table import settings_table
 from nthrun.analysis.unfinished import unfinished_notes
-from nthrun.terminal import printable_text
+from nthrun.terminal import printable_text, readable_text
 
 PACKAGE = "nthrun.analysis.report"
 MARKER = Markup('<meta name="generator" content="nthrun report"/>')
@@ -101,7 +100,7 @@ def _experiment(summary: ExperimentSummary) -> dict[str, Any]:
     varying = varying_values(parameters)
     return {
         "summary": summary,
-        "source": _source_text(summary.data.source),
+        "source": readable_text(str(summary.data.source)),
         "table": table,
         "search": setting_text(summary.search, summary.search),
         "varying": varying,
@@ -170,11 +169,6 @@ def _cell(value: object) -> str:
 def _shortened(text: str) -> str:
     """The beginning of a long text."""
     return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
-
-
-def _source_text(source: Path) -> str:
-    """A path as it was given, whatever bytes it has."""
-    return str(source).encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _policy(style: str, script: str) -> str:

@@ -30,6 +30,7 @@ from nthrun.analysis.returns import NAMED, TRAINING_RETURN
 from nthrun.analysis.scores import ALL_STAGES, Scores, chosen_entries
 from nthrun.errors import NthrunError
 from nthrun.index import format_indices
+from nthrun.terminal import readable_text
 
 MAX_CONTENDERS = 3
 """Contenders whose learning curves are shown beside the best one's."""
@@ -342,7 +343,7 @@ def _title(summary: ExperimentSummary) -> str:
 
 def _plain(text: str) -> str:
     """A short text, with a letter for every byte."""
-    return _short(text).encode(errors="replace").decode()
+    return readable_text(_short(text))
 
 
 def _short(text: str) -> str:

@@ -7,6 +7,7 @@ lists and the names of hyperparameters. Nothing else is evaluated, so that a spe
 from __future__ import annotations
 
 import ast
+import contextlib
 import io
 import operator
 import tokenize
@@ -117,6 +118,41 @@ def require_decimal(text: str) -> None:
         if token.type == tokenize.NUMBER and not NUMBER_TEXT.fullmatch(token.string):
             hint = f"write {ast.literal_eval(token.string)}"
             raise RejectedError(f"{text!r}: got {token.string}, allowed: decimal numbers", hint)
+
+
+def require_alike(expression: Expression, setting: Mapping[str, Any]) -> None:
+    """Check that an expression compares no number with true or false, which Python takes for 1 and
+    0 there.
+
+    Args:
+        expression: that was parsed.
+        setting: any of those it is to look at; their values are of the same kinds.
+
+    Raises:
+        RejectedError: it does.
+    """
+    for node in ast.walk(expression._tree):
+        if not isinstance(node, ast.Compare):
+            continue
+        with contextlib.suppress(
+            TypeError, ArithmeticError, RecursionError
+        ):  # told where it is met
+            compared = [_value(part, setting) for part in (node.left, *node.comparators)]
+            kinds = {
+                isinstance(one, bool) for one in _leaves(compared) if isinstance(one, float | int)
+            }
+            if len(kinds) > 1:
+                problem = f"{expression.text!r}: compares a number with true or false"
+                raise RejectedError(problem, "neither is a number; --describe shows the values")
+
+
+def _leaves(value: object) -> Iterator[object]:
+    """What a value of lists within lists holds that is no list."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _leaves(item)
+    else:
+        yield value
 
 
 def _doubled_equals(text: str) -> str:

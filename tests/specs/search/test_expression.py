@@ -10,7 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nthrun.specs.field import RejectedError
-from nthrun.specs.search.expression import MAX_CHARACTERS, parse_expression
+from nthrun.specs.search.expression import (
+    MAX_CHARACTERS,
+    parse_expression,
+    require_alike,
+)
 
 SETTING: dict[str, Any] = {
     "rate": 0.001,
@@ -111,6 +115,33 @@ def test_true(text: str) -> None:
     assert expression.text == text.strip()
     assert pickle.loads(pickle.dumps(expression)).holds(SETTING) is True
     assert parse_expression(expression.text, SETTING).holds(SETTING) is True
+
+
+@pytest.mark.parametrize("text", TRUE)
+def test_like_is_compared_with_like(text: str) -> None:
+    """What compares values of one kind passes the check of it."""
+    require_alike(parse_expression(text, SETTING), SETTING)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("batch = true", "true = batch", "batch != false", "on = 1", "off = 0.0", "on > 0"),
+        *(
+            "on in [0, 1]",
+            "batch in [1, true]",
+            "true in layers",
+            "not (on = 1)",
+            "layers = [true]",
+        ),
+        *("batch > 1 and on = 1", "0 < batch = true", "(batch > 1) = 1", "(on = true) = 1"),
+    ],
+)
+def test_true_and_false_are_no_numbers(text: str) -> None:
+    """What compares true or false with a number, wherever, does not pass it."""
+    with pytest.raises(RejectedError) as refused:
+        require_alike(parse_expression(text, SETTING), SETTING)
+    assert refused.value.problem == f"{text!r}: compares a number with true or false"
 
 
 @pytest.mark.parametrize("text", REFUSED)
