@@ -154,13 +154,12 @@ class SweepOptions:
         bool, Option("--rerun", is_flag=True, help="Fresh seeds for confirmation: --stage 1.")
     ]
     stage: Annotated[
-        int,
+        int | None,
         Option(
             "--stage",
             type=click.IntRange(0, MAX_STAGE),
-            default=0,
             metavar="S",
-            help="Seed range: 0 for the sweep, 1, 2, ... for confirmations.",
+            help="Seed range: 0 for the sweep, 1, 2, ... for confirmations.  [default: 0]",
         ),
     ]
     backend: Annotated[
@@ -196,11 +195,11 @@ class SweepOptions:
         Raises:
             UsageError: they name different ones.
         """
-        if self.rerun and self.stage > 1:
+        if self.rerun and self.stage not in (None, 1):
             raise click.UsageError(
                 f"--rerun is --stage 1, got --stage {self.stage}: give one of them"
             )
-        return 1 if self.rerun else self.stage
+        return 1 if self.rerun else self.stage or 0
 
     @property
     def pack_lanes(self) -> int:

@@ -139,3 +139,18 @@ def test_mail_types_are_joined() -> None:
     places = [cluster, "main.py", str(ROOT), environment, "nowhere", agent]
     result = CliRunner().invoke(commands, ["schedule", "--runs", "1", "--dry-run", *words, *places])
     assert "#SBATCH --mail-type=BEGIN,END,FAIL" in result.output, result.output
+
+
+@pytest.mark.parametrize("number", ["0", "2", "1"])
+def test_fresh_seeds_are_of_one_stage(number: str) -> None:
+    """--rerun is --stage 1: beside another one, that of the sweep written out too, it is refused;
+    beside --stage 1 and alone it means that."""
+    options = [*SPECS, "--describe", "--index", "0", "--rerun"]
+    alone = CliRunner().invoke(commands, ["run", *options])
+    result = CliRunner().invoke(commands, ["run", *options, "--stage", number])
+    if number == "1":
+        assert (result.exit_code, result.output) == (0, alone.output)
+    else:
+        said = f"--rerun is --stage 1, got --stage {number}: give one of them"
+        assert said in f"{result.output} {result.exception}"
+        assert result.exit_code
