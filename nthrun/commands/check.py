@@ -24,7 +24,7 @@ from nthrun.commands.soundness import (
     look_through,
 )
 from nthrun.commands.submit import queue_if_known
-from nthrun.errors import NthrunError
+from nthrun.errors import NthrunError, StorageError
 from nthrun.records.combine import combine
 from nthrun.records.experiment import open_experiment
 from nthrun.records.listing import is_there
@@ -54,7 +54,9 @@ def check(directories: Sequence[str], mend: bool, dry_run: bool, debug: bool) ->
     never touches a record, nor an experiment that is running.
     """
     places = [_place(directory) for directory in directories]
-    roots = list(dict.fromkeys(root for place in places for root in experiments_under(place)))
+    closed: list[tuple[Path, StorageError]] = []
+    under = (root for place in places for root in experiments_under(place, closed))
+    roots = list(dict.fromkeys(under))
     findings = {root: list(look_through(root)) for root in roots}
     if mend or dry_run:
         for root in roots:
@@ -65,6 +67,7 @@ def check(directories: Sequence[str], mend: bool, dry_run: bool, debug: bool) ->
     for each in (each for found in findings.values() for each in found if each.state == SOUND):
         if each.problem:
             note(f"{place_of(each.path)}: {each.problem}")
+    unsound += [Finding("folders", path, DAMAGED, e.message, e.hint) for path, e in closed]
     for each in unsound:
         show(f"{place_of(each.path)}: {each.state}: {each.problem}; hint: {each.remedy}")
     return 1 if unsound else 0
@@ -93,8 +96,12 @@ def _mended(root: Path, findings: Sequence[Finding], dry_run: bool) -> bool:
     ]
     if not wanted:
         return False
-    if is_running(root):
-        note(f"{place_of(root)}: is running, and left alone")
+    try:
+        reason = "is running" if is_running(root) else ""
+    except NthrunError as error:
+        reason = f"whether it is running cannot be told ({error.message})"
+    if reason:
+        note(f"{place_of(root)}: {reason}, and left alone")
         return False
     for each in wanted:
         would, done, mend = (

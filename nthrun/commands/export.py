@@ -14,7 +14,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
@@ -27,15 +27,16 @@ from rich.console import Console
 from rich.progress import track
 
 from nthrun.commands.experiment_paths import data_path
+from nthrun.commands.labelled_data import act_on_readable, open_labelled
 from nthrun.commands.options import Command, debug_option
 from nthrun.errors import DataFileError, NthrunError, require_extra
 from nthrun.files.document import read_document
 from nthrun.files.forms import Text
 from nthrun.planning.experiment_spec import ExperimentSpec, recorded_spec
-from nthrun.records.data import open_data
+from nthrun.records.data import Data
 from nthrun.records.experiment import Experiment, open_experiment
 from nthrun.records.listing import paths_in, require_inside
-from nthrun.records.schema import OMITTED_FROM_JSON, Run
+from nthrun.records.schema import OMITTED_FROM_JSON, Identity, Run
 from nthrun.specs.declaration import load_program
 from nthrun.specs.trust import Trust
 from nthrun.specs.user_class import failing_as
@@ -90,29 +91,32 @@ def wandb(directory: str, trust: bool, debug: bool) -> int:
     experiment = open_experiment(data_path(directory))
     require_inside(experiment.root)
     require_extra("wandb", "export wandb")
-    written = equal = 0
     with client() as package:
         exported = WandbRuns(experiment, package, Trust.USER if trust else Trust.READ)
-        for run in _recorded(experiment):
-            if exported.write(run):
-                written += 1
-            else:
-                equal += 1
+        labelled = open_labelled([experiment.root])
+        done: dict[Identity, bool] = {}
+        _, code = act_on_readable(labelled, lambda read: _write_all(exported, read, done))
+    written, equal = sum(done.values()), len(done) - sum(done.values())
     unchanged = f", {equal} there already" if equal else ""
     if exported.left_out:
         note(f"metrics of updates are left out: {exported.left_out}")
     show(f"{exported.folder}: {written} run{'s' * (written != 1)} written{unchanged}")
-    return 0
+    return code
 
 
-def _recorded(experiment: Experiment) -> Iterator[Run]:
-    """Every recorded run, the first of those with one identity, while a bar shows how many."""
-    entries = {entry.identity: entry for entry in reversed(open_data(experiment.root).entries)}
+def _write_all(
+    exported: WandbRuns, labelled: Sequence[tuple[str, Data]], done: dict[Identity, bool]
+) -> None:
+    """Write every recorded run that is not done, the first of those with one identity, while a bar
+    shows how many; `done` says of each whether it was written, or there already."""
+    [(_, data)] = labelled
+    entries = {entry.identity: entry for entry in reversed(data.entries)}
     console = Console(file=sys.stderr)
-    for _, entry in track(
+    for identity, entry in track(
         sorted(entries.items()), "exporting", console=console, disable=not console.is_terminal
     ):
-        yield entry.load(NOT_EXPORTED)
+        if identity not in done:
+            done[identity] = exported.write(entry.load(NOT_EXPORTED))
 
 
 @contextmanager

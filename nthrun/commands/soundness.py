@@ -8,19 +8,21 @@ stale      left behind or outdated: it does no harm, and can go or be made anew
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nthrun.errors import NthrunError, StorageError
+from nthrun.files.regular_file import ABSENT
 from nthrun.records.combine import DATA_H5, DATA_JSON
 from nthrun.records.data import Data, open_combined, open_directory
 from nthrun.records.durable_file import verified_header
 from nthrun.records.experiment import Experiment, open_experiment
 from nthrun.records.hdf5_file import naming_damage
-from nthrun.records.inventory import CACHE_NAME, FOREIGN, Inventory
+from nthrun.records.inventory import CACHE_NAME, FOREIGN
 from nthrun.records.listing import FOLDERS, is_own_folder, is_there, names_in, paths_in
 from nthrun.records.manifest import MANIFEST, read_manifest
 from nthrun.records.shard import Shard
@@ -73,48 +75,69 @@ class Finding:
 
 def look_through(root: Path) -> Iterator[Finding]:
     """Read all that an experiment's directory holds, which others may write to meanwhile: what is
-    gone by now is passed over.
-
-    Raises:
-        StorageError: a directory cannot be listed.
-    """
+    gone by now is passed over. What cannot be listed or opened is a finding, too."""
     for each in _found_in(root):
-        if each.state == SOUND or each.kind == MANIFEST or os.path.lexists(each.path):
+        if each.state == SOUND or each.kind == MANIFEST or not _is_gone(each.path):
             yield each
+
+
+def _is_gone(path: Path) -> bool:
+    """Whether there is nothing under a name; where that cannot be told, there is something."""
+    try:
+        os.lstat(path)
+    except OSError as error:
+        return error.errno in ABSENT
+    return False
 
 
 def _found_in(root: Path) -> Iterator[Finding]:
     """What is found in an experiment's directory, file by file."""
+    experiment, finding = _manifest(root)
+    if finding is not None:
+        yield finding
+    recorded: dict[int, set[int]] = {}  # filled by the first, which goes before the others
+    for kind, findings in (
+        ("records", _records(experiment, recorded)),
+        ("checkpoints", _checkpoints(root / "checkpoints", recorded)),
+        ("snapshots", _snapshots(root / "snapshots")),
+        ("plans", _plans(root)),
+        ("search", _journal(root)),
+        (DATA, _data_files(experiment)),
+        ("code", _code(root / CODE)),
+        ("folders", _links(root)),
+        (TEMPORARY, _left_behind(root)),
+    ):
+        try:
+            yield from findings
+        except StorageError as error:
+            yield _unsound(kind, root, error, "")
+
+
+def _manifest(root: Path) -> tuple[Experiment | None, Finding | None]:
+    """The experiment of a directory, and what its manifest is found to be; None for what is not."""
+    path, again = root / MANIFEST, "the command that made the experiment writes it anew"
     try:
-        experiment: Experiment | None = open_experiment(root)
+        experiment = open_experiment(root)
         has_digest = read_manifest(root)[1]
-        yield Finding(MANIFEST, root / MANIFEST, SOUND, "" if has_digest else NO_DIGEST)
     except NthrunError as error:
-        experiment = None
-        again = "the command that made the experiment writes it anew"
-        if is_there(root / MANIFEST):
-            yield _unsound(MANIFEST, root / MANIFEST, error, f"{MOVE}; {again}")
-        elif names_in(root / "runs"):
-            problem = "missing, so that the records in runs/ are of no experiment"
-            yield Finding(MANIFEST, root / MANIFEST, DAMAGED, problem, f"restore it; {again}")
-    inventory = None
-    if experiment is not None:
-        experiment.keeps_cache = False
-        paths = list(paths_in(experiment.runs))  # before: those recorded meanwhile are not known
-        inventory = experiment.inventory(trust_cache=False)
-        yield from _records(paths, inventory)
-    yield from _checkpoints(root / "checkpoints", inventory)
-    yield from _snapshots(root / "snapshots")
-    yield from _plans(root)
-    yield from _journal(root)
-    if experiment is not None:
-        yield from _data_files(experiment)
-    yield from _code(root / CODE)
-    yield from _links(root)
-    for directory in own_directories(root):
-        for path in stale_files(directory):
-            problem = "left behind by a process that was killed"
-            yield Finding(TEMPORARY, path, STALE, problem, "--mend deletes it")
+        if isinstance(error, StorageError) or is_there(path):
+            return None, _unsound(MANIFEST, path, error, f"{MOVE}; {again}")
+        if not names_in(root / "runs"):
+            return None, None
+        problem = "missing, so that the records in runs/ are of no experiment"
+        return None, Finding(MANIFEST, path, DAMAGED, problem, f"restore it; {again}")
+    experiment.keeps_cache = False
+    return experiment, Finding(MANIFEST, path, SOUND, "" if has_digest else NO_DIGEST)
+
+
+def _left_behind(root: Path) -> Iterator[Finding]:
+    """The temporary files of killed processes, up to where a folder cannot be listed, which is told
+    among the files that it is for."""
+    with contextlib.suppress(StorageError):
+        for directory in own_directories(root):
+            for path in stale_files(directory):
+                problem = "left behind by a process that was killed"
+                yield Finding(TEMPORARY, path, STALE, problem, "--mend deletes it")
 
 
 def own_directories(root: Path) -> Iterator[Path]:
@@ -128,14 +151,24 @@ def own_directories(root: Path) -> Iterator[Path]:
                 yield from filter(is_own_folder, paths_in(root / name))
 
 
-def _records(paths: Iterable[Path], inventory: Inventory) -> Iterator[Finding]:
-    problems = dict(inventory.unreadable)
+def _records(experiment: Experiment | None, recorded: dict[int, set[int]]) -> Iterator[Finding]:
+    """What is in runs/; stage -> the indices that are recorded is put into `recorded`."""
+    if experiment is None:
+        return
+    paths = list(paths_in(experiment.runs))  # before: those recorded meanwhile are not known
+    refused: list[tuple[Path, StorageError]] = []
+    inventory = experiment.inventory(trust_cache=False, refused=refused)
+    stages = {stage for stage, _ in inventory.entries}
+    recorded.update({stage: inventory.recorded(stage) for stage in stages})
+    problems, refusals = dict(inventory.unreadable), dict(refused)
     again = f"{MOVE}; its runs then count as missing, and are trained again"
     for path in paths:
         if path.name == CACHE_NAME:
             yield _cache(path)
         elif path.name.startswith(TEMPORARY_PREFIX):
             continue
+        elif path in refusals:
+            yield _unsound("records", path, refusals[path], "")
         elif path in problems:
             foreign = FOREIGN in problems[path] or not SHARD_NAME.fullmatch(path.name)
             state, remedy = (FOREIGN_FILE, MOVE) if foreign else (DAMAGED, again)
@@ -167,7 +200,7 @@ def _cache(path: Path) -> Finding:
     return Finding("records", path)
 
 
-def _checkpoints(directory: Path, inventory: Inventory | None) -> Iterator[Finding]:
+def _checkpoints(directory: Path, recorded: dict[int, set[int]]) -> Iterator[Finding]:
     for pack in paths_in(directory):
         if pack.name.startswith(TEMPORARY_PREFIX):
             continue
@@ -175,8 +208,7 @@ def _checkpoints(directory: Path, inventory: Inventory | None) -> Iterator[Findi
         if match is None or not is_own_folder(pack):
             yield Finding("checkpoints", pack, FOREIGN_FILE, "no directory of nthrun", MOVE)
             continue
-        recorded = inventory.recorded(int(match[1])) if inventory is not None else set()
-        yield from _pack(pack, recorded)
+        yield from _pack(pack, recorded.get(int(match[1]), set()))
 
 
 def _pack(pack: Path, recorded: set[int]) -> Iterator[Finding]:
@@ -261,19 +293,30 @@ def _links(root: Path) -> Iterator[Finding]:
             yield Finding("folders", path, FOREIGN_FILE, "a link", "put the folder itself there")
 
 
-def _data_files(experiment: Experiment) -> Iterator[Finding]:
+def _data_files(experiment: Experiment | None) -> Iterator[Finding]:
+    if experiment is None:
+        return
     for name in (DATA_JSON, DATA_H5):
         path = experiment.root / name
         if not is_there(path):
             continue
         rebuild = "--mend, or combining again, makes it anew from the records"
         found = _checked(DATA, path, _read_data, rebuild)
-        if found.state == SOUND and _is_outdated(experiment, open_combined(path)):
-            found = Finding(DATA, path, STALE, "not all that is recorded now", rebuild)
-        yield found
+        yield _compared(experiment, found, rebuild) if found.state == SOUND else found
         for aside in paths_in(experiment.root, f"{name}.damaged-"):
             problem = "a damaged file that combining set aside"
             yield Finding(DATA, aside, STALE, problem, "delete it when you need nothing of it")
+
+
+def _compared(experiment: Experiment, found: Finding, rebuild: str) -> Finding:
+    """A sound combined file beside the records that it is of."""
+    try:
+        if not _is_outdated(experiment, open_combined(found.path)):
+            return found
+    except StorageError as error:
+        problem = f"whether it holds all that is recorded cannot be told: {error.message}"
+        return replace(found, problem=problem)
+    return Finding(DATA, found.path, STALE, "not all that is recorded now", rebuild)
 
 
 def _read_data(path: Path) -> None:

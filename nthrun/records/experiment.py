@@ -11,7 +11,7 @@ from typing import Any
 
 from nthrun.errors import FingerprintError
 from nthrun.records.durable_file import nothing, written_aside
-from nthrun.records.inventory import Inventory, take_inventory
+from nthrun.records.inventory import Inventory, Refused, take_inventory
 from nthrun.records.listing import is_there
 from nthrun.records.manifest import MANIFEST, read_manifest
 from nthrun.records.manifest import Manifest as Manifest
@@ -47,7 +47,12 @@ class Experiment:
         self.checkpoints = root / "checkpoints"
         self.snapshots = root / "snapshots"
 
-    def inventory(self, trust_cache: bool = True, earlier: Inventory | None = None) -> Inventory:
+    def inventory(
+        self,
+        trust_cache: bool = True,
+        earlier: Inventory | None = None,
+        refused: Refused | None = None,
+    ) -> Inventory:
         """What is recorded now; see `take_inventory`."""
         return take_inventory(
             self.runs,
@@ -55,6 +60,7 @@ class Experiment:
             trust_cache,
             keep_cache=self.keeps_cache,
             earlier=earlier,
+            refused=refused,
         )
 
     def write(

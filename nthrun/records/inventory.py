@@ -28,6 +28,8 @@ from nthrun.records.shard import (
     replaced_places,
 )
 
+Refused = list[tuple[Path, StorageError]]
+"""(path, error) of files that the system refuses to open."""
 CACHE_NAME = ".inventory"
 FOREIGN = "belongs to another experiment"
 MIN_UNCACHED, MAX_UNCACHED = 20, 0.1
@@ -113,6 +115,7 @@ def take_inventory(
     *,
     keep_cache: bool = True,
     earlier: Inventory | None = None,
+    refused: Refused | None = None,
 ) -> Inventory:
     """Read the headers of every file in a runs/ directory.
 
@@ -123,15 +126,17 @@ def take_inventory(
         keep_cache: whether what is found is written down for the next process.
         earlier: of the same directory, taken by this process; what it has read is not read again,
             as a file never changes.
+        refused: where to put (path, error) of files that the system refuses to open, for who only
+            looks at what there is; None raises the first.
 
     Raises:
-        StorageError: the directory is there and cannot be listed.
+        StorageError: the directory is there and cannot be listed, or a file cannot be opened.
     """
     known = {} if earlier is None else earlier.files
     cached = _cached_headers(runs) if trust_cache and earlier is None else {}
     names = set(names_in(runs))
     unknown = (name for name in names.difference(known) if not name.startswith("."))
-    new, unreadable = _read_files(runs, unknown, fingerprint, cached)
+    new, unreadable = _read_files(runs, unknown, fingerprint, cached, refused)
     ends_records = any(file.replaced for file in new.values())
     if earlier is not None and not ends_records and names.issuperset(known):
         inventory = _added(earlier, runs, new, unreadable)
@@ -148,7 +153,11 @@ def take_inventory(
 
 
 def _read_files(
-    runs: Path, names: Iterable[str], fingerprint: str, cached: Mapping[str, Any]
+    runs: Path,
+    names: Iterable[str],
+    fingerprint: str,
+    cached: Mapping[str, Any],
+    refused: Refused | None,
 ) -> tuple[dict[str, _File], tuple[tuple[Path, str], ...]]:
     """Whole files by name, and (path, what is wrong) of the others."""
     files: dict[str, _File] = {}
@@ -160,6 +169,10 @@ def _read_files(
         except DataFileError as error:
             if os.path.lexists(path):  # else another process dropped it a moment ago
                 unreadable.append((path, str(error).removeprefix(f"{path}: ")))
+        except StorageError as error:
+            if refused is None:
+                raise
+            refused.append((path, error))
     return files, tuple(unreadable)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nthrun.errors import DataFileError, FingerprintError
+from nthrun.errors import DataFileError, FingerprintError, StorageError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.experiment import (
     Experiment,
@@ -17,7 +17,7 @@ from nthrun.records.experiment import (
     open_experiment,
     require_fingerprint,
 )
-from nthrun.records.listing import is_file, paths_in
+from nthrun.records.listing import FOLDERS, is_file, paths_in
 from nthrun.scheduling.lease import Attempt, read_lease
 from nthrun.scheduling.plan import PLANS, Plan, plan_paths, read_plan, read_plans
 from nthrun.scheduling.slurm import Job, Queue
@@ -178,23 +178,42 @@ def _counts(attempt: Attempt, queue: Queue | None) -> bool:
     return not attempt.job or queue is None
 
 
-def experiments_under(save_dir: Path) -> list[Path]:
+def experiments_under(
+    save_dir: Path, closed: list[tuple[Path, StorageError]] | None = None
+) -> list[Path]:
     """The experiment directories that are, or lie directly in, a directory.
+
+    Args:
+        save_dir: the directory.
+        closed: where to put (path, error) of what lies in it and cannot be looked into, for who
+            only looks at what there is; None raises the first.
 
     Raises:
         DataFileError: there is none.
+        StorageError: something cannot be listed.
     """
-    experiments = [
-        directory.absolute()
-        for directory in (save_dir, *(() if is_file(save_dir) else paths_in(save_dir)))
-        if is_experiment(directory) or plan_paths(directory)
-    ]
-    if not experiments:
+    experiments = [save_dir.absolute()] if _is_experiment(save_dir) else []
+    own = FOLDERS if experiments else ()
+    within = () if is_file(save_dir) else paths_in(save_dir)
+    for directory in (path for path in within if path.name not in own):
+        try:
+            if _is_experiment(directory):
+                experiments.append(directory.absolute())
+        except StorageError as error:
+            if closed is None:
+                raise
+            closed.append((directory, error))
+    if not experiments and not closed:
         raise DataFileError(
             f"{save_dir}: no experiment here",
             "give a save dir, as main.py and schedule.py take it, or an experiment's directory",
         )
     return experiments
+
+
+def _is_experiment(directory: Path) -> bool:
+    """Whether a directory has a manifest or plans."""
+    return is_experiment(directory) or bool(plan_paths(directory))
 
 
 def read_leases(folder: Path) -> tuple[Mapping[int, Attempt], list[tuple[Path, str]]]:

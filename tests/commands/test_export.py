@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from checkpoints import attempt, experiment_in
 from click.testing import CliRunner
+from documents import resealed
 from logged_points import Points, expected
 from packs import small_spec
 from processes import EXPERIMENT, ROOT, call, write_specs
@@ -150,6 +151,27 @@ def test_nothing_is_written_elsewhere(tmp_path: Path) -> None:
     assert not [path for folder in elsewhere for path in folder.iterdir()]
     assert (root / "logs" / "wandb").is_dir()
     assert "WANDB_CACHE_DIR" not in os.environ
+
+
+@pytest.mark.parametrize("how", ["cut short", "behind its checksum"])
+def test_the_rest_is_exported_where_a_file_is_damaged(tmp_path: Path, how: str) -> None:
+    """A file of records that is damaged, or proves so while its records are read, is named and
+    left out; the runs of the others are exported, and the command ends with 1."""
+    experiment, runs = record(tmp_path, indices=(0,))
+    more = attempt(small_spec(SHORT), experiment, [1], None)
+    path = experiment.write(0, more)
+    if how == "cut short":
+        path.write_bytes(path.read_bytes()[:-9])
+    else:
+        resealed(path, lambda file: file.move("arrays/train_episode_steps", "arrays/other"))
+    for words in ("1 run written", "0 runs written, 1 there already"):
+        result = CliRunner().invoke(export.wandb, [str(tmp_path)], standalone_mode=False)
+        assert result.return_value == 1, result.exception
+        assert result.stdout.endswith(f"{tmp_path / 'logs' / 'wandb'}: {words}\n")
+        [said] = result.stderr.splitlines()
+        assert said.startswith(f"warning: {path}: ")
+        assert said.endswith("; left out")
+    require_points(file_of(tmp_path, 0), runs[0])
 
 
 def test_a_missing_client_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

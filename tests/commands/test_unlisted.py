@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from another_user import call_as_another_user, give_away, reachable_folder
 from checkpoints import attempt
+from documents import write_checkpoint
 from plans import LOCAL, own_experiment, record, written_plan
 from processes import EXPERIMENT, ROOT, recorded, write_specs
 
@@ -103,6 +105,65 @@ def test_a_file_that_cannot_be_opened_is_not_damaged(folder: Path, name: str) ->
         assert "damaged" not in errors
     closed.chmod(0o644)
     assert sorted(root.rglob("*")) == before
+
+
+CLOSED = {
+    "manifest.json": "manifest.json",
+    "runs/stage*.h5": "records",
+    "runs": "records",
+    "plans": "plans",
+    "plans/2*.json": "plans",
+    "data.json": "data files",
+    "checkpoints": "checkpoints",
+    "checkpoints/*": "checkpoints",
+    "snapshots": "snapshots",
+}
+"""What cannot be read -> the kind of file it is in the table."""
+
+
+@pytest.mark.parametrize(
+    ("name", "permission"), [*((name, 0) for name in CLOSED), ("runs", 0o444), ("plans", 0o444)]
+)
+def test_what_cannot_be_opened_stops_no_check(folder: Path, name: str, permission: int) -> None:
+    """`check` names what this user may not list or open with the system's reason, on a line of its
+    own with what to do about it, looks at all else, and ends with 1; so does --mend, which takes
+    nothing away from what cannot be looked at."""
+    root = folder / "out" / EXPERIMENT
+    combine(open_experiment(root), root / "data.json")
+    write_checkpoint(root / "checkpoints" / "stage0-7-8-0123abcd", [7, 8])
+    (root / "snapshots").mkdir(exist_ok=True)
+    give_away(folder)
+    [closed, *_] = sorted(root.glob(name))
+    mode = closed.stat().st_mode
+    before = sorted(path for path in root.rglob("*") if path.name != ".inventory")
+    closed.chmod(permission)
+    for more in ((), ("--mend",)):
+        code, output, errors = call_as_another_user(commands, "check", str(root), *more)
+        assert (code, "error" in errors) == (1, False), errors
+        rows = {" ".join(line.split()[1:-4]) for line in output.splitlines()[1:]}
+        assert rows >= {"manifest.json", "plans", CLOSED[name]}
+        said, *_ = [line for line in output.splitlines() if ": damaged: " in line]
+        assert f"{closed.name}" in said
+        assert "Permission denied" in said
+        assert "; hint: " in said
+        assert "move it away" not in said
+    closed.chmod(mode)
+    assert before == sorted(path for path in root.rglob("*") if path.name != ".inventory")
+
+
+def test_a_closed_experiment_stops_no_check_of_the_others(folder: Path) -> None:
+    """Of a save dir `check` names an experiment that this user may not enter, and looks at the
+    others."""
+    shutil.copytree(folder / "out" / EXPERIMENT, folder / "out" / "closed")
+    give_away(folder)
+    (folder / "out" / "closed").chmod(0)
+    code, output, errors = call_as_another_user(commands, "check", str(folder / "out"))
+    (folder / "out" / "closed").chmod(0o755)
+    assert (code, errors) == (1, "")
+    _, *rows, said = output.splitlines()
+    assert [row.split()[1] for row in rows] == ["manifest.json", "records", "plans"]
+    assert said.startswith(f"{folder / 'out' / 'closed'}: damaged: {folder / 'out' / 'closed'}")
+    assert "Permission denied; hint: " in said
 
 
 @pytest.mark.parametrize("name", ["state", "series", "replay"])
