@@ -34,8 +34,8 @@ from nthrun.errors import NoSolutionError
 
 NUM_PERIODS, FIRST = 11_000, 1_000
 """Periods of the path, and the first that counts."""
-NUM_DATES = 300
-"""Dates whose cross-sections of households are kept."""
+DATES = np.linspace(FIRST, NUM_PERIODS - 1, 300).astype(np.intp)
+"""Periods whose cross-sections of households are kept."""
 GAPS = ("oracle_gap", "oracle_gap_mean", "mean_k_gap")
 SERIES = ("output", "consumption", "investment")
 LAW_TERMS = ("intercept", "slope", "curvature")
@@ -135,8 +135,7 @@ def history_of(economy: Economy, rule: Rule, exact: Exact | None) -> tuple[House
         start = households.evenly(states[0], float(economy.complete_markets_capital[states[0]]))
     else:
         start = exact.start
-    dates = np.linspace(FIRST, NUM_PERIODS - 1, NUM_DATES).astype(np.intp)
-    history = lived(households, states, start, dates)
+    history = lived(households, states, start, DATES)
     if history.most_at_top > MOST_AT_TOP:
         raise wealth_left(households, history)
     return households, history

@@ -32,7 +32,7 @@ CAPITAL_STEP = 0.025
 MOST_AT_TOP = 1e-4
 """The share of households allowed at the highest wealth."""
 PATH_SEED = 20250302
-NUM_STREAMS = 200
+NUM_STREAMS = 100
 """Streams of random numbers among which a path of Z is looked for."""
 FAIR_VISITS = (0.5, 2.0)
 """What a path may make of each state's share in the long run."""
@@ -102,6 +102,7 @@ class Households:
         self._chain = np.ascontiguousarray(economy.kind_transition.transpose(0, 2, 3, 1))
         self._widths = np.diff(assets)
         self._offsets = len(assets) * np.arange(economy.num_kinds)[:, None]
+        self._unit = float(economy.complete_markets_capital[0])
         self._rows: dict[tuple[int, int], Array] = {}
 
     def evenly(self, state: int, capital: float) -> Array:
@@ -120,7 +121,7 @@ class Households:
         """
         if self.rule.sees_masses:
             return self._placed(self._decided(masses, capital, state))
-        step = math.log(capital) / CAPITAL_STEP
+        step = math.log(capital / self._unit) / CAPITAL_STEP
         low = math.floor(step)
         share = step - low
         return (1 - share) * self._row(state, low) + share * self._row(state, low + 1)
@@ -147,7 +148,8 @@ class Households:
     def _row(self, state: int, step: int) -> Array:
         if (state, step) not in self._rows:
             nothing = np.zeros((self.economy.num_kinds, len(self.assets)))
-            decided = self._decided(nothing, math.exp(CAPITAL_STEP * step), state)
+            capital = self._unit * math.exp(CAPITAL_STEP * step)
+            decided = self._decided(nothing, capital, state)
             self._rows[state, step] = self._placed(decided)
         return self._rows[state, step]
 
@@ -202,7 +204,8 @@ def lived(households: Households, states: States, start: Array, dates: States) -
         NoSolutionError: savings are no numbers.
     """
     assets, masses = households.assets, start
-    capital, kept, most_at_top = [float(start.sum(0) @ assets)], [], 0.0
+    least = float(assets[1]) / 1e6  # prices are not defined at K = 0
+    capital, kept, most_at_top = [max(float(start.sum(0) @ assets), least)], [], 0.0
     wanted = set(dates.tolist())
     path = states.tolist()
     for date, (state, following) in enumerate(zip(path, [*path[1:], path[-1]], strict=True)):
@@ -211,7 +214,7 @@ def lived(households: Households, states: States, start: Array, dates: States) -
         before = masses
         saved = households.saved(masses, households.places(masses, capital[-1], state))
         owned = saved.sum(0)
-        capital.append(max(float(owned @ assets), assets[1] / 1e6))
+        capital.append(max(float(owned @ assets), least))
         most_at_top = max(most_at_top, float(owned[-1]))
         masses = households.moved(saved, state, following)
     return History(states, np.array(capital), dates, np.array(kept), before, most_at_top)

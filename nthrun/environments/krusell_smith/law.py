@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nthrun.environments.krusell_smith.economy import States
+from nthrun.environments.krusell_smith.economy import Economy, States
 from nthrun.environments.markov_chains import Array
 
 LEAST_VISITS = 10
@@ -24,18 +24,19 @@ class Law:
 
     Attributes:
         coefficients: `(states, 3)` b₀, b₁, b₂; NaN in states of too few visits.
-        log_bounds: the least and the largest log K that it is used for: beyond them it is taken at
-            them, since a parabola bends back.
+        log_bounds: `(states, 2)` the least and the largest log K that it is known for. Beyond them
+            a law is a straight line, since a parabola bends back.
     """
 
     coefficients: Array
-    log_bounds: tuple[float, float]
+    log_bounds: Array
 
-    def log_next(self, log_capital: Array, state: States | int) -> Array:
+    def log_next(self, log_capital: Array, state: States) -> Array:
         """log K', arguments broadcasting."""
         b0, b1, b2 = np.moveaxis(self.coefficients[state], -1, 0)
-        inside = np.clip(log_capital, *self.log_bounds)
-        return np.asarray(b0 + inside * (b1 + inside * b2))
+        inside = np.clip(log_capital, self.log_bounds[state, 0], self.log_bounds[state, 1])
+        beyond = (b1 + 2 * b2 * inside) * (log_capital - inside)
+        return np.asarray(b0 + inside * (b1 + inside * b2) + beyond)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,12 @@ class PooledLaw:
     r_squared: float
 
 
+def curved_by_default(economy: Economy) -> bool:
+    """Whether a law needs its b₂: where labour follows capital, K moves so far that forecasts of a
+    log-linear law go astray."""
+    return economy.labour.capital_elasticity > 0
+
+
 def fitted_law(log_capital: Array, states: States, num_states: int, curved: bool) -> Law:
     """The law of least squares.
 
@@ -58,13 +65,14 @@ def fitted_law(log_capital: Array, states: States, num_states: int, curved: bool
         num_states: of Z.
         curved: whether it has a b₂, which else is 0.
     """
-    coefficients = np.full((num_states, 3), np.nan)
+    coefficients, bounds = np.full((num_states, 3), np.nan), np.full((num_states, 2), np.nan)
     for state in range(num_states):
         visits = np.flatnonzero(states == state)
         if len(visits) >= LEAST_VISITS:
-            found = _parabola(log_capital[visits], log_capital[visits + 1], 2 if curved else 1)
-            coefficients[state] = found
-    return Law(coefficients, (float(log_capital.min()), float(log_capital.max())))
+            before, after = log_capital[visits], log_capital[visits + 1]
+            coefficients[state] = _parabola(before, after, 2 if curved else 1)
+            bounds[state] = before.min(), before.max()
+    return Law(coefficients, bounds)
 
 
 def _parabola(x: Array, y: Array, degree: int) -> Array:
@@ -99,12 +107,12 @@ def forecast_errors(law: Law, log_capital: Array, states: States) -> Array:
         log_capital: `(periods + 1,)` log K.
         states: `(periods,)` of Z.
     """
-    low, high = law.log_bounds
-    rows = law.coefficients.tolist()
+    rows = np.hstack([law.coefficients, law.log_bounds]).tolist()
     forecast, forecasts = float(log_capital[0]), []
     for state in states.tolist():
-        b0, b1, b2 = rows[state]
+        b0, b1, b2, low, high = rows[state]
         inside = min(max(forecast, low), high)
-        forecast = b0 + inside * (b1 + inside * b2)
+        beyond = (b1 + 2 * b2 * inside) * (forecast - inside)
+        forecast = b0 + inside * (b1 + inside * b2) + beyond
         forecasts.append(forecast)
     return np.abs(np.array(forecasts) - log_capital[1:])

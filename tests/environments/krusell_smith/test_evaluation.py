@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from environments.krusell_smith.rules import best_where_all_are_alike, everybody_alike, saving
 
 from nthrun.environments.krusell_smith.calibration import (
     ChosenLabourCalibration,
     GivenLabourCalibration,
 )
 from nthrun.environments.krusell_smith.cross_sections import resources
-from nthrun.environments.krusell_smith.economy import Economy, GivenLabour
 from nthrun.environments.krusell_smith.evaluation import (
     FIRST,
     NUM_PERIODS,
@@ -37,38 +36,6 @@ ECONOMIES = {
     "chosen": ChosenLabourCalibration().economy(),
     "given": GivenLabourCalibration(benefit=0.15).economy(),
 }
-
-
-def saving(economy: Economy, share: float, sees_masses: bool = False) -> Rule:
-    """A rule that saves a share of resources."""
-
-    def next_assets(assets: Array, masses: Array, capital: float, state: int) -> Array:
-        return share * resources(economy, assets, capital, state)
-
-    return Rule(next_assets, sees_masses)
-
-
-def everybody_alike() -> Economy:
-    """An economy with full depreciation and log utility whose households are all at work."""
-    economy = GivenLabourCalibration(beta=0.9, delta=1.0).economy()
-    always = np.zeros_like(economy.transition)
-    always[:, :, :, 1] = economy.tfp_transition[:, None, :]
-    labour = GivenLabour(1.0, 0.0, np.zeros(2))
-    shares = np.tile([0.0, 1.0], (2, 1))
-    return replace(economy, transition=always, shares=shares, labour=labour)
-
-
-def best_where_all_are_alike(economy: Economy) -> Rule:
-    """c = (1-β) (x + β (1-α)/(1-β) Y): log utility spends the share 1-β of all wealth, and wages to
-    come, like the return of capital, move with Y."""
-
-    def next_assets(assets: Array, masses: Array, capital: float, state: int) -> Array:
-        x = resources(economy, assets, capital, state)
-        output = economy.output(np.array(capital), np.array(state))
-        human = economy.beta * (1 - economy.alpha) * output
-        return np.maximum(economy.beta * x - human, 0.0)
-
-    return Rule(next_assets, sees_masses=True)
 
 
 @pytest.mark.parametrize("name", ECONOMIES)
