@@ -129,7 +129,7 @@ class _Draws:
 def _resampled(runs: RunsBySetting, size: int, counts: np.ndarray) -> ShareAndMean:
     """The share lost and the mean of some settings, of `size` runs each, drawn so often."""
     num_kept, means = _drawn(runs, ~runs.lost, size, counts)
-    if runs.lost[:, :size].any():
+    if not num_kept.all():
         _, of_lost = _drawn(runs, runs.lost & np.isfinite(runs.values), size, counts)
         means = np.where(num_kept > 0, means, of_lost)
     return 1 - num_kept / size, means
