@@ -16,6 +16,7 @@ from nthrun.environments.bimodal.declaration import (
 from nthrun.environments.cartpole.declaration import CARTPOLE, CONTINUOUS_CARTPOLE
 from nthrun.environments.ghm.declaration import GHM
 from nthrun.environments.gridworld.declaration import GRIDWORLD, INDEX_GRIDWORLD, XY_GRIDWORLD
+from nthrun.environments.krusell_smith.declaration import KRUSELL_SMITH
 from nthrun.environments.mountain_car.declaration import (
     DENSE_MOUNTAIN_CAR_CONTINUOUS,
     MOUNTAIN_CAR,
@@ -61,6 +62,7 @@ DECLARATIONS = (
     ACCESS_CONTROL,
     GHM,
     BEWLEY,
+    KRUSELL_SMITH,
 )
 
 

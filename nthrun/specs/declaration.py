@@ -157,6 +157,8 @@ class EnvironmentDeclaration:
         label_fields: its fields whose values tell its experiments apart, in directory names too.
         oracle: "package.module:function" from a spec to the highest mean return that an evaluation
             can be expected to have; "" where none is known.
+        presets: what its field `preset` may be, and the declaration of the same name that then
+            takes its place, with other fields and defaults; empty where it has no such field.
         doc: what it is, in a sentence or two.
         source: the paper.
     """
@@ -171,8 +173,13 @@ class EnvironmentDeclaration:
     on_host: bool = False
     label_fields: tuple[str, ...] = ()
     oracle: str = ""
+    presets: tuple[tuple[str, EnvironmentDeclaration], ...] = ()
     doc: str = ""
     source: str = ""
+
+    def with_preset(self, preset: object) -> EnvironmentDeclaration:
+        """The declaration that a value of the field `preset` chooses; this one if none."""
+        return next((declared for name, declared in self.presets if name == preset), self)
 
     @property
     def is_fixed(self) -> bool:

@@ -199,18 +199,20 @@ def fields_of(declaration: EnvironmentDeclaration) -> tuple[Field, ...]:
 def read_environment_spec(
     document: Document, declaration: EnvironmentDeclaration
 ) -> EnvironmentSpec:
-    """Check a document against its environment's declaration.
+    """Check a document against its environment's declaration, or that of the preset it chooses.
 
     Raises:
         SpecError: every fault of the document.
     """
+    presets = declaration.presets
+    declaration = declaration.with_preset(document.values.get("preset"))
     fields = {field.name: field for field in fields_of(declaration)}
     whole = {key for key in document.values if key in fields and fields[key].kind == "mapping"}
     split = {key: value for key, value in document.values.items() if key not in whole}
     raw = {key: value for key, value in flatten(split) if key != "env_name"}
     raw |= {key: document.values[key] for key in whole}
     faults = [
-        Fault(document.origin(key), key, problem, hint)
+        Fault(document.origin(key), key, *_of_other_preset(key, presets, (problem, hint)))
         for key, problem, hint in unknown_keys(raw, fields, "see config/environment/README.md")
     ]
     faults += (fault for key in whole for fault in word_faults(document, key))
@@ -231,6 +233,17 @@ def read_environment_spec(
     if faults:
         raise SpecError(faults)
     return EnvironmentSpec(declaration.name, values, declaration, interface)
+
+
+def _of_other_preset(
+    key: str, presets: tuple[tuple[str, EnvironmentDeclaration], ...], unknown: tuple[str, str]
+) -> tuple[str, str]:
+    """The problem with an unknown key and what to do: one that another preset knows, or as told."""
+    owners = [name for name, declared in presets if key in {f.name for f in declared.fields}]
+    if not owners:
+        return unknown
+    problem = f"no field of this preset, allowed: with preset {' or '.join(owners)} only"
+    return problem, "leave it out, or choose the other preset"
 
 
 def _value(field: Field, raw: Mapping[str, object], document: Document) -> Value:

@@ -8,13 +8,26 @@ heterogeneous agents: Incomplete markets and aggregate uncertainty, JEDC 34(1).
 
 from __future__ import annotations
 
+import itertools
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from nthrun.environments.krusell_smith.economy import ChosenLabour, Economy, GivenLabour
 from nthrun.environments.markov_chains import Array, rouwenhorst_transition
+from nthrun.errors import Fault
+
+LEAST_CAPITAL, MOST_CAPITAL = 1e-4, 1e6
+"""Between which K per household with complete markets has to lie, for float32 to tell households'
+wealth apart."""
+ROUNDING = 1e-6
+"""By how much probabilities may miss the sum 1, as numbers of a few digits do; they are scaled."""
+MOST_AVERSION = 6.0
+"""Highest σ."""
+MOST_STATES = 21
+"""Of Z, and kinds of households, that a calibration can have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +41,9 @@ class ChosenLabourCalibration:
         productivity_nodes: nodes of Gauss and Hermite that z takes, of their weights.
         rho_tfp, sigma_tfp: log Z' = ρ log Z + σ ε.
         tfp_states: of Rouwenhorst's chain of log Z.
-        z_values, z_shares: what z takes instead, and how often; empty is Gauss and Hermite.
-        tfp_values, tfp_transition: the chain of Z instead, its rows one after the other; empty is
-            Rouwenhorst's.
+        z_values, z_shares: what z takes instead, rising, and how often; empty is Gauss and Hermite.
+        tfp_values, tfp_transition: the chain of Z instead, rising, its rows one after the other;
+            empty is Rouwenhorst's.
     """
 
     beta: float = 0.895
@@ -60,17 +73,68 @@ class ChosenLabourCalibration:
         numbers = (self.beta, self.sigma, self.alpha, self.delta)
         return Economy(*numbers, tfp, rows, joint, shares, labour)
 
+    def faults(self) -> list[Fault]:
+        """What keeps it from being an economy, by the names of its attributes."""
+        found = [*_shared_faults(self), *self._range_faults(), *self._other_faults()]
+        found = found or [*self._tfp_faults(), *self._productivity_faults()]
+        return found or list(_capital_faults(self))
+
+    def _range_faults(self) -> Iterator[Fault]:
+        for name in ("psi", "theta", "sigma_z", "sigma_tfp"):
+            yield from _unless(getattr(self, name) > 0, name, getattr(self, name), "(0, ∞)")
+        yield from _unless(-1 < self.rho_tfp < 1, "rho_tfp", self.rho_tfp, "(-1, 1)")
+        for name in ("tfp_states", "productivity_nodes"):
+            number = getattr(self, name)
+            yield from _unless(2 <= number <= MOST_STATES, name, number, f"2 to {MOST_STATES}")
+
+    def _other_faults(self) -> Iterator[Fault]:
+        """Numbers of a process beside the values that stand in its place."""
+        for replaced, values in (
+            (("rho_tfp", "sigma_tfp", "tfp_states"), "tfp_values"),
+            (("mu_z", "sigma_z", "productivity_nodes"), "z_values"),
+        ):
+            for field in fields(self):
+                number = getattr(self, field.name)
+                if field.name in replaced and getattr(self, values) and number != field.default:
+                    problem = f"got {number:g} beside {values}, which stand in its place"
+                    yield Fault("", field.name, f"{problem}, allowed: one of both", "leave one out")
+
+    def _tfp_faults(self) -> Iterator[Fault]:
+        yield from _rising_faults("tfp_values", self.tfp_values)
+        count, given = len(self.tfp_values), len(self.tfp_transition)
+        if given != count**2:
+            problem = f"got {given} numbers, allowed: {count**2}, as tfp_values has {count}"
+            hint = "write the rows one after the other, from a state to every state"
+            yield Fault("", "tfp_transition", problem, hint)
+            return
+        rows = np.array(self.tfp_transition).reshape(count, count)
+        for state, row in enumerate(rows):
+            allowed = "probabilities of sum 1"
+            yield from _share_faults("tfp_transition", row, f"row {state} is", allowed)
+        if count and rows.min() >= 0:
+            yield from _connection_faults(rows)
+
+    def _productivity_faults(self) -> Iterator[Fault]:
+        yield from _rising_faults("z_values", self.z_values)
+        count, given = len(self.z_values), len(self.z_shares)
+        if count != given:
+            problem = f"got {given} numbers, allowed: {count}, as z_values has {count}"
+            yield Fault("", "z_shares", problem, "give each z its share of households")
+        elif count:
+            yield from _share_faults("z_shares", np.array(self.z_shares), "got", "shares of sum 1")
+
     def _tfp(self) -> tuple[Array, Array]:
         if self.tfp_values:
             count = len(self.tfp_values)
-            return np.array(self.tfp_values), np.array(self.tfp_transition).reshape(count, count)
+            rows = np.array(self.tfp_transition).reshape(count, count)
+            return np.array(self.tfp_values), rows / rows.sum(1, keepdims=True)
         width = math.sqrt(self.tfp_states - 1) * self.sigma_tfp / math.sqrt(1 - self.rho_tfp**2)
         logs = np.linspace(-width, width, self.tfp_states)
         return np.exp(logs), rouwenhorst_transition(self.rho_tfp, self.tfp_states)
 
     def _productivity(self) -> tuple[Array, Array]:
         if self.z_values:
-            return np.array(self.z_values), np.array(self.z_shares)
+            return np.array(self.z_values), np.array(self.z_shares) / sum(self.z_shares)
         nodes, weights = np.polynomial.hermite.hermgauss(self.productivity_nodes)
         values = np.exp(self.mu_z + math.sqrt(2) * self.sigma_z * nodes)
         return values, weights / weights.sum()
@@ -121,6 +185,42 @@ class GivenLabourCalibration:
         tfp = np.array([self.tfp_bad, self.tfp_good])
         return Economy(*numbers, tfp, rows, joint, shares, labour)
 
+    def faults(self) -> list[Fault]:
+        """What keeps it from being an economy, by the names of its attributes."""
+        found = [*_shared_faults(self), *self._range_faults()]
+        return found or list(self._chance_faults()) or list(_capital_faults(self))
+
+    def _range_faults(self) -> Iterator[Fault]:
+        rising = 0 < self.tfp_bad < self.tfp_good
+        yield from _unless(rising, "tfp_bad", self.tfp_bad, f"above 0 and below {self.tfp_good:g}")
+        for name in ("duration_bad", "duration_good", "spell_bad", "spell_good"):
+            number, hint = getattr(self, name), "it is a mean number of periods, and more than one"
+            yield from _unless(number > 1, name, number, "(1, ∞)", hint)
+        for name in ("unemployment_bad", "unemployment_good"):
+            yield from _unless(0 < getattr(self, name) < 1, name, getattr(self, name), "(0, 1)")
+        for name in ("worsening", "improving"):
+            yield from _unless(getattr(self, name) >= 0, name, getattr(self, name), "[0, ∞)")
+        hours, benefit = self.hours_at_work, self.benefit
+        yield from _unless(hours > 0, "hours_at_work", hours, "(0, ∞)")
+        yield from _unless(0 <= benefit < 1, "benefit", benefit, "[0, 1)")
+
+    def _chance_faults(self) -> Iterator[Fault]:
+        """Of the numbers together: chances outside [0, 1], and a tax that leaves nothing."""
+        unemployment = (self.unemployment_bad, self.unemployment_good)
+        chances, times = self._kinds(np.array(unemployment))[..., 0], ("bad", "good")
+        for state, kind, after in np.argwhere((chances < 0) | (chances > 1))[:1]:
+            does = "lose work" if kind else "stay without work"
+            move = f"as times go from {times[state]} to {times[after]}"
+            told = f"is {chances[state, kind, after]:.4g}, allowed: [0, 1]"
+            shares = f"got {unemployment[0]:g} and unemployment_good {unemployment[1]:g}"
+            hint = "change the shares towards each other, or spells, worsening and improving"
+            problem = f"{shares}, with which the chance to {does} {move} {told}"
+            yield Fault("", "unemployment_bad", problem, hint)
+        highest = max(unemployment)
+        most = self.hours_at_work * (1 - highest) / highest
+        hint = "it is paid by those at work, who would keep nothing"
+        yield from _unless(self.benefit < most, "benefit", self.benefit, f"below {most:g}", hint)
+
     def _kinds(self, unemployment: Array) -> Array:
         """Probabilities of the next kind, `(state, kind, next state, next kind)`."""
         bad, good = 1 - 1 / self.spell_bad, 1 - 1 / self.spell_good
@@ -129,3 +229,66 @@ class GivenLabourCalibration:
         lose = (after - before * stay) / (1 - before)
         out_of_work = np.stack([stay, lose], 1)  # state, kind, next state
         return np.stack([out_of_work, 1 - out_of_work], -1)
+
+
+Calibration = ChosenLabourCalibration | GivenLabourCalibration
+PRESETS: Mapping[str, Calibration] = {
+    "ghh": ChosenLabourCalibration(),
+    "ks98": GivenLabourCalibration(),
+    "jedc": GivenLabourCalibration(hours_at_work=1 / 0.9, benefit=0.15),
+}
+"""The published calibrations."""
+
+
+def _unless(holds: bool, name: str, number: float, allowed: str, hint: str = "") -> Iterator[Fault]:
+    if not holds:
+        yield Fault("", name, f"got {number:g}, allowed: {allowed}", hint)
+
+
+def _shared_faults(calibration: Calibration) -> Iterator[Fault]:
+    for name, symbol in (("beta", "β"), ("alpha", "α")):
+        number = getattr(calibration, name)
+        hint = "at β >= 1 wealth grows without bound at every interest rate >= 0"
+        yield from _unless(0 < number < 1, name, number, "(0, 1)", hint if symbol == "β" else "")
+    sigma, hint = calibration.sigma, "float32 holds no utility of very little beyond"
+    yield from _unless(0 < sigma <= MOST_AVERSION, "sigma", sigma, f"(0, {MOST_AVERSION:g}]", hint)
+    yield from _unless(0 <= calibration.delta <= 1, "delta", calibration.delta, "[0, 1]")
+
+
+def _rising_faults(name: str, values: tuple[float, ...]) -> Iterator[Fault]:
+    pairs = itertools.pairwise(values)
+    rising = all(low < high for low, high in pairs) and all(value > 0 for value in values)
+    if not rising or len(values) == 1 or len(values) > MOST_STATES:
+        got = ", ".join(f"{value:g}" for value in values)
+        allowed = f"none, or 2 to {MOST_STATES} numbers above 0 that rise"
+        yield Fault("", name, f"got {got}, allowed: {allowed}", "order them, lowest first")
+
+
+def _share_faults(name: str, shares: Array, said: str, allowed: str) -> Iterator[Fault]:
+    total = shares.sum()
+    if shares.min() < 0 or abs(total - 1) > ROUNDING:
+        got = ", ".join(f"{share:g}" for share in shares)
+        problem = f"{said} {got}, whose sum is {total:.6g}, allowed: {allowed}, none below 0"
+        yield Fault("", name, problem, "correct the numbers")
+
+
+def _connection_faults(rows: Array) -> Iterator[Fault]:
+    """States that others never lead to: the long run then depends on the start."""
+    count = len(rows)
+    reached = np.linalg.matrix_power((rows > 0) + np.eye(count), count) > 0
+    for before, after in np.argwhere(~reached)[:1]:
+        problem = f"state {before} never leads to state {after}, allowed: every state to every one"
+        yield Fault("", "tfp_transition", problem, "give a way there a probability above 0")
+
+
+def _capital_faults(calibration: Calibration) -> Iterator[Fault]:
+    """No capital with which its market could clear at the rate of complete markets."""
+    with np.errstate(all="ignore"):
+        economy = calibration.economy()
+        capital = economy.complete_markets_capital
+    if not (capital.min() >= LEAST_CAPITAL and capital.max() <= MOST_CAPITAL):
+        rate, (low, high) = 1 / economy.beta - 1, (capital.min(), capital.max())
+        problem = f"at the interest rate 1/beta - 1 = {rate:.4g} firms want {low:.4g} to {high:.4g}"
+        allowed = f"of capital per household, allowed: {LEAST_CAPITAL:g} to {MOST_CAPITAL:g}"
+        hint = "no market for capital clears here; scale labour or the values of Z"
+        yield Fault("", "", f"{problem} {allowed}", hint)

@@ -1,0 +1,193 @@
+"""The households of a world as tensors: each of a panel, or the shares of all in bins of wealth.
+
+Either is a state of cells, `(lanes, worlds, cells)`, whose households are alike. Every cell of a
+panel is one household. The cells of a histogram are the bins of each kind, one kind after the
+other, and their households have the wealth of the bin's mid-point; savings between two mid-points
+go to both, in the shares that keep their mean (Young (2010), Solving the incomplete markets model
+with aggregate uncertainty using the Krusell-Smith algorithm and non-stochastic simulations, Journal
+of Economic Dynamics and Control 34(1)).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nthrun.environments.krusell_smith.economy_torch import EconomyTensors
+from nthrun.environments.markov_chains import Array
+from nthrun.environments.tensors import TINY, Constants
+
+EVEN_POINTS = 2000
+"""Points that stand for an even spread of wealth, where it is put into bins."""
+
+
+class Cells(NamedTuple):
+    """Households of a world, those of a cell being alike, `(lanes, worlds, cells)`.
+
+    Attributes:
+        wealth: a of each.
+        kind: its kind's number.
+        mass: its share of all households.
+    """
+
+    wealth: Tensor
+    kind: Tensor
+    mass: Tensor
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Of what each household has, `(lanes, worlds, 1)`."""
+        return (self.mass * values).sum(-1, keepdim=True)
+
+
+class Distribution(Protocol):
+    """A way to keep the households of a world."""
+
+    def first(self, state: Tensor, draws: Tensor) -> Tensor:
+        """Households at the start, `(lanes, worlds, size)`.
+
+        Args:
+            state: of Z, `(lanes, worlds, 1)`.
+            draws: uniform on [0, 1).
+        """
+
+    def cells(self, kept: Tensor) -> Cells:
+        """What is kept, `(lanes, worlds, size)`, taken apart."""
+
+    def savings(self, wanted: Tensor) -> Tensor:
+        """The a' nearest to what each cell wants that can be kept."""
+
+    def following(
+        self, cells: Cells, savings: Tensor, states: tuple[Tensor, Tensor], draws: Tensor
+    ) -> Tensor:
+        """The households of the next period.
+
+        Args:
+            savings: a' of each cell.
+            states: of Z, of this period and the next, `(lanes, worlds, 1)` each.
+            draws: uniform on [0, 1).
+        """
+
+    def shown(self, kept: Tensor) -> Tensor:
+        """What is seen of them."""
+
+
+class Panel:
+    """Wealth of each household, then the kind of each.
+
+    Args:
+        economy: theirs.
+        num_households: how many.
+        initial_wealth: mean at the start, in each state of Z, `(states,)`; they begin with wealth
+            uniform on [0, 2 × that].
+        moments: whether mean wealth is seen of all (1), or its deviation too (2).
+    """
+
+    def __init__(
+        self, economy: EconomyTensors, num_households: int, initial_wealth: Array, moments: int
+    ) -> None:
+        self._economy = economy
+        self._num_households = num_households
+        self._most_wealth = Constants(torch.tensor(2 * initial_wealth, dtype=torch.float32))
+        self._moments = moments
+
+    def first(self, state: Tensor, draws: Tensor) -> Tensor:
+        """See `Distribution`; draws are those of wealth, then of kinds."""
+        wealth, luck = draws.split(self._num_households, -1)
+        (most,) = self._most_wealth.on(state.device)
+        kinds = self._economy.first_kinds(state, luck)
+        return torch.cat([most[state.long()] * wealth, kinds], -1)
+
+    def cells(self, kept: Tensor) -> Cells:
+        """See `Distribution`."""
+        wealth, kind = kept.split(self._num_households, -1)
+        return Cells(wealth, kind, torch.full_like(wealth, 1 / self._num_households))
+
+    def savings(self, wanted: Tensor) -> Tensor:
+        """See `Distribution`: anything."""
+        return wanted
+
+    def following(
+        self, cells: Cells, savings: Tensor, states: tuple[Tensor, Tensor], draws: Tensor
+    ) -> Tensor:
+        """See `Distribution`."""
+        return torch.cat([savings, self._economy.next_kinds(cells.kind, *states, draws)], -1)
+
+    def shown(self, kept: Tensor) -> Tensor:
+        """Wealth of each, productivity of each, and the moments of wealth."""
+        cells = self.cells(kept)
+        mean = cells.mean(cells.wealth)
+        seen = [cells.wealth, self._economy.productivity(cells.kind), mean]
+        if self._moments == 2:
+            seen.append(torch.sqrt(cells.mean((cells.wealth - mean) ** 2)))
+        return torch.cat(seen, -1)
+
+
+class Histogram:
+    """The share of all households in each bin of each kind.
+
+    Args:
+        economy: theirs.
+        midpoints: wealth of the bins, `(bins,)`, evenly spaced and rising.
+        shares: of the bins at the start, in each state of Z, `(states, bins)`.
+        band: by what share of itself each of these is drawn off, in [0, 1].
+    """
+
+    def __init__(
+        self, economy: EconomyTensors, midpoints: Array, shares: Array, band: float
+    ) -> None:
+        self._economy = economy
+        self._num_kinds, self._num_bins = economy.economy.num_kinds, len(midpoints)
+        self._low, self._high = float(midpoints[0]), float(midpoints[-1])
+        self._width = float(midpoints[1] - midpoints[0])
+        self._band = band
+        wealth = np.tile(midpoints, self._num_kinds)
+        kinds = np.arange(self._num_kinds).repeat(self._num_bins)
+        chances = economy.economy.kind_transition.swapaxes(1, 2)
+        tables = (midpoints, shares, economy.economy.shares, wealth, kinds, chances)
+        self._tables = Constants(*(torch.tensor(table, dtype=torch.float32) for table in tables))
+
+    def first(self, state: Tensor, draws: Tensor) -> Tensor:
+        """See `Distribution`; a draw for each bin."""
+        _, shares, kinds, *_ = self._tables.on(state.device)
+        here = state.squeeze(-1).long()
+        drawn = shares[here] * (1 + self._band * (2 * draws - 1))
+        drawn = drawn / drawn.sum(-1, keepdim=True).clamp(min=TINY)
+        return (kinds[here].unsqueeze(-1) * drawn.unsqueeze(-2)).flatten(-2)
+
+    def cells(self, kept: Tensor) -> Cells:
+        """See `Distribution`."""
+        _, _, _, wealth, kinds, _ = self._tables.on(kept.device)
+        return Cells(wealth.expand_as(kept), kinds.expand_as(kept), kept)
+
+    def savings(self, wanted: Tensor) -> Tensor:
+        """See `Distribution`: what lies between the lowest bin and the highest."""
+        return wanted.clamp(self._low, self._high)
+
+    def following(
+        self, cells: Cells, savings: Tensor, states: tuple[Tensor, Tensor], draws: Tensor
+    ) -> Tensor:
+        """See `Distribution`; nothing is drawn."""
+        midpoints, _, _, _, _, chances = self._tables.on(savings.device)
+        before, after = (state.squeeze(-1).long() for state in states)
+        apart = (savings.unsqueeze(-1) - midpoints).abs() / self._width
+        arriving = cells.mass.unsqueeze(-1) * (1 - apart).clamp(min=0.0)
+        by_kind: Tensor = arriving.unflatten(-2, (self._num_kinds, self._num_bins)).sum(-2)
+        moved = by_kind.unsqueeze(-2) * chances[before, after].unsqueeze(-1)
+        return moved.sum(-3).flatten(-2)
+
+    def shown(self, kept: Tensor) -> Tensor:
+        """The share of all households in each bin."""
+        by_kind: Tensor = kept.unflatten(-1, (self._num_kinds, self._num_bins))
+        return by_kind.sum(-2)
+
+
+def even_shares(midpoints: Array, most: Array) -> Array:
+    """Shares of evenly spaced bins, `(economies, bins)`, of wealth uniform on
+    [0, most]."""
+    points = (np.arange(EVEN_POINTS) + 0.5) / EVEN_POINTS * np.array(most)[:, None]
+    within = points.clip(midpoints[0], midpoints[-1])
+    apart = np.abs(within[..., None] - midpoints) / (midpoints[1] - midpoints[0])
+    return np.asarray((1 - apart).clip(0).mean(1))
