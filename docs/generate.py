@@ -112,6 +112,11 @@ def _environment(environment: EnvironmentDeclaration) -> str:
     if environment.fields:
         lines += ["", "| name | allowed | default | meaning |", "|---|---|---|---|"]
         lines += [row(field) for field in environment.fields]
+    for preset, declared in environment.presets[1:]:
+        lines += ["", f"With `preset: {preset}` these are the fields and defaults that differ,"]
+        lines += [f"and `gamma` is {declared.gamma:g} by default:", ""]
+        lines += ["| name | allowed | default | meaning |", "|---|---|---|---|"]
+        lines += [row(field) for field in declared.fields if field not in environment.fields]
     return "\n".join([*lines, ""])
 
 

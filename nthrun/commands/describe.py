@@ -18,7 +18,8 @@ from nthrun.planning.costs import (
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.machine import readable
 from nthrun.planning.width import Workers
-from nthrun.specs.field import shown
+from nthrun.specs.environment_spec import EnvironmentSpec
+from nthrun.specs.field import plain, shown
 from nthrun.specs.search.adaptive_sweep import AdaptiveSweep
 from nthrun.specs.search.search_spec import BAYES, NO_PRUNER, SearchSpec
 from nthrun.specs.search.space import Range, Space
@@ -60,6 +61,7 @@ def _sweep_lines(spec: ExperimentSpec, save_dir: str) -> Iterator[str]:
     sweep, space = spec.sweep, spec.agent.space
     yield f"{spec.agent.agent_name} on {spec.environment.env_name}: {_settings(sweep.num_settings)}"
     yield f"records go to {spec.directory(save_dir) / 'runs'}"
+    yield from _preset_lines(spec.environment)
     width = max(map(len, space.parameters), default=0)
     if isinstance(sweep, GridSweep):
         yield "digits, fastest first (indices this far apart: values in order):"
@@ -74,6 +76,19 @@ def _sweep_lines(spec: ExperimentSpec, save_dir: str) -> Iterator[str]:
         pruned = search.text("pruner")
         ended = "" if pruned == NO_PRUNER else f"; runs unlikely to win are ended early: {pruned}"
         yield f"compared by {search.text('metric')}, {search.goal}{ended}"
+
+
+def _preset_lines(environment: EnvironmentSpec) -> Iterator[str]:
+    """What the preset of an environment decides, and what of it the spec changes."""
+    decided = environment.declaration.decided_by_preset()
+    given = {field.name: shown(plain(field.default)) for field in decided}
+    found = {name: shown(plain(environment.values[name])) for name in given}
+    preset = given.pop("preset", None)
+    if preset:
+        yield f"preset {preset} gives {', '.join(f'{name} {text}' for name, text in given.items())}"
+    changed = [f"{name} to {found[name]}" for name, text in given.items() if found[name] != text]
+    if changed:
+        yield f"the spec changes {', '.join(changed)}"
 
 
 def _search_lines(search: SearchSpec, space: Space, width: int) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from nthrun.specs.field import Field, Value
@@ -179,7 +179,13 @@ class EnvironmentDeclaration:
 
     def with_preset(self, preset: object) -> EnvironmentDeclaration:
         """The declaration that a value of the field `preset` chooses; this one if none."""
-        return next((declared for name, declared in self.presets if name == preset), self)
+        chosen = next((declared for name, declared in self.presets if name == preset), self)
+        return replace(chosen, presets=self.presets)
+
+    def decided_by_preset(self) -> tuple[Field, ...]:
+        """Its fields that another preset does not have, or not with the same default."""
+        others = [set(declared.fields) for _, declared in self.presets]
+        return tuple(f for f in self.fields if any(f not in other for other in others))
 
     @property
     def is_fixed(self) -> bool:

@@ -240,18 +240,20 @@ def _least_resources(economy: Economy, low: float, high: float) -> float:
 
 def _mass_faults(start: tuple[float, ...], economy: Economy) -> Iterator[Fault]:
     """A start state of a histogram that has no mass, or other shares of kinds than Z gives."""
-    mass, state = np.array(start[:-1]).reshape(-1, economy.num_kinds), start[-1]
+    mass, state = np.array(start[:-1]).reshape(economy.num_kinds, -1), start[-1]
     states = range(economy.num_states)
     if state not in states or mass.min() < 0:
         allowed = f"[every share >= 0, state of Z from 0 to {states[-1]}]"
         yield Fault("", "start_state", f"got {shown(start)}, allowed: {allowed}")
-    elif np.abs(mass.sum(0) - economy.shares[int(state)]).max() > ROUNDING:
+    elif np.abs(mass.sum(1) - economy.shares[int(state)]).max() > ROUNDING:
         got, wanted = (
             ", ".join(f"{share:.6g}" for share in shares)
-            for shares in (mass.sum(0), economy.shares[int(state)])
+            for shares in (mass.sum(1), economy.shares[int(state)])
         )
         problem = f"kinds have the shares {got}, allowed in this state of Z: {wanted}"
-        yield Fault("", "start_state", problem, "kinds of a bin stand side by side")
+        yield Fault(
+            "", "start_state", problem, "all bins of one kind stand before those of the next"
+        )
 
 
 def _calibrated(calibration: Calibration) -> tuple[Field, ...]:
@@ -314,7 +316,7 @@ DOC = (
     "deviation; that of a histogram the shares of the bins; then Z, and if asked for r and w. "
     "Capital is what was saved the period before. No state is terminal, so that evaluation needs "
     "steps_per_episode. A start state is [wealth of each, number of the kind of each, number of "
-    "the state of Z], or [share of each kind in each bin, number of the state of Z]."
+    "the state of Z], or [share of each bin of one kind after the other, number of the state of Z]."
 )
 SOURCE = (
     "after Krusell and Smith (1998), Income and wealth heterogeneity in the macroeconomy, Journal "
