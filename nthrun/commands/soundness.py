@@ -222,7 +222,7 @@ def _pack(pack: Path, recorded: set[int]) -> Iterator[Finding]:
     if held and held <= recorded:
         problem = "all of its runs are recorded"
         yield Finding("checkpoints", pack, STALE, problem, "none: the next training deletes it")
-    for name in names_in(pack):
+    for name in sorted(names_in(pack)):
         known = LOG_NAME.fullmatch(name) or ABANDONED_FILE.fullmatch(name)
         if not known and pack / name not in states and not name.startswith(TEMPORARY_PREFIX):
             yield Finding("checkpoints", pack / name, FOREIGN_FILE, "no file of nthrun", MOVE)

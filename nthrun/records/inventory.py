@@ -134,7 +134,7 @@ def take_inventory(
     """
     known = {} if earlier is None else earlier.files
     cached = _cached_headers(runs) if trust_cache and earlier is None else {}
-    names = set(names_in(runs))
+    names = names_in(runs)
     unknown = (name for name in names.difference(known) if not name.startswith("."))
     new, unreadable = _read_files(runs, unknown, fingerprint, cached, refused)
     ends_records = any(file.replaced for file in new.values())

@@ -20,20 +20,19 @@ FOLDERS = (
 """The folders of an experiment that commands write to."""
 
 
-def names_in(directory: Path) -> list[str]:
-    """The names of what is in a directory, sorted; none where there is no such directory.
+def names_in(directory: Path) -> frozenset[str]:
+    """The names of what is in a directory; none where there is no such directory.
 
     Raises:
         StorageError: it cannot be listed.
     """
     try:
-        with os.scandir(directory) as entries:
-            return sorted(entry.name for entry in entries)
+        return frozenset(os.listdir(directory))
     except FileNotFoundError:
-        return []
+        return frozenset()
     except NotADirectoryError as error:
         if not is_there(directory):  # it lies below a file
-            return []
+            return frozenset()
         raise _unknown(directory, "listed", error) from error
     except OSError as error:
         raise _unknown(directory, "listed", error) from error
@@ -45,7 +44,7 @@ def paths_in(directory: Path, prefix: str = "", suffix: str = "") -> Iterator[Pa
     Raises:
         StorageError: it cannot be listed.
     """
-    for name in names_in(directory):
+    for name in sorted(names_in(directory)):
         if name.startswith(prefix) and name.endswith(suffix):
             yield directory / name
 

@@ -44,7 +44,7 @@ def stale_files(directory: Path) -> Iterator[Path]:
     Raises:
         StorageError: the directory cannot be listed.
     """
-    names = [name for name in names_in(directory) if name.startswith(TEMPORARY_PREFIX)]
+    names = [name for name in sorted(names_in(directory)) if name.startswith(TEMPORARY_PREFIX)]
     now = filesystem_now(directory) if names else 0.0
     for name in names:
         try:

@@ -97,7 +97,7 @@ def _packs(directory: Path) -> Iterator[tuple[Path, int, int, int]]:
     Raises:
         StorageError: they cannot be listed, which does not mean that there are none.
     """
-    for name in names_in(directory):
+    for name in sorted(names_in(directory)):
         match = PACK.fullmatch(name)
         if match is not None and is_own_folder(directory / name):
             stage, first, last = map(int, match.groups())
@@ -110,7 +110,7 @@ def state_files(pack: Path) -> list[Path]:
     Raises:
         StorageError: they cannot be listed.
     """
-    return [pack / name for name in names_in(pack) if STATE_FILE.fullmatch(name)]
+    return [pack / name for name in sorted(names_in(pack)) if STATE_FILE.fullmatch(name)]
 
 
 def held_indices(pack: Path) -> set[int]:

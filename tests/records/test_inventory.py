@@ -356,6 +356,6 @@ def test_a_directory_that_cannot_be_listed_is_no_empty_one(
     def fail(path: Path) -> list[str]:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(os, "scandir", fail)
+    monkeypatch.setattr(os, "listdir", fail)
     with pytest.raises(StorageError, match="runs: cannot be listed: Input/output error"):
         take_inventory(tmp_path / "runs", "print")

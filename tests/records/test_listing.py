@@ -12,11 +12,12 @@ from nthrun.errors import DataFileError, StorageError
 from nthrun.records.listing import FOLDERS, is_file, is_there, names_in, paths_in, require_inside
 
 
-def test_names_are_sorted(tmp_path: Path) -> None:
-    """All names are listed in order, hidden ones too; those that are wanted by their ends."""
+def test_names_and_paths(tmp_path: Path) -> None:
+    """All names are listed, hidden ones too; paths are those wanted by their ends, in order."""
     for name in ("b.h5", ".a", "a.h5", "c"):
         (tmp_path / name).touch()
-    assert names_in(tmp_path) == [".a", "a.h5", "b.h5", "c"]
+    assert names_in(tmp_path) == {".a", "a.h5", "b.h5", "c"}
+    assert [path.name for path in paths_in(tmp_path, suffix=".h5")] == ["a.h5", "b.h5"]
     assert [path.name for path in paths_in(tmp_path, "a", ".h5")] == ["a.h5"]
 
 
@@ -24,7 +25,7 @@ def test_what_is_not_there_is_empty(tmp_path: Path) -> None:
     """Only where there is no such directory does nothing found mean that nothing is there."""
     (tmp_path / "file").touch()
     for path in (tmp_path / "none", tmp_path / "none" / "below", tmp_path / "file" / "below"):
-        assert names_in(path) == []
+        assert names_in(path) == frozenset()
         assert not is_there(path)
         assert not is_file(path)
     with pytest.raises(StorageError, match="file: cannot be listed: Not a directory"):
@@ -46,7 +47,7 @@ def test_any_failure_stops(tmp_path: Path, number: int, monkeypatch: pytest.Monk
     def failing(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("os.scandir", failing)
+    monkeypatch.setattr("os.listdir", failing)
     with pytest.raises(StorageError, match="cannot be listed") as caught:
         names_in(tmp_path)
     assert os.strerror(number) in str(caught.value)
