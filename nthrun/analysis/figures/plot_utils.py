@@ -128,7 +128,7 @@ def action_count(
 def mean_with_bootstrap_conf(
     data: Datas, setting: int | None = None, style: Style | None = None, *, stage: int | None = None
 ) -> Figure:
-    """Learning curves: the mean with its 95 % percentile-bootstrap band."""
+    """Learning curves: the mean with its percentile-bootstrap band, too narrow for few runs."""
     return _curves(data, setting, CurveView("bootstrap", show_runs=False), style, stage)
 
 
@@ -145,8 +145,8 @@ def mean_with_stderr(
     """Learning curves: the mean ± one standard error.
 
     Standard errors are discouraged: ± one of them covers the mean in 68 % of cases with many runs
-    and in fewer with few, says nothing of how runs differ, and looks like more than it is. Use
-    `mean_with_bootstrap_conf`, or a tolerance band for how runs differ.
+    and in fewer with few, says nothing of how runs differ, and looks like more than it is. Use the
+    Student band of `learning_curve_figure`, or a tolerance band for how runs differ.
     """
     return _curves(data, setting, CurveView(band="stderr", show_runs=False), style, stage)
 
