@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import hashlib
 import os
 import subprocess
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 from nthrun.compiler.building import built, clear_away
-from nthrun.compiler.library_folder import (
+from nthrun.errors import CompileError, MissingCompilerError, UnloadableError
+from nthrun.files.cache_folder import (
     CACHE_VARIABLE,
+    cache_folders,
     is_own_file,
-    library_folders,
+    locked,
     note_passed_over,
 )
-from nthrun.errors import CompileError, MissingCompilerError, UnloadableError
 from nthrun.planning.machine import compiler, compilers, cpu_flags, cpu_model
 from nthrun.terminal import note
 
+PURPOSE = "compiled code"
 FLAGS = (
     "-std=c++17",
     "-O3",
@@ -52,15 +52,15 @@ def load(source: str) -> ctypes.CDLL:
         MissingCompilerError: there is none.
         CompileError: it failed, or what it builds does not load, or could be kept nowhere.
     """
-    with library_folders() as folders:
+    with cache_folders(PURPOSE) as folders:
         for folder in folders:
             try:
                 _require_executable(folder)
-                with _locked(folder):
+                with locked(folder):
                     clear_away(folder)
                     return _loaded(source, folder)
             except OSError as error:
-                note_passed_over(folder, str(error))
+                note_passed_over(folder, PURPOSE, str(error))
     raise CompileError(
         "compiled code could be kept nowhere", f"set {CACHE_VARIABLE} to a folder of your own"
     )
@@ -163,18 +163,6 @@ def _flags() -> tuple[str, ...]:
 def _key(source: str) -> str:
     facts = (source, " ".join(_flags()), compiler_version(), cpu_model(), cpu_flags())
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:32]
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Have other processes wait here; on a file system without locks nobody waits."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _is_whole(path: Path) -> bool:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from nthrun.compiler.library import load
-from nthrun.compiler.library_folder import NOTED_VARIABLE
 from nthrun.errors import CompileError
+from nthrun.files.cache_folder import NOTED_VARIABLE
 
 SOURCE = 'extern "C" int run() { return 42; }'
 OWN = f"nthrun-{os.getuid()}"
@@ -175,7 +175,7 @@ def test_where_there_is_no_safe_folder_nothing_is_run(
     """With every place open to others, the error says what to set."""
     chosen.write_text("")
     (tmp_path / "temporary").chmod(0o777)
-    monkeypatch.setattr("nthrun.compiler.library_folder.TEMPORARY_FOLDERS", ())
+    monkeypatch.setattr("nthrun.files.cache_folder.TEMPORARY_FOLDERS", ())
     with pytest.raises(CompileError, match="kept nowhere") as caught:
         load(SOURCE)
     assert "NTHRUN_CACHE" in caught.value.hint

@@ -1,13 +1,15 @@
-"""The folders in which compiled libraries lie: the user's own, which nobody else can change.
+"""The folders in which what is computed once is kept: the user's own, which nobody else can change.
 
-A library is code that this process runs, so that a folder and a file are looked at before they are
-used: whose they are, and who may write. A folder that fails is passed over with a note, and the
-next is tried; the last is made for one library and goes when that is loaded.
+Compiled libraries are code that this process runs, and exact solutions are what others are measured
+by, so that a folder and a file are looked at before they are used: whose they are, and who may
+write. A folder that fails is passed over with a note, and the next is tried; the last is made for
+one use and goes after it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import grp
 import os
 import pwd
@@ -23,29 +25,32 @@ NOTED_VARIABLE = "NTHRUN_CACHE_NOTED"
 """Holds the folders that this command has said are not used."""
 PRIVATE = 0o700
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
-MAX_LIBRARY_BYTES = 2**30
+MAX_BYTES = 2**30
 TEMPORARY_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
-"""Where a folder for one library may be made, where $TMPDIR will not do."""
+"""Where a folder for one use may be made, where $TMPDIR will not do."""
 
 
 @contextlib.contextmanager
-def library_folders() -> Iterator[Iterator[Path]]:
+def cache_folders(purpose: str) -> Iterator[Iterator[Path]]:
     """Folders of the user's own, best first; each is made, and found safe, when it is asked for.
 
     These are `nthrun-<user id>` in the folder that $NTHRUN_CACHE names, or `nthrun` in the user's
     cache, then `nthrun-<user id>` in the temporary folder, then new ones, deleted in the end.
+
+    Args:
+        purpose: what is kept there, such as "compiled code".
     """
     with contextlib.ExitStack() as stack:
-        yield _usable_folders(stack)
+        yield _usable_folders(stack, purpose)
 
 
-def _usable_folders(stack: contextlib.ExitStack) -> Iterator[Path]:
+def _usable_folders(stack: contextlib.ExitStack, purpose: str) -> Iterator[Path]:
     for folder in _kept_folders():
         problem = own_folder_problem(folder)
         if not problem:
             yield folder
         else:
-            note_passed_over(folder, problem)
+            note_passed_over(folder, purpose, problem)
     for parent in dict.fromkeys((_temporary_folder(), *TEMPORARY_FOLDERS)):
         if not parents_problem(Path(parent) / "new"):
             with contextlib.suppress(OSError):
@@ -70,14 +75,32 @@ def _temporary_folder() -> str:
         return TEMPORARY_FOLDERS[0]
 
 
-def note_passed_over(folder: Path, problem: str) -> None:
-    """Say why libraries are not kept in a folder, once in this process and those that it starts."""
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Have other processes wait here that lock the same folder, or the same file, which is made if
+    need be. The lock goes with this process; on a file system without locks nobody waits.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def note_passed_over(folder: Path, purpose: str, problem: str) -> None:
+    """Say why nothing is kept in a folder, once in this process and those that it starts."""
     noted = os.environ.get(NOTED_VARIABLE, "").split(os.pathsep)
     if str(folder) in noted:
         return
     os.environ[NOTED_VARIABLE] = os.pathsep.join([*noted, str(folder)])
     note(
-        f"{folder}: not used for compiled code: {problem}; "
+        f"{folder}: not used for {purpose}: {problem}; "
         f"{CACHE_VARIABLE} may name another folder for it"
     )
 
@@ -133,7 +156,7 @@ def is_own_file(path: Path) -> bool:
         stat.S_ISREG(found.st_mode)
         and found.st_uid == os.getuid()
         and not found.st_mode & WRITABLE_BY_OTHERS
-        and found.st_size <= MAX_LIBRARY_BYTES
+        and found.st_size <= MAX_BYTES
     )
 
 
