@@ -16,6 +16,7 @@ from nthrun.environments.krusell_smith.calibration import (
     ChosenLabourCalibration,
 )
 from nthrun.environments.krusell_smith.economy import Economy
+from nthrun.environments.markov_chains import stationary_shares
 from nthrun.errors import Fault, SpecError
 from nthrun.specs.declaration import EnvironmentDeclaration
 from nthrun.specs.field import Field, Kind, Value, shown
@@ -225,6 +226,16 @@ def _bin_faults(values: Mapping[str, Value], economy: Economy) -> Iterator[Fault
     if shares and (len(shares) != count or abs(sum(shares) - 1) > ROUNDING):
         problem = f"got {len(shares)} numbers of sum {sum(shares):g}, allowed: {count} of sum 1"
         yield Fault("", "initial_shares", problem, "give each of the bins its share of households")
+    mean = cast(float, values["initial_wealth"])
+    if mean > 0 and shares:
+        problem = f"got {mean:g} beside initial_shares, allowed: one of both"
+        yield Fault("", "initial_wealth", problem, "leave one out")
+    usual = float(stationary_shares(economy.tfp_transition) @ economy.complete_markets_capital)
+    if not low < (mean or usual) < high:
+        told = "which initial_wealth is" if mean else "the mean capital of complete markets"
+        problem = f"got {high:g}, allowed: above {mean or usual:.4g}, {told}"
+        hint = f"and lowest_bin, which is {low:g}, below it"
+        yield Fault("", "highest_bin", problem, hint)
     if low > 0 and (least := _least_resources(economy, low, high)) <= low:
         problem = f"got {low:g}, which is more than a household there can have, {least:.4g}"
         yield Fault("", "lowest_bin", f"{problem}, allowed: less", "let the bins begin at 0")

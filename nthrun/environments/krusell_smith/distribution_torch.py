@@ -146,6 +146,7 @@ class Histogram:
         wealth = np.tile(midpoints, self._num_kinds)
         kinds = np.arange(self._num_kinds).repeat(self._num_bins)
         chances = economy.economy.kind_transition.swapaxes(1, 2)
+        chances = chances.reshape(-1, self._num_kinds, self._num_kinds)
         tables = (midpoints, shares, economy.economy.shares, wealth, kinds, chances)
         self._tables = Constants(*(torch.tensor(table, dtype=torch.float32) for table in tables))
 
@@ -171,11 +172,11 @@ class Histogram:
     ) -> Tensor:
         """See `Distribution`; nothing is drawn."""
         midpoints, _, _, _, _, chances = self._tables.on(savings.device)
-        before, after = (state.squeeze(-1).long() for state in states)
+        move = states[0] * self._economy.economy.num_states + states[1]
         apart = (savings.unsqueeze(-1) - midpoints).abs() / self._width
         arriving = cells.mass.unsqueeze(-1) * (1 - apart).clamp(min=0.0)
         by_kind: Tensor = arriving.unflatten(-2, (self._num_kinds, self._num_bins)).sum(-2)
-        moved = by_kind.unsqueeze(-2) * chances[before, after].unsqueeze(-1)
+        moved = by_kind.unsqueeze(-2) * chances[move.squeeze(-1).long()].unsqueeze(-1)
         return moved.sum(-3).flatten(-2)
 
     def shown(self, kept: Tensor) -> Tensor:

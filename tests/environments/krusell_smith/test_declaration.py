@@ -217,8 +217,21 @@ def test_numbers_of_given_labour_that_are_no_economy_are_told(
         ({"bins": 7}, "bins: got 7"),
         (BINS | {"lowest_bin": 5.0}, "highest_bin: got 4, allowed: above lowest_bin, which is 5"),
         (
-            BINS | {"preset": "ks98", "lowest_bin": 30.0, "calibration.delta": 0.5},
-            "lowest_bin: got 30, which is more than a household there can have",
+            BINS
+            | {
+                "preset": "ks98",
+                "lowest_bin": 0.2,
+                "initial_wealth": 1.0,
+                "calibration.delta": 1.0,
+            },
+            "lowest_bin: got 0.2, which is more than a household there can have, 0.0",
+        ),
+        (BINS | {"highest_bin": 0.5}, "highest_bin: got 0.5, allowed: above 0.6.*complete markets"),
+        (BINS | {"lowest_bin": 3.0}, "highest_bin: got 4, .* lowest_bin, which is 3, below it"),
+        (BINS | {"initial_wealth": 5.0}, "highest_bin: got 4, allowed: above 5, .*initial_wealth"),
+        (
+            BINS | {"bins": 2, "initial_shares": [0.5, 0.5], "initial_wealth": 1.0},
+            "initial_wealth: got 1 beside initial_shares",
         ),
         (BINS | {"bins": 3, "initial_shares": [0.0] * 3}, "3 numbers of sum 0, allowed: 3 of sum"),
         (BINS | {"bins": 3, "initial_shares": [0.5, 0.5]}, "got 2 numbers of sum 1, allowed: 3"),

@@ -21,6 +21,7 @@ from nthrun.errors import InterruptedRunError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.records.schema import first_difference
 from nthrun.specs.environment_spec import EnvironmentSpec
+from nthrun.training.context import make_context
 
 SPECS = ("", "_chain", "_ks98", "_jedc", "_source")
 HALVES: dict[str, Any] = {"calibration.z_values": [0.8, 1.3], "calibration.z_shares": [0.75, 0.25]}
@@ -340,3 +341,18 @@ def test_interrupted_runs_end_with_the_same_bits(tmp_path: Any, spec: str) -> No
             attempt(asked, kept, indices, step)
     [record] = attempt(asked, kept, [0], None)
     assert first_difference(whole, record) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spec", ["_jedc", "_source"])
+def test_native_code_is_the_same_economy(spec: str) -> None:
+    """Compiled, a run has the same bits alone and in a pack, and the returns it has operation by
+    operation but for rounding."""
+    asked = experiment(spec, "SAC")
+    alone, among = (
+        train(asked, indices, context=make_context(asked, "compile"))[0]
+        for indices in ([0], [3, 0, 1])
+    )
+    assert first_difference(alone, among) is None
+    plain = train(asked, [0])[0]
+    assert alone["eval_episode_rewards"] == pytest.approx(plain["eval_episode_rewards"], rel=1e-3)
