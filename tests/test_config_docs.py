@@ -137,9 +137,10 @@ def test_an_economy_of_little_risk_is_a_few_keys_over_another() -> None:
 
 
 def test_single_settings_are_the_defaults() -> None:
-    """The shipped settings of euler_quadrature and egm are their defaults, every one written."""
-    for name in ("euler_quadrature", "egm"):
-        spec = read(CONFIG / "environment/Bewley.json", CONFIG / f"agent/{name}.json")
+    """The shipped settings of some solvers are their defaults, every one written."""
+    worlds = {"euler_quadrature": "Bewley", "egm": "Bewley", "ks_linear": "KrusellSmith"}
+    for name, world in worlds.items():
+        spec = read(CONFIG / f"environment/{world}.json", CONFIG / f"agent/{name}.json")
         assert spec.sweep.num_settings == 1
         fields = AGENTS[name].hyperparameters
         assert spec.sweep.setting(0) == {field.name: field.default for field in fields}

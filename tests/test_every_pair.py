@@ -45,6 +45,10 @@ SMALL = {
     "value_hidden": [[8]],
     "hidden": [[8]],
     "off_path_households": 4,
+    "num_points": 100,
+    "num_choices": 50,
+    "capital_step": 0.5,
+    "tolerance": 0.01,
 }
 """Sizes that keep this quick, for agents that have them."""
 MISFIT = re.compile("actions|features|bounded|episodes|solves")

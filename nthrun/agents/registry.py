@@ -15,6 +15,7 @@ from nthrun.agents.euler.declaration import EULER_ALL_IN_ONE, EULER_QUADRATURE
 from nthrun.agents.fkl.declaration import FKL
 from nthrun.agents.ghm_oracles.declaration import BARRIER, DP
 from nthrun.agents.greedy_ac.declaration import GREEDY_AC, GREEDY_AC_NO_ENT_REG
+from nthrun.agents.ks_linear.declaration import KS_LINEAR
 from nthrun.agents.linear_actor_critic.declaration import LINEAR_AC, SOFTMAX_AC
 from nthrun.agents.linear_sarsa.declaration import EXPECTED_SARSA, SARSA
 from nthrun.agents.mc_pg.declaration import MC_PG
@@ -62,6 +63,7 @@ AGENTS: dict[str, AgentDeclaration] = {
         EGM,
         EULER_QUADRATURE,
         EULER_ALL_IN_ONE,
+        KS_LINEAR,
     )
 }
 

@@ -24,6 +24,8 @@ class Interface:
             is no such number.
         model: whose equations it follows, for solvers that know them; "" for none.
         num_kinds: how many states each household of such a model can be in; 0 where it has none.
+        num_states: how many states all of them together can be in, such as those of productivity; 0
+            where there are none.
         host_bytes: memory of one lane beside its tensors, where the environment runs on the host.
     """
 
@@ -39,6 +41,7 @@ class Interface:
     horizon_steps: int = 0
     model: str = ""
     num_kinds: int = 0
+    num_states: int = 0
     host_bytes: int = 0
 
     def problem(self) -> str:

@@ -47,11 +47,28 @@ SMALL: dict[str, dict[str, Any]] = {
         "lr": [0.002, 0.001],
     },
     "euler_all_in_one": {"num_worlds": [2], "hidden": [[16]], "lr": [0.001, 0.0005]},
+    "ks_linear": {
+        "num_points": [100],
+        "num_choices": [50],
+        "capital_step": [0.4],
+        "tolerance": [0.003],
+    },
+}
+CYCLES: dict[str, Any] = {
+    "env_name": "KrusellSmith",
+    "preset": "jedc",
+    "households": 6,
+    "total_timesteps": 12,
+    "steps_per_episode": 10,
+    "eval_interval_timesteps": 4,
+    "eval_episodes": 3,
+    "record": ["metrics"],
 }
 OF_BEWLEY = ("egm", "euler_quadrature", "euler_all_in_one")
 WORLDS = dict.fromkeys(("mc_pg", "barrier", "dp"), ENVIRONMENT) | dict.fromkeys(
     OF_BEWLEY, HOUSEHOLDS
 )
+WORLDS["ks_linear"] = CYCLES
 """What each solves."""
 
 

@@ -192,7 +192,7 @@ def test_a_network_has_its_shape(hidden: tuple[int, ...], out_dim: int) -> None:
 LONG = {"horizon": 5.0, "steps_per_episode": 50}
 CROWD = {"observation": "cross_section"}
 MANY = {"households": 40, "ability_states": 15}
-FIRST_SOLVED = ("dp", "egm")
+FIRST_SOLVED = ("dp", "egm", "ks_linear")
 """What works before the first step."""
 SolverCase = tuple[str, dict[str, Any], dict[str, Any]]
 SOLVER_CASES: list[SolverCase] = [
@@ -210,6 +210,8 @@ SOLVER_CASES: list[SolverCase] = [
     ("dp", {}, LONG),
     ("egm", {"num_masses": [1000]}, {}),
     ("egm", {"num_masses": [200]}, MANY),
+    ("ks_linear", {}, {}),
+    ("ks_linear", {}, {"preset": "ghh", "distribution": "histogram", "households": 100}),
     ("euler_quadrature", {}, {}),
     ("euler_quadrature", {"off_path_households": [0]}, MANY),
     ("euler_quadrature", {"off_path_households": [500], "hidden": [[64, 64]]}, MANY),

@@ -42,7 +42,7 @@ CHANGE_OF_CHOICES, CHOICE_TOLERANCES = 1e-2, (1e-8, 1e-4)
 """How exactly households are solved, in parts of the last change of the law."""
 PARTS_OF_CAPITAL = 50.0
 """What households own in the worst state of Z, in scales of the grid of a'."""
-MOST_AT_TOP = 1e-6
+MOST_AT_TOP = 1e-5
 """The share of households allowed at the highest wealth."""
 NUM_TRIALS, WIDENING = 4, 3.0
 """Grids that are tried, each reaching so many times as far as the one before."""

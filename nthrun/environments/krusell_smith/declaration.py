@@ -167,6 +167,7 @@ def _interface(values: Mapping[str, Value]) -> Interface:
         terminates=False,
         model=MODEL,
         num_kinds=economy.num_kinds,
+        num_states=economy.num_states,
     )
 
 
