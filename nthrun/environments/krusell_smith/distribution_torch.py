@@ -125,6 +125,25 @@ class Panel:
         return torch.cat(seen, -1)
 
 
+class _Bins(NamedTuple):
+    """What a histogram looks up.
+
+    Attributes:
+        midpoints: `(bins,)` wealth.
+        first: `(states, bins)` shares of the bins at the start.
+        kinds: `(states, kinds)` shares of the kinds.
+        wealth, kind: `(cells,)` of each cell.
+        chances: `(states * states, kinds, kinds)` probabilities of the next kind, by both states.
+    """
+
+    midpoints: Tensor
+    first: Tensor
+    kinds: Tensor
+    wealth: Tensor
+    kind: Tensor
+    chances: Tensor
+
+
 class Histogram:
     """The share of all households in each bin of each kind.
 
@@ -148,20 +167,19 @@ class Histogram:
         chances = economy.economy.kind_transition.swapaxes(1, 2)
         chances = chances.reshape(-1, self._num_kinds, self._num_kinds)
         tables = (midpoints, shares, economy.economy.shares, wealth, kinds, chances)
-        self._tables = Constants(*(torch.tensor(table, dtype=torch.float32) for table in tables))
+        self._held = Constants(*(torch.tensor(table, dtype=torch.float32) for table in tables))
 
     def first(self, state: Tensor, draws: Tensor) -> Tensor:
         """See `Distribution`; a draw for each bin."""
-        _, shares, kinds, *_ = self._tables.on(state.device)
-        here = state.squeeze(-1).long()
-        drawn = shares[here] * (1 + self._band * (2 * draws - 1))
+        bins, here = self._bins(state), state.squeeze(-1).long()
+        drawn = bins.first[here] * (1 + self._band * (2 * draws - 1))
         drawn = drawn / drawn.sum(-1, keepdim=True).clamp(min=TINY)
-        return (kinds[here].unsqueeze(-1) * drawn.unsqueeze(-2)).flatten(-2)
+        return (bins.kinds[here].unsqueeze(-1) * drawn.unsqueeze(-2)).flatten(-2)
 
     def cells(self, kept: Tensor) -> Cells:
         """See `Distribution`."""
-        _, _, _, wealth, kinds, _ = self._tables.on(kept.device)
-        return Cells(wealth.expand_as(kept), kinds.expand_as(kept), kept)
+        bins = self._bins(kept)
+        return Cells(bins.wealth.expand_as(kept), bins.kind.expand_as(kept), kept)
 
     def savings(self, wanted: Tensor) -> Tensor:
         """See `Distribution`: what lies between the lowest bin and the highest."""
@@ -171,18 +189,25 @@ class Histogram:
         self, cells: Cells, savings: Tensor, states: tuple[Tensor, Tensor], draws: Tensor
     ) -> Tensor:
         """See `Distribution`; nothing is drawn."""
-        midpoints, _, _, _, _, chances = self._tables.on(savings.device)
+        bins = self._bins(savings)
         move = states[0] * self._economy.economy.num_states + states[1]
-        apart = (savings.unsqueeze(-1) - midpoints).abs() / self._width
+        apart = (savings.unsqueeze(-1) - bins.midpoints).abs() / self._width
         arriving = cells.mass.unsqueeze(-1) * (1 - apart).clamp(min=0.0)
         by_kind: Tensor = arriving.unflatten(-2, (self._num_kinds, self._num_bins)).sum(-2)
-        moved = by_kind.unsqueeze(-2) * chances[move.squeeze(-1).long()].unsqueeze(-1)
-        return moved.sum(-3).flatten(-2)
+        moved = by_kind.unsqueeze(-2) * bins.chances[move.squeeze(-1).long()].unsqueeze(-1)
+        found = moved.sum(-3)
+        # Each kind has its share exactly, however many periods' rounding adds up.
+        share = bins.kinds[states[1].squeeze(-1).long()].unsqueeze(-1)
+        scaled = found * (share / found.sum(-1, keepdim=True).clamp(min=TINY))
+        return scaled.flatten(-2)
 
     def shown(self, kept: Tensor) -> Tensor:
         """The share of all households in each bin."""
         by_kind: Tensor = kept.unflatten(-1, (self._num_kinds, self._num_bins))
         return by_kind.sum(-2)
+
+    def _bins(self, beside: Tensor) -> _Bins:
+        return _Bins(*self._held.on(beside.device))
 
 
 def even_shares(midpoints: Array, most: Array) -> Array:
