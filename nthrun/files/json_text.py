@@ -1,9 +1,9 @@
 """JSON as the files of nthrun hold it: the one place that parses it, stricter than Python's own.
 
 Refused are what JSON has not (NaN, Infinity), what has two meanings (a key written twice), what no
-terminal or file takes (half a surrogate pair), and nesting, or a number of mappings, lists and
-texts, that no document of ours has: three bytes of text can take seventy of memory. Halves that
-stand for bytes of a path that is not UTF-8 are the exception, as Python writes them so.
+terminal or file takes (half a surrogate pair), and nesting, or a count of mappings, lists, texts
+and numbers, that no document of ours has: three bytes of text can take seventy of memory. Halves
+that stand for bytes of a path that is not UTF-8 are the exception, as Python writes them so.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from typing import Any, NoReturn
 
 MAX_PARTS = 2_000_000
 """Of a text: mappings and lists, and as many texts, where nothing else is said."""
+COMMAS = 10
+"""For each of these: a number of two bytes can take thirty-two of memory, and lists of indices in a
+text have as many commas as numbers."""
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -28,7 +31,7 @@ def parse_json(content: bytes | str, infinite: bool = False, max_parts: int = MA
     Args:
         content: the text.
         infinite: whether it may hold NaN, Infinity and -Infinity, as Python writes them.
-        max_parts: mappings and lists it may hold, and as many texts.
+        max_parts: mappings and lists it may hold, as many texts, and `COMMAS` times as many commas.
 
     Raises:
         JsonError: it stands for none.
@@ -37,6 +40,8 @@ def parse_json(content: bytes | str, infinite: bool = False, max_parts: int = MA
         text = content if isinstance(content, str) else content.decode("utf-8-sig")
         if text.count("{") + text.count("[") > max_parts or text.count('"') > 2 * max_parts:
             raise JsonError(f"more than {max_parts:,} mappings, lists or texts")
+        if text.count(",") > COMMAS * max_parts:
+            raise JsonError(f"more than {COMMAS * max_parts:,} numbers")
         value = json.loads(
             text, object_pairs_hook=_unique, parse_constant=float if infinite else _no_number
         )

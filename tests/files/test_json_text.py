@@ -46,6 +46,7 @@ def test_round_trip(value: Any) -> None:
         (b"\0\0\0", "not valid JSON"),
         (b"[" + b"{}," * 2_000_000 + b"0]", "more than 2,000,000 mappings, lists or texts"),
         (b"[" + b"[]," * 2_000_000 + b"0]", "more than 2,000,000 mappings, lists or texts"),
+        (b"[" + b"0," * 20_000_001 + b"0]", "more than 20,000,000 numbers"),
         (b"[" + b'"",' * 2_000_001 + b"0]", "more than 2,000,000 mappings, lists or texts"),
     ],
 )
