@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -34,6 +35,7 @@ from nthrun.files.document import read_document
 from nthrun.files.forms import Text
 from nthrun.planning.experiment_spec import ExperimentSpec, recorded_spec
 from nthrun.records.data import Data
+from nthrun.records.durable_file import storage_error
 from nthrun.records.experiment import Experiment, open_experiment
 from nthrun.records.listing import paths_in, require_inside
 from nthrun.records.schema import OMITTED_FROM_JSON, Identity, Run
@@ -122,7 +124,8 @@ def _write_all(
 @contextmanager
 def client() -> Iterator[Any]:
     """W&B's package, kept from the network, from what a user set for it, and from other folders."""
-    before = dict(os.environ)
+    before, raises = dict(os.environ), logging.raiseExceptions
+    logging.raiseExceptions = False  # its log is not what is exported, nor worth a traceback
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         del os.environ[name]
     with tempfile.TemporaryDirectory() as scratch:
@@ -137,6 +140,7 @@ def client() -> Iterator[Any]:
         finally:
             os.environ.clear()
             os.environ.update(before)
+            logging.raiseExceptions = raises
 
 
 class WandbRuns:
@@ -164,7 +168,18 @@ class WandbRuns:
 
         Returns:
             whether it was written, because no equal one was there.
+
+        Raises:
+            StorageError: it could not be written.
         """
+        try:
+            return self._write(run)
+        except OSError as error:
+            if isinstance(error, NthrunError):
+                raise
+            raise storage_error(self.folder, error) from error
+
+    def _write(self, run: Run) -> bool:
         name = f"{self._experiment.manifest.fingerprint[:8]}-{run['stage']}-{run['index']}"
         parts = self._config(run), sorted(self.rows(run).items()), _summary(run)
         content = hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from checkpoints import attempt, experiment_in
 from click.testing import CliRunner
+from disks import small_disk
 from documents import resealed
 from logged_points import Points, expected
 from packs import small_spec
@@ -172,6 +173,31 @@ def test_the_rest_is_exported_where_a_file_is_damaged(tmp_path: Path, how: str) 
         assert said.startswith(f"warning: {path}: ")
         assert said.endswith("; left out")
     require_points(file_of(tmp_path, 0), runs[0])
+
+
+@pytest.mark.parametrize("room", [0, 4096])
+def test_a_full_disk_is_told_in_a_line(room: int) -> None:
+    """Where the disk is full, one line names the folder, and what the client left is no export:
+    with room again the run is written."""
+    with small_disk("1m") as disk:
+        experiment, runs = record(disk / "e")
+        content = bytes(2**20)
+        with open(disk / "filling", "wb", buffering=0) as file:
+            while file.write(content):
+                content = content[: max(4096, len(content) // 2)]
+                if os.statvfs(disk).f_bavail == 0:
+                    break
+            file.truncate(os.fstat(file.fileno()).st_size - room)
+        done = call("nthrun/__main__.py", "export", "wandb", str(experiment.root))
+        assert (done.returncode, done.stdout) == (1, "")
+        [said] = done.stderr.splitlines()
+        folder = experiment.root / "logs" / "wandb"
+        assert said.startswith(f"error: cannot write {folder}")
+        assert "No space left on device; hint: " in said
+        (disk / "filling").unlink()
+        done = call("nthrun/__main__.py", "export", "wandb", str(experiment.root))
+        assert (done.returncode, done.stdout) == (0, f"{folder}: 1 run written\n")
+        require_points(file_of(experiment.root, 0), runs[0])
 
 
 def test_a_missing_client_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
