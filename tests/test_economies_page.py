@@ -22,6 +22,7 @@ def test_commands_run(tmp_path: Path) -> None:
     changes = {
         "config/environment/GHM_solver.json": SHORT,
         "config/environment/Bewley.json": SHORT | SMALL,
+        "config/environment/KrusellSmith_jedc.json": SHORT | {"households": 8},
         "config/environment/KrusellSmith.json": SHORT | {"households": 8, "steps_per_episode": 5},
     }
     checkout = copied_checkout(tmp_path, changes)
