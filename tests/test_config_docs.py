@@ -139,6 +139,7 @@ def test_an_economy_of_little_risk_is_a_few_keys_over_another() -> None:
 def test_single_settings_are_the_defaults() -> None:
     """The shipped settings of some solvers are their defaults, every one written."""
     worlds = {"euler_quadrature": "Bewley", "egm": "Bewley", "ks_linear": "KrusellSmith"}
+    worlds |= dict.fromkeys(("euler_ks", "bellman_ac"), "KrusellSmith")
     for name, world in worlds.items():
         spec = read(CONFIG / f"environment/{world}.json", CONFIG / f"agent/{name}.json")
         assert spec.sweep.num_settings == 1

@@ -49,6 +49,8 @@ SMALL = {
     "num_choices": 50,
     "capital_step": 0.5,
     "tolerance": 0.01,
+    "num_worlds": 2,
+    "horizon": 3,
 }
 """Sizes that keep this quick, for agents that have them."""
 MISFIT = re.compile("actions|features|bounded|episodes|solves")

@@ -265,9 +265,13 @@ def adam_state(settings: Sequence[Setting], parameters: State) -> State:
     return state
 
 
-def adam_tick(state: State) -> AdamClock:
-    """Count one update; its steps on several parameter blocks share the result."""
-    powers = state["adam.powers"].mul_(state["adam.betas"])
+def adam_tick(state: State, powers_of: str = "adam.powers") -> AdamClock:
+    """Count one update; its steps on several parameter blocks share the result.
+
+    Args:
+        powers_of: the name of βᵗ in the state, for blocks that are updated more or less often.
+    """
+    powers = state[powers_of].mul_(state["adam.betas"])
     mean_bias, square_bias = (1.0 - powers).split(1, 1)
     root = square_bias.sqrt()
     return AdamClock(root / mean_bias, root * EPSILON)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from nthrun.agents.bellman_ac.declaration import BELLMAN_AC
 from nthrun.agents.bewley_oracle.declaration import EGM
 from nthrun.agents.epsilon_greedy.declaration import (
     EPSILON_GREEDY,
@@ -12,6 +13,7 @@ from nthrun.agents.epsilon_greedy.declaration import (
     EPSILON_GREEDY_SGD,
 )
 from nthrun.agents.euler.declaration import EULER_ALL_IN_ONE, EULER_QUADRATURE
+from nthrun.agents.euler_ks.declaration import EULER_KS
 from nthrun.agents.fkl.declaration import FKL
 from nthrun.agents.ghm_oracles.declaration import BARRIER, DP
 from nthrun.agents.greedy_ac.declaration import GREEDY_AC, GREEDY_AC_NO_ENT_REG
@@ -64,6 +66,8 @@ AGENTS: dict[str, AgentDeclaration] = {
         EULER_QUADRATURE,
         EULER_ALL_IN_ONE,
         KS_LINEAR,
+        BELLMAN_AC,
+        EULER_KS,
     )
 }
 

@@ -26,6 +26,8 @@ class Interface:
         num_kinds: how many states each household of such a model can be in; 0 where it has none.
         num_states: how many states all of them together can be in, such as those of productivity; 0
             where there are none.
+        crowd_dim: numbers that such a model shows of all households beside their mean wealth.
+        discount: β of its households; 0 where there are none.
         host_bytes: memory of one lane beside its tensors, where the environment runs on the host.
     """
 
@@ -42,6 +44,8 @@ class Interface:
     model: str = ""
     num_kinds: int = 0
     num_states: int = 0
+    crowd_dim: int = 0
+    discount: float = 0.0
     host_bytes: int = 0
 
     def problem(self) -> str:

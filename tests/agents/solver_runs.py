@@ -1,4 +1,4 @@
-"""Small experiments of the solvers: of GHM a firm in ten steps, of Bewley a few households."""
+"""Small experiments of the solvers: of GHM a firm in ten steps, and a few households."""
 
 from __future__ import annotations
 
@@ -30,6 +30,15 @@ HOUSEHOLDS: dict[str, Any] = {
     "eval_episodes": 3,
     "record": ["metrics"],
 }
+AGGREGATE: dict[str, Any] = {
+    "env_name": "KrusellSmith",
+    "households": 6,
+    "total_timesteps": 12,
+    "steps_per_episode": 10,
+    "eval_interval_timesteps": 4,
+    "eval_episodes": 3,
+    "record": ["metrics"],
+}
 SMALL: dict[str, dict[str, Any]] = {
     "mc_pg": {
         "n_trajectories": [6],
@@ -53,6 +62,23 @@ SMALL: dict[str, dict[str, Any]] = {
         "capital_step": [0.4],
         "tolerance": [0.003],
     },
+    "euler_ks": {
+        "num_worlds": [2],
+        "num_households": [4],
+        "off_path_households": [2],
+        "updates_per_step": [2],
+        "hidden": [[16]],
+        "lr": [0.002, 0.001],
+    },
+    "bellman_ac": {
+        "num_worlds": [2],
+        "num_households": [4],
+        "horizon": [3],
+        "periods_per_step": [2],
+        "policy_hidden": [[16]],
+        "value_hidden": [[16]],
+        "policy_lr": [0.001, 0.0005],
+    },
 }
 CYCLES: dict[str, Any] = {
     "env_name": "KrusellSmith",
@@ -69,6 +95,7 @@ WORLDS = dict.fromkeys(("mc_pg", "barrier", "dp"), ENVIRONMENT) | dict.fromkeys(
     OF_BEWLEY, HOUSEHOLDS
 )
 WORLDS["ks_linear"] = CYCLES
+WORLDS |= dict.fromkeys(("euler_ks", "bellman_ac"), AGGREGATE)
 """What each solves."""
 
 

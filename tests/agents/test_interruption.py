@@ -44,7 +44,7 @@ def test_an_interrupted_run_is_the_undisturbed_one(tmp_path: Path, agent: str) -
         assert first_difference(runs[index], undisturbed) is None, index
 
 
-SLOW_SOLVERS = {"euler_quadrature", "euler_all_in_one"}
+SLOW_SOLVERS = {"euler_quadrature", "euler_all_in_one", "euler_ks", "bellman_ac"}
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,8 @@ def test_a_network_has_its_shape(hidden: tuple[int, ...], out_dim: int) -> None:
 LONG = {"horizon": 5.0, "steps_per_episode": 50}
 CROWD = {"observation": "cross_section"}
 MANY = {"households": 40, "ability_states": 15}
+JEDC = {"preset": "jedc"}
+BINS = {"distribution": "histogram", "bins": 20, "households": 100}
 FIRST_SOLVED = ("dp", "egm", "ks_linear")
 """What works before the first step."""
 SolverCase = tuple[str, dict[str, Any], dict[str, Any]]
@@ -220,6 +222,16 @@ SOLVER_CASES: list[SolverCase] = [
     ("euler_all_in_one", {"hidden": [[64, 64]]}, MANY),
     ("euler_all_in_one", {}, CROWD),
     ("euler_all_in_one", {"num_worlds": [4], "hidden": [[64, 64]]}, MANY | CROWD),
+    ("euler_ks", {}, {}),
+    ("euler_ks", {"off_path_households": [0], "hidden": [[64, 64]]}, JEDC),
+    ("euler_ks", {"num_worlds": [8], "num_households": [30], "hidden": [[64, 64]]}, {}),
+    ("euler_ks", {"num_worlds": [8], "num_households": [30]}, BINS),
+    ("bellman_ac", {}, {}),
+    ("bellman_ac", {"num_households": [60], "horizon": [0]}, {"moments": 2}),
+    ("bellman_ac", {"num_worlds": [16], "policy_hidden": [[64, 64]]}, JEDC),
+    ("bellman_ac", {"num_worlds": [16], "value_hidden": [[64, 64]]}, JEDC),
+    ("bellman_ac", {"num_worlds": [8], "horizon": [20]}, BINS),
+    ("bellman_ac", {"num_worlds": [8], "gradient": ["planner"], "sampling": ["band"]}, BINS),
 ]
 
 

@@ -42,6 +42,9 @@ KNOWN = {
 }
 """Solver -> what its step does all the same, and where that comes from."""
 
+NEEDED = {"band": {"distribution": "histogram", "bins": 10, "households": 100}}
+"""A word of a setting -> what it needs of its environment."""
+
 
 def forms(agent: str) -> Iterator[dict[str, Any]]:
     """Parameters of a small setting of a solver, as it is and with each word or yes-or-no that
@@ -95,7 +98,8 @@ def test_a_compiler_could_trace_a_step_of_a_solver(agent: str) -> None:
     place up in a table or adds in no certain order; what does is known, with why."""
     found: set[str] = set()
     for parameters in forms(agent):
-        for _, function, inputs in bodies(solver_spec(agent, parameters)):
+        word = next(iter(parameters.values()), [""])[0]
+        for _, function, inputs in bodies(solver_spec(agent, parameters, NEEDED.get(word))):
             found |= faults(function, inputs)
     assert found == KNOWN.get(agent, {}).keys()
 

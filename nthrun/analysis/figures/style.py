@@ -65,6 +65,8 @@ AGENT_COLOURS = {
     "euler_quadrature": COLOURS[0],
     "euler_all_in_one": COLOURS[1],
     "egm": COLOURS[6],
+    "euler_ks": COLOURS[0],
+    "bellman_ac": COLOURS[1],
 }
 """Agents that are compared with one another differ; any other has the colour its name gives it."""
 

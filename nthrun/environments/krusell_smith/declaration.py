@@ -168,6 +168,8 @@ def _interface(values: Mapping[str, Value]) -> Interface:
         model=MODEL,
         num_kinds=economy.num_kinds,
         num_states=economy.num_states,
+        crowd_dim=cast(int, values["moments"]) - 1 if panel else count,
+        discount=economy.beta,
     )
 
 

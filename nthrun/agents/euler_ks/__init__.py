@@ -1,0 +1,1 @@
+"""A network's rule that finds an equilibrium with aggregate risk by its Euler equation."""

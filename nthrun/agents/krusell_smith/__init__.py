@@ -1,0 +1,1 @@
+"""What learners of the economies of Krusell and Smith share."""
