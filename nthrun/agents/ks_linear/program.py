@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,36 +14,17 @@ from nthrun.agents.base import Noise, State
 from nthrun.agents.ks_linear.declaration import DEFAULT, NUM_NODES, QUADRATIC, TABLES
 from nthrun.environments.krusell_smith.classical import Grids, Solution
 from nthrun.environments.krusell_smith.cross_sections import resources
-from nthrun.environments.krusell_smith.declaration import (
-    MOST_SAVED,
-    PANEL,
-    economy_of,
-    midpoints_of,
-)
+from nthrun.environments.krusell_smith.declaration import MOST_SAVED, economy_of
 from nthrun.environments.krusell_smith.economy_torch import EconomyTensors
 from nthrun.environments.krusell_smith.evaluation import Evaluation, evaluated
 from nthrun.environments.krusell_smith.exact_solution import exact_solution
 from nthrun.environments.krusell_smith.histogram import wealth_grid
 from nthrun.environments.krusell_smith.law import curved_by_default
+from nthrun.environments.krusell_smith.program import distribution_of
 from nthrun.environments.markov_chains import Array
 from nthrun.environments.tensors import TINY
 from nthrun.specs.declaration import Setting
 from nthrun.specs.environment_spec import EnvironmentSpec
-
-
-class Seen(NamedTuple):
-    """What an observation shows, `(lanes, episodes, cells)`, or one number a world.
-
-    Attributes:
-        wealth, kind: of those who choose.
-        capital: K.
-        state: of Z.
-    """
-
-    wealth: Tensor
-    kind: Tensor
-    capital: Tensor
-    state: Tensor
 
 
 class ClassicalSolution:
@@ -60,16 +40,12 @@ class ClassicalSolution:
 
     def __init__(self, statics: Setting, environment: EnvironmentSpec) -> None:
         self._economy = economy_of(environment.values)
-        self._tensors = EconomyTensors(self._economy)
         names = ("num_points", "num_choices", "capital_step", "tolerance", "max_rounds")
         self._grids = Grids(top=statics["wealth_top"], **{name: statics[name] for name in names})
         self._usual = curved_by_default(self._economy)
         law = statics["law"]
         self._curved = self._usual if law == DEFAULT else law == QUADRATIC
-        self._panel: tuple[int, int] | None = None
-        if environment.values["distribution"] == PANEL:
-            self._panel = environment.integer("households"), environment.integer("moments")
-        self._midpoints = torch.from_numpy(midpoints_of(environment.values))
+        self._distribution = distribution_of(environment, EconomyTensors(self._economy))
 
     def initial_state(
         self,
@@ -93,7 +69,7 @@ class ClassicalSolution:
 
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
         """See `Solver`; beyond the points of wealth and of K as at the last ones."""
-        seen = self._seen(observation)
+        seen = self._distribution.seen(observation)
         assets, nodes, table = state["assets"], state["log_capital"], state["saving"]
         lanes, points = assets.shape
         owned = seen.wealth.double().clamp(min=0.0)
@@ -156,19 +132,3 @@ class ClassicalSolution:
         ordered = np.ascontiguousarray(saving.swapaxes(1, 2))
         law = solution.law.coefficients
         return {"assets": assets, "log_capital": nodes, "saving": ordered, "law": law.copy()}
-
-    def _seen(self, observation: Tensor) -> Seen:
-        """What the households of a panel, or the bins of a histogram in each kind, are shown."""
-        if self._panel:
-            count, moments = self._panel
-            sizes = [count, count, 1, moments - 1, 1]
-            wealth, productivity, capital, _, tfp = observation[..., : sum(sizes)].split(sizes, -1)
-            kind = self._tensors.kinds(productivity)
-            return Seen(wealth, kind, capital, self._tensors.states(tfp))
-        midpoints, kinds = self._midpoints.to(observation), self._economy.num_kinds
-        shares, tfp = observation[..., : len(midpoints) + 1].split([len(midpoints), 1], -1)
-        capital = (shares * midpoints).sum(-1, keepdim=True)
-        wealth = torch.zeros_like(capital) + midpoints.repeat(kinds)
-        numbers = torch.arange(kinds, dtype=wealth.dtype, device=wealth.device)
-        kind = torch.zeros_like(capital) + numbers.repeat_interleave(len(midpoints))
-        return Seen(wealth, kind, capital, self._tensors.states(tfp))

@@ -42,6 +42,25 @@ class Cells(NamedTuple):
         return (self.mass * values).sum(-1, keepdim=True)
 
 
+class Seen(NamedTuple):
+    """What an observation shows.
+
+    Attributes:
+        wealth: a of each cell, `(lanes, worlds, cells)`.
+        kind: its kind's number, likewise.
+        capital: K, `(lanes, worlds, 1)`.
+        crowd: what is seen of all beside K, `(lanes, worlds, more)`: the deviation of a panel's
+            wealth if that is shown, or the shares of a histogram's bins.
+        state: of Z, `(lanes, worlds, 1)`.
+    """
+
+    wealth: Tensor
+    kind: Tensor
+    capital: Tensor
+    crowd: Tensor
+    state: Tensor
+
+
 class Distribution(Protocol):
     """A way to keep the households of a world."""
 
@@ -72,6 +91,9 @@ class Distribution(Protocol):
 
     def shown(self, kept: Tensor) -> Tensor:
         """What is seen of them."""
+
+    def seen(self, observation: Tensor) -> Seen:
+        """What an observation shows, which begins with `shown` and Z."""
 
 
 class Panel:
@@ -123,6 +145,14 @@ class Panel:
         if self._moments == 2:
             seen.append(torch.sqrt(cells.mean((cells.wealth - mean) ** 2)))
         return torch.cat(seen, -1)
+
+    def seen(self, observation: Tensor) -> Seen:
+        """See `Distribution`."""
+        count = self._num_households
+        sizes = [count, count, 1, self._moments - 1, 1]
+        wealth, productivity, capital, crowd, tfp = observation[..., : sum(sizes)].split(sizes, -1)
+        kind = self._economy.kinds(productivity)
+        return Seen(wealth, kind, capital, crowd, self._economy.states(tfp))
 
 
 class _Bins(NamedTuple):
@@ -205,6 +235,14 @@ class Histogram:
         """The share of all households in each bin."""
         by_kind: Tensor = kept.unflatten(-1, (self._num_kinds, self._num_bins))
         return by_kind.sum(-2)
+
+    def seen(self, observation: Tensor) -> Seen:
+        """See `Distribution`."""
+        bins = self._bins(observation)
+        shares, tfp = observation[..., : self._num_bins + 1].split([self._num_bins, 1], -1)
+        capital = (shares * bins.midpoints).sum(-1, keepdim=True)
+        wealth, kind = (each.expand(*capital.shape[:-1], -1) for each in (bins.wealth, bins.kind))
+        return Seen(wealth, kind, capital, shares, self._economy.states(tfp))
 
     def _bins(self, beside: Tensor) -> _Bins:
         return _Bins(*self._held.on(beside.device))

@@ -269,6 +269,25 @@ def test_what_is_seen(values: dict[str, Any]) -> None:
         assert len(rest) == 1
 
 
+@each_economy
+def test_what_is_seen_tells_what_there_is(values: dict[str, Any]) -> None:
+    """Taken apart, an observation gives back wealth and kind of every cell, K, what is seen of all,
+    and the state of Z."""
+    spec = spec_of("KrusellSmith", **values)
+    world = economy(spec)
+    state, _, _ = inputs(spec, (2, 3))
+    kept, tfp_state = parts_of(state)
+    cells, seen = world.distribution.cells(kept), world.distribution.seen(world.observe(state))
+    assert torch.equal(seen.wealth, cells.wealth)
+    assert torch.equal(seen.kind, cells.kind)
+    assert torch.equal(seen.state, tfp_state)
+    assert seen.capital.numpy() == pytest.approx(cells.mean(cells.wealth).numpy(), rel=1e-5)
+    if spec.values["distribution"] == "histogram":
+        assert torch.equal(seen.crowd, world.distribution.shown(kept))
+    else:
+        assert seen.crowd.shape[-1] == spec.integer("moments") - 1
+
+
 def test_households_begin_with_the_capital_of_complete_markets() -> None:
     """Where nothing is said mean wealth at the start is the capital of complete markets in the
     state of Z; else it is what is said, or the given shares of bins within their band."""
