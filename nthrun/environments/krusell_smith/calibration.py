@@ -22,6 +22,8 @@ from nthrun.errors import Fault
 LEAST_CAPITAL, MOST_CAPITAL = 1e-4, 1e6
 """Between which K per household with complete markets has to lie, for float32 to tell households'
 wealth apart."""
+LEAST_DISTANCE = 1e-5
+"""By what share of themselves states of Z, and kinds of households, have to differ."""
 ROUNDING = 1e-6
 """By how much probabilities may miss the sum 1, as numbers of a few digits do; they are scaled."""
 MOST_AVERSION = 6.0
@@ -77,7 +79,7 @@ class ChosenLabourCalibration:
         """What keeps it from being an economy, by the names of its attributes."""
         found = [*_shared_faults(self), *self._range_faults(), *self._other_faults()]
         found = found or [*self._tfp_faults(), *self._productivity_faults()]
-        return found or list(_capital_faults(self))
+        return found or list(_economy_faults(self))
 
     def _range_faults(self) -> Iterator[Fault]:
         for name in ("psi", "theta", "sigma_z", "sigma_tfp"):
@@ -188,7 +190,7 @@ class GivenLabourCalibration:
     def faults(self) -> list[Fault]:
         """What keeps it from being an economy, by the names of its attributes."""
         found = [*_shared_faults(self), *self._range_faults()]
-        return found or list(self._chance_faults()) or list(_capital_faults(self))
+        return found or list(self._chance_faults()) or list(_economy_faults(self))
 
     def _range_faults(self) -> Iterator[Fault]:
         rising = 0 < self.tfp_bad < self.tfp_good
@@ -281,8 +283,9 @@ def _connection_faults(rows: Array) -> Iterator[Fault]:
         yield Fault("", "tfp_transition", problem, "give a way there a probability above 0")
 
 
-def _capital_faults(calibration: Calibration) -> Iterator[Fault]:
-    """No capital with which its market could clear at the rate of complete markets."""
+def _economy_faults(calibration: Calibration) -> Iterator[Fault]:
+    """No capital with which its market could clear at the rate of complete markets, and states of
+    Z or kinds of households that cannot be told apart."""
     with np.errstate(all="ignore"):
         economy = calibration.economy()
         capital = economy.complete_markets_capital
@@ -292,3 +295,10 @@ def _capital_faults(calibration: Calibration) -> Iterator[Fault]:
         allowed = f"of capital per household, allowed: {LEAST_CAPITAL:g} to {MOST_CAPITAL:g}"
         hint = "no market for capital clears here; scale labour or the values of Z"
         yield Fault("", "", f"{problem} {allowed}", hint)
+        return
+    for name, values in (("Z", economy.tfp), ("z", economy.labour.productivity)):
+        nearest = float((np.diff(values) / values[1:]).min())
+        if nearest < LEAST_DISTANCE:
+            problem = f"two values of {name} differ by {nearest:.2g} of themselves"
+            hint = "float32 does not tell them apart; give it more deviation, or other values"
+            yield Fault("", "", f"{problem}, allowed: {LEAST_DISTANCE:g} or more", hint)

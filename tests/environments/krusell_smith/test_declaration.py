@@ -142,6 +142,8 @@ def test_rounded_probabilities_are_scaled() -> None:
         (VALUES | {"z_shares": [0.5, 0.4]}, "z_shares", "sum is 0.9, allowed: shares of sum 1"),
         ({"theta": 0.01}, "", r"1/beta - 1 = 0\.1173 firms want .* allowed: 0.0001 to 1e\+06"),
         ({"sigma_z": 40.0}, "", "firms want inf to inf|firms want nan to nan|firms want"),
+        ({"sigma_tfp": 1e-8}, "", "two values of Z differ by .* allowed: 1e-05 or more"),
+        ({"sigma_z": 1e-8}, "", "two values of z differ by .* allowed: 1e-05 or more"),
         ({"z_values": [1e5, 2e5], "z_shares": [0.5, 0.5]}, "", "no market for capital clears"),
     ],
     ids=str,
