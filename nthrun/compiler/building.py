@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import secrets
@@ -20,6 +21,8 @@ BEGUN = ".building-"
 LEFT_BEHIND_SECONDS = 86_400
 """Age from which a folder that is built in is left behind, whatever host built in it."""
 LOOK_SECONDS = 0.2
+NO_ROOM = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+"""What a compiler says where it cannot write."""
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end a process at once, unless it has them do something else."""
 
@@ -49,7 +52,7 @@ def built(source: str, words: Sequence[str], folder: Path) -> Iterator[Path]:
         text, library = own / "step.cpp", own / "step.so"
         text.write_text(source)
         text.chmod(0o600)  # whatever the umask
-        _compile([*words, "-o", str(library), str(text)], arm)
+        _compile([*words, "-o", str(library), str(text)], own, arm)
         digest = hashlib.sha256(library.read_bytes()).digest()
         with library.open("ab") as file:
             file.write(digest)
@@ -129,7 +132,13 @@ def _ended_tidily() -> Iterator[Callable[[], None]]:
             signal.signal(number, signal.SIG_DFL)
 
 
-def _compile(words: Sequence[str], arm: Callable[[], None]) -> None:
+def _compile(words: Sequence[str], own: Path, arm: Callable[[], None]) -> None:
+    """Run a compiler, whose temporary files go where what it builds does.
+
+    Raises:
+        CompileError: it failed.
+        OSError: it had no room.
+    """
     try:
         process = subprocess.Popen(
             words,
@@ -138,6 +147,7 @@ def _compile(words: Sequence[str], arm: Callable[[], None]) -> None:
             text=True,
             start_new_session=True,  # Ctrl-C is for the training to notice
             umask=0o077,  # what others may write is not loaded
+            env=os.environ | {"TMPDIR": str(own), "LC_ALL": "C"},
         )
     except OSError as error:
         raise CompileError(f"{words[0]} failed: {error}", "use --backend eager") from error
@@ -149,6 +159,8 @@ def _compile(words: Sequence[str], arm: Callable[[], None]) -> None:
             raise
     if process.returncode:
         lines = [line for line in said.splitlines() if "error" in line]
+        if any(words in said for words in NO_ROOM):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         problem = lines[0] if lines else " ".join(said.split())[:200]
         raise CompileError(
             f"{words[0]} failed: {problem or f'exit status {process.returncode}'}",

@@ -60,7 +60,7 @@ def load(source: str) -> ctypes.CDLL:
                     clear_away(folder)
                     return _loaded(source, folder)
             except OSError as error:
-                note_passed_over(folder, PURPOSE, str(error))
+                note_passed_over(folder, PURPOSE, error.strerror or str(error))
     raise CompileError(
         "compiled code could be kept nowhere", f"set {CACHE_VARIABLE} to a folder of your own"
     )

@@ -171,7 +171,7 @@ def _make(folder: Path) -> None:
 
 
 def _why_not_opened(folder: Path, error: OSError) -> str:
-    if folder.is_symlink():
+    if os.path.islink(folder):  # of a name that is too long, too
         return "it is a link"
     return error.strerror or str(error)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from subprocess import run
 
 import pytest
+from disks import small_disk
 
 from nthrun.compiler import library
 from nthrun.compiler.library import compiler_version, load
@@ -47,6 +48,22 @@ def test_a_library_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert calls.read_text().count("x") == 1
     assert load(SOURCE.replace("42", "43")).run() == 43
     assert calls.read_text().count("x") == 2
+
+
+def test_a_folder_without_room_for_the_compiler_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where a folder is full before the compiler has written what it builds, its temporary files
+    among it, the next one is used, with a note."""
+    with small_disk("16k") as disk:
+        disk.chmod(0o1777)
+        monkeypatch.setenv("NTHRUN_CACHE", str(disk))
+        monkeypatch.setenv("TMPDIR", str(disk))
+        assert load(SOURCE.replace("42", "44")).run() == 44
+        said = capsys.readouterr().err
+        assert said.startswith(f"note: {disk}/nthrun-{os.getuid()}: not used for compiled code: No")
+        assert said.count("\n") == 1
+        assert not list(disk.glob("nthrun-*/*"))
 
 
 def test_processes_that_build_at_once_leave_one_file(cache: Path) -> None:
@@ -133,3 +150,16 @@ def test_the_file_name_says_what_the_code_is_for(
             patch.setattr(library, name, value)
             load(SOURCE)
     assert len(list(cache.iterdir())) == 5
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\nb\x1b[2J", os.fsdecode(b"\xff\xfe")])
+def test_a_folder_of_any_name_ends_no_training(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever $NTHRUN_CACHE says, the library is built: there, or elsewhere with a note."""
+    monkeypatch.setenv("NTHRUN_CACHE", str(tmp_path / name))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert load(SOURCE.replace("42", "45")).run() == 45
+    said = capsys.readouterr().err
+    assert said.count("\n") == (len(name) > 255)
+    assert "\x1b" not in said
