@@ -77,7 +77,7 @@ JUNK = st.one_of(
             *([], [[]], [1, "a", None], {}, {"": 0}, {"a": {"b": []}}, {"shape": [10**13]}),
         )
     ),
-)
+).map(copy.deepcopy)  # what is put into a document may be changed there
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
