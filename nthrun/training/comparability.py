@@ -8,7 +8,8 @@ from typing import Any
 NUMBERS = 2
 """Version of the numbers that a run of nthrun computes: raised where nothing but a change of
 nthrun itself changes bits."""
-# With version 2 the grids of economies were fitted to them, too.
+# With version 2 the grids of economies were fitted to them, too, and so was what rules of large and
+# lasting risks begin with.
 CHANGES = {2: "denormal numbers were flushed to zero"}
 """Version -> what it began with."""
 VERSION, DENORMALS = "numbers", "denormals"

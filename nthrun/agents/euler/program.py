@@ -1,7 +1,9 @@
 """Solvers of the Bewley economy that make its Euler equation hold, for a network's rules.
 
 euler_quadrature has exact expectations. The network gives the rule c of every state of ability as a
-multiple of what a household would consume that could borrow and were insured. With the
+multiple of what a household would consume that could borrow and were insured, b. Where risks are so
+large and lasting that some who own nothing earn less than a twelfth of that, it is a multiple of
+b m / √(b² + m²), which is near the smaller of b and all there is to consume, m. With the
 probabilities P of the next state s', prices that last, and the l and a' that go with c within a
 period, a step descends
 
@@ -38,6 +40,7 @@ from nthrun.agents.euler.household_torch import Circumstances
 from nthrun.agents.euler.rule import Decisions, Households
 from nthrun.agents.euler.solver import EulerSolver
 from nthrun.environments.bewley.declaration import MOST_LABOUR, MOST_SAVED
+from nthrun.environments.bewley.household_torch import wage_at
 from nthrun.environments.economy_tensors import LEAST_CONSUMPTION
 from nthrun.environments.tensors import TINY, Constants, power
 from nthrun.specs.declaration import Setting
@@ -45,6 +48,11 @@ from nthrun.specs.environment_spec import EnvironmentSpec
 
 WIDEST = 2.0
 """The logarithm of the highest multiple, and less of the lowest."""
+ENOUGH = 2.5
+"""The logarithm of the most that insured households consume, as a multiple of what they earn, where
+rules are multiples of that alone. Those that earn less than the lowest multiple are very rare then;
+were there more, what no rule can mend would hide from the loss, and so from its plateaus, whether
+all others learn."""
 
 
 class EulerQuadrature(EulerSolver):
@@ -52,9 +60,10 @@ class EulerQuadrature(EulerSolver):
 
     def __init__(self, statics: Setting, environment: EnvironmentSpec) -> None:
         super().__init__(statics, environment, QUADRATURE)
-        tables = (self.scale.propensity * self.scale.human, self.chain.transition)
-        values = torch.from_numpy(self.chain.values).float()
-        self._tables = Constants(*(torch.from_numpy(table).float() for table in tables), values)
+        insured, earned = torch.from_numpy(self.scale.propensity * self.scale.human), self._earned()
+        self._is_bounded = bool((torch.log(insured / earned) > ENOUGH).any())
+        tables = (insured, *map(torch.from_numpy, (self.chain.transition, self.chain.values)))
+        self._tables = Constants(*(table.float() for table in (*tables, earned)))
 
     def loss(
         self, state: State, parameters: Tensor, looked_at: Households, draws: Tensor
@@ -93,7 +102,7 @@ class EulerQuadrature(EulerSolver):
     ) -> Tensor:
         """c*, `(lanes, number)`."""
         preferences = self.calibration.preferences
-        _, transition, values = self._tables.on(savings.device)
+        _, transition, values, _ = self._tables.on(savings.device)
         pay = looked_at.w.unsqueeze(2) * values
         lasting = (savings, looked_at.r, looked_at.rebate)
         wealth, r, rebate = (number.unsqueeze(2) for number in lasting)
@@ -107,10 +116,21 @@ class EulerQuadrature(EulerSolver):
 
     def _consumption(self, state: State, parameters: Tensor, wealth: Tensor, r: Tensor) -> Tensor:
         """c for every state of ability, `(lanes, number, states)`."""
-        human = self._tables.on(wealth.device)[0]
+        human, _, _, earned = self._tables.on(wealth.device)
         base = (self.scale.propensity * (1.0 + r) * wealth).unsqueeze(2) + human
+        if self._is_bounded:
+            most = ((1.0 + r) * wealth / self.household.price).unsqueeze(2) + earned
+            base = base * most / (base.square() + most.square()).sqrt()
         output = self.outputs(state, parameters, wealth, r, None).squeeze(3)
         return base * torch.exp(WIDEST * torch.tanh(output / WIDEST))
+
+    def _earned(self) -> Tensor:
+        """What a household consumes that owns nothing and saves nothing, by its ability, at the
+        interest rate that is expected."""
+        values = torch.from_numpy(self.chain.values)
+        r, nothing = torch.full_like(values, self.scale.r), torch.zeros_like(values)
+        pay = wage_at(self.calibration.technology, r) * values
+        return self.household.spending_everything(Circumstances(nothing, pay, r, nothing))
 
 
 FARTHEST = 20.0

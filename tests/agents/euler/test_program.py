@@ -16,6 +16,7 @@ from nthrun.agents.euler.rule import Households
 from nthrun.environments.bewley.distribution import Grids
 from nthrun.environments.bewley.household_numpy import Choices, solve_household
 from nthrun.environments.bewley.household_numpy import Household as ExactHousehold
+from nthrun.environments.bewley.household_torch import wage_at
 
 R, W = 0.01, 1.3
 STEP = 1e-6
@@ -97,6 +98,29 @@ def test_the_gradient_is_that_of_the_distance_to_the_goal() -> None:
         ]
         estimate = float(losses[0] - losses[1]) / (2 * STEP)
         np.testing.assert_allclose(float(slope[0, place]), estimate, rtol=1e-5)
+
+
+RISKS: dict[str, dict[str, Any]] = {
+    "large": {"calibration.rho": 0.9, "calibration.sigma": 0.4},
+    "lasting": {"calibration.rho": 0.99},
+    "large and lasting": {"calibration.rho": 0.98, "calibration.sigma": 0.36},
+    "feared": {"calibration.rho": 0.98, "calibration.sigma": 0.36, "calibration.theta": 3.0},
+}
+
+
+@pytest.mark.parametrize("risks", RISKS)
+def test_a_rule_can_say_what_the_poorest_consume(risks: str) -> None:
+    """Whatever the risks, there are outputs of the network, none far from 0, by which a household
+    of any ability that owns nothing consumes what it earns, at any r that rules are learned for."""
+    solver, state = solver_of("euler_quadrature", RISKS[risks] | {"ability_states": 15}, lanes=1)
+    state["policy"][:, -solver.network.sizes()[-1] :] = -10.0
+    for r in (*solver.scale.bounds, solver.scale.r):
+        states = torch.arange(15.0).unsqueeze(0)
+        nothing, lasting = torch.zeros_like(states), torch.full_like(states, r)
+        w = wage_at(solver.calibration.technology, lasting)
+        looked_at = Households(nothing, states, lasting, w, nothing)
+        earned = solver.household.spending_everything(solver.found(looked_at))
+        assert (solver._wanted(state, state["policy"], looked_at) < earned).all()
 
 
 def test_nobody_consumes_more_than_there_is() -> None:
