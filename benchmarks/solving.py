@@ -36,6 +36,7 @@ ECONOMIES: dict[str, dict[str, Any]] = {
     "β .975": {"calibration.beta": 0.975, "gamma": 0.975},
     "θ 2": {"calibration.theta": 2.0},
     "ρ .9, σ .4": {"calibration.rho": 0.9, "calibration.sigma": 0.4},
+    "ρ .98, σ .36": {"calibration.rho": 0.98, "calibration.sigma": 0.36},
     "income taxed at .2, rebated": {"calibration.income_tax": 0.2, "calibration.rebated": True},
 }
 """What a Bewley economy differs in from config/environment/Bewley.json."""
