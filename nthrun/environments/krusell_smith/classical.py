@@ -44,6 +44,8 @@ PARTS_OF_CAPITAL = 50.0
 """What households own in the worst state of Z, in scales of the grid of a'."""
 MOST_AT_TOP = 1e-5
 """The share of households allowed at the highest wealth."""
+RAISE = "raise the hyperparameter wealth_top with more num_points, or leave it at 0"
+CALM = "take a larger σ, a lower β or more depreciation: some gather wealth where r stays high"
 NUM_TRIALS, WIDENING = 4, 3.0
 """Grids that are tried, each reaching so many times as far as the one before."""
 
@@ -116,8 +118,7 @@ def solved(economy: Economy, curved: bool, grids: Grids) -> Solution:
         if rounds.cuts_wealth_off and fixed_top:
             break
         grids = rounds.widened()
-    hint = "raise the hyperparameter wealth_top, or take a lower β or more depreciation"
-    raise NoSolutionError(problem, hint)
+    raise NoSolutionError(problem, RAISE if fixed_top else CALM)
 
 
 class _Rounds:

@@ -122,6 +122,15 @@ def test_wealth_grids_reach_as_far_as_households() -> None:
 
 
 @pytest.mark.slow
+def test_a_tail_of_wealth_without_end_is_told() -> None:
+    """Where households hardly mind risk, so that some gather wealth as long as r is high, no grid
+    reaches far enough, and the share at the top of the widest is named."""
+    told = r"households are at its top 1\d{3}, allowed is 1e-05; K was .* larger σ"
+    with pytest.raises(NoSolutionError, match=told):
+        solved(replace(GHH, sigma=0.5).economy(), True, Grids())
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "calibration, known",
     [
