@@ -89,8 +89,8 @@ EULER_KS = AgentDeclaration(
         "Journal of Monetary Economics 122"
     ),
     hyperparameters=(
-        num_worlds(32),
-        num_households(32),
+        num_worlds(8),
+        num_households(256),
         Field(
             "off_path_households",
             "int",
