@@ -190,7 +190,7 @@ class BellmanActorCritic:
             MLP(shape.in_dim, shape.hidden, shape.out_dim, statics["activation"])
             for shape in networks(statics, environment.interface)
         ]
-        self.actor = Actor(self.panel, nets[0], environment.interface.action_dim)
+        self.actor = Actor(self.panel, nets[0])
         self.critic = Critic(self.panel, nets[1])
         self._worth = Worth(self.actor)
         self._turns = turns_of(statics)

@@ -92,7 +92,7 @@ class EulerKS:
         self.panel = panel_of(statics, environment)
         shape = network_shape(statics, environment.interface)
         network = MLP(shape.in_dim, shape.hidden, shape.out_dim, "silu")
-        self.saver = Saver(self.panel, network, environment.interface.action_dim)
+        self.saver = Saver(self.panel, network)
         self._worth = Worth(self.saver)
         self._updates = statics["updates_per_step"]
         self._decays = statics["lr_schedule"] == "linear"

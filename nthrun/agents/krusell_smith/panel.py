@@ -17,7 +17,12 @@ from torch import Tensor
 
 from nthrun.agents.krusell_smith.households import GAIN, SPREAD, Households, Market
 from nthrun.environments.krusell_smith.declaration import PANEL, economy_of, midpoints_of
-from nthrun.environments.krusell_smith.distribution_torch import Cells, Histogram
+from nthrun.environments.krusell_smith.distribution_torch import (
+    Cells,
+    Distribution,
+    Histogram,
+    Seen,
+)
 from nthrun.environments.krusell_smith.program import distribution_of
 from nthrun.environments.tensors import TINY, Constants
 from nthrun.specs.declaration import Setting
@@ -60,8 +65,9 @@ class Panel:
     Args:
         households: what they find.
         size: worlds, and households that are followed in each of them.
-        spread: whether a world shows the deviation of wealth.
-        histogram: of each world, one with the widest band, and its mid-points; None for a panel.
+        distribution: as the environment keeps its households; a histogram has the widest band.
+        midpoints: of a histogram's bins, `(bins,)`; of a panel none.
+        spread: whether a panel shows the deviation of wealth.
         band: by what share of itself each bin of a new world is drawn off, in [0, 1].
     """
 
@@ -69,16 +75,16 @@ class Panel:
         self,
         households: Households,
         size: tuple[int, int],
+        distribution: Distribution,
+        midpoints: np.ndarray,
         spread: bool,
-        histogram: tuple[Histogram, np.ndarray] | None,
         band: float,
     ) -> None:
-        self.households = households
+        self.households, self.distribution = households, distribution
         self.num_worlds, self.num_households = size
         self.size = self.num_worlds * self.num_households
         self.shows_spread, self._band = spread, band
-        self.histogram = histogram[0] if histogram else None
-        midpoints = histogram[1] if histogram else np.zeros(0)
+        self.histogram = distribution if isinstance(distribution, Histogram) else None
         self._midpoints = Constants(torch.from_numpy(midpoints).float())
         self._num_bins = len(midpoints)
         owned = households.economy.economy.complete_markets_capital
@@ -170,11 +176,19 @@ class Panel:
             return assets[..., :0]
         capital = _mean(assets, weights)
         spread = _mean((assets - capital).square(), weights)
-        return self.spread_seen((spread + TINY).sqrt(), capital)
+        return GAIN * ((spread + TINY).sqrt() / capital.clamp(min=TINY) / SPREAD - 1.0)
 
-    def spread_seen(self, deviation: Tensor, capital: Tensor) -> Tensor:
-        """What networks see of the deviation of wealth."""
-        return GAIN * (deviation / capital.clamp(min=TINY) / SPREAD - 1.0)
+    def observed(self, observation: Tensor) -> tuple[Seen, Market]:
+        """Who chooses in the environment, and what they find.
+
+        Args:
+            observation: `(lanes, episodes, dim)`.
+        """
+        seen = self.distribution.seen(observation)
+        crowd = self.crowd(seen.wealth)
+        if self.histogram is not None:
+            crowd = GAIN * seen.crowd
+        return seen, self.households.market(seen.capital, crowd, seen.state)
 
     def points(self, masses: Tensor) -> Tensor:
         """Wealth of the bins of a histogram, `(lanes, worlds, bins)`."""
@@ -264,9 +278,9 @@ def panel_of(statics: Setting, environment: EnvironmentSpec) -> Panel:
     households = Households(economy_of(values))
     size = statics["num_worlds"], statics["num_households"]
     if values["distribution"] == PANEL:
-        return Panel(households, size, values["moments"] == 2, None, 0.0)
+        kept = distribution_of(environment, households.economy)
+        return Panel(households, size, kept, np.zeros(0), values["moments"] == 2, 0.0)
     wide = replace(environment, values={**values, "initial_band": 1.0})
     kept = distribution_of(wide, households.economy)
-    assert isinstance(kept, Histogram)
     band = environment.number("initial_band")
-    return Panel(households, size, False, (kept, midpoints_of(values)), band)
+    return Panel(households, size, kept, midpoints_of(values), False, band)

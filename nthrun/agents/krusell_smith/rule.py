@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nthrun.agents.krusell_smith.households import GAIN, Found, Market, of_kind
+from nthrun.agents.krusell_smith.households import Found, Market, of_kind
 from nthrun.agents.krusell_smith.panel import Panel, World
 from nthrun.agents.networks import MLP
 from nthrun.environments.krusell_smith.declaration import MOST_SAVED
@@ -25,11 +25,10 @@ class NetworkRule(ABC):
     Args:
         panel: how worlds are seen.
         network: with an output for every kind.
-        num_seen: how many choose in the environment.
     """
 
-    def __init__(self, panel: Panel, network: MLP, num_seen: int) -> None:
-        self.panel, self.network, self.num_seen = panel, network, num_seen
+    def __init__(self, panel: Panel, network: MLP) -> None:
+        self.panel, self.network = panel, network
         self.households = panel.households
 
     @abstractmethod
@@ -72,29 +71,12 @@ class NetworkRule(ABC):
         Args:
             observation: of the environment, `(lanes, episodes, dim)`.
         """
-        if self.panel.histogram is None:
-            return self._action_of_panel(parameters, observation)
-        points = self.panel.points(observation)
-        shares = observation[..., : points.shape[2]]
-        state = self.households.economy.states(observation[..., points.shape[2]].unsqueeze(2))
-        capital = (shares * points).sum(2, keepdim=True)
-        market = self.households.market(capital, GAIN * shares, state)
-        found = self.households.found_by_every(points, market)
-        saved = self.savings(self.outputs(parameters, points, market), found)
-        return share_of(saved, found).transpose(2, 3).flatten(2)
-
-    def _action_of_panel(self, parameters: Tensor, observation: Tensor) -> Tensor:
-        economy, crowd = self.households.economy, int(self.panel.shows_spread)
-        count = self.num_seen
-        sizes = (count, count, 1, crowd, 1)
-        seen = observation[..., : sum(sizes)].split(sizes, 2)
-        assets, productivity, capital, deviation, tfp = seen
-        shown = self.panel.spread_seen(deviation, capital)
-        market = self.households.market(capital, shown, economy.states(tfp))
-        flags = self.households.flags(economy.kinds(productivity))
-        found = self.households.found_by(flags, assets, market)
-        said = of_kind(self.outputs(parameters, assets, market), flags)
-        return share_of(self.savings(said, found), found)
+        seen, market = self.panel.observed(observation)
+        flags = self.households.flags(seen.kind)
+        found = self.households.found_by(flags, seen.wealth, market)
+        said = of_kind(self.outputs(parameters, seen.wealth, market), flags)
+        shares = self.savings(said, found) / found.resources.clamp(min=TINY)
+        return shares.clamp(0.0, MOST_SAVED)
 
     def next_assets(
         self, parameters: Tensor, assets: Array, masses: Array, capital: float, state: int
@@ -120,11 +102,6 @@ class NetworkRule(ABC):
             found = self.households.found_by_every(owned, market)
             saved = self.savings(self.outputs(parameters, owned, market), found)
         return np.asarray(saved[0, 0].T.numpy(force=True), np.float64)
-
-
-def share_of(savings: Tensor, found: Found) -> Tensor:
-    """What is saved of resources, within the environment's bounds."""
-    return (savings / found.resources.clamp(min=TINY)).clamp(0.0, MOST_SAVED)
 
 
 def first_rows(network: MLP, generators: Sequence[np.random.Generator]) -> Tensor:
