@@ -12,6 +12,7 @@ from nthrun.agents.krusell_smith.fields import (
     LR_SCHEDULE,
     MAX_GRAD_NORM,
     MAX_RESETS,
+    acting_numbers,
     crowd_numbers,
     hidden,
     num_cells,
@@ -109,7 +110,7 @@ def bellman_layout(setting: Setting, environment: Interface) -> Layout:
         metrics=METRICS,
         num_simulation_draws=(periods - 1) * period + first + setting["num_worlds"],
         update_bytes=FLOAT_BYTES * (households * rows + crowd),
-        acting_bytes=FLOAT_BYTES * 4 * environment.observation_dim * sum(nets["policy"].widths()),
+        acting_bytes=FLOAT_BYTES * acting_numbers(environment, nets["policy"].widths()),
     )
 
 

@@ -9,6 +9,7 @@ from nthrun.agents.krusell_smith.fields import (
     LR_SCHEDULE,
     MAX_GRAD_NORM,
     MAX_RESETS,
+    acting_numbers,
     crowd_numbers,
     hidden,
     num_households,
@@ -69,7 +70,7 @@ def euler_layout(setting: Setting, environment: Interface) -> Layout:
         num_simulation_draws=setting["updates_per_step"]
         * (period + first + setting["num_worlds"] + OFF_PATH_DRAWS * off_path),
         update_bytes=FLOAT_BYTES * (looked_at * held + crowd + UPDATE_COPIES * shape.num_params()),
-        acting_bytes=FLOAT_BYTES * 4 * environment.observation_dim * sum(shape.widths()),
+        acting_bytes=FLOAT_BYTES * acting_numbers(environment, shape.widths()),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nthrun.environments.krusell_smith.declaration import MODEL
 from nthrun.specs.declaration import FitsModel, Setting
 from nthrun.specs.field import Field
@@ -10,6 +12,8 @@ from nthrun.specs.layout import Shapes
 
 NUM_OWN = 2
 """Inputs of a network that tell of the household."""
+ACTING_COPIES = 4
+"""Copies of what a household's choice goes through [measured]."""
 CROWD_COPIES = 6
 """Copies of what every cell of a histogram gives every bin [measured]."""
 NUM_SHARED = 2
@@ -80,6 +84,15 @@ def crowd_numbers(setting: Setting, environment: Interface) -> int:
     bins = num_cells(environment) // environment.num_kinds
     worlds: int = setting["num_worlds"]
     return CROWD_COPIES * worlds * num_cells(environment) * bins
+
+
+def acting_numbers(environment: Interface, widths: Sequence[int]) -> int:
+    """Numbers that the choices of all of a world go through.
+
+    Args:
+        widths: of the network's layers.
+    """
+    return ACTING_COPIES * environment.action_dim * (sum(widths) + environment.num_kinds)
 
 
 def panel_draws(setting: Setting, environment: Interface) -> tuple[int, int]:
