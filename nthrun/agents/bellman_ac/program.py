@@ -16,7 +16,6 @@ s is the logistic function of the network's output and of what an insured househ
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -34,6 +33,7 @@ from nthrun.agents.base import (
     lane_column,
     shortened,
 )
+from nthrun.agents.bellman_ac.critic import Critic
 from nthrun.agents.bellman_ac.declaration import (
     BOTH,
     COLUMNS,
@@ -53,8 +53,8 @@ from nthrun.agents.bellman_ac.declaration import (
     turns_of,
 )
 from nthrun.agents.krusell_smith.fields import LIVED
-from nthrun.agents.krusell_smith.households import Found, Households, Market, of_kind
-from nthrun.agents.krusell_smith.panel import Luck, Panel, World, exchanged, panel_of
+from nthrun.agents.krusell_smith.households import Found, of_kind
+from nthrun.agents.krusell_smith.panel import Luck, World, exchanged, panel_of
 from nthrun.agents.krusell_smith.rule import NetworkRule, first_rows, if_finite, share_left
 from nthrun.agents.krusell_smith.worth import Worth
 from nthrun.agents.layouts import RESETS
@@ -62,6 +62,8 @@ from nthrun.agents.networks import MLP
 from nthrun.agents.repeat import repeat
 from nthrun.agents.schedule import go_back, keep_good, look_at_loss, schedule_state, step_size
 from nthrun.environments.krusell_smith.declaration import MOST_SAVED
+from nthrun.environments.krusell_smith.histogram import Rule
+from nthrun.environments.markov_chains import Array
 from nthrun.environments.tensors import TINY, Constants
 from nthrun.specs.declaration import Setting
 from nthrun.specs.environment_spec import EnvironmentSpec
@@ -131,38 +133,6 @@ class Actor(NetworkRule):
         kept = kept.clamp(LEAST_SHARE, MOST_SHARE)
         raw = outputs + torch.log(kept / (1.0 - kept))
         return MOST_SAVED * 0.5 * (1.0 + torch.tanh(0.5 * raw))
-
-
-class Critic:
-    """The value of households.
-
-    Args:
-        panel: how worlds are seen.
-        network: with an output for every kind.
-    """
-
-    def __init__(self, panel: Panel, network: MLP) -> None:
-        self.panel, self.network = panel, network
-        self.households = panel.households
-        self.middle, self.scale = usual_values(panel.households)
-
-    def __call__(self, parameters: Tensor, assets: Tensor, market: Market) -> Tensor:
-        """V for every kind, `(lanes, worlds, number, kinds)`."""
-        said = self.network(parameters, self.households.inputs(assets, market))
-        return self.middle + self.scale * said.view(*assets.shape, self.households.num_kinds)
-
-
-def usual_values(households: Households) -> tuple[float, float]:
-    """The mean and the deviation of what insured households with wealth from a third to three times
-    K in complete markets would get, were every period like the first."""
-    exact = households.economy.economy
-    owned = torch.from_numpy(exact.complete_markets_capital).float().view(1, -1, 1)
-    states = torch.arange(exact.num_states, dtype=torch.float32).view(1, -1, 1)
-    market = households.market(owned, owned[..., :0], states)
-    assets = owned * torch.exp(torch.linspace(-1.0, 1.0, 21) * math.log(3.0))
-    found = households.found_by_every(assets, market)
-    worth = households.economy.utility(found.insured) / (1.0 - exact.beta)
-    return float(worth.mean()), float(worth.std())
 
 
 class Paths(NamedTuple):
@@ -270,6 +240,16 @@ class BellmanActorCritic:
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
         """See `Solver`."""
         return self.actor.action(state["policy"], observation)
+
+    def rule(self, state: State, lane: int) -> Rule:
+        """What households of a lane do."""
+        return self._worth.rule(state["policy"][lane : lane + 1])
+
+    def value(
+        self, state: State, lane: int, assets: Array, masses: Array, now: tuple[float, int]
+    ) -> Array:
+        """V of every kind of household of a lane, `(kinds, points)`; see `cross_section`."""
+        return self.critic.at(state["value"][lane : lane + 1], assets, masses, now)
 
     def learned_params(self, state: State) -> dict[str, Tensor]:
         """See `Solver`."""

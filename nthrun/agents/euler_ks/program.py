@@ -47,6 +47,7 @@ from nthrun.agents.krusell_smith.worth import Worth
 from nthrun.agents.layouts import RESETS
 from nthrun.agents.networks import MLP
 from nthrun.agents.schedule import go_back, keep_good, look_at_loss, schedule_state, step_size
+from nthrun.environments.krusell_smith.histogram import Rule
 from nthrun.environments.tensors import TINY, power
 from nthrun.specs.declaration import Setting
 from nthrun.specs.environment_spec import EnvironmentSpec
@@ -130,6 +131,10 @@ class EulerKS:
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
         """See `Solver`."""
         return self.saver.action(state["policy"], observation)
+
+    def rule(self, state: State, lane: int) -> Rule:
+        """What households of a lane do."""
+        return self._worth.rule(state["policy"][lane : lane + 1])
 
     def learned_params(self, state: State) -> dict[str, Tensor]:
         """See `Solver`."""

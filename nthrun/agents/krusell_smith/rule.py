@@ -90,18 +90,32 @@ class NetworkRule(ABC):
             capital: K.
             state: of Z.
         """
-        dtype, device = parameters.dtype, parameters.device
-
-        def tensor(numbers: object) -> Tensor:
-            return torch.tensor(numbers, dtype=dtype, device=device).view(1, 1, -1)
-
-        owned = tensor(assets)
-        crowd = self.panel.crowd(owned, tensor(masses.sum(0)))
         with torch.no_grad():
-            market = self.households.market(tensor(capital), crowd, tensor(state))
+            owned, market = cross_section(self.panel, parameters, assets, masses, (capital, state))
             found = self.households.found_by_every(owned, market)
             saved = self.savings(self.outputs(parameters, owned, market), found)
         return np.asarray(saved[0, 0].T.numpy(force=True), np.float64)
+
+
+def cross_section(
+    panel: Panel, like: Tensor, assets: Array, masses: Array, now: tuple[float, int]
+) -> tuple[Tensor, Market]:
+    """Wealth `(1, 1, points)`, and what households find whose masses are at it.
+
+    Args:
+        panel: how worlds are seen.
+        like: a tensor whose type and device are wanted.
+        assets: `(points,)`.
+        masses: `(kinds, points)`.
+        now: K and the state of Z.
+    """
+
+    def tensor(numbers: object) -> Tensor:
+        return torch.tensor(numbers, dtype=like.dtype, device=like.device).view(1, 1, -1)
+
+    owned, (capital, state) = tensor(assets), now
+    crowd = panel.crowd(owned, tensor(masses.sum(0)))
+    return owned, panel.households.market(tensor(capital), crowd, tensor(state))
 
 
 def first_rows(network: MLP, generators: Sequence[np.random.Generator]) -> Tensor:

@@ -32,13 +32,17 @@ class Worth:
         self._economy = rule.households.economy.economy
         self._curved = curved_by_default(self._economy)
 
+    def rule(self, row: Tensor) -> Rule:
+        """The rule that parameters are, `(1, P)`."""
+        exact = row.detach().double()
+        return Rule(partial(self._rule.next_assets, exact), self._rule.panel.shows_crowd)
+
     def of(self, rows: Tensor) -> Measures:
         """The measures of the rules that parameters are, `(lanes, P)`."""
         exact, problem = self._exact
         found = []
-        for row in rows.detach().double().split(1):
-            rule = Rule(partial(self._rule.next_assets, row), self._rule.panel.shows_crowd)
-            found.append(evaluated(self._economy, rule, self._curved, exact, problem))
+        for row in rows.split(1):
+            found.append(evaluated(self._economy, self.rule(row), self._curved, exact, problem))
         numbers = {
             name: np.array([each.measures[name] for each in found]) for name in found[0].measures
         }

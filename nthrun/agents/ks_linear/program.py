@@ -18,7 +18,7 @@ from nthrun.environments.krusell_smith.declaration import MOST_SAVED, economy_of
 from nthrun.environments.krusell_smith.economy_torch import EconomyTensors
 from nthrun.environments.krusell_smith.evaluation import Evaluation, evaluated
 from nthrun.environments.krusell_smith.exact_solution import exact_solution
-from nthrun.environments.krusell_smith.histogram import wealth_grid
+from nthrun.environments.krusell_smith.histogram import Rule, wealth_grid
 from nthrun.environments.krusell_smith.law import curved_by_default
 from nthrun.environments.krusell_smith.program import distribution_of
 from nthrun.environments.markov_chains import Array
@@ -91,6 +91,20 @@ class ClassicalSolution:
 
         share = torch.lerp(saved(index), saved(index + points), place - node)
         return share.clamp(0.0, MOST_SAVED).float()
+
+    def rule(self, state: State, lane: int) -> Rule:
+        """What households of a lane do, by the tables."""
+        assets, nodes, table = (state[name][lane].numpy(force=True) for name in TABLES[:3])
+
+        def next_assets(owned: Array, masses: Array, capital: float, number: int) -> Array:
+            place = float(np.interp(np.log(capital), nodes, np.arange(len(nodes))))
+            low = min(int(place), len(nodes) - 2)
+            below, over = table[number, :, low], table[number, :, low + 1]
+            rows = (low + 1 - place) * below + (place - low) * over
+            share = np.stack([np.interp(owned, assets, row) for row in rows])
+            return share * resources(self._economy, owned, capital, number)
+
+        return Rule(next_assets)
 
     def learned_params(self, state: State) -> dict[str, Tensor]:
         return {name: state[name] for name in TABLES}
