@@ -27,10 +27,26 @@ COMMANDS: dict[str, click.Command] = {
     "main.py": run,
     "schedule.py": schedule,
     "utils/plot_decision_rules.py": figure_command("decision_rules"),
+    "utils/plot_simulated_path.py": figure_command("simulated_path"),
     "-m nthrun best": best,
 }
+ENVIRONMENTS_NAMED = ("GHM", "Bewley", "KrusellSmith")
 FOLDERS = {"checkpoints", "snapshots", "logs", "summary.json", "parameters", "results"}
 SCORES = {"num_runs", "num_lost"}
+EQUILIBRIUM_KEYS = """
+model_number_expd_input model_number_expd_output num_epochs_model n_model_samples a1_scale
+model_number_input model_number_output i_pretrainted i_save num_samples_expand_p
+num_samples_expand_v num_samples_policy num_samples_value num_epochs_draw num_iter
+num_epochs_initial num_epochs_v num_epochs_p n_v_sim n_p_sim batch_size_v batch_size_p x_low x_high
+n_input k_dist n_p_output n_v_output n1_p n2_p n1_v n2_v n_input_old k_dist_old n_p_output_old
+n_v_output_old n1_p_old n2_p_old n1_v_old n2_v_old lr_factor lr_patience lr_domain lr_initial
+lr_value lr_policy num_worker l2_penalty i_training beta sigma alpha psi_l theta_l delta rho_z mu_z
+sigma_z lambda_penalty a_pdf_penalty bounds i_punish bound_punish u_eps dist_a_mid dist_a_pdf
+dist_a_band dist_a_band_path dist_a_mid_old dist_a_pdf_old dist_a_band_old i_dist dist_z_mid
+dist_z_pdf n_tfp tfp_grid tfp_transition rho_tfp eps_tfp eu_samples n_z_sample n_sim_path n_sim_step
+n_burn
+"""
+"""The keys of the equilibrium trainer's configuration."""
 
 
 def command_of(line: str) -> tuple[click.Command, list[str]]:
@@ -60,8 +76,8 @@ def known() -> set[str]:
     """Options, fields, hyperparameters, keys of records and summaries, folders."""
     options = {o for command in COMMANDS.values() for p in command.params for o in p.opts}
     of_specs = [*environment_spec.FIELDS, *search_spec.FIELDS]
-    of_specs += [f for name in ("GHM", "Bewley") for f in ENVIRONMENTS[name].fields]
-    names = ("mc_pg", "euler_quadrature")
+    of_specs += [f for name in ENVIRONMENTS_NAMED for f in ENVIRONMENTS[name].fields]
+    names = ("mc_pg", "euler_quadrature", "bellman_ac")
     of_specs += [f for name in names for f in AGENTS[name].hyperparameters]
     records = {*schema.INTEGERS, *schema.FLOATS, *schema.TEXTS, *schema.JSON_TEXTS}
     records |= {*schema.OMITTED_FROM_JSON}
@@ -89,6 +105,14 @@ def test_names_exist() -> None:
                 else name in names or (ROOT / path).is_file()
             )
             assert there, (name, cells)
+
+
+def test_every_key_of_the_equilibrium_trainer() -> None:
+    """Each of the 84 keys of its configuration has a row, in the left column."""
+    told = {name for cells in rows() for name in re.findall(r"`([^`]+)`", cells[0])}
+    keys = set(EQUILIBRIUM_KEYS.split())
+    assert len(keys) == 84
+    assert not keys - told
 
 
 def test_the_same_search_space() -> None:

@@ -21,6 +21,7 @@ from nthrun.analysis.figures.saving import (
     Folders,
     require_kind,
     safe_name,
+    save_arrays,
     save_as,
     save_figure,
 )
@@ -49,9 +50,21 @@ FIGURES = {
         "nthrun.analysis.figures.distribution:distribution",
         "How the scores of runs are distributed.",
     ),
+    "equilibrium_functions": (
+        "nthrun.commands.krusell_smith:equilibrium_functions",
+        "What households of a KrusellSmith run do.",
+    ),
     "heat_map": (
         "nthrun.analysis.figures.heat_map:heat_map",
         "The score over two hyperparameters.",
+    ),
+    "impulse_response": (
+        "nthrun.commands.krusell_smith:impulse_response",
+        "How a KrusellSmith run's economy responds to a change of productivity.",
+    ),
+    "law_of_motion": (
+        "nthrun.commands.krusell_smith:law_of_motion",
+        "What capital becomes in a KrusellSmith run's economy.",
     ),
     "learning_curves": (
         "nthrun.analysis.figures.curves:learning_curves",
@@ -84,6 +97,10 @@ FIGURES = {
     "sensitivity": (
         "nthrun.analysis.figures.sensitivity:sensitivity",
         "How much each swept hyperparameter matters.",
+    ),
+    "simulated_path": (
+        "nthrun.commands.krusell_smith:simulated_path",
+        "A path of a KrusellSmith run's economy, and wealth along it.",
     ),
 }
 """Name -> where the figure is, and what it shows."""
@@ -152,6 +169,9 @@ POLICY_PARAMETERS = (
     click.Option(["--out"], metavar="FILE", help=".png, .pdf or .svg.  [default: by the figure]"),
     click.Option(["--trust"], is_flag=True, help=TRUST_HELP),
 )
+ARRAYS_OPTION = click.Option(
+    ["--npz"], metavar="FILE", help="Save what the figure shows as arrays by name, too."
+)
 
 
 class PlotGroup(LazyGroup):
@@ -183,6 +203,7 @@ def figure_command(name: str) -> click.Command:
     figure: FigureKind = user_class(target, "NAME", "plot", "draw", "figure", DECORATE)
     of_policy = figure.of == "policy"
     parameters = POLICY_PARAMETERS if of_policy else DATA_PARAMETERS
+    saving = [ARRAYS_OPTION] if figure.arrays else []
     write = _write_policy_figure if of_policy else _write_figures
 
     def run(debug: bool, **options: Any) -> int:
@@ -196,7 +217,7 @@ def figure_command(name: str) -> click.Command:
     return Command(
         name,
         callback=run,
-        params=[*parameters, *figure.options, DEBUG],
+        params=[*parameters, *saving, *figure.options, DEBUG],
         help=f"{text}\n\n{POLICY_HELP if of_policy else DATA_HELP}",
     )
 
@@ -258,9 +279,10 @@ def _write_policy_figure(
     data: str | None,
     out: str | None,
     trust: bool,
+    npz: str | None = None,
     **run: int | None,
 ) -> tuple[list[Path], int]:
-    """Draw what a run has learned and write it; gives the path, and the exit code.
+    """Draw what a run has learned and write it; gives the paths, and the exit code.
 
     Raises:
         NthrunError: there is no such run or step, or it cannot be drawn. StorageError: the figure
@@ -270,14 +292,20 @@ def _write_policy_figure(
 
     if out is not None:
         require_kind(Path(out))
+    if npz is not None and Path(npz).suffix != ".npz":
+        raise NthrunError(f"--npz {npz}: got suffix {Path(npz).suffix!r}, allowed: .npz")
     whose = Trust.USER if trust else Trust.READ
     source = data_path(str(data or demo_files(figure.demo)[0]))
     learned = read_learned(source, trust=whose, **run)
     path = Path(out or f"{figure.file_name(learned, values)}.png")
     require_kind(path)
-    drawn, _ = figure.draw(learned, **values)
+    shown = [figure.arrays(learned, **values)] if figure.arrays else []
+    drawn, _ = figure.draw(learned, *shown, **values)
     save_as(drawn, path)
-    return [path], 0
+    if npz is None:
+        return [path], 0
+    save_arrays(shown[0], Path(npz))
+    return [path, Path(npz)], 0
 
 
 def demo_files(pattern: str) -> list[Path]:

@@ -13,7 +13,8 @@ from processes import ROOT
 
 from nthrun.commands.plot import FIGURES
 
-POLICIES = ("policy_map", "decision_rules")
+KRUSELL_SMITH = ("equilibrium_functions", "impulse_response", "law_of_motion", "simulated_path")
+POLICIES = ("policy_map", "decision_rules", *KRUSELL_SMITH)
 SCRIPTS = {name: f"plot_{name}.py" for name in FIGURES if name not in POLICIES}
 SCRIPTS["learning_curves"] = "plot_mse_data.py"
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import click
+import numpy as np
 from matplotlib.figure import Figure
 
 from nthrun.analysis.figures.bands import OFFERED, STATISTICS
@@ -92,6 +93,8 @@ class FigureKind:
         demo: what is drawn without DATA, a pattern of paths below docs/demo/.
         options: besides those that every figure has.
         file_name: what its files are called; takes what `draw` takes, the values as one mapping.
+        arrays: of a policy's figure, what it shows, by name; takes what `draw` takes. Where it is
+            there, `draw` takes its result behind the `Learned`, and the command can save it.
     """
 
     draw: Callable[..., Drawn]
@@ -99,6 +102,7 @@ class FigureKind:
     demo: str
     options: tuple[click.Option, ...]
     file_name: Callable[[Any, Mapping[str, Any]], str]
+    arrays: Callable[..., Mapping[str, np.ndarray]] | None = None
 
 
 def plot(
@@ -106,12 +110,13 @@ def plot(
     demo: str = "",
     options: Sequence[click.Option] = (),
     file_name: Callable[[Any, Mapping[str, Any]], str] | None = None,
+    arrays: Callable[..., Mapping[str, np.ndarray]] | None = None,
 ) -> Callable[[Callable[..., Drawn]], FigureKind]:
     """Make a function a figure that can be asked for by name; see `FigureKind`."""
 
     def made(draw: Callable[..., Drawn]) -> FigureKind:
         by_function = file_name or (lambda group, _: f"{group.name}_{draw.__name__}")
-        return FigureKind(draw, of, demo, tuple(options), by_function)
+        return FigureKind(draw, of, demo, tuple(options), by_function, arrays)
 
     return made
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -95,6 +96,17 @@ def save_as(figure: Figure, path: Path) -> None:
     """
     require_kind(path)
     _write(path, _rendered(figure, path.suffix[1:]))
+
+
+def save_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> None:
+    """Write arrays by name, for `numpy.load`. The same arrays give the same bytes.
+
+    Raises:
+        StorageError: the file could not be written.
+    """
+    content = io.BytesIO()
+    np.savez_compressed(content, allow_pickle=False, **arrays)
+    _write(path, content.getvalue())
 
 
 def require_kind(path: Path) -> None:
