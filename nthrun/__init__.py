@@ -10,7 +10,7 @@ does not train.
 * Sweeps: `read_experiment_spec` reads the spec files; its `sweep` turns an index into a setting.
   `split_index`, `join_index` and `random_seed` are the arithmetic of indices.
 * Agents, solvers and environments of yours: the contracts, `Field`, `Interface`, `gradient`,
-  `repeat`.
+  `repeat`; `parent_fields` and `start_from` for those that start from a recorded run.
 * Policies: `load_policy` gives a recorded one to act with.
 * Statistics and figures: from `read_scores` to `interquartile_mean`; `plot_utils`, `save_figure`.
 """
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from nthrun.agents.base import State as State
     from nthrun.agents.base import gradient as gradient
     from nthrun.agents.base import lane_column as lane_column
+    from nthrun.agents.base import start_from as start_from
+    from nthrun.agents.fields import parent_fields as parent_fields
     from nthrun.agents.mc_pg.declaration import fits_episodes as fits_episodes
+    from nthrun.agents.parents import Parent as Parent
     from nthrun.agents.repeat import repeat as repeat
     from nthrun.analysis.choice import choose as choose
     from nthrun.analysis.choice import choose_across as choose_across
@@ -91,8 +94,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
-    "nthrun.agents.base": ("Agent CyclicSolver Experience Noise Solver State gradient lane_column"),
+    "nthrun.agents.base": (
+        "Agent CyclicSolver Experience Noise Solver State gradient lane_column start_from"
+    ),
+    "nthrun.agents.fields": "parent_fields",
     "nthrun.agents.mc_pg.declaration": "fits_episodes",
+    "nthrun.agents.parents": "Parent",
     "nthrun.agents.repeat": "repeat",
     "nthrun.analysis.choice": "choose choose_across",
     "nthrun.analysis.comparison": "interquartile_mean mann_whitney paired_comparison "

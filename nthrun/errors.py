@@ -5,6 +5,7 @@
     ├── IndexSpecError          ValueError    an --index text, or an index out of range
     ├── FingerprintError        ValueError    the directory's runs belong to another spec
     ├── PlanError               ValueError    runs that this machine has no room for
+    ├── ParentError             ValueError    a recorded run that others cannot start from
     ├── DataFileError           ValueError    a file that is not what it should be
     │   └── DamagedFileError                   one of several that are read, the others being sound
     ├── StorageError            OSError       a file that could not be written or read
@@ -111,6 +112,10 @@ class FingerprintError(NthrunError, ValueError):
 
 class PlanError(NthrunError, ValueError):
     """Runs that do not fit the memory of this machine."""
+
+
+class ParentError(NthrunError, ValueError):
+    """A run that others are to start from, and which is not recorded or does not fit them."""
 
 
 class DataFileError(NthrunError, ValueError):

@@ -24,8 +24,15 @@ from nthrun.training.context import make_context
 
 TEXT = (ROOT / "docs/extending.md").read_text()
 OF_BEFORE = ROOT / "tests/data/own_classes_of_before"
-CLASSES = ("linear_q.py", "constant_search.py", "corridor.py", "coin.py")
-SPECS = ("LinearQ.json", "ConstantSearch.json", "Firm.json", "Corridor.json", "Coin.json")
+CLASSES = ("linear_q.py", "constant_search.py", "linear_q_heir.py", "corridor.py", "coin.py")
+SPECS = (
+    "LinearQ.json",
+    "ConstantSearch.json",
+    "Firm.json",
+    "LinearQHeir.json",
+    "Corridor.json",
+    "Coin.json",
+)
 SHORT = {"total_timesteps": 400, "eval_interval_timesteps": 200, "eval_episodes": 1}
 
 
@@ -64,6 +71,7 @@ def test_the_commands_run(checkout: Path) -> None:
         assert "eager" not in done.stderr
     assert {path.name for path in (checkout / "results").iterdir()} == {
         "CartPole-v1_LinearQ",
+        "CartPole-v1_LinearQHeir",
         "GHM_ConstantSearch",
         "Corridor_LinearQ",
         "Coin_LinearQ",

@@ -15,13 +15,14 @@ products, shared by all parameters that are updated together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from nthrun.agents.parents import Of, Parents, shared_names
 from nthrun.specs.declaration import Setting
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.specs.interface import Interface
@@ -96,7 +97,11 @@ class Agent(Protocol):
         gamma: float,
         generators: Sequence[np.random.Generator],
     ) -> State:
-        """The state before the first step, one setting and one initialisation stream a lane."""
+        """The state before the first step, one setting and one initialisation stream a lane.
+
+        An agent whose declaration has a `parent` is given one more argument: of each lane the
+        `Parent` that it starts from, None where it has none or where only its memory is measured.
+        """
 
     def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
         """The training action `(lanes, 1, action_dim)` for an observation `(lanes, 1, dim)`.
@@ -198,6 +203,42 @@ class CyclicSolver(Solver, Protocol):
         Every part has the same metrics; one that does not compute a metric repeats its last value,
         which the state keeps.
         """
+
+
+def begun(
+    learner: Agent | Solver,
+    settings: Sequence[Setting],
+    generators: Sequence[np.random.Generator],
+    parents: Parents,
+    of_lanes: Of,
+) -> State:
+    """The state of an agent or solver before the first step.
+
+    Args:
+        learner, settings, generators: see `Agent.initial_state`.
+        parents: of its experiment's runs.
+        of_lanes: those of the settings.
+    """
+    more = (of_lanes,) if parents.field else ()
+    return learner.initial_state(settings, parents.environment.number("gamma"), generators, *more)
+
+
+def start_from(learned: Mapping[str, Tensor], parents: Of) -> None:
+    """Put what parents had learned into the parameters of the same names; the others stay.
+
+    Args:
+        learned: `(lanes, ...)` each, as `learned_params` gives them: the agent's own tensors or
+            views of them.
+        parents: of each lane.
+
+    Raises:
+        ParentError: a parent has none of the parameters, or one of another shape.
+    """
+    shapes = {name: tuple(tensor.shape[1:]) for name, tensor in learned.items()}
+    for lane, parent in enumerate(parents):
+        if parent is not None:
+            for name in shared_names(shapes, parent):
+                learned[name][lane].copy_(torch.from_numpy(parent.params[name]))
 
 
 def gradient(

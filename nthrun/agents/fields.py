@@ -127,3 +127,26 @@ def policy_type(*choices: str) -> Field:
 def temperature(default: float, doc: str) -> Field:
     """The field of an entropy's weight."""
     return Field("alpha", "float", default, doc, minimum=0)
+
+
+NO_PARENT = "none"
+"""Names the experiment of no run."""
+PARENT_NAMES = ("parent_stage", "parent_index", "parent_step")
+"""Hyperparameters that say which run of an experiment another starts from, and when."""
+
+
+def parent_fields(directory: str, doc: str, default: str | None = NO_PARENT) -> tuple[Field, ...]:
+    """The hyperparameters that name a parent.
+
+    Args:
+        directory: the name of the one that says in which experiment it is recorded.
+        doc: its meaning.
+        default: of it; None makes it required.
+    """
+    stage, index, step = PARENT_NAMES
+    return (
+        Field(directory, "str", default, f"{doc}; {NO_PARENT} is no parent", static=True),
+        Field(index, "int", 0, f"index of the run in `{directory}`", minimum=0),
+        Field(stage, "int", 0, "its stage", minimum=0),
+        Field(step, "int", -1, "training steps it had taken; -1 is its end", minimum=-1),
+    )

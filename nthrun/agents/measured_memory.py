@@ -7,8 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 from torch import Tensor
 
-from nthrun.agents.base import Agent, Solver
+from nthrun.agents.base import Agent, Solver, State, begun
 from nthrun.agents.layouts import FLOAT_BYTES
+from nthrun.agents.parents import Parents
 from nthrun.specs.declaration import AgentDeclaration, Setting, load_program
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.specs.footprint import AgentFootprint
@@ -24,13 +25,15 @@ def measured_footprint(
 ) -> AgentFootprint:
     """The footprint of an agent without a layout: its tensors counted, its updates guessed."""
     made = load_program(declaration.program)
-    if declaration.solves:
-        return _of_solver(made(setting, environment), setting, environment)
-    return _of_agent(made(setting, environment.interface), setting, environment)
+    whole = environment if declaration.solves else environment.interface
+    learner = made(setting, whole)
+    parents = Parents(environment, declaration)
+    state = begun(learner, [setting], [np.random.default_rng(0)], parents, [None])
+    measured = _of_solver if declaration.solves else _of_agent
+    return measured(learner, state)
 
 
-def _of_agent(agent: Agent, setting: Setting, environment: EnvironmentSpec) -> AgentFootprint:
-    state = agent.initial_state([setting], environment.number("gamma"), [np.random.default_rng(0)])
+def _of_agent(agent: Agent, state: State) -> AgentFootprint:
     learned = _bytes(agent.learned_params(state).values())
     replay = state.pop("replay", None)
     own = _bytes(state.values())
@@ -48,9 +51,8 @@ def _of_agent(agent: Agent, setting: Setting, environment: EnvironmentSpec) -> A
     )
 
 
-def _of_solver(solver: Solver, setting: Setting, environment: EnvironmentSpec) -> AgentFootprint:
+def _of_solver(solver: Solver, state: State) -> AgentFootprint:
     """A step's simulations are taken to hold several numbers for each that they draw."""
-    state = solver.initial_state([setting], environment.number("gamma"), [np.random.default_rng(0)])
     own, draws = _bytes(state.values()), solver.num_agent_draws + solver.num_simulation_draws
     return AgentFootprint(
         state_bytes=own,

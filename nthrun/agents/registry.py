@@ -14,6 +14,7 @@ from nthrun.agents.epsilon_greedy.declaration import (
 )
 from nthrun.agents.euler.declaration import EULER_ALL_IN_ONE, EULER_QUADRATURE
 from nthrun.agents.euler_ks.declaration import EULER_KS
+from nthrun.agents.fields import PARENT_NAMES
 from nthrun.agents.fkl.declaration import FKL
 from nthrun.agents.ghm_oracles.declaration import BARRIER, DP
 from nthrun.agents.greedy_ac.declaration import GREEDY_AC, GREEDY_AC_NO_ENT_REG
@@ -79,6 +80,7 @@ CHECKS: Checks = {
     "rules": (lambda value: is_list_of(AtMost, value), "a tuple of AtMost"),
     "fits": (lambda value: value is None or callable(value), "a function of interface and values"),
     "layout": (lambda value: value is None or callable(value), "a function that gives a Layout"),
+    "parent": (lambda value: isinstance(value, str), "the name of a hyperparameter"),
     "footprint": (
         lambda value: value is None or callable(value),
         "a function that gives an AgentFootprint",
@@ -123,7 +125,24 @@ def _own_agent(name: str, origin: str) -> AgentDeclaration:
         rules=tuple(getattr(own, "rules", ())),
         fits=fits_any if fits is None else partial(user_misfits, name, origin, fits),
         solves=bool(getattr(own, "solves", False)),
+        parent=_own_parent(own, name, origin),
     )
+
+
+def _own_parent(own: type, name: str, origin: str) -> str:
+    """The hyperparameter of a user's class that names its runs' parents; "" if it has none.
+
+    Raises:
+        SpecError: the class lacks hyperparameters that go with it.
+    """
+    parent: str = getattr(own, "parent", "")
+    declared = {field.name for field in own.hyperparameters}  # type: ignore[attr-defined]
+    lacking = [field for field in (parent, *PARENT_NAMES) if field not in declared]
+    if parent and lacking:
+        problem = f"got {name!r}: its `parent` is {parent!r}, and of its hyperparameters "
+        problem += f"{', '.join(lacking)} are missing, allowed: those of nthrun.parent_fields"
+        raise SpecError([Fault(origin, "agent_name", problem, EXAMPLE)])
+    return parent
 
 
 def _own_layout(

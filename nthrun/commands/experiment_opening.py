@@ -19,6 +19,7 @@ from nthrun.errors import (
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.machine import compiler
 from nthrun.planning.packs import planned_setting, static_groups
+from nthrun.planning.parents import require_parents
 from nthrun.planning.width import planned_width, workers_here
 from nthrun.records.durable_file import require_writable
 from nthrun.records.experiment import (
@@ -29,6 +30,7 @@ from nthrun.records.experiment import (
     is_experiment,
 )
 from nthrun.records.listing import require_inside
+from nthrun.specs.directory import save_directory
 from nthrun.specs.fingerprint import fingerprint
 from nthrun.specs.solver_limits import tried_backend
 from nthrun.studies.study import with_known_settings
@@ -53,6 +55,7 @@ def open_for(spec: ExperimentSpec, request: Request, root: Path | None = None) -
         FingerprintError: it belongs to other specs.
         DeviceError: this machine cannot provide what the manifest says.
         MissingExtraError: a package that logs are written with is not installed.
+        ParentError: what its runs are to start from is not there.
         StorageError: nothing can be written there.
     """
     root = root or spec.directory(request.save_dir)
@@ -62,6 +65,7 @@ def open_for(spec: ExperimentSpec, request: Request, root: Path | None = None) -
         agent, environment = spec.agent.as_document(), spec.environment.as_document()
         experiment = continue_experiment(root, agent, environment, spec.agent.defaults)
     else:
+        require_parents(spec, request.indices, root.parent)
         require_writable(root)
         experiment = create_experiment(root, new_manifest(spec, request))
     require_fixed(experiment, request)
@@ -175,7 +179,7 @@ def _new_backend(spec: ExperimentSpec, request: Request, device: str) -> str:
     if sys.stderr.isatty():
         note("compiling the step for this processor")
     try:
-        try_compiled(spec, device)
+        try_compiled(spec, device, save_directory(request.save_dir))
     except (MissingCompilerError, UnsupportedOperationError) as error:
         if request.backend == "compile":
             raise

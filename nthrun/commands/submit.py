@@ -16,6 +16,7 @@ from nthrun.commands.schedule_tables import place_of, show_costs
 from nthrun.commands.slurm_entry import run_task
 from nthrun.errors import DataFileError, Fault, RunFailedError, SlurmError, SpecError, StorageError
 from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
+from nthrun.planning.parents import require_parents
 from nthrun.records.durable_file import ensure_directory, storage_error
 from nthrun.records.listing import require_inside
 from nthrun.scheduling.code_snapshot import ENTRY, require_code_root, snapshot_name, take_snapshot
@@ -186,6 +187,7 @@ def _drafts(
         indices = wanted.selection.indices(spec.sweep.num_settings)
         require_tried(spec.sweep, indices, wanted.stage)
         pending = pending_runs(spec, root, wanted, queue, touch=not submission.options.dry_run)
+        require_parents(spec, pending.missing, root.parent)
         choices = Choices(submission.options.backend, submission.options.pack_lanes, limits)
         drafts.append(draft_plan(spec, pending, wanted, cluster, choices))
         if limits.free_tasks is not None:

@@ -19,6 +19,7 @@ from nthrun.errors import RunFailedError
 from nthrun.index import format_indices
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import packs_of_indices
+from nthrun.planning.parents import require_parents
 from nthrun.planning.width import planned_width, workers_here
 from nthrun.records.data import open_directory
 from nthrun.records.durable_file import require_writable
@@ -50,6 +51,7 @@ def train(spec: ExperimentSpec, request: Request) -> int:
     missing, failed = _missing(experiment, request)
     lost: list[int] = []
     if missing:
+        require_parents(spec, missing, experiment.root.parent)
         require_writable(experiment.runs)
         packs = plan(spec, experiment, request, missing)
         job = Job(spec, experiment, replace(request, indices=()))  # the packs hold them
@@ -141,6 +143,7 @@ def train_here(
     context = replace(
         make_context(spec, manifest.backend, manifest.device, manifest.threads),
         experiment=experiment,
+        root=experiment.root.parent,
         stop=stop,
         report=report,
         on_step=on_step,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nthrun.commands.experiment_opening import require_fixed
 from nthrun.commands.train import plan
-from nthrun.errors import DeviceError, IndexSpecError
+from nthrun.errors import DeviceError, IndexSpecError, NthrunError
 from nthrun.index import format_indices
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import Pack, Place, packed_otherwise, packs_of_runs, plan_run
@@ -25,7 +25,7 @@ from nthrun.records.sources import Entry
 from nthrun.studies.pruning import pruner_of
 from nthrun.studies.study import with_known_settings
 from nthrun.terminal import show
-from nthrun.training.comparability import difference
+from nthrun.training.comparability import difference, parent_difference
 from nthrun.training.context import PruningRule, TrainingContext, make_context
 from nthrun.training.pack_training import trained
 from nthrun.training.progress import Advanced, News, TrainingProgress
@@ -60,12 +60,14 @@ def verify(spec: ExperimentSpec, request: Request) -> int:
         show(f"index {format_indices(recorded)}: not comparable, {error.message}")
         return NOT_COMPARABLE
     manifest = experiment.manifest
-    context = make_context(spec, manifest.backend, manifest.device, manifest.threads)
+    context = replace(
+        make_context(spec, manifest.backend, manifest.device, manifest.threads),
+        root=experiment.root.parent,
+    )
     context.stop.install()
     pruned = pruner_of(spec, experiment, request.stage) is not None
     codes = {EQUAL}
-    here = comparable(context.setup)
-    fit = [index for index in request.indices if _is_comparable(index, recorded, here, codes)]
+    fit = [index for index in request.indices if _is_comparable(index, recorded, context, codes)]
     groups = list(_groups(spec, experiment, request, fit, _places(experiment, recorded)))
     context = replace(context, should_prune=_as_recorded(recorded) if pruned else None)
     codes |= set(_compared(groups, context, recorded))
@@ -164,7 +166,7 @@ def _advance(progress: TrainingProgress, news: News) -> None:
 
 
 def _is_comparable(
-    index: int, recorded: dict[int, list[Entry]], here: Mapping[str, Any], codes: set[int]
+    index: int, recorded: dict[int, list[Entry]], context: TrainingContext, codes: set[int]
 ) -> bool:
     """Whether a run was made with what there is here, and did not fail; if not, that is printed and
     noted."""
@@ -173,11 +175,23 @@ def _is_comparable(
         codes.add(DIFFERS)
         show(f"index {index}: failed, so that there is nothing to verify: {run['reason']}")
         return False
-    reason = difference(run["provenance"], here)
+    made = run["provenance"]
+    reasons = (difference(made, comparable(context.setup)), _of_parent(index, made, context))
+    reason = ", ".join(filter(None, reasons))
     if reason:
         codes.add(NOT_COMPARABLE)
         show(f"index {index}: not comparable, {reason}")
     return not reason
+
+
+def _of_parent(index: int, made: Mapping[str, Any], context: TrainingContext) -> str:
+    """Why a run's record need not be equal to what starts from its parent now; "" if it has to."""
+    setting = plan_run(context.spec, index, 0).setting
+    try:
+        [parent] = context.parents.of([setting])
+    except NthrunError as error:
+        return f"its parent is not as it was ({error.message})"
+    return parent_difference(made, parent)
 
 
 def _as_recorded(recorded: dict[int, list[Entry]]) -> PruningRule:

@@ -122,6 +122,8 @@ class AgentDeclaration:
         fits: what keeps it from acting in an environment.
         solves: whether it learns from simulations of its own instead of acting step by step, its
             program being a `Solver`; see `nthrun.agents.base`.
+        parent: the hyperparameter that names the experiment in which the runs are recorded that its
+            own start from, beside those of `nthrun.agents.parents`; "" if there is none.
         doc: what it is, in a sentence or two.
         source: the paper.
     """
@@ -133,6 +135,7 @@ class AgentDeclaration:
     rules: tuple[AtMost, ...] = ()
     fits: Fits = fits_any
     solves: bool = False
+    parent: str = ""
     doc: str = ""
     source: str = ""
 

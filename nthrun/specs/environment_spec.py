@@ -116,6 +116,8 @@ PROTOCOL_KEYS = (
     "log",
 )
 """Keys that say what to keep, not what to compute: they leave every number of a record alone."""
+AMOUNT_KEYS = ("total_timesteps", "eval_interval_timesteps", "eval_episodes")
+"""Keys that say how much to train and to evaluate: they leave the environment as it is."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -96,10 +97,14 @@ class Steppers:
         return self._made[key]
 
 
-def try_compiled(spec: ExperimentSpec, device: str) -> None:
+def try_compiled(spec: ExperimentSpec, device: str, root: Path = Path()) -> None:
     """Build the compiled steps of one setting for each form that a program takes, and take a step.
 
     Hyperparameters that are words or yes-or-no choose what a step is made of; numbers only size it.
+
+    Args:
+        spec, device: of the experiment.
+        root: the folder that holds its directory.
 
     Raises:
         CompileError: a step cannot be compiled, or not on this machine.
@@ -117,13 +122,13 @@ def try_compiled(spec: ExperimentSpec, device: str) -> None:
     problem, hint = "the first step failed", "use --backend eager"
     for form in forms.values():
         with failing_as(UnsupportedOperationError, problem, spec.programs(), hint):
-            _take_compiled_step(spec, form, device)
+            _take_compiled_step(spec, form, device, root)
 
 
-def _take_compiled_step(spec: ExperimentSpec, setting: Setting, device: str) -> None:
+def _take_compiled_step(spec: ExperimentSpec, setting: Setting, device: str, root: Path) -> None:
     run = PlannedRun(0, 0, 0, 0, random_seed(0, 0), setting)
     (pack,) = packs_of_runs([run], spec.agent.declaration.static_names(), 1)
-    program = make_program(pack, spec)
+    program = make_program(pack, spec, root)
     check_contract(program, pack, spec.agent.declaration)
     initial = program.initial_state(pack)
     state = placed(initial, device)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nthrun.agents.parents import Parent
 from nthrun.errors import DataFileError, StorageError
 from nthrun.files.document import require_form
 from nthrun.files.forms import Fields, Items, Number, Plain, Table, Text, Whole
@@ -24,7 +25,7 @@ from nthrun.index import MAX_STAGE
 from nthrun.records.durable_file import read_header, storage_error, sync_directory, verified_header
 from nthrun.records.listing import is_own_folder, names_in
 from nthrun.training.append_log import LogPosition, read_log
-from nthrun.training.comparability import difference
+from nthrun.training.comparability import difference, parent_difference
 
 STATE_FILE = re.compile(r"state-[0-9]{1,18}\.ckpt")
 PACK = re.compile(r"stage([0-9]{1,18})-([0-9]{1,19})-([0-9]{1,19})-[0-9a-f]{1,32}")
@@ -200,7 +201,11 @@ class CheckpointFile:
 
 
 def find_checkpoints(
-    directory: Path, stage: int, indices: Iterable[int], facts: Mapping[str, Any]
+    directory: Path,
+    stage: int,
+    indices: Iterable[int],
+    facts: Mapping[str, Any],
+    parents: Mapping[int, Parent | None] | None = None,
 ) -> tuple[dict[int, CheckpointFile], list[str]]:
     """The newest valid checkpoint of each index.
 
@@ -208,6 +213,7 @@ def find_checkpoints(
         directory: the experiment's checkpoints/.
         stage, indices: whose.
         facts: of the present process.
+        parents: index -> what its run starts from; None compares no parents.
 
     Returns:
         index -> checkpoint, and for each checkpoint that cannot be used a line saying why.
@@ -227,6 +233,9 @@ def find_checkpoints(
             if not relevant:
                 continue
             require_usable(path, facts)
+            others = _of_other_parents(header, relevant, parents or {})
+            relevant -= others.keys()
+            refused += (f"{path}: index {i}: {why}" for i, why in others.items())
         except DataFileError as error:
             refused.append(str(error))
             continue
@@ -240,6 +249,15 @@ def find_checkpoints(
             if index not in newest or newest[index].step < checkpoint.step:
                 newest[index] = checkpoint
     return newest, refused
+
+
+def _of_other_parents(
+    header: Mapping[str, Any], indices: Iterable[int], parents: Mapping[int, Parent | None]
+) -> dict[int, str]:
+    """Of some lanes of a checkpoint those that started from other parameters, and that in words."""
+    begun = {lane["index"]: (*lane["attempts"], {})[0] for lane in header["lanes"]}
+    compared = {i: parent_difference(begun[i], parents[i]) for i in indices if i in parents}
+    return {i: f"{why}; its run starts from step 0" for i, why in compared.items() if why}
 
 
 def drop_checkpoints(directory: Path, stage: int, recorded: Callable[[int], float]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nthrun.agents.parents import PARAMETERS, Parent
+
 NUMBERS = 2
 """Version of the numbers that a run of nthrun computes: raised where nothing but a change of
 nthrun itself changes bits."""
@@ -15,6 +17,8 @@ CHANGES = {2: "denormal numbers were flushed to zero"}
 VERSION, DENORMALS = "numbers", "denormals"
 """Keys of provenance, and of the facts of a checkpoint: the version, and what is done with denormal
 numbers; what was made before either was recorded has neither."""
+PARENT = "parent"
+"""Key of provenance, and of an attempt: what the run started from, where it had a parent."""
 
 
 def difference(made: Mapping[str, Any], here: Mapping[str, Any]) -> str:
@@ -35,3 +39,16 @@ def difference(made: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     if names:
         reasons.append(f"made with other {', '.join(names)}")
     return ", ".join(reasons)
+
+
+def parent_difference(made: Mapping[str, Any], parent: Parent | None) -> str:
+    """Why what was made need not be equal to what starts from a parent, in words; "" if it has to.
+
+    Args:
+        made: provenance, or an attempt of it.
+        parent: what a run starts from here.
+    """
+    before = made.get(PARENT)
+    digest = before.get(PARAMETERS) if isinstance(before, Mapping) else None
+    same = digest == (parent and parent.digest)
+    return "" if same else "made with other parameters of its parent"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from nthrun.agents.base import State
+from nthrun.agents.parents import Parents
 from nthrun.errors import SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.experiment import Experiment
@@ -49,6 +51,7 @@ class TrainingContext:
         best_return: gives the highest mean return to expect of an evaluation, None where it is not
             known; its first call may take seconds.
         experiment: where records, checkpoints and snapshots go; None keeps none (verifying).
+        root: the folder that holds the directory of the experiment, and of others beside it.
         stop: checked between blocks.
         report: called with what happens.
         on_step: called with the state after each step (rendering).
@@ -61,11 +64,17 @@ class TrainingContext:
     steppers: Steppers
     best_return: Callable[[], float | None]
     experiment: Experiment | None = None
+    root: Path = Path()
     stop: StopRequest = field(default_factory=StopRequest)
     report: Report = report_nothing
     on_step: OnStep | None = None
     should_prune: PruningRule | None = None
     before_writing: Callable[[], None] = write_freely
+
+    @property
+    def parents(self) -> Parents:
+        """Where runs are recorded that those of this experiment start from."""
+        return Parents(self.spec.environment, self.spec.agent.declaration, self.root)
 
     def note(self, line: str) -> None:
         """Report what a user should know."""

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nthrun.agents.base import Experience, Noise, State
+from nthrun.agents.base import Experience, Noise, State, begun
 from nthrun.errors import ContractError
 from nthrun.index import Purpose
 from nthrun.planning.packs import Pack
@@ -61,7 +61,7 @@ def check_contract(program: Program, pack: Pack, agent: AgentDeclaration) -> Non
     if agent.program != agent.name and environment.program != environment.name:
         return
     names = (agent.name, environment.name)
-    another = type(program)(pack, program.spec, agent.program)
+    another = type(program)(pack, program.spec, agent.program, program.parents)
     one = _Step(another, pack, 1, names).shapes()
     try:
         two = _Step(another, pack, 2, names).shapes()
@@ -119,9 +119,9 @@ class _Step:
         return before | metrics | {f"the learned {name!r}": s for name, s in learned.items()}
 
     def _initial_state(self, agent: Any) -> State:
-        gamma = self._program.spec.number("gamma")
         generators = [generator(0, Purpose.INITIALISATION) for _ in range(self._lanes)]
-        state = agent.initial_state([self._setting] * self._lanes, gamma, generators)
+        settings, parents = [self._setting] * self._lanes, self._program.parents
+        state = begun(agent, settings, generators, parents, parents.of(settings))
         self._named_tensors("initial_state", state)
         return dict(state)
 

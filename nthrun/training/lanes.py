@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from nthrun.agents.base import State
+from nthrun.agents.parents import Of
 from nthrun.planning.packs import Pack
 from nthrun.records.schema import Run
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.training.checkpoints import REPLAY, LaneProgress
+from nthrun.training.comparability import PARENT
 from nthrun.training.noise import Streams
 from nthrun.training.provenance import attempt
 from nthrun.training.recording import Event, LaneRecorder, lane_event
@@ -23,13 +25,16 @@ class Lanes:
     Args:
         pack: whose.
         in_episodes: whether their steps are those of training episodes, as a solver's are not.
+        parents: what each starts from; none where no run has a parent.
 
     Attributes:
         recorders: one a lane.
     """
 
-    def __init__(self, pack: Pack, in_episodes: bool = True) -> None:
+    def __init__(self, pack: Pack, in_episodes: bool = True, parents: Of = ()) -> None:
         self._pack = pack
+        self._made = [{} if each is None else {PARENT: each.identity()} for each in parents]
+        self._made = self._made or [{} for _ in pack.runs]
         self.recorders = [LaneRecorder(in_episodes) for _ in pack.runs]
         self._attempts: list[list[dict[str, Any]]] = [[] for _ in pack.runs]
         self._times = np.zeros((len(pack.runs), 2))
@@ -44,8 +49,8 @@ class Lanes:
 
     def begin(self, step: int) -> None:
         """Note that an attempt begins at a step."""
-        for attempts in self._attempts:
-            attempts.append(attempt(step))
+        for attempts, made in zip(self._attempts, self._made, strict=True):
+            attempts.append(attempt(step) | made)
 
     def take(self, event: Event) -> None:
         """Give each lane its part of an event."""
@@ -105,7 +110,13 @@ class Lanes:
             failure: the exception that ended the pack, if one did.
         """
         lanes = zip(
-            self._pack.runs, self.recorders, self._times, self._attempts, params, strict=True
+            self._pack.runs,
+            self.recorders,
+            self._times,
+            self._attempts,
+            params,
+            self._made,
+            strict=True,
         )
         return [
             recorder.record(
@@ -116,8 +127,8 @@ class Lanes:
                     "learned_params": learned,
                     "train_time": float(train_time),
                     "eval_time": float(eval_time),
-                    "provenance": {**made, "attempts": attempts},
+                    "provenance": {**made, **own, "attempts": attempts},
                 },
             )
-            for run, recorder, (train_time, eval_time), attempts, learned in lanes
+            for run, recorder, (train_time, eval_time), attempts, learned, own in lanes
         ]

@@ -101,11 +101,13 @@ class Training:
         self.pack = pack
         self.context = context
         self.spec = context.spec.environment
-        self.program = make_program(pack, context.spec)
+        self.program = make_program(pack, context.spec, context.root)
         self.stepper = context.steppers.stepper(pack, self.program)
         self.seeds = [run.random_seed for run in pack.runs]
         self.streams = Streams(self.seeds, self.program.noise_sizes())
-        self.lanes = Lanes(pack, in_episodes=not context.spec.agent.declaration.solves)
+        self.parents = self.program.parents.of([run.setting for run in pack.runs])
+        in_episodes = not context.spec.agent.declaration.solves
+        self.lanes = Lanes(pack, in_episodes, self.parents)
         self.logs = PackLogs(context.experiment, pack, self.spec, context.note)
         self.series = requested_series(self.spec.items("record"))
         self.step = pack.start_step
@@ -291,7 +293,7 @@ class Training:
         )
 
     def _initial_state(self, checkpoints: Mapping[int, CheckpointFile]) -> State:
-        state = self.program.initial_state(self.pack)
+        state = self.program.initial_state(self.pack, self.parents)
         if self.step:
             self._restore(state, checkpoints)
         return placed(state, self.context.setup.device)

@@ -83,8 +83,9 @@ def train_pack(
     inventory = experiment.inventory(earlier=inventory)
     missing = request.missing(indices, inventory)
     spec = request.know(missing)
-    checkpoints = _checkpoints(missing, request.stage, context)
-    runs = [plan_run(spec, i, request.stage, _step(checkpoints.get(i))) for i in missing]
+    planned = [plan_run(spec, index, request.stage) for index in missing]
+    checkpoints = _checkpoints(planned, context)
+    runs = [replace(run, start_step=_step(checkpoints.get(run.index))) for run in planned]
     for pack in packs_of_runs(runs, spec.agent.declaration.static_names(), len(indices)):
         lanes = tuple(run.index for run in pack.runs)
         context.report(Began(lanes, pack.start_step * len(lanes)))
@@ -95,14 +96,23 @@ def train_pack(
     return inventory
 
 
-def _checkpoints(indices: Sequence[int], stage: int, context: TrainingContext) -> Checkpoints:
+def _checkpoints(runs: Sequence[PlannedRun], context: TrainingContext) -> Checkpoints:
     """The newest usable checkpoints; why others cannot be used is noted."""
-    assert context.experiment is not None
-    directory = context.experiment.checkpoints
-    checkpoints, refused = find_checkpoints(directory, stage, indices, context.facts())
+    checkpoints, refused = _found(runs, context)
     for line in refused:
         context.note(line)
     return checkpoints
+
+
+def _found(runs: Sequence[PlannedRun], context: TrainingContext) -> tuple[Checkpoints, list[str]]:
+    """The newest usable checkpoints of runs of one stage, and why others cannot be used."""
+    if context.experiment is None or not runs:
+        return {}, []
+    indices = [run.index for run in runs]
+    parents = context.parents.of([run.setting for run in runs])
+    directory = context.experiment.checkpoints
+    starts = dict(zip(indices, parents, strict=True))
+    return find_checkpoints(directory, runs[0].stage, indices, context.facts(), starts)
 
 
 def _step(checkpoint: CheckpointFile | None) -> int:
@@ -151,10 +161,7 @@ def _from_the_start(pack: Pack, context: TrainingContext) -> Pack:
 
 def _trained_alone(run: PlannedRun, pack: Pack, context: TrainingContext) -> list[Run]:
     """The record of one run of a pack, from where its newest checkpoint stands by now."""
-    checkpoints: Checkpoints = {}
-    if context.experiment is not None:
-        directory = context.experiment.checkpoints
-        checkpoints, _ = find_checkpoints(directory, run.stage, [run.index], context.facts())
+    checkpoints, _ = _found([run], context)
     alone = replace(run, start_step=_step(checkpoints.get(run.index)))
     return trained(Pack((alone,), pack.statics), context, checkpoints)
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from nthrun.agents.base import Agent, Experience, Noise, Solver, State
+from nthrun.agents.base import Agent, Experience, Noise, Solver, State, begun
+from nthrun.agents.parents import Of, Parents
 from nthrun.environments.base import Environment, HostEnvironment, Transition, make_environment
 from nthrun.environments.host_environment import SEED_DRAWS, float32_bounds, resting_action
 from nthrun.environments.tensors import Constants
@@ -23,7 +25,7 @@ from nthrun.index import Purpose
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.memory_estimate import block_steps
 from nthrun.planning.packs import Pack
-from nthrun.specs.declaration import load_program
+from nthrun.specs.declaration import Setting, load_program
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.training.noise import (
     Draws,
@@ -33,27 +35,10 @@ from nthrun.training.noise import (
     generator,
     sampled_steps,
 )
+from nthrun.training.recording import StepOutput
 
 HOST = "host."
 """Prefix of the state that stays on the host."""
-
-
-class StepOutput(NamedTuple):
-    """What one step shows of itself.
-
-    Attributes:
-        experience: the step, `(lanes, 1, dim)` each.
-        ended: whether an episode ended, `(lanes, 1, 1)`.
-        metrics: of the update; empty if none followed.
-    """
-
-    experience: Experience
-    ended: Tensor
-    metrics: dict[str, Tensor]
-
-    def shown(self) -> dict[str, Tensor]:
-        """Experience and end by name, `(lanes, 1, dim)` each."""
-        return self.experience._asdict() | {"ended": self.ended}
 
 
 class Program:
@@ -65,11 +50,17 @@ class Program:
         environment.episode_step  (lanes, 1, 1) steps of the current episode
     """
 
-    def __init__(self, pack: Pack, spec: EnvironmentSpec, agent_program: str) -> None:
+    def __init__(
+        self, pack: Pack, spec: EnvironmentSpec, agent_program: str, parents: Parents | None = None
+    ) -> None:
         self.spec = spec
         self.interface = spec.interface
-        self.agent: Agent = load_program(agent_program)(pack.statics, spec.interface)
+        self.parents = parents or Parents(spec)
         self.steps_per_episode = spec.integer("steps_per_episode")
+        self._make(load_program(agent_program), pack.statics)
+
+    def _make(self, kind: Any, statics: Setting) -> None:
+        self.agent: Agent = kind(statics, self.interface)
 
     @cached_property
     def environment(self) -> Environment:
@@ -123,13 +114,21 @@ class Program:
             Purpose.REPLAY: self.agent.num_replay_draws,
         }
 
-    def initial_state(self, pack: Pack) -> State:
-        """The state before step 0; the first reset has a stream of its own, (ENVIRONMENT, 0)."""
+    def initial_state(self, pack: Pack, parents: Of | None = None) -> State:
+        """The state before step 0; the first reset has a stream of its own, (ENVIRONMENT, 0).
+
+        Args:
+            pack: whose.
+            parents: of its runs; None reads them.
+        """
         seeds = [run.random_seed for run in pack.runs]
+        return self._begun(self.agent, pack, parents) | self._first_reset(seeds)
+
+    def _begun(self, learner: Agent | Solver, pack: Pack, parents: Of | None) -> State:
         settings = [run.setting for run in pack.runs]
-        generators = [generator(seed, Purpose.INITIALISATION) for seed in seeds]
-        state = self.agent.initial_state(settings, self.spec.number("gamma"), generators)
-        return state | self._first_reset(seeds)
+        generators = [generator(run.random_seed, Purpose.INITIALISATION) for run in pack.runs]
+        read = self.parents.of(settings) if parents is None else parents
+        return begun(learner, settings, generators, self.parents, read)
 
     def noise(self, draws: Draws, first: int, device: str) -> Noise:
         """Drawn numbers as the noise of a block of steps, `(lanes, num_steps, ...)` each.
@@ -249,8 +248,8 @@ class HostedProgram(Program):
         host.actions       (lanes, limit, action_dim); the first `episode_step` were taken in it
     """
 
-    def __init__(self, pack: Pack, spec: EnvironmentSpec, agent_program: str) -> None:
-        super().__init__(pack, spec, agent_program)
+    def _make(self, kind: Any, statics: Setting) -> None:
+        super()._make(kind, statics)
         self.resting_action = resting_action(self.interface)
         self._bounds: Constants | None = None
         if not self.interface.discrete:
@@ -321,14 +320,11 @@ class SolverProgram(Program):
     an experience is empty, with a reward of 0.
     """
 
-    def __init__(self, pack: Pack, spec: EnvironmentSpec, agent_program: str) -> None:
-        self.spec = spec
-        self.interface = spec.interface
-        self.solver: Solver = load_program(agent_program)(pack.statics, spec)
-        self._variant_at: Callable[[int], int] | None = getattr(self.solver, "variant_at", None)
-        self.steps_per_episode = spec.integer("steps_per_episode")
-
     replay_capacity = 0
+
+    def _make(self, kind: Any, statics: Setting) -> None:
+        self.solver: Solver = kind(statics, self.spec)
+        self._variant_at: Callable[[int], int] | None = getattr(self.solver, "variant_at", None)
 
     def learns_at(self, step: int) -> bool:
         """A solver updates after every step."""
@@ -357,10 +353,8 @@ class SolverProgram(Program):
             Purpose.REPLAY: 0,
         }
 
-    def initial_state(self, pack: Pack) -> State:
-        settings = [run.setting for run in pack.runs]
-        generators = [generator(run.random_seed, Purpose.INITIALISATION) for run in pack.runs]
-        return self.solver.initial_state(settings, self.spec.number("gamma"), generators)
+    def initial_state(self, pack: Pack, parents: Of | None = None) -> State:
+        return self._begun(self.solver, pack, parents)
 
     def noise(self, draws: Draws, first: int, device: str) -> Noise:
         """The noise of a block of steps, in which no episode starts."""
@@ -383,11 +377,10 @@ class SolverProgram(Program):
         return StepOutput(experience, zero > 0.0, metrics)
 
 
-def make_program(pack: Pack, spec: ExperimentSpec) -> Program:
+def make_program(pack: Pack, spec: ExperimentSpec, root: Path = Path()) -> Program:
     """The program of packs like one: of an agent in an environment of tensors or on the host, or of
-    a solver."""
+    a solver. The experiment's directory is in the folder `root`."""
     agent = spec.agent.declaration
-    if agent.solves:
-        return SolverProgram(pack, spec.environment, agent.program)
     made = HostedProgram if spec.environment.declaration.on_host else Program
-    return made(pack, spec.environment, agent.program)
+    made = SolverProgram if agent.solves else made
+    return made(pack, spec.environment, agent.program, Parents(spec.environment, agent, root))

@@ -8,12 +8,13 @@ checkpoint restore a new recorder.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from nthrun.agents.base import Experience
 from nthrun.planning.packs import PlannedRun
 from nthrun.records.schema import Run
 from nthrun.specs.environment_spec import EnvironmentSpec
@@ -45,6 +46,24 @@ EXPERIENCE_SERIES = {
     "train_rewards": "reward",
     "train_next_states": "next_observation",
 }
+
+
+class StepOutput(NamedTuple):
+    """What one step shows of itself.
+
+    Attributes:
+        experience: the step, `(lanes, 1, dim)` each.
+        ended: whether an episode ended, `(lanes, 1, 1)`.
+        metrics: of the update; empty if none followed.
+    """
+
+    experience: Experience
+    ended: Tensor
+    metrics: dict[str, Tensor]
+
+    def shown(self) -> dict[str, Tensor]:
+        """Experience and end by name, `(lanes, 1, dim)` each."""
+        return self.experience._asdict() | {"ended": self.ended}
 
 
 def block_event(block: Block, learned: np.ndarray, series: frozenset[str]) -> Event:

@@ -14,16 +14,14 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import State
+from nthrun.agents.parents import Of
 from nthrun.compiler.denormals import Flushing
-from nthrun.errors import DataFileError, NthrunError, RunFailedError
-from nthrun.index import format_indices, random_seed
+from nthrun.errors import DataFileError, NthrunError
+from nthrun.index import random_seed
 from nthrun.planning.experiment_spec import ExperimentSpec, recorded_spec
 from nthrun.planning.packs import Pack, packs_of_runs, plan_run
-from nthrun.records.data import Data, open_data
-from nthrun.records.listing import paths_in
-from nthrun.records.schema import OMITTED_FROM_JSON
-from nthrun.records.snapshots import read_snapshot
-from nthrun.records.sources import Entry
+from nthrun.records.data import open_data
+from nthrun.records.kept import Asked, kept_params
 from nthrun.specs.search.search_spec import BAYES
 from nthrun.specs.trust import Trust
 from nthrun.specs.user_class import failing_as
@@ -32,8 +30,6 @@ from nthrun.training.program import Program, make_program
 from nthrun.training.recording import Event
 from nthrun.training.steppers.eager import EagerStepper
 
-SERIES = tuple(name for name in OMITTED_FROM_JSON if name != "learned_params")
-"""Arrays of a record that are not read."""
 CAPACITY = "replay_capacity"
 """The hyperparameter of nthrun's agents that says how many steps they keep."""
 
@@ -44,12 +40,14 @@ class Learned:
 
     Attributes:
         spec: of its experiment.
+        source: what it was read from.
         index, stage: which run.
         step: training steps taken.
         params: name -> array, as the agent's `learned_params` named them, without lanes.
     """
 
     spec: ExperimentSpec
+    source: Path
     index: int
     stage: int
     step: int
@@ -77,72 +75,11 @@ def read_learned(
         SpecError: this version does not know its specs, or they name code that may not be run.
     """
     data = open_data(source)
-    documents = data["experiment"]
-    spec = recorded_spec(documents, str(source), trust)
-    stage, index, entry = _chosen(data, spec, stage, index)
-    run = entry.load(SERIES)
+    spec = recorded_spec(data["experiment"], str(source), trust)
+    kept = kept_params(data, spec.sweep.num_settings, Asked(stage, index, step))
     if spec.agent.search.method == BAYES:
-        spec = spec.knowing({run["setting_number"]: run["agent_params"]})
-    if run["status"] == "failed":
-        raise RunFailedError(f"index {index}: it failed and has no parameters ({run['reason']})")
-    end = int(run["total_timesteps"])
-    if step is None or step == end:
-        if not data.full:
-            hint = "give the experiment directory or data.h5"
-            raise DataFileError(f"{source}: leaves out what was learned", hint)
-        step, params = end, run.get("learned_params", {})
-    else:
-        params = _snapshot(source, stage, index, step, end)
-    if not all(np.isfinite(array).all() for array in params.values()):
-        raise NthrunError(f"index {index}, step {step}: its parameters are not finite")
-    return Learned(spec, index, stage, step, params)
-
-
-def _chosen(
-    data: Data, spec: ExperimentSpec, stage: int | None, index: int | None
-) -> tuple[int, int, Entry]:
-    """Stage, index and entry of a run.
-
-    Raises:
-        NthrunError: it is not recorded.
-    """
-    runs: dict[int, dict[int, Entry]] = {}
-    for entry in data.entries:
-        setting_number, recorded_stage, run_number = entry.identity
-        recorded = spec.sweep.index(setting_number, run_number)
-        runs.setdefault(recorded_stage, {}).setdefault(recorded, entry)
-    if not runs:
-        raise NthrunError(f"{data.source}: no run is recorded here")
-    stage = min(runs) if stage is None else stage
-    if stage not in runs:
-        known = format_indices(runs)
-        raise NthrunError(f"--stage {stage}: not recorded in {data.source}, which has {known}")
-    index = min(runs[stage]) if index is None else index
-    if index not in runs[stage]:
-        known = format_indices(runs[stage])
-        raise NthrunError(f"--index {index}: not recorded in {data.source}, which has {known}")
-    return stage, index, runs[stage][index]
-
-
-def _snapshot(
-    source: Path, stage: int, index: int, step: int, end: int
-) -> Mapping[str, np.ndarray]:
-    """The parameters of the snapshot at a step.
-
-    Raises:
-        NthrunError: there is none; the message names the steps that are kept.
-    """
-    kept = {end}
-    for path in paths_in(source / "snapshots", f"stage{stage}-index{index}-", ".h5"):
-        header, params = read_snapshot(path)
-        if header["step"] == step:
-            return params
-        kept.add(int(header["step"]))
-    raise NthrunError(
-        f"--step {step}: nothing is kept of index {index} at that step, allowed: "
-        f"{format_indices(kept)}",
-        "snapshot_interval_timesteps of the environment's spec keeps more",
-    )
+        spec = spec.knowing({kept.run["setting_number"]: kept.run["agent_params"]})
+    return Learned(spec, source, kept.index, kept.stage, kept.step, kept.params)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +143,8 @@ def restored(learned: Learned) -> Policy:
     refused = f"{spec.agent.agent_name}: its policy cannot be restored"
     with failing_as(NthrunError, refused, spec.programs()):
         pack = _without_replay(learned)
-        program = make_program(pack, spec)
-        state = program.initial_state(pack)
+        program = make_program(pack, spec, learned.source.parent)
+        state = program.initial_state(pack, _parents(program, pack))
         learned_params = program.learned_params(state)
     kept = {name: array.shape for name, array in learned.params.items()}
     if kept != {name: tuple(tensor.shape[1:]) for name, tensor in learned_params.items()}:
@@ -232,6 +169,14 @@ def _without_replay(learned: Learned) -> Pack:
     if ":" in declaration.name or CAPACITY not in pack.statics:
         return pack
     return replace(pack, statics={**pack.statics, CAPACITY: 1})
+
+
+def _parents(program: Program, pack: Pack) -> Of:
+    """What runs started from; nothing where that is gone, as all that acts is given back anyway."""
+    try:
+        return program.parents.of([run.setting for run in pack.runs])
+    except NthrunError:
+        return [None] * len(pack.runs)
 
 
 class _Watching:

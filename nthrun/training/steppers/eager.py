@@ -15,8 +15,8 @@ from torch import Tensor
 from nthrun.agents.base import Noise, State
 from nthrun.compiler.denormals import Flushing
 from nthrun.training.evaluation import Evaluation, evaluate_tensors
-from nthrun.training.program import Program, StepOutput
-from nthrun.training.recording import METRICS, Block, Event
+from nthrun.training.program import Program
+from nthrun.training.recording import METRICS, Block, Event, StepOutput
 
 
 class Stepper(Protocol):
