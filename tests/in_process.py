@@ -10,8 +10,13 @@ from pathlib import Path
 from unittest import mock
 
 import click
+import submitit  # noqa: F401 - see below
 
 from nthrun.commands.entry import execute
+
+# submitit is imported here because its import ends what logging writes to. absl, which dm_control
+# brings, then closes the stream that it took for stderr, unless that is stderr still: within
+# `ended` it would not be, and that of pytest would be closed.
 
 
 @dataclass(frozen=True, slots=True)

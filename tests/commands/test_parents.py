@@ -83,12 +83,11 @@ def test_a_run_starts_from_the_run_that_its_setting_names(tmp_path: Path, backen
     assert heirs[2]["provenance"]["parent"]["step"] == 20
 
 
-@pytest.mark.usefixtures("without_slurm")
 def test_directories_of_parents_are_beside_the_own_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A directory is found by its place beside the experiment's own, wherever the command is called
-    and where workers or a task of a plan train; what it names absolutely is taken as it is."""
+    and where workers train; what it names absolutely is taken as it is."""
     forebears(tmp_path)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -96,11 +95,8 @@ def test_directories_of_parents_are_beside_the_own_one(
     absolute = {"pretrained": ["../out/Pendulum-v1_Forebear", str(tmp_path / "out" / FOREBEAR)]}
     words = [*specs(tmp_path, "Heir", absolute), "--backend", "eager"]
     assert ended(run, *words, "--index", "0-1", "--workers", "2").code == 0
-    shutil.rmtree(tmp_path / "out" / HEIR)
-    specs(tmp_path, "Heir")
-    assert ended(schedule, *arguments(tmp_path), "--yes", "--cores", "1").code == 0
-    first = recorded(tmp_path)[0]
-    assert first["provenance"]["parent"]["directory"] == FOREBEAR
+    told = [made["provenance"]["parent"]["directory"] for made in recorded(tmp_path).values()]
+    assert told == absolute["pretrained"]
     shutil.rmtree(tmp_path / "out" / FOREBEAR)
     policy = load_policy(tmp_path / "out" / HEIR, trust=True)
     assert policy.learned.params["start"].any()
@@ -292,9 +288,12 @@ def _continued(directory: Path, **parameters: Any) -> list[str]:
 
 
 @pytest.mark.usefixtures("without_slurm")
-def test_a_sweep_is_scheduled_once_its_parents_are_recorded(tmp_path: Path) -> None:
+def test_a_sweep_is_scheduled_once_its_parents_are_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`schedule.py` names the indices whose parents are not recorded, and submits nothing; when
-    they are, the same command trains all."""
+    they are, the same command trains all, wherever it is called."""
+    monkeypatch.chdir(tmp_path)
     sweep = {"parent_index": [0, 1, 2]}
     forebears(tmp_path)
     specs(tmp_path, "Heir", sweep)
@@ -306,7 +305,9 @@ def test_a_sweep_is_scheduled_once_its_parents_are_recorded(tmp_path: Path) -> N
     forebears(tmp_path, "0-2")
     specs(tmp_path, "Heir", sweep)
     assert ended(schedule, *words).code == 0
-    assert sorted(recorded(tmp_path)) == [0, 1, 2]
+    runs = recorded(tmp_path)
+    assert sorted(runs) == [0, 1, 2]
+    assert {made["provenance"]["parent"]["directory"] for made in runs.values()} == {FOREBEAR}
 
 
 def test_an_own_class_has_to_have_the_fields_of_a_parent(tmp_path: Path) -> None:
