@@ -55,7 +55,8 @@ def combine(directory: str, output: Path | None, full: bool, debug: bool) -> int
     if result.num_runs:
         from nthrun.commands.summary_file import report_summary  # noqa: PLC0415 - imports scipy
 
-        report_summary(open_data(result.output), experiment.root, stage=0)
+        data = open_data(result.output) if result.data is None else result.data
+        report_summary(data, experiment.root, stage=0)
     return code
 
 

@@ -1,7 +1,8 @@
 """Forms: what a document of nthrun may hold, field by field.
 
 A form is data, so that what reads a document and what tests its readers say the same of it. It
-finds the first thing in a value that does not fit, with the key it stands at.
+finds the first thing in a value that does not fit, with the key it stands at. Keys take longer to
+write than values to look at, so that forms of mappings write them only where something misfits.
 """
 
 from __future__ import annotations
@@ -185,11 +186,12 @@ class Table:
         if not isinstance(value, dict):
             return _got(value, key, "a mapping")
         for name, item in value.items():
-            found = self.keys.misfit(name, _within(key, name))
-            found = found or self.form.misfit(item, _within(key, name))
-            if found:
-                return found
+            if self._misfit_at(name, item, "") is not None:
+                return self._misfit_at(name, item, _within(key, name))
         return None
+
+    def _misfit_at(self, name: str, item: Any, key: str) -> Misfit | None:
+        return self.keys.misfit(name, key) or self.form.misfit(item, key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,13 +215,14 @@ class Fields:
         for name, form in self.required.items():
             if name not in value:
                 return _within(key, name), "missing"
-            if found := form.misfit(value[name], _within(key, name)):
-                return found
+            if form.misfit(value[name], "") is not None:
+                return form.misfit(value[name], _within(key, name))
         if type(self.others) is Unchecked and not self.optional:
             return None
-        others = (name for name in value if name not in self.required)
-        found_in = (self._other_misfit(value[name], _within(key, name), name) for name in others)
-        return next(filter(None, found_in), None)
+        for name, item in value.items():
+            if name not in self.required and self._other_misfit(item, "", name) is not None:
+                return self._other_misfit(item, _within(key, name), name)
+        return None
 
     def _other_misfit(self, value: Any, key: str, name: str) -> Misfit | None:
         form = self.optional.get(name, self.others)

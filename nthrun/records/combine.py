@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,9 @@ from nthrun.records.json_file import json_writer
 from nthrun.records.listing import is_there
 from nthrun.records.manifest import MANIFEST
 from nthrun.records.places import RecordPlace, union
-from nthrun.records.record_table import RecordTable
+from nthrun.records.record_table import GIT_DIFF, RecordTable
 from nthrun.records.schema import OMITTED_FROM_JSON, SCHEMA_VERSION, Run, differing_key
-from nthrun.records.sources import Conflict, Entry, read_table, without_repeats
+from nthrun.records.sources import Conflict, Entry, MemorySource, read_table, without_repeats
 from nthrun.specs.fingerprint import fingerprint
 
 DATA_JSON = "data.json"
@@ -52,6 +52,7 @@ class Combined:
         repaired: identities whose record in an earlier file differed from its shard's, and the
             first key in which it did; the file has the shard's.
         written: False if the file already held exactly this, or there is nothing to hold.
+        data: what the file holds, where that is at hand; None where it is to be opened.
     """
 
     output: Path
@@ -61,6 +62,7 @@ class Combined:
     conflicts: tuple[Conflict, ...]
     written: bool
     repaired: tuple[Conflict, ...] = ()
+    data: Data | None = None
 
 
 def combine(
@@ -111,8 +113,9 @@ def _combine(
     result = Data(output, experiment.specs, entries, full, gone=gone)
     repaired = [] if same is None or _is_vouched_for(same) else _differing(same, data)
     written = bool(entries) if same is None else bool(repaired) or not same_records(same, result)
+    held = same
     if written:
-        write_combined(result, progress, keep=same is None)
+        held = write_combined(result, progress, keep=same is None)
         aside = f"; kept as {output.name}.damaged-<number>"
         unreadable = [(path, why + aside * (path == output)) for path, why in unreadable]
     return Combined(
@@ -123,6 +126,7 @@ def _combine(
         tuple(conflicts),
         written,
         tuple(repaired),
+        held,
     )
 
 
@@ -212,10 +216,16 @@ def same_records(one: Data, other: Data) -> bool:
     return one.full == other.full and one.gone == other.gone and next(listed) == next(listed)
 
 
-def write_combined(data: Data, progress: Progress | None, keep: bool) -> None:
-    """Write the combined file; with `keep`, what lies in its place is unreadable and kept."""
-    omit = () if data.full else OMITTED_FROM_JSON
+def write_combined(data: Data, progress: Progress | None, keep: bool) -> Data | None:
+    """Write the combined file; with `keep`, what lies in its place is unreadable and kept.
 
+    Returns:
+        what a data.json without the large arrays holds, which is little beside what reading it
+        takes; None of any other file.
+    """
+    is_json = data.source.suffix == ".json"
+    omit = () if data.full else OMITTED_FROM_JSON
+    written: list[Run] | None = [] if is_json and omit else None
     done = 0
 
     def tell(num_runs: int) -> None:
@@ -224,18 +234,37 @@ def write_combined(data: Data, progress: Progress | None, keep: bool) -> None:
         if progress is not None:
             progress(done, len(data.entries))
 
-    def runs() -> Iterator[Run]:
-        for entry in data.entries:
-            yield entry.load(omit)
-            tell(1)
-
     with written_aside(data.source, put=_replace_keeping if keep else os.replace) as temporary:
-        if data.source.suffix == ".json":
+        if is_json:
+            runs = _loaded(data.entries, omit, tell, written)
             with open(temporary, "wb") as file:
-                json_writer(data["experiment"], runs(), omit, data.gone)(file)
+                json_writer(data["experiment"], runs, omit, data.gone)(file)
         else:
             write_h5(temporary, data, tell)
             append_digest(temporary)
+    if written is None:
+        return None
+    source = MemorySource(written)
+    entries = [replace(e, source=source, position=n) for n, e in enumerate(data.entries)]
+    return Data(data.source, data["experiment"], entries, data.full, gone=data.gone)
+
+
+def _loaded(
+    entries: Sequence[Entry],
+    omit: Collection[str],
+    tell: Callable[[int], None],
+    written: list[Run] | None,
+) -> Iterator[Run]:
+    """The runs of entries, one after the other; put into `written` too, where it is given."""
+    diffs: dict[str, str] = {}
+    for entry in entries:
+        run = entry.load(omit)
+        if written is not None:
+            diff = run["provenance"][GIT_DIFF]  # which may be long, and is that of many runs
+            run["provenance"][GIT_DIFF] = diffs.setdefault(diff, diff)
+            written.append(run)
+        yield run
+        tell(1)
 
 
 def _replace_keeping(temporary: Path, path: Path) -> None:

@@ -199,13 +199,15 @@ def _require_digest(path: Path, content: bytes) -> bool:
 
 
 def _runs(path: Path, settings: Mapping[str, Any], tables: _Tables) -> Iterator[Run]:
-    """The runs of all settings.
+    """The runs of all settings; each is taken out of them, as its lists are larger than its arrays.
 
     Raises:
         DataFileError: a field of one is not what it has to be.
     """
     for number, setting in settings.items():
-        for place, run in enumerate(setting["runs"]):
+        encoded = setting["runs"]
+        for place, run in enumerate(encoded):
+            encoded[place] = None
             where = f"experiment_data.{number}.runs[{place}]"
             if misfit := RUN.misfit(run, where):
                 raise DataFileError(f"{path}: {misfit[0]}: {misfit[1]}")

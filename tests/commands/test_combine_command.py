@@ -13,6 +13,7 @@ import pytest
 from builders import make_experiment, make_run
 from warm import ROOT, warm_process
 
+from nthrun.commands.summary_file import write_summary
 from nthrun.records import open_data
 from nthrun.records.experiment import Experiment
 
@@ -64,6 +65,19 @@ def test_output(experiment: Experiment, tmp_path: Path) -> None:
     assert done.stdout == "new/all.h5: 4 runs\n"
     found = open_data(tmp_path / "new" / "all.h5")
     assert "learned_params" in found["experiment_data"][0]["runs"][0]
+
+
+@pytest.mark.parametrize("name", ["data.json", "data.h5"])
+def test_summary(experiment: Experiment, name: str) -> None:
+    """The summary that combining writes, and writes again where nothing is new, is that of the
+    file that it wrote."""
+    summaries = []
+    for _ in range(2):
+        call(*SIMPLE_COMBINE, experiment.root, experiment.root / name)
+        summaries.append((experiment.root / "summary.json").read_bytes())
+        (experiment.root / "summary.json").unlink()
+    write_summary(open_data(experiment.root / name), experiment.root, stage=0)
+    assert set(summaries) == {(experiment.root / "summary.json").read_bytes()}
 
 
 def test_nothing_is_asked(experiment: Experiment) -> None:

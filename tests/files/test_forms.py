@@ -56,6 +56,22 @@ def test_misfits(changes: dict[str, Any], key: str, problem: str) -> None:
     assert found[1].startswith(problem)
 
 
+def test_deep_places() -> None:
+    """What misfits deep within mappings is named by all keys on the way to it, and what looks like
+    the whole document is named alike under a key that is given."""
+    nested = Fields({}, {"all": Table(Fields({"each": Table(DOCUMENT)}))}, others=Table(Whole()))
+    document = {"name": "a", "rows": [[1, 0.5], [0, 1]]}
+    inner = {"first": {"each": {}}, "a.b": {"each": {"x": document}}}
+    found = nested.misfit({"all": inner}, "")
+    assert found == ("all.a.b.each.x.rows[1][0]", "got 0, allowed: an integer from 1 to 9")
+    assert nested.misfit({"all": inner}, "top") == (f"top.{found[0]}", found[1])
+    assert nested.misfit({"more": {"a": 1, "b": -1}}, "top") is not None
+    assert Table(Whole(), Text(pattern="[0-9]+", words="a number")).misfit({"x": 1}, "of") == (
+        "of.x",
+        'got "x", allowed: a number',
+    )
+
+
 def test_missing() -> None:
     """A key that has to be there is named where it is not; one that need not be is not."""
     assert DOCUMENT.misfit({"name": "a"}, "manifest") == ("manifest.rows", "missing")

@@ -28,7 +28,7 @@ from nthrun.errors import DataFileError, StorageError
 from nthrun.records import durable_file, open_data
 from nthrun.records.combine import Combined, combine, forget
 from nthrun.records.experiment import Experiment
-from nthrun.records.schema import OMITTED_FROM_JSON, Run, flat_arrays
+from nthrun.records.schema import OMITTED_FROM_JSON, Run, differing_key, flat_arrays
 
 NAMES = ("data.json", "data.h5")
 both = pytest.mark.parametrize("name", NAMES)
@@ -712,3 +712,67 @@ def test_a_run_of_a_million_evaluations(tmp_path: Path) -> None:
     [entry] = open_data(path).entries
     assert len(entry.load(())["timesteps_at_eval"]) == number
     assert not combine(experiment, path).written
+
+
+class TestData:
+    def various(self) -> tuple[Run, ...]:
+        """Runs with what a data.json writes in ways of its own."""
+        long = {"host": "node", "git_diff": "-a\n+b", "attempts": [{"step": 0}]}
+        lost = {"status": "diverged", "reason": "reward", "train_time": float("inf")}
+        plain = run(1, provenance=long, train_episode_steps=np.array([100], np.int32))
+        none = np.empty((0, 3))
+        return (
+            run(0, float("nan"), **lost),
+            plain,
+            run(2, eval_episode_rewards=none, eval_episode_steps=none.astype(np.int64)),
+            run(3, provenance=dict(long), metrics={"loss": np.array([1.0], np.float32)}),
+            run(4, eval_metrics={"oracle_gap": np.array([0.1, np.inf], np.float32)}),
+        )
+
+    @pytest.mark.parametrize("options", [{}, {"full": True}])
+    @both
+    def test_is_what_the_file_holds(
+        self, experiment: Experiment, name: str, options: dict[str, bool]
+    ) -> None:
+        """What combining hands on, be the file made, changed or left, is what reading it gives."""
+        runs = self.various()
+        for number in range(0, len(runs) + 2, 2):
+            if some := runs[number : number + 2]:
+                record(experiment, *some)
+            result = combined(experiment, name, **options)
+            assert result.written == bool(some)
+            found, read = result.data, open_data(result.output)
+            if found is None:
+                assert options or name == "data.h5"
+                continue
+            assert found["experiment"] == read["experiment"]
+            assert (found.source, found.full, found.gone) == (read.source, read.full, read.gone)
+            for one, other in zip(found.entries, read.entries, strict=True):
+                assert (one.identity, one.shard, one.status) == (
+                    *(other.identity, other.shard, other.status),
+                )
+                assert differing_key(one.load(()), other.load(())) == ""
+
+    @pytest.mark.parametrize("turn", ["first", "changed", "unchanged"])
+    def test_is_at_hand(self, experiment: Experiment, turn: str) -> None:
+        """What a data.json holds is at hand when it is combined, without reading it again."""
+        record(experiment, run(0))
+        if turn != "first":
+            combined(experiment)
+        if turn == "changed":
+            record(experiment, run(1))
+        result = combined(experiment)
+        result.output.unlink()
+        assert result.data is not None
+        assert [entry.load(())["index"] for entry in result.data.entries] == list(
+            range(2 if turn == "changed" else 1)
+        )
+
+    def test_shares_texts(self, experiment: Experiment) -> None:
+        """A difference to the commit that many runs were made with is held once for all of them."""
+        for index in range(3):
+            record(experiment, run(index, provenance={"git_diff": "x" * 9000, "attempts": []}))
+        result = combined(experiment)
+        assert result.data is not None
+        held = [entry.load(())["provenance"]["git_diff"] for entry in result.data.entries]
+        assert len(set(map(id, held))) == 1
