@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 
 CONFIG = Path(__file__).parents[3] / "config"
-SECONDS = 180
 TARGETS = {"euler_ks": (2e-3, 1e-3, 0.015), "bellman_ac": (5e-3, 1e-3, 0.03)}
 """Agent -> the largest and the mean gap of log K', and of mean K as a share."""
 
@@ -21,14 +19,11 @@ TARGETS = {"euler_ks": (2e-3, 1e-3, 0.015), "bellman_ac": (5e-3, 1e-3, 0.03)}
 @pytest.mark.slow
 @pytest.mark.parametrize("agent", TARGETS)
 def test_the_shipped_setting_finds_the_law_of_motion(agent: str) -> None:
-    """In less than three minutes of one core a learned rule makes the law of motion of the exact
-    solution, at every date at which it is compared, and its mean K."""
+    """A learned rule makes the law of motion of the exact solution, at every date at which it is
+    compared, and its mean K."""
     files = (CONFIG / "environment/KrusellSmith.json", CONFIG / f"agent/{agent}.json")
     spec = read_experiment_spec(*([str(file)] for file in files))
-    training = Training(pack_of(spec, [0]), make_context(spec))
-    started = time.process_time()
-    (run,) = training.run()
-    assert time.process_time() - started < SECONDS
+    (run,) = Training(pack_of(spec, [0]), make_context(spec)).run()
     found = [run["eval_metrics"][name][-1] for name in ("oracle_gap", "oracle_gap_mean")]
     largest, mean, of_capital = TARGETS[agent]
     assert found[0] <= largest
