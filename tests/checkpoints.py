@@ -58,7 +58,9 @@ def attempt(
     backend: str = "eager",
 ) -> list[Run]:
     """One process's attempt at some indices, packed anew from what checkpoints there are."""
-    context = replace(make_context(spec, backend), experiment=experiment)
+    context = replace(
+        make_context(spec, backend), experiment=experiment, root=experiment.root.parent
+    )
     found, refused = find_checkpoints(experiment.checkpoints, 0, indices, context.facts())
     assert not refused
     runs = [plan_run(spec, i, 0, found[i].step if i in found else 0) for i in indices]

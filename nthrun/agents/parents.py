@@ -8,6 +8,7 @@ relative to the folder that holds the experiment's own directory.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -128,13 +129,16 @@ class ParentReader:
         directory, *run = key = (setting[field], *(setting[name] for name in PARENT_NAMES))
         if key not in self._read:
             self._read[key] = _read(directory, *self._opened(directory), run)
+        self._require_same_agent(setting, self._read[key])
         self._require_shapes(setting, self._read[key])
         return self._read[key]
 
     def _opened(self, directory: str) -> tuple[Experiment, Data]:
         """An experiment in the same environment, and its records."""
         if directory not in self._experiments:
-            experiment = open_experiment(self._parents.root / directory)
+            # What a path goes up from may not be made yet, and then is nothing to the system.
+            place = os.path.realpath(self._parents.root / directory)
+            experiment = open_experiment(Path(place))
             experiment.keeps_cache = False  # of another experiment nothing is touched
             self._require_environment(experiment)
             self._experiments[directory] = experiment, open_directory(experiment)
@@ -159,6 +163,30 @@ class ParentReader:
                     f"{experiment.root}: {key} of its environment is {there!r}, allowed: {here!r}, "
                     "as in the environment of the runs that are to start from it",
                     "name an experiment in the same environment",
+                )
+
+    def _require_same_agent(self, setting: Setting, parent: Parent) -> None:
+        """Check that a parent is of the same agent and as its agent's declaration asks.
+
+        Raises:
+            ParentError: it is not.
+        """
+        agent = self._parents.agent
+        if agent is None or not agent.parent_shares:
+            return
+        whose = f"{parent.directory}: index {parent.index}"
+        if parent.agent_name != agent.name:
+            raise ParentError(
+                f"{whose}: its agent is {parent.agent_name}, allowed: {agent.name}",
+                f"name an experiment of {agent.name}",
+            )
+        for name in agent.parent_shares:
+            there, here = plain(parent.setting.get(name)), plain(setting[name])
+            if there != here:
+                raise ParentError(
+                    f"{whose}: its {name} is {there!r}, allowed: {here!r}, as in the setting "
+                    "that is to start from it",
+                    f"give both the same {name}",
                 )
 
     def _require_shapes(self, setting: Setting, parent: Parent) -> None:

@@ -124,6 +124,8 @@ class AgentDeclaration:
             program being a `Solver`; see `nthrun.agents.base`.
         parent: the hyperparameter that names the experiment in which the runs are recorded that its
             own start from, beside those of `nthrun.agents.parents`; "" if there is none.
+        parent_shares: the hyperparameters that such a run has to share, which then is one of the
+            same agent; empty where it may be any agent's.
         doc: what it is, in a sentence or two.
         source: the paper.
     """
@@ -136,6 +138,7 @@ class AgentDeclaration:
     fits: Fits = fits_any
     solves: bool = False
     parent: str = ""
+    parent_shares: tuple[str, ...] = ()
     doc: str = ""
     source: str = ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from nthrun.agents.fields import BETAS
+from nthrun.agents.fields import BETAS, parent_fields
 from nthrun.agents.krusell_smith.fields import (
     FITS,
     LIVED,
@@ -131,6 +131,8 @@ BELLMAN_AC = AgentDeclaration(
     layout=bellman_layout,
     fits=fits_bellman,
     solves=True,
+    parent="pretrained",
+    parent_shares=("policy_hidden", "value_hidden", "activation"),
     doc=(
         "Solves the economy of Krusell and Smith by its Bellman equation: an actor ascends the "
         "utility of simulated households, whose last period a critic values that learns from the "
@@ -232,5 +234,10 @@ BELLMAN_AC = AgentDeclaration(
         MAX_GRAD_NORM,
         MAX_RESETS,
         BETAS,
+        *parent_fields(
+            "pretrained",
+            "directory of the experiment, beside the own one, of whose run both networks start; "
+            "the optimisers start afresh",
+        ),
     ),
 )

@@ -32,6 +32,7 @@ from nthrun.agents.base import (
     gradient,
     lane_column,
     shortened,
+    start_from,
 )
 from nthrun.agents.bellman_ac.critic import Critic
 from nthrun.agents.bellman_ac.declaration import (
@@ -59,6 +60,7 @@ from nthrun.agents.krusell_smith.rule import NetworkRule, first_rows, if_finite,
 from nthrun.agents.krusell_smith.worth import Worth
 from nthrun.agents.layouts import RESETS
 from nthrun.agents.networks import MLP
+from nthrun.agents.parents import Of
 from nthrun.agents.repeat import repeat
 from nthrun.agents.schedule import go_back, keep_good, look_at_loss, schedule_state, step_size
 from nthrun.environments.krusell_smith.declaration import MOST_SAVED
@@ -191,10 +193,13 @@ class BellmanActorCritic:
         settings: Sequence[Setting],
         gamma: float,
         generators: Sequence[np.random.Generator],
+        parents: Of = (),
     ) -> State:
-        """See `Solver`; the last layers begin at 0, and with them all that the networks say."""
+        """See `Solver`; the last layers begin at 0, and with them all that networks without a
+        parent say."""
         nets = {"policy": self.actor.network, "value": self.critic.network}
         learned = {name: first_rows(net, generators) for name, net in nets.items()}
+        start_from(self.learned_params(learned), parents)
         state: State = learned | adam_state(settings, learned)
         state[VALUE_POWERS] = torch.ones_like(state["adam.powers"])
         state |= dict(zip(LIVED, self.panel.begun(generators), strict=True))
