@@ -52,7 +52,10 @@ def nearest_section(history: History, state: int, capital: float | None) -> Sect
     here = np.flatnonzero(states == state)
     if len(here) == 0:
         met = ", ".join(str(each) for each in np.unique(states))
-        raise NthrunError(f"--state {state}: the path does not meet it, allowed: {met}")
+        raise NthrunError(
+            f"state {state} of Z is met at none of the {len(states)} dates whose cross-sections "
+            f"are kept, allowed: {met}"
+        )
     owned = history.capital[history.dates[here]]
     wanted = float(np.median(owned)) if capital is None else capital
     place = here[int(np.argmin(np.abs(owned - wanted)))]
@@ -141,14 +144,17 @@ def law(households: Households, history: History, curved: bool) -> dict[str, Arr
     """K of the periods that count, its growth, the law by state as lines, and what it leaves.
 
     `log_capital`, `log_growth`, `residual` and `state` are `(periods,)`; `line_log_capital` and
-    `line_log_growth` `(states, points)`; `coefficients` `(states, 3)`.
+    `line_log_growth` `(states, points)`; `coefficients` `(states, 3)`. Lines are NaN in a state
+    that the path does not meet, or too rarely for a law.
     """
     economy = households.economy
     log_capital, states = counted(history)
     found = path_law(history, economy.num_states, curved)
     now, following = log_capital[:-1], log_capital[1:]
-    ends = [(now[states == s].min(), now[states == s].max()) for s in range(economy.num_states)]
-    lines = np.stack([np.linspace(low, high, LINE_POINTS) for low, high in ends])
+    lines = np.full((economy.num_states, LINE_POINTS), np.nan)
+    for state in np.unique(states):
+        met = now[states == state]
+        lines[state] = np.linspace(met.min(), met.max(), LINE_POINTS)
     rows = np.arange(economy.num_states)[:, None]
     return {
         "tfp": economy.tfp,

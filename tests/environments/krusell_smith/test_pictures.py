@@ -90,6 +90,19 @@ def test_the_law_leaves_nothing_of_a_line(lived: tuple[Economy, Households, Hist
         )
 
 
+def test_a_state_that_is_never_met_has_no_line() -> None:
+    """Of a chain whose rarest states the path does not meet the law is drawn where there is one."""
+    calibration = ChosenLabourCalibration(tfp_states=21, productivity_nodes=2)
+    economy = calibration.economy()
+    households, history = history_of(economy, saving(economy, 0.87), None)
+    arrays = law(households, history, curved=True)
+    met = np.unique(arrays["state"])
+    assert 0 not in met
+    assert np.isnan(arrays["line_log_capital"][0]).all()
+    assert np.isfinite(arrays["line_log_growth"][10]).all()
+    np.testing.assert_array_equal(np.flatnonzero(~np.isnan(arrays["line_log_capital"][:, 0])), met)
+
+
 def test_a_response_begins_with_the_change(lived: tuple[Economy, Households, History]) -> None:
     """Nothing differs before the change, Z differs by it in period 1 whereas K does not yet, and
     later less and less."""
@@ -118,5 +131,5 @@ def test_a_cross_section_is_the_nearest_of_its_state() -> None:
     assert section.state == 1
     assert section.capital == pytest.approx(owned[np.argmin(np.abs(owned - 0.31))])
     assert section.masses.sum() == pytest.approx(1.0)
-    with pytest.raises(NthrunError, match="--state 7: the path does not meet it, allowed: 0, 1, 2"):
+    with pytest.raises(NthrunError, match="state 7 of Z is met at none of the 300 .*allowed: 0, 1, 2"):
         nearest_section(history, 7, None)
