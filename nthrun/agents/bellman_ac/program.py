@@ -368,6 +368,6 @@ class BellmanActorCritic:
         """What is shown of the panel."""
         market = self.panel.market(world.assets, world.state, world.masses)
         lived = self._lived(state["policy"], world)
-        numbers = {"r": market.r, "w": market.w, "capital": world.assets}
+        numbers = {"r": market.r, "w": market.w, "capital": market.capital}
         numbers["consumption"] = lived.consumption
         return {name: if_finite(number.mean((1, 2))) for name, number in numbers.items()}

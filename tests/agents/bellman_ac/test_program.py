@@ -225,6 +225,18 @@ def test_a_lane_that_cannot_be_mended_has_no_loss() -> None:
     assert [bool(torch.isfinite(loss[1])) for loss in losses] == [True, False, False]
 
 
+def test_the_capital_that_is_shown_is_that_of_prices() -> None:
+    """Beside a histogram K is what its bins own, not what the households that are followed do."""
+    solver, state = made(None, BINS)
+    histogram = solver.panel.histogram
+    assert histogram is not None
+    state["assets"] *= 3.0
+    cells = histogram.cells(state["masses"].clone())
+    owned = cells.mean(cells.wealth).mean((1, 2))
+    shown = stepped(solver, state, 0)
+    torch.testing.assert_close(shown["capital"], owned, rtol=1e-5, atol=0.0)
+
+
 def test_a_band_is_drawn_about_a_histogram() -> None:
     """Every step begins with new worlds, whose bins are within the band about the environment's
     shares, up to their sum; the band grows by what is asked for until the end."""

@@ -131,5 +131,7 @@ def test_a_cross_section_is_the_nearest_of_its_state() -> None:
     assert section.state == 1
     assert section.capital == pytest.approx(owned[np.argmin(np.abs(owned - 0.31))])
     assert section.masses.sum() == pytest.approx(1.0)
-    with pytest.raises(NthrunError, match="state 7 of Z is met at none of the 300 .*allowed: 0, 1, 2"):
+    with pytest.raises(
+        NthrunError, match=r"state 7 of Z is met at none of the 300 .*allowed: 0, 1, 2"
+    ):
         nearest_section(history, 7, None)
