@@ -76,7 +76,7 @@ def solution_key(economy: Economy, curved: bool, grids: Grids) -> str:
         digest.update(type(part).__name__.encode())
         for field in fields(part):  # type: ignore[arg-type]  # a labour is a dataclass
             value = getattr(part, field.name)
-            if isinstance(value, float | np.ndarray):
+            if isinstance(value, int | float | np.ndarray):
                 digest.update(f"{field.name} {np.shape(value)} ".encode())
                 digest.update(np.asarray(value, np.float64).tobytes())
     for module in CODE:

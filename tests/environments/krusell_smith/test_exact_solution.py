@@ -116,6 +116,8 @@ def test_every_number_is_part_of_the_key() -> None:
         solution_key(given.economy(), False, grids),
         solution_key(given.economy(), True, grids),
         solution_key(replace(given, beta=0.985).economy(), False, grids),
+        solution_key(replace(given, sigma=2).economy(), False, grids),
+        solution_key(replace(given, sigma=3).economy(), False, grids),
         solution_key(replace(given, benefit=0.1).economy(), False, grids),
         solution_key(replace(given, spell_bad=2.6).economy(), False, grids),
         solution_key(JEDC.economy(), False, grids),
