@@ -15,7 +15,7 @@ from nthrun.compiler.tracing import record
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.training.context import make_context
 from nthrun.training.loop import Training
-from nthrun.training.steppers.compiled import NOISE, STEP, training_step
+from nthrun.training.steppers.step_functions import NOISE, STEP, training_step
 
 Environment = dict[str, Any]
 Case = tuple[str, dict[str, Any], Environment]
@@ -108,7 +108,7 @@ def test_no_operation_depends_on_an_elements_position(
     noise = training.program.noise(training.streams.draw(1), 0, "cpu").step(0)
     inputs = {**training.state, STEP: torch.zeros(1, dtype=torch.int64)}
     inputs |= {NOISE + name: part for name, part in noise._asdict().items()}
-    step = training_step(training.program, frozenset(training.state), learn=True)
+    step = training_step(training.program, frozenset(training.state), 1)
     found = {
         node.target.overloadpacket.__name__.removesuffix("_backward")
         for node in record(step, inputs)[0].graph.nodes

@@ -11,7 +11,7 @@ from packs import pack_of, small_spec
 from nthrun.compiler.tracing import record
 from nthrun.training.context import make_context
 from nthrun.training.loop import Training
-from nthrun.training.steppers.compiled import NOISE, STEP, training_step
+from nthrun.training.steppers.step_functions import NOISE, STEP, training_step
 
 POSITION_DEPENDENT = {"sigmoid", "log_sigmoid", "softplus", "pow", "atan2"}
 """Elementwise operations that torch computes otherwise at the end of a tensor than within it, so
@@ -28,7 +28,7 @@ def operations(parameters: dict[str, Any]) -> set[tuple[str, torch.dtype]]:
     noise = training.program.noise(training.streams.draw(1), 0, "cpu").step(0)
     inputs = {**training.state, STEP: torch.zeros(1, dtype=torch.int64)}
     inputs |= {NOISE + name: part for name, part in noise._asdict().items()}
-    step = training_step(training.program, frozenset(training.state), learn=True)
+    step = training_step(training.program, frozenset(training.state), 1)
     graph = record(step, inputs)[0].graph
     return {
         (node.target.overloadpacket.__name__.removesuffix("_backward"), node.meta["val"].dtype)
