@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nthrun.compiler.library import load
-from nthrun.compiler.program_text import write_program
+from nthrun.compiler.program_text import NOBODY, RowOwner, all_variants, write_program
 from nthrun.compiler.statements import Buffer
 from nthrun.compiler.tracing import Function
 
@@ -29,6 +29,7 @@ class Kernel:
         variants: functions of named tensors with a lane axis of 1; see `tracing.Function`.
         examples: an input each, `(1, ...)`.
         state: names of the inputs that are changed in place, step after step.
+        owner: name of an input or output -> the variant whose steps it has rows of; None for all.
 
     Raises:
         UnsupportedOperationError: a function uses an operation that cannot be compiled.
@@ -36,11 +37,15 @@ class Kernel:
     """
 
     def __init__(
-        self, variants: Sequence[Function], examples: Mapping[str, Tensor], state: frozenset[str]
+        self,
+        variants: Sequence[Function],
+        examples: Mapping[str, Tensor],
+        state: frozenset[str],
+        owner: RowOwner = all_variants,
     ) -> None:
-        text = write_program(variants, examples, state)
+        text = write_program(variants, examples, state, owner)
         self._num_variants = len(variants)
-        self._buffers = text.buffers
+        self._buffers, self._owners = text.buffers, list(text.owners.values())
         self._arena = torch.empty(text.arena_bytes + 64, dtype=torch.uint8)
         self._run = load(text.source).run
 
@@ -55,12 +60,12 @@ class Kernel:
 
         Args:
             state: contiguous, `(lanes, ...)` each; changed in place.
-            inputs: `(lanes, num_steps, ...)` each.
+            inputs: `(lanes, num_steps, ...)` each, or as many rows as its variant has steps.
             variants: which function each step is, `(num_steps,)`.
             lanes: which lanes; the others' state stays and their outputs are zero.
 
         Returns:
-            outputs, `(lanes, num_steps, ...)` each.
+            outputs, with as many rows.
 
         Raises:
             ValueError: a tensor, lane or variant is not one the kernel was compiled for.
@@ -72,9 +77,10 @@ class Kernel:
         which = np.ascontiguousarray(variants, np.uint8)
         _check_numbers("lanes", order, num_lanes)
         _check_numbers("variants", np.asarray(variants), self._num_variants)
+        rows = self._rows(which)
         tensors = {
-            name: _tensor(name, buffer, state, inputs, (num_lanes, len(which)))
-            for name, buffer in self._buffers.items()
+            name: _tensor(name, buffer, state, inputs, (num_lanes, count))
+            for (name, buffer), count in zip(self._buffers.items(), rows, strict=True)
         }
         self._check_apart(state)
         pointers = [tensor.data_ptr() for tensor in tensors.values()]
@@ -85,6 +91,7 @@ class Kernel:
             which.ctypes.data_as(ctypes.c_void_p),
             ctypes.c_int64(len(which)),
             (ctypes.c_void_p * len(pointers))(*pointers),
+            (ctypes.c_int64 * len(pointers))(*rows),
             ctypes.c_void_p(arena),
         )
         if fault:
@@ -95,6 +102,13 @@ class Kernel:
             for name, buffer in self._buffers.items()
             if buffer.place == "output"
         }
+
+    def _rows(self, which: np.ndarray) -> list[int]:
+        """Rows of each buffer for steps of these variants."""
+        counts = {None: len(which), NOBODY: 1}
+        for owner in {*self._owners} - {*counts}:
+            counts[owner] = int(np.count_nonzero(which == owner))
+        return [counts[owner] for owner in self._owners]
 
     def _check_apart(self, state: Mapping[str, Tensor]) -> None:
         """State is changed in place, so that no two tensors may share memory."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -19,6 +19,15 @@ from nthrun.compiler.tracing import Function, trace
 from nthrun.errors import CompileError, UnsupportedOperationError
 
 HEADERS = ("elements.hpp", "reductions.hpp", "products.hpp")
+NOBODY = -1
+"""Whose the state is, which has one row however many steps there are."""
+RowOwner = Callable[[str], int | None]
+"""Name of an input or output -> the variant whose steps it has rows of; None for all steps."""
+
+
+def all_variants(name: str) -> int | None:
+    """Every input and output has a row for every step, whatever its variant."""
+    return None
 
 
 @dataclass(frozen=True)
@@ -28,16 +37,21 @@ class ProgramText:
     Attributes:
         source: C++.
         buffers: state, inputs and outputs, in the order of the call's pointers.
+        owners: of each the variant whose steps it has rows of; None for all, `NOBODY` for state.
         arena_bytes: scratch memory.
     """
 
     source: str
     buffers: Mapping[str, Buffer]
+    owners: Mapping[str, int | None]
     arena_bytes: int
 
 
 def write_program(
-    variants: Sequence[Function], examples: Mapping[str, Tensor], state: frozenset[str]
+    variants: Sequence[Function],
+    examples: Mapping[str, Tensor],
+    state: frozenset[str],
+    owner: RowOwner = all_variants,
 ) -> ProgramText:
     """Trace, lower and write functions that share state, inputs and outputs.
 
@@ -45,6 +59,7 @@ def write_program(
         variants: the functions; each step says which to run.
         examples: inputs of one lane by name, the state's among them.
         state: names of the inputs that live between steps.
+        owner: whose steps an input or output has rows of.
 
     Raises:
         UnsupportedOperationError: a function uses an operation that cannot be compiled.
@@ -63,8 +78,13 @@ def write_program(
         text, needed = _variant(number, fuse(statements), shared)
         bodies += text
         arena_bytes = max(arena_bytes, needed)
-    source = "\n".join([*_included(), *bodies, *_entry(shared, len(variants))])
-    return ProgramText(source, shared, arena_bytes)
+    owners = {name: NOBODY if b.place == "state" else owner(name) for name, b in shared.items()}
+    moves = [
+        [int(whose in (None, number)) for whose in owners.values()]
+        for number in range(len(variants))
+    ]
+    source = "\n".join([*_included(), *bodies, *_entry(shared, moves)])
+    return ProgramText(source, shared, owners, arena_bytes)
 
 
 def _lowered(
@@ -111,34 +131,38 @@ def _pointer(place: int, buffer: Buffer) -> str:
     return f"reinterpret_cast<{C_TYPES[buffer.dtype]}*>(at[{place}])"
 
 
-def _entry(shared: Mapping[str, Buffer], num_variants: int) -> Iterator[str]:
+def _entry(shared: Mapping[str, Buffer], moves: Sequence[Sequence[int]]) -> Iterator[str]:
     """The function that is called: for each lane, for each step, the step's variant.
 
     `base[b]` is where buffer b of lane 0 begins. A lane's state lies one after another, its inputs
-    and outputs `num_steps` rows behind each other.
+    and outputs `rows[b]` rows behind each other.
+
+    Args:
+        moves: whether a step of each variant moves each buffer on by a row.
     """
     sizes = [buffer.size * buffer.dtype.itemsize for buffer in shared.values()]
-    moves = [int(buffer.place != "state") for buffer in shared.values()]
     yield f"constexpr int num_buffers = {len(sizes)};"
     yield f"static const int64_t row_bytes[] = {{{', '.join(map(str, sizes))}}};"
-    yield f"static const int64_t moves[] = {{{', '.join(map(str, moves))}}};"
+    table = ", ".join(f"{{{', '.join(map(str, row))}}}" for row in moves)
+    yield f"static const int64_t moves[][num_buffers] = {{{table}}};"
     yield "using Step = void (*)(char* const*, char*);"
-    steps = ", ".join(f"step_{number}" for number in range(num_variants))
+    steps = ", ".join(f"step_{number}" for number in range(len(moves)))
     yield f"static const Step steps[] = {{{steps}}};"
     yield _CALLED
 
 
 _CALLED = """
 extern "C" int run(const int64_t* lanes, int64_t num_lanes, const uint8_t* variants,
-                   int64_t num_steps, char* const* base, char* arena) {
+                   int64_t num_steps, char* const* base, const int64_t* rows, char* arena) {
   fault = NONE;
   for (int64_t n = 0; n < num_lanes; ++n) {
     char* at[num_buffers];
     for (int b = 0; b < num_buffers; ++b)
-      at[b] = base[b] + lanes[n] * row_bytes[b] * (moves[b] ? num_steps : 1);
+      at[b] = base[b] + lanes[n] * row_bytes[b] * rows[b];
     for (int64_t t = 0; t < num_steps; ++t) {
+      const int64_t* moved = moves[variants[t]];
       steps[variants[t]](at, arena);
-      for (int b = 0; b < num_buffers; ++b) at[b] += moves[b] * row_bytes[b];
+      for (int b = 0; b < num_buffers; ++b) at[b] += moved[b] * row_bytes[b];
     }
   }
   return fault;

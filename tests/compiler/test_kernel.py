@@ -246,6 +246,30 @@ def test_a_step_can_be_one_of_several_functions() -> None:
     assert shown["shown"].squeeze(2).tolist() == [[0, 2, 4, 0], [0, 6, 12, 0]]
 
 
+def test_a_variant_may_have_rows_of_its_own() -> None:
+    """An input or output that belongs to one variant has a row for each of its steps, in order, and
+    moves on with those alone, on every lane."""
+
+    def act(tensors: Tensors) -> Tensors:
+        return {"n": tensors["n"] + tensors["x"], "after": tensors["n"] + tensors["x"]}
+
+    def learn(tensors: Tensors) -> Tensors:
+        return {"n": tensors["n"] * tensors["factor"], "before": tensors["n"] * 1}
+
+    state = {"n": torch.tensor([[1.0], [2.0], [3.0]])}
+    given = {"x": torch.tensor([[[1.0], [2.0]]] * 3)}
+    given["factor"] = torch.tensor([[[2.0], [3.0], [10.0]], [[0.0]] * 3, [[1.0], [-1.0], [2.0]]])
+    examples = {"n": state["n"][:1], **{name: part[:1, 0] for name, part in given.items()}}
+    owners = {"x": 0, "after": 0, "factor": 1, "before": 1}
+    kernel = Kernel([act, learn], examples, frozenset(state), owners.__getitem__)
+    shown = kernel(state, given, np.array([0, 1, 1, 0, 1], np.uint8), [0, 2])
+    assert state["n"].flatten().tolist() == [140.0, 2.0, -4.0]
+    assert shown["after"].squeeze(2).tolist() == [[2, 14], [0, 0], [4, -2]]
+    assert shown["before"].squeeze(2).tolist() == [[2, 4, 14], [0, 0, 0], [4, 4, -2]]
+    with pytest.raises(ValueError, match="factor is"):
+        kernel(state, given, np.array([0, 1, 0], np.uint8), [0])
+
+
 def test_what_has_no_lane_axis_is_refused() -> None:
     """An output of another shape than one lane's would be written beyond its memory."""
     with pytest.raises(UnsupportedOperationError, match="root has no lane axis"):
