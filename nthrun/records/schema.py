@@ -206,16 +206,19 @@ def first_difference(first: Mapping[str, Any], other: Mapping[str, Any]) -> str 
 
     Arrays are equal when shape, dtype and every bit are, any NaN being equal to any other. What
     only one of them has is not compared: a series was asked for by only one of them, and a number
-    of `NOT_RECORDED` was not recorded yet.
+    of `NOT_RECORDED` was not recorded yet, or an agent had no such hyperparameter.
     """
     numbers = (*INTEGERS, "unfinished_episode_reward")
-    for key in (*numbers, *TEXTS, "agent_params"):
+    for key in (*numbers, *TEXTS):
         if key in NOT_RECORDED:
             held = [np.asarray(run[key]) for run in (first, other) if key in run]
             if len(held) == 2 and not same_bits(*held):
                 return key
         elif first[key] != other[key]:
             return key
+    one, two = first["agent_params"], other["agent_params"]
+    if any(one[name] != two[name] for name in one.keys() & two.keys()):
+        return "agent_params"
     arrays = dict(flat_arrays(other))
     for name, array in flat_arrays(first):
         if name in arrays and not same_bits(array, arrays[name]):
@@ -227,6 +230,8 @@ def differing_key(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     """The first key of all in which two copies of one record differ; "" if none does."""
     if key := first_difference(first, other):
         return key
+    if first["agent_params"] != other["agent_params"]:
+        return "agent_params"
     named, others = dict(flat_arrays(first)), dict(flat_arrays(other))
     if named.keys() != others.keys():
         return min(named.keys() ^ others.keys())

@@ -82,7 +82,8 @@ class AgentSpec:
         return make_sweep(self.search, self.space, self.suggested)
 
     def as_setting(self, raw: Mapping[str, Any]) -> dict[str, Any]:
-        """A setting from plain data, as a record or a journal holds it.
+        """A setting from plain data, as a record or a journal holds it; a hyperparameter that there
+        was none of then has its default.
 
         Raises:
             RejectedError: a value is not what its hyperparameter allows.
@@ -90,7 +91,8 @@ class AgentSpec:
         fields = {field.name: field for field in self.declaration.hyperparameters}
         for name, problem, hint in unknown_keys(raw, fields, ", ".join(fields)):
             raise RejectedError(f"{name[:60]}: {problem}", hint)
-        return {name: fields[name].normalise(value) for name, value in raw.items()}
+        named = {name: fields[name].normalise(value) for name, value in raw.items()}
+        return named | {name: value for name, value in self.defaults.items() if name not in raw}
 
     def values_of(self, name: str) -> tuple[Value, ...]:
         """Every value one hyperparameter takes, in order of first appearance; a range's ends."""
