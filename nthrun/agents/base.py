@@ -115,8 +115,13 @@ class Agent(Protocol):
     def observe(self, state: State, experience: Experience, step: Tensor) -> None:
         """Take in one step."""
 
-    def learns_at(self, step: int) -> bool:
-        """Whether `update` follows step number `step` (0-based)."""
+    def num_updates_after(self, step: int) -> int:
+        """How many calls of `update` follow step number `step` (0-based), 0 or 1.
+
+        It depends on static hyperparameters and the step's number alone. An agent with more than
+        one after a step is a `RepeatingAgent`; one with one at most may have `learns_at(step)`
+        instead, which says whether it follows.
+        """
 
     def update(
         self, state: State, experience: Experience, ended: Tensor, noise: Noise, step: Tensor
@@ -133,6 +138,39 @@ class Agent(Protocol):
 
     def learned_params(self, state: State) -> dict[str, Tensor]:
         """Every learned weight and scalar, `(lanes, ...)` each."""
+
+
+class RepeatingAgent(Agent, Protocol):
+    """An agent that may update several times after a step; `nthrun.agents.off_policy` has one.
+
+    Updates have noise of their own, which is drawn only where they follow: of a step's noise
+    `agent` is `num_agent_draws` numbers for `act` alone, and `replay` is empty.
+    """
+
+    max_updates: int
+    """The most updates after one step, 2 at least; one with 1 is as any `Agent`."""
+    num_update_draws: int
+    """Standard normal numbers of each."""
+
+    def num_updates_after(self, step: int) -> int:
+        """How many calls of `update` follow step number `step` (0-based), up to `max_updates`."""
+
+    def update(
+        self,
+        state: State,
+        experience: Experience,
+        ended: Tensor,
+        noise: Noise,
+        step: Tensor,
+        number: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """See `Agent`.
+
+        Args:
+            noise: of this update, of which `agent`, `(lanes, num_update_draws)`, and `replay`,
+                `(lanes, num_replay_draws)`, are there.
+            number: of this update among those after the step, from 0, a 0-dim integer tensor.
+        """
 
 
 class Solver(Protocol):

@@ -98,7 +98,7 @@ class OffPolicyParts:
         networks: learned by Adam, in the order in which they are initialised.
         targets: name of a target -> name of the network it follows.
         columns: hyperparameters that are numbers of a lane, in its state by name.
-        num_agent_draws: standard normal numbers a step.
+        num_acting_draws, num_update_draws: standard normal numbers of an action and of an update.
         metrics: names of what an update reports.
         acting_numbers: numbers that choosing an action goes through.
         sampled_numbers: numbers that judging sampled actions goes through, for a state.
@@ -112,7 +112,8 @@ class OffPolicyParts:
     networks: Mapping[str, MLPShape]
     targets: Mapping[str, str]
     columns: tuple[str, ...]
-    num_agent_draws: int
+    num_acting_draws: int
+    num_update_draws: int
     metrics: tuple[str, ...]
     acting_numbers: int
     sampled_numbers: int = 0
@@ -143,6 +144,13 @@ class OffPolicyParts:
         """Entries of a network's block, padding included."""
         return self._count(name) * self.networks[name].num_params()
 
+    def draws(self, max_updates: int) -> tuple[int, int]:
+        """Standard normal numbers drawn for a step, and for each update beside them, where up to so
+        many updates follow a step; see `nthrun.agents.base.RepeatingAgent`."""
+        if max_updates > 1:
+            return self.num_acting_draws, self.num_update_draws
+        return self.num_acting_draws + self.num_update_draws, 0
+
     def layer_numbers(self) -> int:
         """Numbers that a state goes through in all networks."""
         return sum(self._count(name) * sum(n.widths()) for name, n in self.networks.items())
@@ -161,12 +169,16 @@ def off_policy_layout(
     row, batch = sum(row_widths(environment)), setting["batch_size"]
     update = batch * (row + max(parts.layer_numbers(), parts.sampled_numbers))
     update += max(map(parts.num_params, parts.networks))
+    max_updates = setting["updates_per_step"]
+    num_agent_draws, num_update_draws = parts.draws(max_updates)
     return Layout(
         state=parts.state(),
         learned=parts.learned(),
         metrics=parts.metrics,
-        num_agent_draws=parts.num_agent_draws,
+        num_agent_draws=num_agent_draws,
         num_replay_draws=batch,
+        max_updates=max_updates,
+        num_update_draws=num_update_draws,
         replay_capacity=setting["replay_capacity"],
         replay_width=row,
         update_bytes=FLOAT_BYTES * OFF_POLICY_COPIES * update,
@@ -183,7 +195,8 @@ def likelihood_ratio_parts(setting: Setting, environment: Interface) -> OffPolic
         networks={"critic": critic, "actor": actor},
         targets={"target_critic": "critic"},
         columns=("tau", "critic_lr", "alpha"),
-        num_agent_draws=draws * (1 + setting["batch_size"] * (1 + num_samples)),
+        num_acting_draws=draws,
+        num_update_draws=draws * setting["batch_size"] * (1 + num_samples),
         metrics=("critic_loss", "actor_loss", "entropy"),
         acting_numbers=sum(actor.widths()),
         sampled_numbers=sampled_numbers(num_samples, critic, environment),

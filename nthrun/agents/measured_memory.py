@@ -10,6 +10,7 @@ from torch import Tensor
 from nthrun.agents.base import Agent, Solver, State, begun
 from nthrun.agents.layouts import FLOAT_BYTES
 from nthrun.agents.parents import Parents
+from nthrun.agents.updates import updates_of
 from nthrun.specs.declaration import AgentDeclaration, Setting, load_program
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.specs.footprint import AgentFootprint
@@ -38,6 +39,7 @@ def _of_agent(agent: Agent, state: State) -> AgentFootprint:
     replay = state.pop("replay", None)
     own = _bytes(state.values())
     row = 0 if replay is None else replay.shape[2] * replay.element_size()
+    updates = updates_of(agent)
     return AgentFootprint(
         state_bytes=own,
         learned_bytes=learned,
@@ -48,6 +50,8 @@ def _of_agent(agent: Agent, state: State) -> AgentFootprint:
         num_metrics=NUM_METRICS,
         update_bytes=UPDATE_COPIES * (own + row * agent.num_replay_draws),
         acting_bytes=own,
+        max_updates=updates.most,
+        num_update_draws=updates.num_draws,
     )
 
 

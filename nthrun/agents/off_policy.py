@@ -12,6 +12,7 @@ a discrete one.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -41,8 +42,10 @@ from nthrun.specs.declaration import Setting
 from nthrun.specs.interface import Interface
 
 
-class OffPolicyAgent:
+class OffPolicyAgent(ABC):
     """Replay, a critic, and whatever networks an agent adds.
+
+    After every step it takes `updates_per_step` updates, each on a batch of its own.
 
     Attributes:
         parts: what it is made of, as its declaration says.
@@ -56,7 +59,9 @@ class OffPolicyAgent:
         self.parts = type(self).parts_of(statics, environment)
         self.batch_size: int = statics["batch_size"]
         self.replay_capacity: int = statics["replay_capacity"]
-        self.num_agent_draws, self.num_replay_draws = self.parts.num_agent_draws, self.batch_size
+        self.max_updates: int = statics["updates_per_step"]
+        self.num_agent_draws, self.num_update_draws = self.parts.draws(self.max_updates)
+        self.num_replay_draws = self.batch_size
         self.widths = row_widths(environment)
         self.actions = Actions(environment)
         self.networks: dict[str, Network] = {}
@@ -93,9 +98,38 @@ class OffPolicyAgent:
     def observe(self, state: State, experience: Experience, step: Tensor) -> None:
         store(state["replay"], experience, step)
 
-    def learns_at(self, step: int) -> bool:
-        first: int = self.statics["steps_before_learning"]
-        return step >= first
+    def num_updates_after(self, step: int) -> int:
+        return self.max_updates if step >= self.statics["steps_before_learning"] else 0
+
+    def update(
+        self,
+        state: State,
+        experience: Experience,
+        ended: Tensor,
+        noise: Noise,
+        step: Tensor,
+        number: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """See `RepeatingAgent`; learns from a batch of the replay."""
+        batch = self.recalled(state, noise)
+        normal = noise.agent[:, self.parts.num_acting_draws :] if number is None else noise.agent
+        count = step if number is None else step * self.max_updates + number
+        return self.learn(state, batch, normal, count)
+
+    @abstractmethod
+    def learn(
+        self, state: State, batch: Experience, normal: Tensor, count: Tensor
+    ) -> dict[str, Tensor]:
+        """One update.
+
+        Args:
+            batch: steps of the replay, actions in [-1, 1].
+            normal: standard normal numbers, `(lanes, parts.num_update_draws)`.
+            count: how many updates may have come before, those before learning began included.
+
+        Returns:
+            metrics `(lanes,)` each.
+        """
 
     def learned_params(self, state: State) -> dict[str, Tensor]:
         named: dict[str, Tensor] = {}
@@ -134,11 +168,11 @@ class OffPolicyAgent:
         adam_step(state, "critic", slope, state["critic_lr"], clock)
         return critic_loss
 
-    def update_targets(self, state: State, step: Tensor) -> None:
-        """Move every target towards its network, at every `target_update_interval`-th step."""
+    def update_targets(self, state: State, count: Tensor) -> None:
+        """Move every target towards its network, at every `target_update_interval`-th update."""
         weight = state["tau"]
         if (interval := self.statics["target_update_interval"]) != 1:
-            weight = weight * (step % interval == 0)
+            weight = weight * (count % interval == 0)
         for target, name in self.parts.targets.items():
             state[target].lerp_(state[name], weight)
 

@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from nthrun.agents.updates import updates_of
 from nthrun.commands.experiment_paths import data_path
 from nthrun.commands.labelled_data import act_on_readable, open_labelled
 from nthrun.commands.options import Command, debug_option
@@ -276,8 +277,8 @@ class WandbRuns:
             setting = spec.as_setting(run["agent_params"])
             statics = {name: setting[name] for name in spec.declaration.static_names()}
             interface = experiment.environment.interface
-            agent = load_program(spec.declaration.program)(statics, interface)
-            steps = filter(agent.learns_at, steps)
+            updates = updates_of(load_program(spec.declaration.program)(statics, interface))
+            steps = chain.from_iterable(repeat(step, updates.after(step)) for step in steps)
         count = max(map(len, run["metrics"].values()))
         return np.array([step + 1 for step in islice(steps, count)])
 
@@ -307,9 +308,10 @@ def _add(
     series: Mapping[str, np.ndarray],
     thinning: Thinning,
 ) -> None:
-    """Add series of numbers along some rising steps, thinned."""
-    for place, step in enumerate(steps.tolist()):
-        if thinning.takes(step):
+    """Add series of numbers along some rising steps, thinned; of equal steps the last counts."""
+    last = np.append(np.flatnonzero(np.diff(steps)), len(steps) - 1) if len(steps) else ()
+    for place in last:
+        if thinning.takes(step := int(steps[place])):
             row = rows.setdefault(step, {})
             row.update({name: float(values[place]) for name, values in series.items()})
 

@@ -35,19 +35,22 @@ EPISODE_OBJECTS = 100
 EVALUATION_OBJECTS = 500
 ARRAY_OBJECTS = 160
 EVENT = 2 * FLOAT + 2
-"""Bytes of a step in the log of events: reward, health, and two flags."""
+"""Bytes of a step in the log of events: reward, health, a flag, and how many updates followed."""
 ORACLE_BYTES = 310_000_000
 """Bytes held once a process while the best return of an environment is found [measured for GHM's
 default bounds: 160 MB with steps of 0.001 years, 303 MB with 0.00012; bounds of 1000 take over
 1 GB]."""
 REPLAY_DRAW_TEMPORARIES = 4 * DOUBLE
+UPDATE_CLOCK = 2 * DOUBLE
+"""Numbers of the step and of the update that each of several updates is given."""
 RECORD_TEXTS = 8_192
 CHECKPOINT_HEADER = 8_192
 EVENT_HEADER = 2_048
 
 
 def block_steps(num_draws: int) -> int:
-    """The longest block of steps that draw so many numbers each."""
+    """The longest block of steps, or of updates with noise of their own, that draw so many numbers
+    each."""
     return max(1, min(BLOCK_STEPS, BLOCK_DRAWS // max(1, num_draws)))
 
 
@@ -167,11 +170,27 @@ def _block_bytes(spec: EnvironmentSpec, agent: AgentFootprint) -> int:
     start = environment.state_dim + environment.observation_dim
     drawn = agent.num_simulation_draws or sum(_draws(spec))
     noise = FLOAT * (agent.num_agent_draws + drawn + start)
-    noise += REPLAY_DRAW_TEMPORARIES * agent.num_replay_draws
     experience = 2 * environment.observation_dim + environment.action_dim + 2
-    outputs = 2 * FLOAT * (experience + agent.num_metrics + 2)
-    draws = agent.num_agent_draws + drawn + agent.num_replay_draws
-    return block_steps(draws) * (noise + outputs)
+    step = noise + 2 * FLOAT * (experience + 2)
+    update = REPLAY_DRAW_TEMPORARIES * agent.num_replay_draws + 2 * FLOAT * agent.num_metrics
+    steps = _block_steps(spec, agent)
+    if agent.max_updates == 1:
+        return steps * (step + update)
+    update += 2 * FLOAT * agent.num_update_draws + 2 * UPDATE_CLOCK
+    return steps * step + _block_updates(agent) * update
+
+
+def _block_steps(spec: EnvironmentSpec, agent: AgentFootprint) -> int:
+    """The longest block in steps."""
+    drawn = agent.num_simulation_draws or sum(_draws(spec))
+    of_update = agent.num_replay_draws if agent.max_updates == 1 else 0
+    return block_steps(agent.num_agent_draws + drawn + of_update)
+
+
+def _block_updates(agent: AgentFootprint) -> int:
+    """The most updates of a block: it ends with the step by which there are enough."""
+    enough = block_steps(agent.num_update_draws + agent.num_replay_draws)
+    return enough + agent.max_updates - 1
 
 
 def _working_bytes(spec: EnvironmentSpec, agent: AgentFootprint) -> int:
@@ -194,14 +213,15 @@ def _series(spec: EnvironmentSpec, agent: AgentFootprint) -> tuple[int, int]:
         "train_actions": FLOAT * spec.interface.action_dim,
         "train_rewards": FLOAT,
         "train_next_states": observation,
-        "update_indices": DOUBLE * agent.num_replay_draws,
-        "metrics": FLOAT * agent.num_metrics,
+        "update_indices": DOUBLE * agent.num_replay_draws * agent.max_updates,
+        "metrics": FLOAT * agent.num_metrics * agent.max_updates,
     }
     wanted = requested_series(spec.items("record"))
     kept = [size for name, size in per_step.items() if name in wanted]
     total = spec.integer("total_timesteps")
-    drawn = agent.num_simulation_draws or sum(_draws(spec))
-    steps = block_steps(agent.num_agent_draws + drawn + agent.num_replay_draws)
+    steps = _block_steps(spec, agent)
+    if agent.max_updates > 1:
+        steps = min(steps, max(1, _block_updates(agent) // agent.max_updates))
     num_blocks = total // steps + total // spec.integer("eval_interval_timesteps") + 1
     num_arrays = num_blocks * (len(kept) + agent.num_metrics * ("metrics" in wanted))
     eval_states = _num_evaluations(spec) * _eval_state_bytes(spec) * ("eval_states" in wanted)

@@ -66,7 +66,8 @@ class RunTimes:
 
     def _counted(self, setting: Setting) -> float:
         agent = agent_footprint(self.spec.agent.declaration, setting, self.spec.environment)
-        products = PRODUCTS * agent.learned_bytes / FLOAT * agent.num_replay_draws
+        samples = agent.num_replay_draws * agent.max_updates
+        products = PRODUCTS * agent.learned_bytes / FLOAT * samples
         beside, products_per_second = self.speed
         step = beside + products / products_per_second
         return self.spec.environment.total_timesteps * step

@@ -16,11 +16,14 @@ class AgentFootprint:
         learned_bytes: the arrays of `learned_params`.
         replay_capacity: rows of `replay`; 0 for an agent without one.
         replay_row_bytes: of one of them.
-        num_agent_draws, num_replay_draws: numbers drawn for one step.
+        num_agent_draws, num_replay_draws: numbers drawn for one step; where a step may have several
+            updates the latter are those of one update.
         num_metrics: numbers that one update reports.
         update_bytes: bound on what one update holds beside the state, gradients included.
         acting_bytes: bound on what choosing one action holds.
         num_simulation_draws: numbers drawn for the simulations of a solver's step.
+        max_updates: the most updates that follow one step.
+        num_update_draws: numbers that one update draws, where there may be several.
     """
 
     state_bytes: int = 0
@@ -33,6 +36,8 @@ class AgentFootprint:
     update_bytes: int = 0
     acting_bytes: int = 0
     num_simulation_draws: int = 0
+    max_updates: int = 1
+    num_update_draws: int = 0
 
     @property
     def replay_bytes(self) -> int:

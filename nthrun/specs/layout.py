@@ -28,12 +28,14 @@ class Layout:
         metrics: names of what an update reports.
         dtypes: types of tensors that are not float32, by name.
         num_agent_draws: standard normal numbers drawn for one step.
-        num_replay_draws: steps drawn from the replay for one step.
+        num_replay_draws: steps drawn from the replay for one step, or for one of several updates.
         num_simulation_draws: uniform numbers drawn for the simulations of a solver's step.
         replay_capacity: rows of `replay`; 0 for an agent without one.
         replay_width: numbers of one of them, float32.
         update_bytes: bound on what one update holds beside the state, gradients included.
         acting_bytes: bound on what choosing one action holds.
+        max_updates: the most updates that follow one step.
+        num_update_draws: standard normal numbers drawn for one update, where there may be several.
         largest: whether shapes are the largest that there may be, which only the solution knows.
     """
 
@@ -49,6 +51,8 @@ class Layout:
     update_bytes: int = 0
     acting_bytes: int = 0
     largest: bool = False
+    max_updates: int = 1
+    num_update_draws: int = 0
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> Layout:
@@ -69,6 +73,8 @@ class Layout:
             update_bytes=self.update_bytes,
             acting_bytes=self.acting_bytes,
             num_simulation_draws=self.num_simulation_draws,
+            max_updates=self.max_updates,
+            num_update_draws=self.num_update_draws,
         )
 
     def mismatch(self, state: Mapping[str, Any]) -> str:

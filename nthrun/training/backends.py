@@ -15,6 +15,7 @@ from nthrun.planning.memory_estimate import BLOCK_STEPS
 from nthrun.planning.packs import Pack, PlannedRun, packs_of_runs
 from nthrun.specs.declaration import AgentDeclaration, Setting
 from nthrun.specs.user_class import failing_as
+from nthrun.training.block_updates import block_updates
 from nthrun.training.contract import check_contract
 from nthrun.training.noise import Streams
 from nthrun.training.program import HostedProgram, Program, make_program, placed
@@ -132,7 +133,12 @@ def _take_compiled_step(spec: ExperimentSpec, setting: Setting, device: str, roo
     check_contract(program, pack, spec.agent.declaration)
     initial = program.initial_state(pack)
     state = placed(initial, device)
-    draws = Streams([run.random_seed], program.noise_sizes()).draw(1)
+    sizes, count = (program.noise_sizes(), program.update_sizes()), np.array([1])
+    draws, later = Streams([run.random_seed], *sizes).draw_with_updates(count)
+    apart = program.updates.are_apart
+    capacity = program.replay_capacity
+    updates = block_updates(later, 0, count, capacity, device) if apart else None
+    variants = np.array([not apart])
     stepper = make_stepper(program, "compile", device)
     stepper.prepare(state)
-    stepper.train(state, program.noise(draws, 0, device), 0, np.array([True]), [0])
+    stepper.train(state, program.noise(draws, 0, device), 0, variants, [0], updates)

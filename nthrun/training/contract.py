@@ -16,10 +16,12 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import Experience, Noise, State, begun
+from nthrun.agents.updates import METHODS
 from nthrun.errors import ContractError
 from nthrun.index import Purpose
 from nthrun.planning.packs import Pack
 from nthrun.specs.declaration import AgentDeclaration
+from nthrun.training.block_updates import block_updates, updated
 from nthrun.training.noise import Streams, generator
 from nthrun.training.program import HostedProgram, Program, SolverProgram
 
@@ -32,7 +34,6 @@ AGENT_METHODS = (
     "act",
     "act_greedily",
     "observe",
-    "learns_at",
     "update",
     "learned_params",
 )
@@ -101,6 +102,8 @@ class _Step:
         solver = isinstance(program, SolverProgram)
         agent = program.solver if isinstance(program, SolverProgram) else program.agent
         _require_methods(self._agent_name, agent, SOLVER_METHODS if solver else AGENT_METHODS)
+        if not solver and not callable(getattr(agent, "learns_at", None)):
+            _require_methods(self._agent_name, agent, METHODS[:1])
         if not self._hosted and not solver:
             _require_methods(self._world_name, program.environment, WORLD_METHODS)
         state = self._initial_state(agent)
@@ -145,7 +148,7 @@ class _Step:
     def _stepped(self, state: State, observation: Tensor) -> Shapes:
         """Act, step, observe and learn; the shapes of the metrics."""
         program, lanes = self._program, self._lanes
-        not_learning = takewhile(lambda n: not program.learns_at(n), range(LOOKED_AHEAD))
+        not_learning = takewhile(lambda n: not program.updates.after(n), range(LOOKED_AHEAD))
         number = sum(1 for _ in not_learning)
         noise, step = self._noise(number), torch.tensor(number)
         action = program.act(state, observation, noise, step)
@@ -154,7 +157,18 @@ class _Step:
         program.agent.observe(state, experience, step)
         if number == LOOKED_AHEAD:
             return {}
+        if program.updates.are_apart:
+            return self._metrics("update", self._updated(state, (experience, ended), number))
         return self._metrics("update", program.agent.update(state, experience, ended, noise, step))
+
+    def _updated(self, state: State, taken: tuple[Experience, Tensor], step: int) -> object:
+        """The first of the updates that follow a step."""
+        program, count = self._program, np.array([1])
+        sizes = program.noise_sizes(), program.update_sizes()
+        _, draws = Streams([0] * self._lanes, *sizes).draw_with_updates(count)
+        updates = block_updates(draws, step, count, program.replay_capacity, "cpu")
+        clock = torch.tensor(step), torch.tensor(0)
+        return updated(program.agent, state, taken, updates.noise.step(0), clock)
 
     def _experience(
         self, observation: Tensor, action: Tensor, noise: Noise
@@ -202,6 +216,7 @@ class _Step:
         return self._metrics("solve", output)
 
     def _variant(self, step: int) -> int:
+        assert isinstance(self._program, SolverProgram)
         variant = self._program.variant_at(step)
         if not isinstance(variant, int) or variant < 0:
             raise self._error(

@@ -126,7 +126,8 @@ class _LaneLog:
         self._last_step = max(self._last_step, recorder.num_steps)
 
     def add_updates(self, event: Event, lane: int, first: int, last: int) -> None:
-        """Take the metrics of some updates of a block that begins after step `first`.
+        """Take the metrics of some updates of a block that begins after step `first`, the last of
+        those after a step.
 
         Args:
             event: the block.
@@ -135,10 +136,10 @@ class _LaneLog:
             last: the last step that counts.
         """
         names = [name for name in event if name.startswith(UPDATES)]
-        steps = first + 1 + np.flatnonzero(event["learned"][lane]) if names else np.empty(0)
-        for update, step in enumerate(steps[steps <= last].tolist()):
-            if self._shown_updates.takes(step):
-                row = {n.removeprefix("updates/"): float(event[n][lane, update]) for n in names}
+        counts = event["learned"][lane].astype(np.int64) if names else np.empty(0, np.int64)
+        for step, end in enumerate(np.cumsum(counts).tolist(), first + 1):
+            if step <= last and counts[step - first - 1] and self._shown_updates.takes(step):
+                row = {n.removeprefix("updates/"): float(event[n][lane, end - 1]) for n in names}
                 self._row(step).update(row)
 
     def add_evaluation(self, event: Event, lane: int) -> None:

@@ -9,22 +9,24 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from nthrun.agents.base import State
+from nthrun.agents.base import Noise, State
 from nthrun.errors import DataFileError, InterruptedRunError, NotReplayedError, described
-from nthrun.index import Purpose, format_indices
+from nthrun.index import format_indices
+from nthrun.planning.memory_estimate import block_steps
 from nthrun.planning.packs import Pack
 from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run
 from nthrun.records.snapshots import write_snapshot
 from nthrun.specs.environment_spec import requested_series
 from nthrun.specs.layout import Layout
+from nthrun.training.block_updates import BlockUpdates, block_updates
 from nthrun.training.checkpoint_index import CheckpointFile
 from nthrun.training.checkpoints import CheckpointWriter, load_pack
 from nthrun.training.context import TrainingContext
 from nthrun.training.evaluation import Evaluation
 from nthrun.training.lanes import Lanes
 from nthrun.training.logs import PackLogs
-from nthrun.training.noise import Streams, sampled_steps
+from nthrun.training.noise import Streams
 from nthrun.training.program import make_program, placed
 from nthrun.training.progress import Advanced
 from nthrun.training.provenance import provenance
@@ -104,7 +106,8 @@ class Training:
         self.program = make_program(pack, context.spec, context.root)
         self.stepper = context.steppers.stepper(pack, self.program)
         self.seeds = [run.random_seed for run in pack.runs]
-        self.streams = Streams(self.seeds, self.program.noise_sizes())
+        sizes = self.program.noise_sizes(), self.program.update_sizes()
+        self.streams = Streams(self.seeds, *sizes)
         self.parents = self.program.parents.of([run.setting for run in pack.runs])
         in_episodes = not context.spec.agent.declaration.solves
         self.lanes = Lanes(pack, in_episodes, self.parents)
@@ -149,35 +152,50 @@ class Training:
         return self._records(reason)
 
     def _block_end(self) -> int:
-        """The next multiple of the block length or the evaluation interval, or the end."""
+        """The next multiple of the block length or the evaluation interval, or the end; or the step
+        whose updates make a block full."""
         interval = self.spec.integer("eval_interval_timesteps")
-        steps = (self.program.block_steps, interval)
-        return min(*((self.step // n + 1) * n for n in steps), self.spec.total_timesteps)
+        sizes = self.program.noise_sizes(), self.program.update_sizes()
+        most_steps, most_updates = (block_steps(sum(drawn.values())) for drawn in sizes)
+        steps = (most_steps, interval)
+        end = min(*((self.step // n + 1) * n for n in steps), self.spec.total_timesteps)
+        if not self.program.updates.are_apart:
+            return end
+        updates = np.cumsum(self.program.update_counts(self.step, end))
+        full = self.step + 1 + int(np.searchsorted(updates, most_updates))
+        return min(end, full)
 
     def train_block(self, end: int) -> None:
         """Train up to step `end` and record it."""
         started = time.perf_counter()
         first = self.step
-        draws = self.streams.draw(end - first)
-        noise = self.program.noise(draws, first, self.context.setup.device)
-        learned = np.array([self.program.learns_at(step) for step in range(first, end)])
-        variants = np.array([self.program.variant_at(step) for step in range(first, end)])
+        counts = self.program.update_counts(first, end)
+        variants = self.program.variants(first, counts)
+        noise, updates = self._noise(first, counts)
         lanes = self.lanes.running()
         blocks: list[Block] = []
         while self.step < end:
             here, there = self.step - first, self._pause(end) - first
             piece = noise.steps(here, there)
-            which = variants[here:there]
-            blocks.append(self.stepper.train(self.state, piece, self.step, which, lanes))
+            which, later = variants[here:there], updates and updates.of_steps(here, there)
+            blocks.append(self.stepper.train(self.state, piece, self.step, which, lanes, later))
             self.step = first + there
             self._after_step(self.step)
-        event = block_event(joined_blocks(blocks), learned, self.series)
+        event = block_event(joined_blocks(blocks), counts, self.series)
         if "update_indices" in self.series:
-            capacity = self.program.replay_capacity
-            steps = sampled_steps(draws[Purpose.REPLAY], first, capacity)
-            event["updates/update_indices"] = steps[:, learned]
+            replayed = noise.replay[:, counts > 0] if updates is None else updates.noise.replay
+            event["updates/update_indices"] = replayed.numpy(force=True)
         self._take(event)
         self.lanes.spend(time.perf_counter() - started)
+
+    def _noise(self, first: int, counts: np.ndarray) -> tuple[Noise, BlockUpdates | None]:
+        """The noise of the next steps, and their updates where those have noise of their own."""
+        device = self.context.setup.device
+        if not self.program.updates.are_apart:
+            return self.program.noise(self.streams.draw(len(counts)), first, device), None
+        draws, later = self.streams.draw_with_updates(counts)
+        updates = block_updates(later, first, counts, self.program.replay_capacity, device)
+        return self.program.noise(draws, first, device), updates
 
     def _pause(self, end: int) -> int:
         """The next step, up to `end`, after which something is to be done within a block."""

@@ -15,6 +15,8 @@ from nthrun.index import Purpose
 
 STEP_PURPOSES = (Purpose.ENVIRONMENT, Purpose.AGENT, Purpose.REPLAY)
 Draws = dict[Purpose, np.ndarray]
+NOTHING = dict.fromkeys(STEP_PURPOSES, 0)
+"""No numbers of any purpose."""
 HALF_SEED = 1 << 16
 
 
@@ -30,29 +32,62 @@ class Streams:
     Args:
         seeds: one a lane.
         sizes: numbers per step of each purpose.
+        update_sizes: numbers per update, which are drawn after those of the step that it follows.
     """
 
-    def __init__(self, seeds: Sequence[int], sizes: Mapping[Purpose, int]) -> None:
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        sizes: Mapping[Purpose, int],
+        update_sizes: Mapping[Purpose, int] = NOTHING,
+    ) -> None:
         self._sizes = sizes
+        self._update_sizes = update_sizes
         self._lanes = [{p: generator(seed, p) for p in STEP_PURPOSES} for seed in seeds]
 
     def draw(self, num_steps: int) -> Draws:
-        """The numbers of the next steps, `(lanes, num_steps, size)` a purpose.
+        """The numbers of the next steps, `(lanes, num_steps, size)` a purpose, if nothing is drawn
+        for updates.
 
         Standard normal in float32 for the agent, uniform on [0, 1) for the environment (float32)
         and the replay (float64).
         """
-        draws: Draws = {}
+        return {p: self._drawn(p, num_steps, self._sizes[p]) for p in STEP_PURPOSES}
+
+    def draw_with_updates(self, counts: np.ndarray) -> tuple[Draws, Draws]:
+        """The numbers of the next steps, and those of the updates that follow each, in order.
+
+        Args:
+            counts: updates after each step, `(num_steps,)`.
+
+        Returns:
+            `(lanes, num_steps, size)` and `(lanes, num_updates, size)` a purpose.
+        """
+        changes = np.flatnonzero(np.diff(counts)) + 1
+        alike = [(len(part), int(part[0])) for part in np.split(counts, changes) if part.size]
+        steps: Draws = {}
+        updates: Draws = {}
         for purpose in STEP_PURPOSES:
-            dtype = draw_dtype(purpose)
-            drawn = np.empty((len(self._lanes), num_steps, self._sizes[purpose]), dtype)
-            for lane, streams in enumerate(self._lanes):
-                if purpose is Purpose.AGENT:
-                    streams[purpose].standard_normal(dtype=np.float32, out=drawn[lane])
-                else:
-                    streams[purpose].random(dtype=dtype, out=drawn[lane])
-            draws[purpose] = drawn
-        return draws
+            size, more = self._sizes[purpose], self._update_sizes[purpose]
+            drawn = [self._drawn(purpose, rows, size + n * more) for rows, n in alike]
+            steps[purpose] = np.concatenate([part[..., :size] for part in drawn], 1)
+            later = [
+                part[..., size:].reshape(len(part), rows * n, more)
+                for part, (rows, n) in zip(drawn, alike, strict=True)
+            ]
+            updates[purpose] = np.concatenate(later, 1)
+        return steps, updates
+
+    def _drawn(self, purpose: Purpose, rows: int, size: int) -> np.ndarray:
+        """The next numbers of every lane, `(lanes, rows, size)`."""
+        dtype = draw_dtype(purpose)
+        drawn = np.empty((len(self._lanes), rows, size), dtype)
+        for lane, streams in enumerate(self._lanes):
+            if purpose is Purpose.AGENT:
+                streams[purpose].standard_normal(dtype=np.float32, out=drawn[lane])
+            else:
+                streams[purpose].random(dtype=dtype, out=drawn[lane])
+        return drawn
 
     def lane_state(self, lane: int) -> dict[str, Any]:
         """Where one lane's streams stand, as JSON data."""
@@ -69,18 +104,19 @@ def draw_dtype(purpose: Purpose) -> type[np.floating[Any]]:
     return np.float64 if purpose is Purpose.REPLAY else np.float32
 
 
-def sampled_steps(uniform: np.ndarray, first: int, capacity: int) -> np.ndarray:
+def sampled_steps(uniform: np.ndarray, first: int | np.ndarray, capacity: int) -> np.ndarray:
     """Replay steps drawn uniformly from the newest `capacity`, the present one included.
 
     Args:
-        uniform: on [0, 1), `(lanes, num_steps, batch)`, for steps `first`, `first + 1`, ...
-        first: 0-based number of the first step.
+        uniform: on [0, 1), `(lanes, rows, batch)`.
+        first: 0-based number of the first row's step, the others' following; or of each row's.
         capacity: of the replay.
 
     Returns:
-        step numbers, `(lanes, num_steps, batch)`.
+        step numbers, `(lanes, rows, batch)`.
     """
-    present = np.arange(first, first + uniform.shape[1])[:, None]
+    steps = np.arange(first, first + uniform.shape[1]) if isinstance(first, int) else first
+    present = steps[:, None]
     count = np.minimum(present + 1, capacity)
     drawn = np.minimum((uniform * count).astype(np.int64), count - 1)
     return np.asarray(drawn + (present + 1 - count))

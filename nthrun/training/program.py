@@ -18,16 +18,17 @@ from torch import Tensor
 
 from nthrun.agents.base import Agent, Experience, Noise, Solver, State, begun
 from nthrun.agents.parents import Of, Parents
+from nthrun.agents.updates import Updates, updates_of
 from nthrun.environments.base import Environment, HostEnvironment, Transition, make_environment
 from nthrun.environments.host_environment import SEED_DRAWS, float32_bounds, resting_action
 from nthrun.environments.tensors import Constants
 from nthrun.index import Purpose
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.memory_estimate import block_steps
 from nthrun.planning.packs import Pack
 from nthrun.specs.declaration import Setting, load_program
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.training.noise import (
+    NOTHING,
     Draws,
     draw_dtype,
     episode_seeds,
@@ -61,6 +62,7 @@ class Program:
 
     def _make(self, kind: Any, statics: Setting) -> None:
         self.agent: Agent = kind(statics, self.interface)
+        self.updates = updates_of(self.agent)
 
     @cached_property
     def environment(self) -> Environment:
@@ -69,22 +71,18 @@ class Program:
         return made
 
     @property
-    def block_steps(self) -> int:
-        """The longest block of steps, whose noise is drawn ahead."""
-        return block_steps(sum(self.noise_sizes().values()))
-
-    @property
     def replay_capacity(self) -> int:
         """Steps that the agent keeps; 0 without a replay."""
         return self.agent.replay_capacity
 
-    def learns_at(self, step: int) -> bool:
-        """Whether the agent updates after a step (0-based)."""
-        return self.agent.learns_at(step)
+    def update_counts(self, first: int, end: int) -> np.ndarray:
+        """How many updates follow each of some steps (0-based), `(num_steps,)`."""
+        return np.array([self.updates.after(step) for step in range(first, end)], np.int64)
 
-    def variant_at(self, step: int) -> int:
-        """Which variant of `step` a step is (0-based): without an update 0, with one 1."""
-        return int(self.learns_at(step))
+    def variants(self, first: int, counts: np.ndarray) -> np.ndarray:
+        """Which variant of `step` each of some steps is, so many updates following it: without an
+        update of its own 0, with one 1."""
+        return np.zeros_like(counts) if self.updates.are_apart else counts
 
     def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
         """The action of training, `(lanes, 1, action_dim)`."""
@@ -111,8 +109,15 @@ class Program:
         return {
             Purpose.ENVIRONMENT: self.interface.num_reset_draws + self.interface.num_step_draws,
             Purpose.AGENT: self.agent.num_agent_draws,
-            Purpose.REPLAY: self.agent.num_replay_draws,
+            Purpose.REPLAY: 0 if self.updates.are_apart else self.agent.num_replay_draws,
         }
+
+    def update_sizes(self) -> dict[Purpose, int]:
+        """Numbers per update that each stream gives, where updates have noise of their own."""
+        if not self.updates.are_apart:
+            return NOTHING
+        own = {Purpose.AGENT: self.updates.num_draws, Purpose.REPLAY: self.agent.num_replay_draws}
+        return NOTHING | own
 
     def initial_state(self, pack: Pack, parents: Of | None = None) -> State:
         """The state before step 0; the first reset has a stream of its own, (ENVIRONMENT, 0).
@@ -169,7 +174,7 @@ class Program:
         Args:
             noise: of this step.
             step: its 0-based number, a 0-dim integer tensor.
-            variant: of it, see `variant_at`.
+            variant: of it, see `variants`.
         """
         observation = state["environment.observation"]
         action = self.act(state, observation, noise, step)
@@ -321,14 +326,14 @@ class SolverProgram(Program):
     """
 
     replay_capacity = 0
+    updates = Updates(lambda step: 1)
 
     def _make(self, kind: Any, statics: Setting) -> None:
         self.solver: Solver = kind(statics, self.spec)
         self._variant_at: Callable[[int], int] | None = getattr(self.solver, "variant_at", None)
 
-    def learns_at(self, step: int) -> bool:
-        """A solver updates after every step."""
-        return True
+    def variants(self, first: int, counts: np.ndarray) -> np.ndarray:
+        return np.array([self.variant_at(first + place) for place in range(len(counts))])
 
     def variant_at(self, step: int) -> int:
         """Which part of its cycle a solver runs at a step; 0 where it has no parts."""

@@ -30,8 +30,8 @@ METRICS = "metrics/"
 Event = dict[str, np.ndarray]
 """A block of steps or an evaluation, every array `(lanes, ...)`.
 
-A block of steps has `reward`, `ended`, `learned`, `health`, `(lanes, steps)`; and on request
-`series/<name>` `(lanes, steps, ...)` and `updates/<name>` `(lanes, updates, ...)`.
+A block of steps has `reward`, `ended`, `learned`, which counts updates, `health`, `(lanes, steps)`;
+and on request `series/<name>` `(lanes, steps, ...)` and `updates/<name>` `(lanes, updates, ...)`.
 Where evaluation is due, and at the end, an event says in `finite` `(lanes,)` whether the parameters
 are; with `eval_step` `(lanes,)`, `eval_returns`, `eval_steps` `(lanes, episodes)` if there were
 episodes, `measures/<name>` `(lanes,)` where more is known of them, and `hopeless` `(lanes,)` where
@@ -66,22 +66,23 @@ class StepOutput(NamedTuple):
         return self.experience._asdict() | {"ended": self.ended}
 
 
-def block_event(block: Block, learned: np.ndarray, series: frozenset[str]) -> Event:
+def block_event(block: Block, counts: np.ndarray, series: frozenset[str]) -> Event:
     """A block's steps as a recorder event.
 
     Args:
         block: as a stepper gives it.
-        learned: whether the agent updated, `(steps,)`.
+        counts: updates after each step, `(steps,)`.
         series: names of the series to keep.
     """
     arrays = {name: tensor.numpy(force=True) for name, tensor in block.items()}
     rewards = arrays["reward"][..., 0]
     updates = {name: array for name, array in arrays.items() if name.startswith(METRICS)}
+    small = np.min_scalar_type(counts.max(initial=0))
     event = {
         "reward": rewards,
         "ended": arrays["ended"][..., 0],
-        "learned": np.tile(learned, (len(rewards), 1)),
-        "health": _health(rewards, updates, learned),
+        "learned": np.tile(counts.astype(small), (len(rewards), 1)),
+        "health": _health(rewards, updates, counts),
     }
     for name, source in EXPERIENCE_SERIES.items():
         if name in series:
@@ -297,10 +298,11 @@ def _padded(arrays: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def _health(
-    rewards: np.ndarray, updates: Mapping[str, np.ndarray], learned: np.ndarray
+    rewards: np.ndarray, updates: Mapping[str, np.ndarray], counts: np.ndarray
 ) -> np.ndarray:
-    """Non-finite where a step's reward or one of its metrics is, `(lanes, steps)`."""
-    health = rewards.copy()
+    """Non-finite where a step's reward or a metric of its updates is, `(lanes, steps)`."""
+    health, learned = rewards.copy(), counts > 0
+    begins = (np.cumsum(counts) - counts)[learned]
     for values in updates.values():
-        health[:, learned] += values
+        health[:, learned] += np.add.reduceat(values, begins, axis=1)
     return health

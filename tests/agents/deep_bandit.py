@@ -62,7 +62,7 @@ def played(
             action = agent.act(state, observation, noise, now)
             experience = Experience(observation, action, reward(action), observation, ones)
             agent.observe(state, experience, now)
-            if agent.learns_at(step):
+            if agent.num_updates_after(step):
                 agent.update(state, experience, ones > 0, noise, now)
         best: Tensor = agent.act_greedily(state, observation)
     return best.flatten()

@@ -19,6 +19,7 @@ from nthrun.agents.ghm_oracles.declaration import SOLVING_BYTES
 from nthrun.agents.networks import MLP
 from nthrun.agents.registry import AGENTS
 from nthrun.agents.sizes import MLPShape
+from nthrun.agents.updates import updates_of
 from nthrun.environments.ghm.dynamic_programme import best_return
 from nthrun.specs.declaration import load_program
 from nthrun.specs.interface import Interface
@@ -125,6 +126,8 @@ def assert_is(layout: Layout, agent: Any, state: State) -> None:
     assert difference(layout, state) == ""
     assert difference(replace(layout, state=layout.learned), agent.learned_params(state)) == ""
     assert layout.num_agent_draws == agent.num_agent_draws
+    updates = updates_of(agent)
+    assert (layout.max_updates, layout.num_update_draws) == (updates.most, updates.num_draws)
 
 
 def update_with(case: Case, agent: Any, state: State) -> Callable[[], Mapping[str, torch.Tensor]]:

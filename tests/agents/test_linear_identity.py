@@ -18,7 +18,7 @@ from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.records.schema import first_difference
 from nthrun.training.context import make_context
 from nthrun.training.loop import Training
-from nthrun.training.steppers.compiled import NOISE, STEP, training_step
+from nthrun.training.steppers.step_functions import NOISE, STEP, training_step
 
 SERIES = ["update_states", "update_next_states", "train_rewards", "metrics", "eval_states"]
 SWEPT: dict[str, Any] = {"critic_lr": [0.3, 0.05], "decay": [0.5, 0.9], "num_bins": [3]}

@@ -70,4 +70,4 @@ def test_a_number_that_rounds_to_one_is_still_an_action() -> None:
         size = len(expected)
         action = agent._action(torch.ones(1, 1, size))
         torch.testing.assert_close(action.flatten(), torch.tensor(expected))
-    assert started(deep_spec("random"), 5).program.agent.learns_at(5) is False
+    assert started(deep_spec("random"), 5).program.agent.num_updates_after(5) == 0

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.distributions import Categorical
 
 from nthrun.agents.registry import AGENTS
-from nthrun.agents.sac.declaration import num_agent_draws
+from nthrun.agents.sac.declaration import num_update_draws
 from nthrun.agents.sac.program import SoftActorCritic
 from nthrun.agents.sizes import policy_spec
 from nthrun.specs.interface import Interface
@@ -47,7 +47,7 @@ class Case:
         draw = torch.Generator().manual_seed(1)
         self.observation = torch.randn(1, self.batch, 3, generator=draw).double()
         self.outputs = torch.randn(1, self.batch, spec.num_outputs, generator=draw).double()
-        size = num_agent_draws(setting, environment) - spec.num_draws
+        size = num_update_draws(setting, environment)
         normal = torch.randn(1, size, generator=draw).double()
         self.normal = normal.unflatten(1, (-1, spec.num_draws))
 

@@ -16,7 +16,7 @@ from nthrun.agents.registry import AGENTS
 from nthrun.compiler.tracing import Tensors, record
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.training.program import SolverProgram
-from nthrun.training.steppers.compiled import NOISE, STEP, training_step
+from nthrun.training.steppers.step_functions import NOISE, STEP, training_step
 
 DEVICE = torch.device("meta")
 """No numbers are there to be looked at, and what is on the CPU is on another device."""

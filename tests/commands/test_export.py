@@ -92,7 +92,7 @@ def test_files_are_the_records(tmp_path: Path) -> None:
 def test_metrics_are_at_their_updates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Recorded metrics are at the steps that the agent updated after, whichever those are, and as
     many as are shown at most."""
-    monkeypatch.setattr(SoftActorCritic, "learns_at", lambda agent, step: step % 4 == 2)
+    monkeypatch.setattr(SoftActorCritic, "num_updates_after", lambda agent, step: step % 4 == 2)
     experiment, (run,) = record(tmp_path, {"record": ["metrics"]})
     exported(experiment, [run])
     for name, values in run["metrics"].items():

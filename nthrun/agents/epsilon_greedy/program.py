@@ -87,10 +87,9 @@ class EpsilonGreedy(OffPolicyAgent):
         decayed = state["epsilon"] * state["epsilon_decay"]
         state["epsilon"].copy_(torch.maximum(decayed, state["epsilon_min"]))
 
-    def update(
-        self, state: State, experience: Experience, ended: Tensor, noise: Noise, step: Tensor
+    def learn(
+        self, state: State, batch: Experience, normal: Tensor, count: Tensor
     ) -> dict[str, Tensor]:
-        batch = self.recalled(state, noise)
         clock = adam_tick(state)
         best = self.maximiser.best(state, "target_", batch.next_observation)
         next_value = self.critic.value(state["target_critic"], batch.next_observation, best)
@@ -99,7 +98,7 @@ class EpsilonGreedy(OffPolicyAgent):
             metrics["actor_loss"] = self._update_actor(
                 state, batch.observation, self.maximiser, clock
             )
-        self.update_targets(state, step)
+        self.update_targets(state, count)
         return metrics
 
     def _update_actor(

@@ -15,7 +15,6 @@ from nthrun.agents.fields import (
     policy_type,
 )
 from nthrun.agents.layouts import OffPolicyParts, likelihood_ratio_parts, off_policy_layout
-from nthrun.agents.sizes import policy_spec
 from nthrun.specs.declaration import AgentDeclaration, FitsPolicies, Setting
 from nthrun.specs.field import Field
 from nthrun.specs.interface import Interface
@@ -26,7 +25,7 @@ def fkl_parts(setting: Setting, environment: Interface) -> OffPolicyParts:
     parts = likelihood_ratio_parts(setting, environment)
     if not environment.discrete:
         return parts
-    return replace(parts, num_agent_draws=policy_spec(setting, environment).num_draws)
+    return replace(parts, num_update_draws=0)
 
 
 FKL = AgentDeclaration(

@@ -22,7 +22,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nthrun.agents.base import AdamClock, Experience, Noise, State, adam_tick
+from nthrun.agents.base import AdamClock, Experience, State, adam_tick
 from nthrun.agents.fkl.declaration import fkl_parts
 from nthrun.agents.likelihood_ratio import SamplingAgent
 
@@ -32,16 +32,14 @@ class KLGreedification(SamplingAgent):
 
     parts_of = staticmethod(fkl_parts)
 
-    def update(
-        self, state: State, experience: Experience, ended: Tensor, noise: Noise, step: Tensor
+    def learn(
+        self, state: State, batch: Experience, normal: Tensor, count: Tensor
     ) -> dict[str, Tensor]:
-        batch = self.recalled(state, noise)
-        normal = noise.agent[:, self.num_draws :]
         normal = normal if self.discrete else self.draws(normal, 1 + self.num_samples)
         clock = adam_tick(state)
         next_value = self._next_value(state, batch.next_observation, normal)
         critic_loss = self.update_critic(state, batch, next_value, clock)
-        self.update_targets(state, step)
+        self.update_targets(state, count)
         if self.statics["kl"] == "reverse":
             actor_metrics = self.ascend(state, batch.observation, normal[:, 1:], clock)
         elif self.discrete:

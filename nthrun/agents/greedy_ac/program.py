@@ -25,7 +25,7 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
-from nthrun.agents.base import AdamClock, Experience, Noise, State, adam_step, adam_tick, gradient
+from nthrun.agents.base import AdamClock, Experience, State, adam_step, adam_tick, gradient
 from nthrun.agents.greedy_ac.declaration import greedy_ac_parts, no_ent_reg_parts, num_best
 from nthrun.agents.off_policy import ActorCriticAgent, largest
 from nthrun.agents.policies.base import repeated
@@ -57,16 +57,15 @@ class GreedyActorCritic(ActorCriticAgent):
             state["proposal"].copy_(state["actor"])
         return state
 
-    def update(
-        self, state: State, experience: Experience, ended: Tensor, noise: Noise, step: Tensor
+    def learn(
+        self, state: State, batch: Experience, normal: Tensor, count: Tensor
     ) -> dict[str, Tensor]:
-        batch = self.recalled(state, noise)
-        normal = self.draws(noise.agent[:, self.num_draws :], 1 + self.num_proposed)
+        normal = self.draws(normal, 1 + self.num_proposed)
         clock = adam_tick(state)
         next_action = self.sampled(state["actor"], batch.next_observation, normal[:, 0])
         next_value = self.critic.value(state["target_critic"], batch.next_observation, next_action)
         critic_loss = self.update_critic(state, batch, next_value, clock)
-        self.update_targets(state, step)
+        self.update_targets(state, count)
         if self.discrete:
             actor_metrics = self._follow_best(state, batch.observation, clock)
         else:

@@ -87,8 +87,8 @@ class LinearActionValues(ABC):
         """`update` has the step too."""
         del state, experience, step
 
-    def learns_at(self, step: int) -> bool:
-        return True
+    def num_updates_after(self, step: int) -> int:
+        return 1
 
     def update(
         self, state: State, experience: Experience, ended: Tensor, noise: Noise, step: Tensor

@@ -68,9 +68,9 @@ class RandomAgent:
     def observe(self, state: State, experience: Experience, step: Tensor) -> None:
         """See `Agent`; keeps nothing."""
 
-    def learns_at(self, step: int) -> bool:
-        """See `Agent`; never."""
-        return False
+    def num_updates_after(self, step: int) -> int:
+        """See `Agent`; none."""
+        return 0
 
     def update(
         self, state: State, experience: Experience, ended: Tensor, noise: Noise, step: Tensor

@@ -33,18 +33,18 @@ def num_baseline_actions(setting: Setting) -> int:
     return 0 if reparam else baseline_actions
 
 
-def num_agent_draws(setting: Setting, environment: Interface) -> int:
-    """Standard normal numbers of a step.
+def num_update_draws(setting: Setting, environment: Interface) -> int:
+    """Standard normal numbers of an update.
 
-    One action is taken; for every state of the batch, one is sampled for the critic's target,
-    and those of the actor's update. Expectations over discrete actions need none.
+    For every state of the batch, one action is sampled for the critic's target, and those of the
+    actor's update. Expectations over discrete actions need none.
     """
-    draws = policy_spec(setting, environment).num_draws
     if environment.discrete:
-        return draws
+        return 0
+    draws = policy_spec(setting, environment).num_draws
     batch_size: int = setting["batch_size"]
     num_samples: int = setting["num_samples"]
-    return draws * (1 + batch_size * (1 + num_samples + num_baseline_actions(setting)))
+    return draws * batch_size * (1 + num_samples + num_baseline_actions(setting))
 
 
 def sac_parts(setting: Setting, environment: Interface) -> OffPolicyParts:
@@ -56,7 +56,8 @@ def sac_parts(setting: Setting, environment: Interface) -> OffPolicyParts:
         networks={"actor": actor, "critic": critic},
         targets={"target_critic": "critic"},
         columns=("tau", "critic_lr", "alpha_lr"),
-        num_agent_draws=num_agent_draws(setting, environment),
+        num_acting_draws=spec.num_draws,
+        num_update_draws=num_update_draws(setting, environment),
         metrics=("critic_loss", "actor_loss", "entropy"),
         acting_numbers=sum(actor.widths()),
         sampled_numbers=sum(actor.widths()) + _num_judged(setting, environment) * judged,

@@ -25,7 +25,6 @@ from torch import Tensor
 from nthrun.agents.base import (
     AdamClock,
     Experience,
-    Noise,
     State,
     adam_state,
     adam_step,
@@ -63,11 +62,10 @@ class SoftActorCritic(ActorCriticAgent):
         temperature = {"log_alpha": lane_column([math.log(s["alpha"]) for s in settings])}
         return state | temperature | adam_state(settings, temperature)
 
-    def update(
-        self, state: State, experience: Experience, ended: Tensor, noise: Noise, step: Tensor
+    def learn(
+        self, state: State, batch: Experience, normal: Tensor, count: Tensor
     ) -> dict[str, Tensor]:
-        batch = self.recalled(state, noise)
-        normal = noise.agent[:, self.num_draws :].unflatten(1, (-1, self.num_draws))
+        normal = normal.unflatten(1, (-1, self.num_draws))
         clock = adam_tick(state)
         alpha = state["log_alpha"].exp()
         critic_loss = self._update_critic(state, batch, normal, alpha, clock)
@@ -75,7 +73,7 @@ class SoftActorCritic(ActorCriticAgent):
         if self.statics["automatic_entropy_tuning"]:
             slope = (entropy - self.objectives.target_entropy).unsqueeze(1)
             adam_step(state, "log_alpha", slope, state["alpha_lr"], clock)
-        self.update_targets(state, step)
+        self.update_targets(state, count)
         return {"critic_loss": critic_loss, "actor_loss": actor_loss, "entropy": entropy}
 
     def _update_critic(

@@ -15,22 +15,21 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from nthrun.agents.base import Experience, Noise, State, adam_tick
+from nthrun.agents.base import Experience, State, adam_tick
 from nthrun.agents.likelihood_ratio import SamplingAgent
 
 
 class VanillaActorCritic(SamplingAgent):
     """VAC, over continuous or discrete actions."""
 
-    def update(
-        self, state: State, experience: Experience, ended: Tensor, noise: Noise, step: Tensor
+    def learn(
+        self, state: State, batch: Experience, normal: Tensor, count: Tensor
     ) -> dict[str, Tensor]:
-        batch = self.recalled(state, noise)
-        normal = self.draws(noise.agent[:, self.num_draws :], 1 + self.num_samples)
+        normal = self.draws(normal, 1 + self.num_samples)
         clock = adam_tick(state)
         next_action = self.sampled(state["actor"], batch.next_observation, normal[:, 0])
         next_value = self.critic.value(state["target_critic"], batch.next_observation, next_action)
         critic_loss = self.update_critic(state, batch, next_value, clock)
-        self.update_targets(state, step)
+        self.update_targets(state, count)
         actor_metrics = self.ascend(state, batch.observation, normal[:, 1:], clock)
         return {"critic_loss": critic_loss, **actor_metrics}

@@ -14,9 +14,20 @@ from nthrun.agents.base import Experience, Noise, State
 from nthrun.compiler.denormals import Flushing
 from nthrun.compiler.kernel import Kernel
 from nthrun.compiler.tracing import Tensors
+from nthrun.training.block_updates import BlockUpdates
 from nthrun.training.program import Program
 from nthrun.training.recording import METRICS
-from nthrun.training.steppers.compiled import NOISE
+from nthrun.training.steppers.eager import stacked_metrics, take_updates
+from nthrun.training.steppers.step_functions import (
+    CPU,
+    NOISE,
+    TAKEN,
+    TAKEN_NAMES,
+    example_update,
+    taken_memory,
+    update_inputs,
+    update_step,
+)
 
 OBSERVATION = "host.observation"
 ENDED = "host.ended"
@@ -48,6 +59,17 @@ class AgentFunctions(Protocol):
         lanes: Sequence[int],
     ) -> dict[str, Tensor]:
         """Take in a step and whether its episode ended; learn if the clock, (step, learn), says."""
+
+    def update(
+        self,
+        state: State,
+        taken: tuple[Experience, Tensor],
+        updates: BlockUpdates,
+        step: int,
+        lanes: Sequence[int],
+    ) -> dict[str, Tensor]:
+        """Take all updates that follow a step, of which there is one at least; their metrics,
+        `(lanes, num_updates)` each, named as in a block."""
 
 
 class EagerFunctions:
@@ -87,6 +109,19 @@ class EagerFunctions:
         with Flushing():
             return self._program.take_in(state, *taken, noise, step, clock[1])
 
+    def update(
+        self,
+        state: State,
+        taken: tuple[Experience, Tensor],
+        updates: BlockUpdates,
+        step: int,
+        lanes: Sequence[int],
+    ) -> dict[str, Tensor]:
+        """Update all lanes."""
+        clock = torch.tensor(step, device=taken[1].device)
+        with Flushing():
+            return stacked_metrics(take_updates(self._program, state, taken, updates, clock))
+
 
 class CompiledFunctions:
     """Native code, lane after lane; traced for one lane of the first pack."""
@@ -94,6 +129,7 @@ class CompiledFunctions:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._kernels: tuple[Kernel, Kernel, Kernel] | None = None
+        self._update: Kernel | None = None
 
     def prepare(self, state: State) -> None:
         """Trace and compile the agent's functions, once.
@@ -104,6 +140,8 @@ class CompiledFunctions:
         if self._kernels is None:
             lane = {name: tensor[:1] for name, tensor in state.items()}
             self._kernels = self._compiled(lane)
+            if self._program.updates.are_apart:
+                self._update = self._compiled_update(lane)
 
     def act(
         self, state: State, observation: Tensor, noise: Noise, step: int, lanes: Sequence[int]
@@ -133,6 +171,30 @@ class CompiledFunctions:
         outputs = self._run(self._ready(state)[2], state, inputs, int(clock[1]), lanes)
         learned = {n.removeprefix(METRICS): v for n, v in outputs.items() if n.startswith(METRICS)}
         return learned if clock[1] else {}
+
+    def update(
+        self,
+        state: State,
+        taken: tuple[Experience, Tensor],
+        updates: BlockUpdates,
+        step: int,
+        lanes: Sequence[int],
+    ) -> dict[str, Tensor]:
+        """Update; lanes that are left out are not touched."""
+        self.prepare(state)
+        assert self._update is not None
+        experience, ended = taken
+        shown = zip(TAKEN_NAMES, (*experience, ended), strict=True)
+        moving = state | {TAKEN + name: tensor.contiguous() for name, tensor in shown}
+        variants = np.zeros(int(updates.counts.sum()), np.uint8)
+        with Flushing():
+            return self._update(moving, update_inputs(updates, step), variants, lanes)
+
+    def _compiled_update(self, lane: State) -> Kernel:
+        """The update of an agent that may have several after a step."""
+        function = update_step(self._program, frozenset(lane))
+        moving = lane | taken_memory(self._program.interface, 1, CPU)
+        return Kernel([function], moving | example_update(self._program), frozenset(moving))
 
     def _ready(self, state: State) -> tuple[Kernel, Kernel, Kernel]:
         self.prepare(state)
@@ -176,12 +238,11 @@ class CompiledFunctions:
             outputs = program.take_in(state, experience, inputs[ENDED], drawn, tick, learn)
             return state | {METRICS + name: value for name, value in outputs.items()}
 
+        learning = (False,) if program.updates.are_apart else (False, True)
         return (
             Kernel([act], lane | seen | clock, names),
             Kernel([act_greedily], lane | seen, names),
-            Kernel(
-                [partial(take_in, learn) for learn in (False, True)], lane | step | clock, names
-            ),
+            Kernel([partial(take_in, learn) for learn in learning], lane | step | clock, names),
         )
 
 

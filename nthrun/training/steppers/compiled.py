@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -12,12 +12,24 @@ from nthrun.agents.base import Noise, State
 from nthrun.compiler.denormals import Flushing
 from nthrun.compiler.kernel import Kernel
 from nthrun.compiler.tracing import Tensors
+from nthrun.training.block_updates import BlockUpdates
 from nthrun.training.evaluation import Evaluation, evaluate_tensors
 from nthrun.training.program import Program
 from nthrun.training.recording import METRICS, Block, Event
+from nthrun.training.steppers.step_functions import (
+    CPU,
+    NOISE,
+    STEP,
+    calls,
+    example_update,
+    step_before_updates,
+    taken_memory,
+    training_step,
+    update_inputs,
+    update_step,
+    variant_of,
+)
 
-NOISE = "noise."
-STEP = "step"
 WORLD = "evaluation.state"
 DRAWS = "evaluation.draws"
 
@@ -41,18 +53,29 @@ class CompiledStepper:
             self._evaluate = self._evaluation_kernel(lane)
 
     def train(
-        self, state: State, noise: Noise, first: int, variants: np.ndarray, lanes: Sequence[int]
+        self,
+        state: State,
+        noise: Noise,
+        first: int,
+        variants: np.ndarray,
+        lanes: Sequence[int],
+        updates: BlockUpdates | None = None,
     ) -> Block:
         """Run a block of steps; lanes that are left out are not touched."""
         self.prepare(state)
         assert self._train is not None
         inputs = {NOISE + name: tensor for name, tensor in noise._asdict().items()}
         inputs[STEP] = torch.arange(first, first + len(variants)).expand(len(noise.agent), -1)
+        if updates is not None:
+            inputs |= update_inputs(updates, first)
+            state = state | taken_memory(self._program.interface, len(noise.agent), CPU)
+            variants = calls(updates.counts)
         with Flushing():
             outputs = self._train(state, inputs, variants, lanes)
         which = torch.from_numpy(variants > 0)
+        learned = which if updates is None else slice(None)
         return {
-            name: tensor[:, which] if name.startswith(METRICS) else tensor.squeeze(2)
+            name: tensor[:, learned] if name.startswith(METRICS) else tensor.squeeze(2)
             for name, tensor in outputs.items()
             if which.any() or not name.startswith(METRICS)
         }
@@ -70,14 +93,20 @@ class CompiledStepper:
         return moving[WORLD], outputs
 
     def _training_kernel(self, lane: State) -> Kernel:
-        """Both variants of a training step, without and with an update."""
+        """Both variants of a training step, without and with an update; or the step and one of its
+        updates, where they are calls of their own."""
         program = self._program
         noise = program.example_noise()._asdict()
         examples = lane | {NOISE + name: tensor for name, tensor in noise.items()}
         examples[STEP] = torch.zeros(1, dtype=torch.int64)
         names = frozenset(lane)
-        variants = [training_step(program, names, variant) for variant in (0, 1)]
-        return Kernel(variants, examples, names)
+        if not program.updates.are_apart:
+            variants = [training_step(program, names, variant) for variant in (0, 1)]
+            return Kernel(variants, examples, names)
+        taken = taken_memory(program.interface, 1, CPU)
+        functions = [step_before_updates(program, names), update_step(program, names)]
+        examples |= taken | example_update(program)
+        return Kernel(functions, examples, names | taken.keys(), variant_of)
 
     def _evaluation_kernel(self, lane: State) -> Kernel:
         interface, episodes = self._program.interface, max(1, self._program.spec.eval_episodes)
@@ -94,18 +123,3 @@ class CompiledStepper:
             "reward": outcome.reward,
             "terminated": outcome.terminated,
         }
-
-
-def training_step(
-    program: Program, state_names: frozenset[str], variant: int
-) -> Callable[[Tensors], Tensors]:
-    """A program's step as a function of named tensors: state, noise and the clock's tick."""
-
-    def step(inputs: Tensors) -> Tensors:
-        state = {name: inputs[name] for name in inputs if name in state_names}
-        noise = Noise(*(inputs[NOISE + name] for name in Noise._fields))
-        output = program.step(state, noise, inputs[STEP].view(()), variant)
-        metrics = {METRICS + name: value for name, value in output.metrics.items()}
-        return state | output.shown() | metrics
-
-    return step

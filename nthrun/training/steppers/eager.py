@@ -12,11 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nthrun.agents.base import Noise, State
+from nthrun.agents.base import Experience, Noise, State
 from nthrun.compiler.denormals import Flushing
+from nthrun.training.block_updates import BlockUpdates, updated
 from nthrun.training.evaluation import Evaluation, evaluate_tensors
 from nthrun.training.program import Program
 from nthrun.training.recording import METRICS, Block, Event, StepOutput
+
+Metrics = dict[str, Tensor]
 
 
 class Stepper(Protocol):
@@ -30,7 +33,13 @@ class Stepper(Protocol):
         """
 
     def train(
-        self, state: State, noise: Noise, first: int, variants: np.ndarray, lanes: Sequence[int]
+        self,
+        state: State,
+        noise: Noise,
+        first: int,
+        variants: np.ndarray,
+        lanes: Sequence[int],
+        updates: BlockUpdates | None = None,
     ) -> Block:
         """Run a block of training steps, changing `state` in place.
 
@@ -38,8 +47,9 @@ class Stepper(Protocol):
             state: of the pack.
             noise: `(lanes, num_steps, ...)` each.
             first: number of the first step.
-            variants: of the program's step, `(num_steps,)`; see `Program.variant_at`.
+            variants: of the program's step, `(num_steps,)`; see `Program.variants`.
             lanes: whose steps count; what the others do is ignored.
+            updates: that follow the steps, where they are calls of their own.
         """
 
     def evaluate(self, state: State, evaluation: Evaluation) -> Event:
@@ -56,16 +66,28 @@ class EagerStepper:
         """Do nothing: the first step waits for nothing."""
 
     def train(
-        self, state: State, noise: Noise, first: int, variants: np.ndarray, lanes: Sequence[int]
+        self,
+        state: State,
+        noise: Noise,
+        first: int,
+        variants: np.ndarray,
+        lanes: Sequence[int],
+        updates: BlockUpdates | None = None,
     ) -> Block:
         """Run a block of steps on all lanes."""
         clock = torch.arange(first, first + len(variants), device=noise.agent.device)
+        later = [None] * len(variants) if updates is None else list(updates.each_step())
+        outputs: list[StepOutput] = []
+        metrics: list[Metrics] = []
         with Flushing():
-            outputs = [
-                self._program.step(state, noise.step(offset), clock[offset], variant)
-                for offset, variant in enumerate(variants.tolist())
-            ]
-        return stacked(outputs)
+            for offset, variant in enumerate(variants.tolist()):
+                output = self._program.step(state, noise.step(offset), clock[offset], variant)
+                outputs.append(output)
+                metrics += [output.metrics] if output.metrics else []
+                if (own := later[offset]) is not None:
+                    taken = output.experience, output.ended
+                    metrics += take_updates(self._program, state, taken, own, clock[offset])
+        return stacked(outputs) | stacked_metrics(metrics)
 
     def evaluate(self, state: State, evaluation: Evaluation) -> Event:
         return evaluate_tensors(self._program, self, state, evaluation)
@@ -83,10 +105,32 @@ class EagerStepper:
 
 
 def stacked(outputs: Sequence[StepOutput]) -> Block:
-    """Outputs of single steps as a block."""
+    """What single steps show as a block."""
     shown = [output.shown() for output in outputs]
-    block = {name: torch.cat([step[name] for step in shown], 1) for name in shown[0]}
-    metrics = [output.metrics for output in outputs if output.metrics]
-    for name in metrics[0] if metrics else ():
-        block[METRICS + name] = torch.stack([values[name] for values in metrics], 1)
-    return block
+    return {name: torch.cat([step[name] for step in shown], 1) for name in shown[0]}
+
+
+def stacked_metrics(metrics: Sequence[Metrics]) -> Block:
+    """Metrics of updates, `(lanes,)` each, as a block has them; nothing where there is none."""
+    names = metrics[0] if metrics else ()
+    return {METRICS + name: torch.stack([one[name] for one in metrics], 1) for name in names}
+
+
+def take_updates(
+    program: Program,
+    state: State,
+    taken: tuple[Experience, Tensor],
+    updates: BlockUpdates,
+    step: Tensor,
+) -> list[Metrics]:
+    """Take the updates that follow a step on all lanes, one after the other.
+
+    Args:
+        taken: the step, and whether the episode ended.
+        updates: those that follow it.
+        step: its number, a 0-dim integer tensor.
+    """
+    return [
+        updated(program.agent, state, taken, noise, (step, step.new_tensor(number)))
+        for number, noise in enumerate(updates.noise.each())
+    ]

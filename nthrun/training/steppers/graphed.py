@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from nthrun.agents.base import Noise, State
-from nthrun.compiler.tracing import record
+from nthrun.compiler.tracing import Function, Tensors, record
 from nthrun.errors import CompileError
+from nthrun.training.block_updates import BlockUpdates
 from nthrun.training.program import Program
 from nthrun.training.recording import METRICS, Block, joined_blocks
-from nthrun.training.steppers.compiled import NOISE, STEP, training_step
 from nthrun.training.steppers.eager import EagerStepper
+from nthrun.training.steppers.step_functions import (
+    NOISE,
+    STEP,
+    calls,
+    step_before_updates,
+    taken_memory,
+    training_step,
+    update_inputs,
+    update_step,
+)
 
 WARM_UP_CALLS = 3
 
@@ -45,32 +57,61 @@ class GraphedStepper(EagerStepper):
         self._graphs: dict[tuple[int, int], _Graph] = {}
 
     def train(
-        self, state: State, noise: Noise, first: int, variants: np.ndarray, lanes: Sequence[int]
+        self,
+        state: State,
+        noise: Noise,
+        first: int,
+        variants: np.ndarray,
+        lanes: Sequence[int],
+        updates: BlockUpdates | None = None,
     ) -> Block:
         """Run a block of steps on all lanes.
 
         Raises:
             CompileError: torch could not compile the step, or CUDA not capture it.
         """
-        pieces: list[tuple[int, int]] = []
-        for offset in range(len(variants)):
-            if offset == 0 or variants[offset] != variants[offset - 1]:
-                pieces.append((offset, offset))
-            pieces[-1] = (pieces[-1][0], offset + 1)
+        given = {NOISE + name: tensor for name, tensor in noise._asdict().items()}
+        if updates is not None:
+            return self._train_apart(state, given, first, updates)
         blocks = []
-        for begin, end in pieces:
-            piece = noise.steps(begin, end)
-            graph = self._graph(state, piece, int(variants[begin]))
+        for begin, end in stretches(variants):
+            variant, piece = int(variants[begin]), rows_of(given, begin, end)
+            step = partial(training_step, self._program, frozenset(state), variant)
+            graph = self._graph(state, piece, variant, step)
             blocks.append(graph.run(state, piece, first + begin))
         return joined_blocks(blocks)
 
-    def _graph(self, state: State, noise: Noise, variant: int) -> _Graph:
-        key = (len(noise.agent), variant)
+    def _train_apart(
+        self, state: State, given: Tensors, first: int, updates: BlockUpdates
+    ) -> Block:
+        """Run a block of steps and the updates that follow each; both graphs share their memory."""
+        names, agent = frozenset(state), updates.noise.agent
+        moving = state | taken_memory(self._program.interface, len(agent), agent.device)
+        functions = [partial(f, self._program, names) for f in (step_before_updates, update_step)]
+        rows, begun = (given, update_inputs(updates, first)), [0, 0]
+        variants, blocks = calls(updates.counts), []
+        for begin, end in stretches(variants):
+            which = int(variants[begin])
+            here, there = begun[which], begun[which] + end - begin
+            piece, begun[which] = rows_of(rows[which], here, there), there
+            graph = self._graph(moving, piece, which, functions[which])
+            blocks.append(graph.run(moving, piece, first + here))
+        state.update({name: moving[name] for name in state})
+        return joined_blocks(blocks)
+
+    def _graph(
+        self, state: State, given: Tensors, variant: int, function: Callable[[], Function]
+    ) -> _Graph:
+        key = (len(next(iter(given.values()))), variant)
         if key not in self._graphs:
-            step = training_step(self._program, frozenset(state), variant)
             self._graphs = {k: graph for k, graph in self._graphs.items() if k[0] == key[0]}
+            shared = self._program.updates.are_apart
+            memory = next((g.state for g in self._graphs.values() if shared), None)
+            if memory is None:
+                memory = {name: tensor.clone() for name, tensor in state.items()}
+            rows = max(self._block_steps, self._program.updates.most)
             try:
-                self._graphs[key] = _Graph(step, state, noise, self._block_steps, self._capture)
+                self._graphs[key] = _Graph(function(), memory, given, rows, self._capture)
             except torch.OutOfMemoryError:
                 raise
             except Exception as error:  # torch's compiler and CUDA raise what they like
@@ -82,30 +123,38 @@ class GraphedStepper(EagerStepper):
 
 
 class _Graph:
-    """One variant of the step for one number of lanes, on memory of its own."""
+    """One variant of the step for one number of lanes, on memory of its own.
+
+    Args:
+        step: what is captured.
+        state: memory of the state.
+        given: what a piece of a block is given, `(lanes, ...)` each.
+        block_steps: the most rows of it.
+        capture: see `GraphedStepper`.
+    """
 
     def __init__(
         self,
-        step: Callable[[dict[str, Tensor]], dict[str, Tensor]],
+        step: Function,
         state: State,
-        noise: Noise,
+        given: Tensors,
         block_steps: int,
         capture: Callable[[Replay, Replay], Replay],
     ) -> None:
-        device = noise.agent.device
-        self._state = {name: tensor.clone() for name, tensor in state.items()}
-        self._noise = [
-            torch.zeros(
+        device = next(iter(given.values())).device
+        self.state = state
+        self._given = {
+            name: torch.zeros(
                 len(tensor), block_steps, *tensor.shape[2:], dtype=tensor.dtype, device=device
             )
-            for tensor in noise
-        ]
+            for name, tensor in given.items()
+        }
         self._clock = torch.zeros(1, dtype=torch.int64, device=device)
         self._offset = torch.zeros(1, dtype=torch.int64, device=device)
-        recorded, self._names = record(step, self._inputs(self._state))
+        recorded, self._names = record(step, self._inputs(state))
         torch.use_deterministic_algorithms(True)  # has TorchInductor choose nothing by timing
         self._step = torch.compile(recorded, fullgraph=True, dynamic=False)
-        scratch = {name: tensor.clone() for name, tensor in self._state.items()}
+        scratch = {name: tensor.clone() for name, tensor in state.items()}
         outputs = self._take_step(scratch)
         self._block = {
             name: torch.zeros(
@@ -113,17 +162,17 @@ class _Graph:
             )
             for name, tensor in outputs.items()
         }
-        self._replay = capture(lambda: self._advance(scratch), lambda: self._advance(self._state))
+        self._replay = capture(lambda: self._advance(scratch), lambda: self._advance(state))
 
-    def run(self, state: State, noise: Noise, first: int) -> Block:
+    def run(self, state: State, given: Tensors, first: int) -> Block:
         """Run a piece of a block on a pack's state; its entries become this graph's memory."""
-        num_steps = noise.agent.shape[1]
-        for name, own in self._state.items():
+        num_steps = next(iter(given.values())).shape[1]
+        for name, own in self.state.items():
             if state[name] is not own:
                 own.copy_(state[name])
                 state[name] = own
-        for own, tensor in zip(self._noise, noise, strict=True):
-            own[:, :num_steps] = tensor
+        for name, tensor in given.items():
+            self._given[name][:, :num_steps] = tensor
         self._clock.fill_(first)
         self._offset.zero_()
         for _ in range(num_steps):
@@ -135,15 +184,14 @@ class _Graph:
         }
 
     def _inputs(self, state: State) -> dict[str, Tensor]:
-        now = (tensor.index_select(1, self._offset).squeeze(1) for tensor in self._noise)
-        noise = zip(Noise._fields, now, strict=True)
-        return state | {NOISE + name: tensor for name, tensor in noise} | {STEP: self._clock}
+        now = {n: t.index_select(1, self._offset).squeeze(1) for n, t in self._given.items()}
+        return state | now | {STEP: self._clock}
 
     def _take_step(self, state: State) -> dict[str, Tensor]:
         """Take one step; what it shows, after its state is written back."""
         outputs = dict(zip(self._names, self._step(*self._inputs(state).values()), strict=True))
         for name, tensor in state.items():
-            if outputs[name] is not tensor:
+            if outputs.get(name, tensor) is not tensor:
                 tensor.copy_(outputs[name])
         return {name: tensor for name, tensor in outputs.items() if name not in state}
 
@@ -153,6 +201,17 @@ class _Graph:
             self._block[name].index_copy_(1, self._offset, tensor.unsqueeze(1))
         self._clock += 1
         self._offset += 1
+
+
+def stretches(variants: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Begin and end of each stretch of equal variants."""
+    bounds = [0, *(np.flatnonzero(np.diff(variants)) + 1).tolist(), len(variants)]
+    return pairwise(bounds)
+
+
+def rows_of(given: Tensors, begin: int, end: int) -> Tensors:
+    """Some rows of what a block is given."""
+    return {name: tensor[:, begin:end] for name, tensor in given.items()}
 
 
 def captured(rehearse: Replay, launch: Replay) -> Replay:

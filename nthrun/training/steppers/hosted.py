@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -20,11 +21,12 @@ from nthrun.environments.base import HostEnvironment
 from nthrun.environments.host_environment import SEED_DRAWS, playable
 from nthrun.errors import NotReplayedError
 from nthrun.specs.interface import Interface
+from nthrun.training.block_updates import BlockUpdates
 from nthrun.training.contract import check_observation, check_outcome
 from nthrun.training.evaluation import Evaluation
 from nthrun.training.noise import episode_seeds
 from nthrun.training.program import HOST, HostedProgram
-from nthrun.training.recording import METRICS, Block, Event
+from nthrun.training.recording import METRICS, Block, Event, joined_blocks
 from nthrun.training.steppers.agent_functions import AgentFunctions
 
 Act = Callable[[np.ndarray], np.ndarray]
@@ -89,21 +91,36 @@ class HostedStepper:
             raise
 
     def train(
-        self, state: State, noise: Noise, first: int, variants: np.ndarray, lanes: Sequence[int]
+        self,
+        state: State,
+        noise: Noise,
+        first: int,
+        variants: np.ndarray,
+        lanes: Sequence[int],
+        updates: BlockUpdates | None = None,
     ) -> Block:
         self.prepare(state)
         with self._new_worlds_if_they_fail():
-            return self._trained(state, noise, first, variants, lanes)
+            return self._trained(state, noise, first, variants, lanes, updates)
 
     def _trained(
-        self, state: State, noise: Noise, first: int, variants: np.ndarray, lanes: Sequence[int]
+        self,
+        state: State,
+        noise: Noise,
+        first: int,
+        variants: np.ndarray,
+        lanes: Sequence[int],
+        updates: BlockUpdates | None,
     ) -> Block:
         own, host = agent_state(state), host_arrays(state)
         device, metrics = noise.agent.device, []
+        later = repeat(None) if updates is None else updates.each_step()
         block = HostBlock(self._program.interface, len(variants), len(host["seed"]), device)
         which = slice(None) if len(lanes) == len(host["seed"]) else list(lanes)
         counts, seen = host["episode_step"][:, 0].tolist(), host["observation"][:, 0]
-        for offset, (step, now) in enumerate(zip(block, noise.each(), strict=True)):
+        for offset, (step, now, of_step) in enumerate(
+            zip(block, noise.each(), later, strict=False)
+        ):
             clock, rows = (first + offset, bool(variants[offset])), step.rows
             rows.observation[:] = seen
             observation = step.observation()
@@ -116,15 +133,25 @@ class HostedStepper:
                 host["seed"][lane], counts[lane] = seed, 0
                 seen[lane] = self._worlds[lane].reset(seed)
             taken = step.taken(observation, action)
-            metrics_of_step = self._functions.take_in(own, taken, now, clock, lanes)
-            if clock[1]:
-                metrics.append(metrics_of_step)
+            metrics.append(self._learn(own, taken, now, clock, lanes, of_step))
         _keep(host, block.rows, counts, lanes)
         block.rows.reward[~np.isfinite(block.rows.action).all(2)] = np.nan
-        shown = block.shown()
-        for name in metrics[0] if metrics else ():
-            shown[METRICS + name] = torch.stack([values[name] for values in metrics], 1)
-        return shown
+        return block.shown() | joined_blocks(metrics)
+
+    def _learn(
+        self,
+        own: State,
+        taken: tuple[Experience, Tensor],
+        noise: Noise,
+        clock: tuple[int, bool],
+        lanes: Sequence[int],
+        updates: BlockUpdates | None,
+    ) -> Block:
+        """Have the agent take in a step and learn; metrics, `(lanes, num_updates)` each."""
+        metrics = self._functions.take_in(own, taken, noise, clock, lanes)
+        if updates is not None and updates.counts.any():
+            return self._functions.update(own, taken, updates, clock[0], lanes)
+        return {METRICS + name: values.unsqueeze(1) for name, values in metrics.items()}
 
     def evaluate(self, state: State, evaluation: Evaluation) -> Event:
         own = agent_state(state)
