@@ -6,6 +6,9 @@ an update of one run. Rounds go from contestant to contestant, so that a change 
 speed meets all of them; medians over rounds are reported, and the median of each round's ratio.
 
     python benchmarks/training_speed.py
+
+With `--updates N` a run-step is an environment step and N updates, Stable-Baselines3's
+`gradient_steps`; JAX's SAC has one only and does not take part.
 """
 
 from __future__ import annotations
@@ -49,7 +52,7 @@ Contestant = Callable[[int], int]
 
 
 def pack_in_training(
-    hidden_dim: int, lanes: int, device: str, backend: str, replay_capacity: int
+    hidden_dim: int, lanes: int, device: str, backend: str, replay_capacity: int, updates: int = 1
 ) -> Training:
     """A pack of SAC on Pendulum that trains as long as it is told to and keeps no files."""
     environment = {
@@ -62,6 +65,7 @@ def pack_in_training(
         "hidden_dim": hidden_dim,
         "batch_size": BATCH_SIZE,
         "replay_capacity": replay_capacity,
+        "updates_per_step": updates,
     }
     agent = {"agent_name": "SAC", "parameters": parameters}
     spec = ExperimentSpec(
@@ -75,19 +79,20 @@ def pack_in_training(
     return Training(pack, make_context(spec, backend, device))
 
 
-def nthrun_contestant(hidden_dim: int, lanes: int, backend: str) -> Contestant:
+def nthrun_contestant(hidden_dim: int, lanes: int, backend: str, updates: int = 1) -> Contestant:
     """A pack of nthrun, advanced block by block."""
-    return advancing(pack_in_training(hidden_dim, lanes, "cpu", backend, 100_000), lanes)
+    training = pack_in_training(hidden_dim, lanes, "cpu", backend, 100_000, updates)
+    return advancing(training, lanes, BLOCK_STEPS // updates)
 
 
-def advancing(training: Training, lanes: int) -> Contestant:
+def advancing(training: Training, lanes: int, block: int = BLOCK_STEPS) -> Contestant:
     """A pack in training, advanced block by block."""
 
     def advance(num_steps: int) -> int:
-        blocks = max(1, num_steps // BLOCK_STEPS)
+        blocks = max(1, num_steps // block)
         for _ in range(blocks):
-            training.train_block(training.step + BLOCK_STEPS)
-        return blocks * BLOCK_STEPS * lanes
+            training.train_block(training.step + block)
+        return blocks * block * lanes
 
     return advance
 
@@ -106,7 +111,7 @@ def jax_contestant(hidden_dim: int, lanes: int) -> Contestant:
     return advance
 
 
-def stable_baselines3_contestant(hidden_dim: int) -> Contestant:
+def stable_baselines3_contestant(hidden_dim: int, updates: int = 1) -> Contestant:
     """Stable-Baselines3's SAC with the same settings."""
     from stable_baselines3 import SAC  # noqa: PLC0415 - only this contestant needs it
 
@@ -116,7 +121,7 @@ def stable_baselines3_contestant(hidden_dim: int) -> Contestant:
         batch_size=BATCH_SIZE,
         learning_starts=1,
         train_freq=1,
-        gradient_steps=1,
+        gradient_steps=updates,
         buffer_size=100_000,
         policy_kwargs={"net_arch": [hidden_dim, hidden_dim]},
         device="cpu",
@@ -186,31 +191,32 @@ def installed(packages: tuple[str, ...]) -> dict[str, str]:
 @click.option("--rounds", default=9, show_default=True, help="Turns of each contestant.")
 @click.option("--hidden", multiple=True, type=int, default=(64, 256), show_default=True)
 @click.option("--lanes", multiple=True, type=int, default=(1, 8, 32), show_default=True)
-def main(rounds: int, hidden: tuple[int, ...], lanes: tuple[int, ...]) -> None:
+@click.option("--updates", default=1, show_default=True, help="After every environment step.")
+def main(rounds: int, hidden: tuple[int, ...], lanes: tuple[int, ...], updates: int) -> None:
     """Print one table a network width."""
     prepare_torch(1)
     peak = max(fma_peak() for _ in range(5))
-    missing = why_no_jax()
+    missing = why_no_jax() if updates == 1 else "it has one update a step"
     click.echo(f"{cpu_model()}, one thread, {rounds} rounds")
     click.echo(", ".join(f"{k} {v}" for k, v in (versions() | installed(PEERS)).items()))
     click.echo(f"peak of one core, measured: {peak / 1e9:.1f}e9 float32 FMA per CPU-second")
     if missing:
         click.echo(f"JAX is left out: {missing}")
     for width in hidden:
-        contestants = {PEER: stable_baselines3_contestant(width)}
+        contestants = {PEER: stable_baselines3_contestant(width, updates)}
         for backend in BACKENDS:
             for count in lanes:
                 name = f"nthrun, {backend}, pack of {count}"
-                contestants[name] = nthrun_contestant(width, count, backend)
+                contestants[name] = nthrun_contestant(width, count, backend, updates)
         for count in () if missing else lanes:
             contestants[f"JAX, pack of {count}"] = jax_contestant(width, count)
-        speeds = measure(contestants, rounds)
+        speeds = measure(contestants, rounds, max(1, WARM_UP_STEPS // updates))
         click.echo(f"\nhidden layers {width}x{width}: run-steps per CPU-second (median), ratio to")
         click.echo(f"{PEER}, share of the peak FMA rate spent in matrix products")
         for name, values in speeds.items():
             speed = statistics.median(values)
             ratio = statistics.median(np.array(values) / np.array(speeds[PEER]))
-            share = speed * fma_per_run_step(width) / peak
+            share = speed * updates * fma_per_run_step(width) / peak
             click.echo(f"  {name:<28} {speed:8.0f} {ratio:8.2f}x {share:7.1%}")
 
 
