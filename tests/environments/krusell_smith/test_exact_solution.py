@@ -124,7 +124,7 @@ def test_every_number_is_part_of_the_key() -> None:
         solution_key(given.economy(), False, replace(grids, top=99.0)),
         solution_key(given.economy(), False, replace(grids, num_points=301)),
     }
-    assert len(keys) == 8
+    assert len(keys) == 10
     assert solution_key(GivenLabourCalibration().economy(), False, Grids()) in keys
 
 
