@@ -79,7 +79,9 @@ FROM = click.Option(
     help="Number of the state of Z before, 0 the lowest.  [default: the middle one]",
 )
 TO = click.Option(
-    ["--to", "to_state"], type=int, help="And of the one after.  [default: the next higher]"
+    ["--to", "to_state"],
+    type=int,
+    help="And of the one after.  [default: the next higher, or lower]",
 )
 AFTER = click.Option(
     ["--periods"],
@@ -335,7 +337,7 @@ def response_arrays(
     """Responses to a change of Z's state in period 1, `(periods + 1,)`; see `responses`."""
     economy = economy_in(learned)
     before = _state(economy, "from", from_state, economy.num_states // 2)
-    after = _state(economy, "to", to_state, min(before + 1, economy.num_states - 1))
+    after = _state(economy, "to", to_state, before + (1 if before + 1 < economy.num_states else -1))
     if before == after:
         raise NthrunError(f"--to {after}: allowed: another state than --from, which is {before}")
     run = solved_run(learned)

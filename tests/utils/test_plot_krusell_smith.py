@@ -69,6 +69,8 @@ def test_a_better_productivity_raises_capital(learned: Learned) -> None:
     arrays = response_arrays(learned, None, None, 20)
     assert arrays["capital"][10] > 1.0
     assert arrays["capital"][10] == pytest.approx(arrays["exact_capital"][10], rel=0.2)
+    high, usual = response_arrays(learned, 4, None, 2)["states"]
+    assert usual < high
 
 
 @pytest.mark.parametrize(
