@@ -229,7 +229,7 @@ BELLMAN_AC = AgentDeclaration(
         Field("value_lr", "float", 2.5e-3, "step size of the value at the start", above=0),
         LR_SCHEDULE,
         Field("lr_factor", "float", 0.7, "what they fall to on a plateau", above=0, maximum=1),
-        Field("lr_patience", "int", 200, "updates without progress that are one", minimum=1),
+        Field("lr_patience", "int", 200, "turns without progress that are one", minimum=1),
         Field("weight_decay", "float", 0.0, "weight of half the policy's squared size", minimum=0),
         MAX_GRAD_NORM,
         MAX_RESETS,

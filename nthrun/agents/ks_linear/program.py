@@ -23,6 +23,7 @@ from nthrun.environments.krusell_smith.law import curved_by_default
 from nthrun.environments.krusell_smith.program import distribution_of
 from nthrun.environments.markov_chains import Array
 from nthrun.environments.tensors import TINY
+from nthrun.errors import NoSolutionError
 from nthrun.specs.declaration import Setting
 from nthrun.specs.environment_spec import EnvironmentSpec
 
@@ -122,12 +123,15 @@ class ClassicalSolution:
 
     @cached_property
     def _evaluation(self) -> Evaluation:
-        usual = self._solution
+        usual: Solution | None = self._solution
+        missing = ""
         if self._curved != self._usual:
-            usual = exact_solution(self._economy, self._usual, self._grids)
-        return evaluated(
-            self._economy, self._solution.rule(self._economy), self._curved, usual.exact
-        )
+            try:
+                usual = exact_solution(self._economy, self._usual, self._grids)
+            except NoSolutionError as error:
+                usual, missing = None, f"no law of the usual form is found: {error.message}"
+        rule, exact = self._solution.rule(self._economy), usual.exact if usual else None
+        return evaluated(self._economy, rule, self._curved, exact, missing)
 
     def _tables(self) -> dict[str, Array]:
         """What is played, by its name."""

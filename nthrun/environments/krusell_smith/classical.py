@@ -16,6 +16,7 @@ from nthrun.environments.bewley.distribution import asset_grid
 from nthrun.environments.krusell_smith.economy import Economy, States
 from nthrun.environments.krusell_smith.evaluation import (
     DATES,
+    FIRST,
     NUM_PERIODS,
     Exact,
     exact_of,
@@ -229,11 +230,12 @@ def first_law(economy: Economy) -> Law:
 
 
 def _check_visits(economy: Economy, states: States) -> None:
-    visits = np.bincount(states, minlength=economy.num_states)
+    counting = states[FIRST:]
+    visits = np.bincount(counting, minlength=economy.num_states)
     rarest = int(np.argmin(visits))
     if visits[rarest] < LEAST_VISITS:
         raise NoSolutionError(
-            f"Z = {economy.tfp[rarest]:.4g} is met in {visits[rarest]} of {NUM_PERIODS} periods, "
+            f"Z = {economy.tfp[rarest]:.4g} is met in {visits[rarest]} of {len(counting)} periods, "
             f"too few for a law of motion, allowed is {LEAST_VISITS} or more",
             "take fewer states of TFP, or ones that are met more often",
         )

@@ -9,7 +9,7 @@ import numpy as np
 
 from nthrun.environments.bewley.distribution import gini
 from nthrun.environments.krusell_smith.economy import Economy
-from nthrun.environments.krusell_smith.histogram import History, Households
+from nthrun.environments.krusell_smith.histogram import History, Households, least_capital
 from nthrun.environments.markov_chains import Array
 
 TOP_SHARES = (1, 5, 10, 20)
@@ -68,7 +68,7 @@ def euler_residuals(
     economy, assets = households.economy, households.assets
     saved = households.savings(places)
     moving = households.saved(masses, places)
-    next_capital = float(moving.sum(0) @ assets)
+    next_capital = max(float(moving.sum(0) @ assets), least_capital(assets))
     worth = np.zeros_like(saved)
     for following in np.flatnonzero(economy.tfp_transition[state]).tolist():
         after = households.moved(moving, state, following)
@@ -104,11 +104,11 @@ def _spent(households: Households, masses: Array, capital: float, state: int) ->
 
 def _inequality(assets: Array, mass: Array) -> Iterator[float]:
     """The Gini coefficient of wealth, and the parts of wealth of the richest households."""
-    yield gini(assets, mass)
     richest, owned = np.cumsum(mass[::-1]), np.cumsum((mass * assets)[::-1])
+    yield gini(assets, mass) if owned[-1] > 0 else np.nan
     for percent in TOP_SHARES:
         part = np.interp(percent / 100, np.append(0, richest), np.append(0, owned))
-        yield float(part / owned[-1])
+        yield float(part / max(owned[-1], least_capital(assets)))
 
 
 def _propensity(

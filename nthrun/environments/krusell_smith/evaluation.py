@@ -24,6 +24,7 @@ from nthrun.environments.krusell_smith.histogram import (
     History,
     Households,
     Rule,
+    least_capital,
     lived,
     tfp_path,
     wealth_grid,
@@ -182,7 +183,7 @@ def _log_next(households: Households, masses: Array, capital: Array, states: Sta
     rule, assets = households.rule, households.assets
     for mass, owned, state in zip(masses, capital.tolist(), states.tolist(), strict=True):
         saved = np.clip(rule.next_assets(assets, mass, owned, state), 0.0, assets[-1])
-        found.append(float((mass * saved).sum()))
+        found.append(max(float((mass * saved).sum()), least_capital(assets)))
     return np.log(found)
 
 

@@ -45,6 +45,11 @@ def wealth_grid(economy: Economy, num_points: int = NUM_POINTS, top: float = 0.0
     return asset_grid(num_points, highest, float(owned.min()) / PARTS_OF_CAPITAL)
 
 
+def least_capital(assets: Array) -> float:
+    """The K that there is where nobody saves anything, so that prices stay numbers."""
+    return float(assets[1]) / 1e6
+
+
 def tfp_path(economy: Economy, num_periods: int) -> States:
     """`(periods,)` states of Z, the same whenever it is asked for.
 
@@ -204,7 +209,7 @@ def lived(households: Households, states: States, start: Array, dates: States) -
         NoSolutionError: savings are no numbers.
     """
     assets, masses = households.assets, start
-    least = float(assets[1]) / 1e6  # prices are not defined at K = 0
+    least = least_capital(assets)
     capital, kept, most_at_top = [max(float(start.sum(0) @ assets), least)], [], 0.0
     wanted = set(dates.tolist())
     path = states.tolist()

@@ -17,7 +17,7 @@ from nthrun.environments.krusell_smith.calibration import (
 )
 from nthrun.environments.krusell_smith.classical import Grids, Solution, first_law, solved
 from nthrun.environments.krusell_smith.economy import Economy
-from nthrun.environments.krusell_smith.evaluation import NUM_PERIODS, evaluated
+from nthrun.environments.krusell_smith.evaluation import FIRST, NUM_PERIODS, evaluated
 from nthrun.environments.krusell_smith.histogram import tfp_path
 from nthrun.environments.krusell_smith.household import Household, cubic_weights
 from nthrun.environments.krusell_smith.law import Law, curved_by_default
@@ -108,7 +108,7 @@ def test_a_top_that_is_asked_for_is_kept() -> None:
 def test_a_state_that_is_hardly_met_is_told() -> None:
     """A state of Z with too few periods for a law is named before anything is solved."""
     rare = replace(GHH, tfp_states=19).economy()
-    with pytest.raises(NoSolutionError, match=rf"is met in \d of {NUM_PERIODS} periods"):
+    with pytest.raises(NoSolutionError, match=rf"is met in \d of {NUM_PERIODS - FIRST} periods"):
         solved(rare, True, COARSE)
 
 

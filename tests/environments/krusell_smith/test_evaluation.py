@@ -6,12 +6,18 @@ import math
 
 import numpy as np
 import pytest
-from environments.krusell_smith.rules import best_where_all_are_alike, everybody_alike, saving
+from environments.krusell_smith.rules import (
+    COARSE,
+    best_where_all_are_alike,
+    everybody_alike,
+    saving,
+)
 
 from nthrun.environments.krusell_smith.calibration import (
     ChosenLabourCalibration,
     GivenLabourCalibration,
 )
+from nthrun.environments.krusell_smith.classical import solved
 from nthrun.environments.krusell_smith.cross_sections import resources
 from nthrun.environments.krusell_smith.evaluation import (
     FIRST,
@@ -175,3 +181,15 @@ def test_wealth_that_leaves_the_grid_is_told(name: str) -> None:
 def test_the_window_leaves_ten_thousand_periods() -> None:
     """Laws and forecasts are of 10,000 periods after 1,000."""
     assert (FIRST, NUM_PERIODS - FIRST) == (1_000, 10_000)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_rule_that_saves_nothing_has_measures() -> None:
+    """Where nobody keeps anything nothing is divided by zero: K' is next to nothing, of wealth
+    there are no shares, and the gap is large."""
+    economy = ChosenLabourCalibration(tfp_states=2, productivity_nodes=2).economy()
+    solution = solved(economy, True, COARSE)
+    nothing = Rule(lambda assets, masses, capital, state: np.zeros_like(masses))
+    found = evaluated(economy, nothing, True, solution.exact).measures
+    assert found["oracle_gap"] > 5.0
+    assert found["capital_mean"] < 1e-6
