@@ -60,11 +60,11 @@ FIGURES = {
     ),
     "impulse_response": (
         "nthrun.commands.krusell_smith:impulse_response",
-        "How a KrusellSmith run's economy responds to a change of productivity.",
+        "How a KrusellSmith run responds to productivity.",
     ),
     "law_of_motion": (
         "nthrun.commands.krusell_smith:law_of_motion",
-        "What capital becomes in a KrusellSmith run's economy.",
+        "What capital becomes in a KrusellSmith run.",
     ),
     "learning_curves": (
         "nthrun.analysis.figures.curves:learning_curves",
@@ -100,7 +100,7 @@ FIGURES = {
     ),
     "simulated_path": (
         "nthrun.commands.krusell_smith:simulated_path",
-        "A path of a KrusellSmith run's economy, and wealth along it.",
+        "A path of a KrusellSmith run, and its wealth.",
     ),
 }
 """Name -> where the figure is, and what it shows."""

@@ -374,13 +374,15 @@ these fingerprints: they change only with the files."""
 
 @pytest.mark.parametrize("names", GRIDS)
 def test_grids_are_what_they_were_before_searches(names: tuple[str, str]) -> None:
-    """A grid without a search keeps the fingerprint and the settings that its records have."""
+    """A grid without a search keeps the fingerprint and the settings that its records have, but for
+    hyperparameters that came later, which have their defaults."""
     config = Path(__file__).parents[2] / "config"
     environment, agent = names
     spec = read_experiment_spec(
         [str(config / f"environment/{environment}.json")], [str(config / f"agent/{agent}.json")]
     )
-    settings = [spec.sweep.setting(number) for number in range(spec.sweep.num_settings)]
+    settings = [dict(spec.sweep.setting(number)) for number in range(spec.sweep.num_settings)]
+    assert {setting.pop("updates_per_step", 1) for setting in settings} == {1}
     assert (
         fingerprint(spec.agent.as_document(), spec.environment.as_document()),
         hashlib.sha256(json.dumps(settings).encode()).hexdigest(),

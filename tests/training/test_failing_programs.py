@@ -217,7 +217,7 @@ def test_whose_policy_cannot_be_restored_is_told() -> None:
     for how in ("NthrunError", "ValueError", "exit", "OwnError"):
         spec = spec_of({"where": ["__init__"], "how": [how]}, PENDULUM)
         with pytest.raises(NthrunError) as refused:
-            restored(Learned(spec, 0, 0, 40, {}))
+            restored(Learned(spec, Path(), 0, 0, 40, {}))
         [said] = refused.value.lines()
         assert said.startswith("failing:FailingAgent: its policy cannot be restored (")
         assert said.endswith(", raised by failing:FailingAgent)")

@@ -67,6 +67,7 @@ AGENT_COLOURS = {
     "egm": COLOURS[6],
     "euler_ks": COLOURS[0],
     "bellman_ac": COLOURS[1],
+    "ks_linear": COLOURS[6],
 }
 """Agents that are compared with one another differ; any other has the colour its name gives it."""
 
