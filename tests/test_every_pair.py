@@ -57,7 +57,7 @@ MISFIT = re.compile("actions|features|bounded|episodes|solves")
 OF_ONE = {
     "GHM": {"horizon": 0.2, "gamma": 1.0},
     "Bewley": {"households": 3, "ability_states": 3, "gamma": 0.96},
-    "KrusellSmith": {"households": 3, "gamma": 0.895},
+    "KrusellSmith": {"households": 3, "preset": "jedc", "gamma": 0.99},
 }
 """What an environment needs for episodes as short as these."""
 
