@@ -43,10 +43,10 @@ WEALTH_SHOWN = 4.0
 LINE_POINTS, SCATTER_POINTS = 200, 10_000
 NUM_DATES = 5
 """Dates at which the distribution of wealth is shown."""
-EXOGENOUS = ("tfp",)
-"""Of a path, what no rule changes."""
 NUM_BINS = 60
 """Bins in which it is drawn, up to the wealth that all but a thousandth have less than."""
+EXOGENOUS = ("tfp",)
+"""Of a path, what no rule changes."""
 STATE = click.Option(
     ["--state"], type=int, help="Number of the state of Z, 0 the lowest.  [default: the middle one]"
 )
@@ -144,7 +144,8 @@ def _state(economy: Economy, option: str, number: int | None, usual: int) -> int
     if number is None:
         return usual
     if not 0 <= number < economy.num_states:
-        raise NthrunError(f"--{option} {number}: allowed: 0 to {economy.num_states - 1}")
+        allowed = f"allowed: 0 to {economy.num_states - 1}"
+        raise NthrunError(f"--{option} {number}: {allowed}", "0 is the lowest state of Z")
     return number
 
 
@@ -156,7 +157,8 @@ def economy_in(learned: Learned) -> Economy:
     """
     environment = learned.spec.environment
     if environment.interface.model != MODEL:
-        raise NthrunError(f"the figure is of KrusellSmith, got {environment.env_name}")
+        problem = f"the figure is of KrusellSmith, got {environment.env_name}"
+        raise NthrunError(problem, "give the directory of a run in that environment")
     return economy_of(environment.values)
 
 
@@ -173,7 +175,8 @@ def solved_run(learned: Learned) -> Solved:
     rule_of = getattr(solver, "rule", None)
     if rule_of is None:
         agent = learned.spec.agent.agent_name
-        raise NthrunError(f"{agent}: its policy is not a rule of one household's wealth and kind")
+        problem = f"{agent}: its policy is not a rule of one household's wealth and kind"
+        raise NthrunError(problem, "ks_linear, euler_ks and bellman_ac have such rules")
     try:
         solution = exact_solution(economy, curved_by_default(economy), Grids())
     except NoSolutionError as error:
