@@ -32,8 +32,8 @@ from nthrun.planning.machine import cpu_model
 from nthrun.planning.memory_estimate import BLOCK_STEPS
 from nthrun.planning.packs import packs_of_runs, plan_run
 from nthrun.training.backends import prepare_torch
+from nthrun.training.hosted_program import HostedProgram
 from nthrun.training.noise import Streams
-from nthrun.training.program import HostedProgram
 from nthrun.training.steppers.hosted import HostedStepper
 
 EPISODE_STEPS = 1000

@@ -12,7 +12,7 @@ import pytest
 from nthrun.environments.base import HostEnvironment, Outcome
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.specs.interface import Interface
-from nthrun.training.program import HostedProgram
+from nthrun.training.hosted_program import HostedProgram
 
 WORLD = Interface((0.0,), (1.0,), (-1.0,), (1.0,))
 

@@ -17,8 +17,10 @@ from nthrun.specs.declaration import AgentDeclaration, Setting
 from nthrun.specs.user_class import failing_as
 from nthrun.training.block_updates import block_updates
 from nthrun.training.contract import check_contract
+from nthrun.training.hosted_program import HostedProgram, placed
 from nthrun.training.noise import Streams
-from nthrun.training.program import HostedProgram, Program, make_program, placed
+from nthrun.training.pack_program import make_program
+from nthrun.training.program import Program
 from nthrun.training.steppers.agent_functions import CompiledFunctions, EagerFunctions
 from nthrun.training.steppers.compiled import CompiledStepper
 from nthrun.training.steppers.eager import EagerStepper, Stepper

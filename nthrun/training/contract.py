@@ -22,8 +22,10 @@ from nthrun.index import Purpose
 from nthrun.planning.packs import Pack
 from nthrun.specs.declaration import AgentDeclaration
 from nthrun.training.block_updates import block_updates, updated
+from nthrun.training.hosted_program import HostedProgram
 from nthrun.training.noise import Streams, generator
-from nthrun.training.program import HostedProgram, Program, SolverProgram
+from nthrun.training.program import Program
+from nthrun.training.solver_program import SolverProgram
 
 EPISODES = 3
 """Episodes of the evaluation step."""

@@ -24,10 +24,11 @@ from nthrun.training.checkpoint_index import CheckpointFile
 from nthrun.training.checkpoints import CheckpointWriter, load_pack
 from nthrun.training.context import TrainingContext
 from nthrun.training.evaluation import Evaluation
+from nthrun.training.hosted_program import placed
 from nthrun.training.lanes import Lanes
 from nthrun.training.logs import PackLogs
 from nthrun.training.noise import Streams
-from nthrun.training.program import make_program, placed
+from nthrun.training.pack_program import make_program
 from nthrun.training.progress import Advanced
 from nthrun.training.provenance import provenance
 from nthrun.training.recording import (

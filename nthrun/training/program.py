@@ -1,4 +1,4 @@
-"""Programs: one step of a pack, act → environment → observe → update, as one function.
+"""The program of a pack: one step, act → environment → observe → update, as one function.
 
 An agent acts in an environment of tensors (`Program`), or in one that steps on the host
 (`HostedProgram`); a solver iterates on simulations of its own (`SolverProgram`).
@@ -6,10 +6,8 @@ An agent acts in an environment of tensors (`Program`), or in one that steps on 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,12 +16,9 @@ from torch import Tensor
 
 from nthrun.agents.base import Agent, Experience, Noise, Solver, State, begun
 from nthrun.agents.parents import Of, Parents
-from nthrun.agents.updates import Updates, updates_of
-from nthrun.environments.base import Environment, HostEnvironment, Transition, make_environment
-from nthrun.environments.host_environment import SEED_DRAWS, float32_bounds, resting_action
-from nthrun.environments.tensors import Constants
+from nthrun.agents.updates import updates_of
+from nthrun.environments.base import Environment, Transition, make_environment
 from nthrun.index import Purpose
-from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import Pack
 from nthrun.specs.declaration import Setting, load_program
 from nthrun.specs.environment_spec import EnvironmentSpec
@@ -31,15 +26,11 @@ from nthrun.training.noise import (
     NOTHING,
     Draws,
     draw_dtype,
-    episode_seeds,
     first_draws,
     generator,
     sampled_steps,
 )
 from nthrun.training.recording import StepOutput
-
-HOST = "host."
-"""Prefix of the state that stays on the host."""
 
 
 class Program:
@@ -241,151 +232,3 @@ class Program:
             "environment.observation": self.environment.observe(start).clone(),
             "environment.episode_step": torch.zeros(len(seeds), 1, 1, dtype=torch.int64),
         }
-
-
-class HostedProgram(Program):
-    """An agent whose environment is worlds on the host, one a lane.
-
-    The state beside the agent's is what an episode is made of, so that it can be played again:
-        host.observation   (lanes, 1, observation_dim); NaN before the first world has been reset
-        host.seed          (lanes, 1) of the current episode
-        host.episode_step  (lanes, 1) steps of it
-        host.actions       (lanes, limit, action_dim); the first `episode_step` were taken in it
-    """
-
-    def _make(self, kind: Any, statics: Setting) -> None:
-        super()._make(kind, statics)
-        self.resting_action = resting_action(self.interface)
-        self._bounds: Constants | None = None
-        if not self.interface.discrete:
-            bounds = float32_bounds(self.interface.action_low, self.interface.action_high)
-            self._bounds = Constants(*map(torch.from_numpy, bounds))
-
-    def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
-        return self._within_bounds(super().act(state, observation, noise, step))
-
-    def act_greedily(self, state: State, observation: Tensor) -> Tensor:
-        return self._within_bounds(super().act_greedily(state, observation))
-
-    def _within_bounds(self, action: Tensor) -> Tensor:
-        """What a world takes of an action: worlds may refuse what is a rounding step outside.
-
-        What is not finite stays as it is, and the run has diverged.
-        """
-        if self._bounds is None:
-            return action
-        low, high = self._bounds.on(action.device)
-        return torch.where(action.abs() < math.inf, action.clamp(low, high), action)
-
-    def noise_sizes(self) -> dict[Purpose, int]:
-        """Numbers per step that each stream gives; those of the environment are seeds."""
-        return {**super().noise_sizes(), Purpose.ENVIRONMENT: SEED_DRAWS}
-
-    def noise(self, draws: Draws, first: int, device: str) -> Noise:
-        """The noise of a block of steps; its start state is the seed of the next episode."""
-        tensors = self.noise_tensors(draws, first, device)
-        seeds = torch.from_numpy(episode_seeds(draws[Purpose.ENVIRONMENT]))[..., None, None]
-        nothing = torch.empty(*seeds.shape[:3], 0)
-        return Noise(seeds, nothing, nothing, tensors[Purpose.AGENT], tensors[Purpose.REPLAY])
-
-    def world(self) -> HostEnvironment:
-        """A new world."""
-        made: HostEnvironment = make_environment(self.spec)
-        return made
-
-    def overwrite(self, reward: np.ndarray, terminated: np.ndarray) -> None:
-        """Put the spec's rewards in place of the environment's, where it says so."""
-        if self.spec.values["overwrite_rewards"]:
-            timestep, goal = (self.spec.number(f"rewards.{name}") for name in ("timestep", "goal"))
-            reward[:] = np.where(terminated, goal, timestep)
-
-    def _first_reset(self, seeds: Sequence[int]) -> State:
-        first = episode_seeds(first_draws(seeds, SEED_DRAWS))
-        lanes, limit = len(seeds), self.spec.longest_episode
-        return {
-            "host.observation": torch.full((lanes, 1, self.interface.observation_dim), torch.nan),
-            "host.seed": torch.from_numpy(first),
-            "host.episode_step": torch.zeros(lanes, 1, dtype=torch.int64),
-            "host.actions": torch.zeros(lanes, limit, self.interface.action_dim),
-        }
-
-
-def placed(state: State, device: str) -> State:
-    """A state on a device, but for the part that stays on the host."""
-    return {
-        name: tensor.to("cpu" if name.startswith(HOST) else device).contiguous()
-        for name, tensor in state.items()
-    }
-
-
-class SolverProgram(Program):
-    """A solver of an environment of tensors; the state is the solver's alone.
-
-    It takes no steps in the environment: there are no training episodes, and what a step shows of
-    an experience is empty, with a reward of 0.
-    """
-
-    replay_capacity = 0
-    updates = Updates(lambda step: 1)
-
-    def _make(self, kind: Any, statics: Setting) -> None:
-        self.solver: Solver = kind(statics, self.spec)
-        self._variant_at: Callable[[int], int] | None = getattr(self.solver, "variant_at", None)
-
-    def variants(self, first: int, counts: np.ndarray) -> np.ndarray:
-        return np.array([self.variant_at(first + place) for place in range(len(counts))])
-
-    def variant_at(self, step: int) -> int:
-        """Which part of its cycle a solver runs at a step; 0 where it has no parts."""
-        return 0 if self._variant_at is None else self._variant_at(step)
-
-    def act_greedily(self, state: State, observation: Tensor) -> Tensor:
-        return self.solver.act_greedily(state, observation)
-
-    def learned_params(self, state: State) -> dict[str, Tensor]:
-        return self.solver.learned_params(state)
-
-    def measures(self, state: State) -> dict[str, np.ndarray]:
-        return self.solver.measures(state)
-
-    def missing_measures(self) -> Sequence[str]:
-        return getattr(self.solver, "missing", ())
-
-    def noise_sizes(self) -> dict[Purpose, int]:
-        return {
-            Purpose.ENVIRONMENT: self.solver.num_simulation_draws,
-            Purpose.AGENT: self.solver.num_agent_draws,
-            Purpose.REPLAY: 0,
-        }
-
-    def initial_state(self, pack: Pack, parents: Of | None = None) -> State:
-        return self._begun(self.solver, pack, parents)
-
-    def noise(self, draws: Draws, first: int, device: str) -> Noise:
-        """The noise of a block of steps, in which no episode starts."""
-        tensors = self.noise_tensors(draws, first, device)
-        agent = tensors[Purpose.AGENT]
-        nothing = agent.new_empty(*agent.shape[:2], 0)
-        return Noise(nothing, nothing, tensors[Purpose.ENVIRONMENT], agent, tensors[Purpose.REPLAY])
-
-    @torch.no_grad()
-    def solved(self, state: State, noise: Noise, step: Tensor, variant: int) -> dict[str, Tensor]:
-        """Have the solver take a step; its metrics."""
-        part = () if self._variant_at is None else (variant,)
-        return self.solver.solve(state, noise, step, *part)
-
-    def step(self, state: State, noise: Noise, step: Tensor, variant: int) -> StepOutput:
-        metrics = self.solved(state, noise, step, variant)
-        nothing = noise.agent.new_empty(len(noise.agent), 1, 0)
-        zero = noise.agent.new_zeros(len(noise.agent), 1, 1)
-        experience = Experience(nothing, nothing, zero, nothing, zero)
-        return StepOutput(experience, zero > 0.0, metrics)
-
-
-def make_program(pack: Pack, spec: ExperimentSpec, root: Path = Path()) -> Program:
-    """The program of packs like one: of an agent in an environment of tensors or on the host, or of
-    a solver. The experiment's directory is in the folder `root`."""
-    agent = spec.agent.declaration
-    made = HostedProgram if spec.environment.declaration.on_host else Program
-    made = SolverProgram if agent.solves else made
-    return made(pack, spec.environment, agent.program, Parents(spec.environment, agent, root))

@@ -26,7 +26,8 @@ from nthrun.specs.search.search_spec import BAYES
 from nthrun.specs.trust import Trust
 from nthrun.specs.user_class import failing_as
 from nthrun.training.evaluation import Evaluation, Player, evaluate_tensors
-from nthrun.training.program import Program, make_program
+from nthrun.training.pack_program import make_program
+from nthrun.training.program import Program
 from nthrun.training.recording import Event
 from nthrun.training.steppers.eager import EagerStepper
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from nthrun.agents.registry import AGENTS
 from nthrun.compiler.tracing import Tensors, record
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
-from nthrun.training.program import SolverProgram
+from nthrun.training.solver_program import SolverProgram
 from nthrun.training.steppers.step_functions import NOISE, STEP, training_step
 
 DEVICE = torch.device("meta")

@@ -22,8 +22,8 @@ from nthrun.environments.viewer import GymnasiumViewer
 from nthrun.errors import DeviceError, MissingExtraError, SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.records.schema import Run
+from nthrun.training.hosted_program import HostedProgram
 from nthrun.training.monitor import Monitor
-from nthrun.training.program import HostedProgram
 
 SERIES = ["train_states", "train_actions", "train_rewards"]
 LONGER_GAMES = ("Asterix", "Freeway", "Seaquest", "SpaceInvaders")

@@ -18,8 +18,8 @@ from nthrun.records.schema import Run, flat_arrays
 from nthrun.specs.environment_spec import SERIES
 from nthrun.training import checkpoints, provenance
 from nthrun.training.context import make_context
+from nthrun.training.hosted_program import HOST, HostedProgram
 from nthrun.training.loop import Training
-from nthrun.training.program import HOST, HostedProgram
 
 CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {}),

@@ -17,8 +17,8 @@ from nthrun.planning.experiment_spec import experiment_spec_of
 from nthrun.records.combine import combine
 from nthrun.records.data import open_data
 from nthrun.records.experiment import open_experiment
-from nthrun.training.program import SolverProgram
 from nthrun.training.saved_policy import last_evaluation, read_learned, restored
+from nthrun.training.solver_program import SolverProgram
 
 
 @pytest.mark.parametrize(

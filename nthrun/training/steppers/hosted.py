@@ -24,8 +24,8 @@ from nthrun.specs.interface import Interface
 from nthrun.training.block_updates import BlockUpdates
 from nthrun.training.contract import check_observation, check_outcome
 from nthrun.training.evaluation import Evaluation
+from nthrun.training.hosted_program import HOST, HostedProgram
 from nthrun.training.noise import episode_seeds
-from nthrun.training.program import HOST, HostedProgram
 from nthrun.training.recording import METRICS, Block, Event, joined_blocks
 from nthrun.training.steppers.agent_functions import AgentFunctions
 

@@ -18,7 +18,7 @@ from nthrun.commands.run import run
 from nthrun.errors import InterruptedRunError
 from nthrun.records.data import open_data
 from nthrun.records.schema import Run, first_difference
-from nthrun.training.program import make_program
+from nthrun.training.pack_program import make_program
 
 NAME = "KrusellSmith_bellman_ac"
 FIRST = {"pretrained": [f"../first/{NAME}"]}

@@ -20,7 +20,7 @@ from nthrun.environments.bewley.household_numpy import Household
 from nthrun.planning.experiment_spec import read_experiment_spec
 from nthrun.training.context import make_context
 from nthrun.training.loop import Training
-from nthrun.training.program import SolverProgram
+from nthrun.training.solver_program import SolverProgram
 
 CONFIG = Path(__file__).parents[3] / "config"
 LEVELS = np.linspace(0.05, 0.95, 91)
