@@ -1,5 +1,5 @@
-"""An agent with as many updates after a step as the step's number says, named in specs as
-"counting:Counting"."""
+"""Agents with several updates after a step, named in specs as "counting:Counting", with as many as
+the step's number says, and "counting:Gathering", with whole epochs after every rollout."""
 
 from __future__ import annotations
 
@@ -57,3 +57,33 @@ class Counting(RandomAgent):
 
     def learned_params(self, state: State) -> dict[str, Tensor]:
         return {"count": state["count"]}
+
+
+class Gathering(Counting):
+    """Goes twice through every 10 steps, in batches of 5, after it has gathered."""
+
+    hyperparameters = (Field("batch", "int", 5, "steps of an update", static=True),)
+    max_updates, permuted = 4, True
+
+    def __init__(self, statics: Any, environment: Any) -> None:
+        RandomAgent.__init__(self, statics, environment)
+        self.num_replay_draws: int = statics["batch"]
+
+    def initial_state(self, settings: Any, gamma: float, generators: Any) -> State:
+        state = super().initial_state(settings, gamma, generators)
+        return state | {name: torch.zeros(len(settings), 1) for name in ("gathered", "ends")}
+
+    def num_updates_after(self, step: int) -> int:
+        return self.max_updates * (step % 10 == 9)
+
+    def observe(  # type: ignore[override]
+        self, state: State, experience: Experience, step: Tensor, ended: Tensor
+    ) -> None:
+        state["ends"].add_(ended[:, 0].float())
+
+    def gather(self, state: State, step: Tensor) -> None:
+        state["gathered"].copy_(state["gathered"] * 0.0 + 1000.0 * state["count"] + step)
+
+    def update(self, state: State, *given: Any) -> dict[str, Tensor]:
+        kept = {name: state[name][:, 0] * 1.0 for name in ("gathered", "ends")}
+        return super().update(state, *given) | kept

@@ -39,7 +39,7 @@ class Noise(NamedTuple):
         environment: uniform on [0, 1), for the step itself, `(lanes, 1, num_step_draws)`.
         agent: standard normal, `(lanes, agent.num_agent_draws)`.
         replay: steps drawn uniformly with replacement from the newest `replay_capacity` ones, this
-            one included, `(lanes, agent.num_replay_draws)`.
+            one included, `(lanes, agent.num_replay_draws)`; see also `GatheringAgent.permuted`.
     """
 
     start_state: Tensor
@@ -171,6 +171,31 @@ class RepeatingAgent(Agent, Protocol):
                 `(lanes, num_replay_draws)`, are there.
             number: of this update among those after the step, from 0, a 0-dim integer tensor.
         """
+
+
+class GatheringAgent(RepeatingAgent, Protocol):
+    """An agent that learns from a whole rollout at a time, its replay; `nthrun.agents.ppo` is one.
+
+    Updates follow the steps at which the replay is full of new steps, and what they all need, such
+    as advantages, is computed once before the first of them. Its `max_updates` may be 1.
+    """
+
+    permuted: bool
+    """Whether updates go through the replay epoch by epoch. Then the updates after a step name
+    each of its `replay_capacity` steps once an epoch, in an order drawn anew for each, and those
+    after a step are whole epochs. Else steps are drawn with replacement."""
+
+    def observe(  # type: ignore[override]
+        self, state: State, experience: Experience, step: Tensor, ended: Tensor
+    ) -> None:
+        """See `Agent`.
+
+        Args:
+            ended: whether the episode ended after it, terminated or truncated, `(lanes, 1, 1)`.
+        """
+
+    def gather(self, state: State, step: Tensor) -> None:
+        """Prepare the updates that follow step number `step`, changing `state` in place."""
 
 
 class Solver(Protocol):
@@ -344,16 +369,19 @@ def adam_state(settings: Sequence[Setting], parameters: State) -> State:
     return state
 
 
-def adam_tick(state: State, powers_of: str = "adam.powers") -> AdamClock:
+def adam_tick(
+    state: State, powers_of: str = "adam.powers", epsilon: Tensor | float = EPSILON
+) -> AdamClock:
     """Count one update; its steps on several parameter blocks share the result.
 
     Args:
         powers_of: the name of βᵗ in the state, for blocks that are updated more or less often.
+        epsilon: ε, a number or `(lanes, 1)`.
     """
     powers = state[powers_of].mul_(state["adam.betas"])
     mean_bias, square_bias = (1.0 - powers).split(1, 1)
     root = square_bias.sqrt()
-    return AdamClock(root / mean_bias, root * EPSILON)
+    return AdamClock(root / mean_bias, root * epsilon)
 
 
 def adam_step(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -11,6 +12,8 @@ from nthrun.errors import ContractError
 
 METHODS = ("num_updates_after", "learns_at")
 """What may say whether updates follow a step."""
+LOOKED_AHEAD = 10_000
+"""Steps among which one is looked for that updates follow, or each part of a cycle."""
 HINT = "docs/extending.md has an example"
 
 
@@ -23,16 +26,25 @@ class Updates:
         most: the most that follow a step. Where it is 1 an update shares the step's noise; where
             there may be more, each has noise of its own.
         num_draws: standard normal numbers of each, beside the step's own.
+        gathers: whether `gather` is called before the first of those after a step.
+        permuted: whether they go through the replay epoch by epoch.
     """
 
     after: Callable[[int], int]
     most: int = 1
     num_draws: int = 0
+    gathers: bool = False
+    permuted: bool = False
 
     @property
     def are_apart(self) -> bool:
         """Whether updates are calls of their own, with noise and a number each."""
-        return self.most > 1
+        return self.most > 1 or self.gathers or self.permuted
+
+    def first(self) -> int:
+        """The first step that updates follow, if it is among the first `LOOKED_AHEAD`; else so
+        many."""
+        return next((step for step in range(LOOKED_AHEAD) if self.after(step)), LOOKED_AHEAD)
 
 
 def updates_of(agent: Any) -> Updates:
@@ -46,10 +58,13 @@ def updates_of(agent: Any) -> Updates:
     """
     most = _number(agent, "max_updates", getattr(agent, "max_updates", 1), 1)
     num_draws = _number(agent, "num_update_draws", getattr(agent, "num_update_draws", 0), 0)
+    gathers = callable(getattr(agent, "gather", None))
+    permuted = bool(getattr(agent, "permuted", False))
     owners = (agent, *type(agent).__mro__)
     names = (name for owner in owners for name in METHODS if name in getattr(owner, "__dict__", ()))
     if next(names, METHODS[0]) != METHODS[0]:
-        return Updates(lambda step: int(bool(agent.learns_at(step))), most, num_draws)
+        learns = partial(_learns, agent)
+        return Updates(learns, most, num_draws, gathers, permuted)
 
     def after(step: int) -> int:
         said = agent.num_updates_after(step)
@@ -57,7 +72,11 @@ def updates_of(agent: Any) -> Updates:
             return said
         return _number(agent, f"num_updates_after({step})", said, 0, most)
 
-    return Updates(after, most, num_draws)
+    return Updates(after, most, num_draws, gathers, permuted)
+
+
+def _learns(agent: Any, step: int) -> int:
+    return int(bool(agent.learns_at(step)))
 
 
 def _number(agent: Any, what: str, said: object, least: int, most: int | None = None) -> int:

@@ -135,12 +135,14 @@ def _take_compiled_step(spec: ExperimentSpec, setting: Setting, device: str, roo
     check_contract(program, pack, spec.agent.declaration)
     initial = program.initial_state(pack)
     state = placed(initial, device)
-    sizes, count = (program.noise_sizes(), program.update_sizes()), np.array([1])
+    kind, capacity = program.updates, program.replay_capacity
+    step = kind.first() if kind.permuted else 0
+    count = np.array([kind.after(step) if kind.permuted else 1])
+    sizes = program.noise_sizes(), program.update_sizes()
     draws, later = Streams([run.random_seed], *sizes).draw_with_updates(count)
-    apart = program.updates.are_apart
-    capacity = program.replay_capacity
-    updates = block_updates(later, 0, count, capacity, device) if apart else None
+    apart = kind.are_apart
+    updates = block_updates(later, step, count, kind, capacity, device) if apart else None
     variants = np.array([not apart])
     stepper = make_stepper(program, "compile", device)
     stepper.prepare(state)
-    stepper.train(state, program.noise(draws, 0, device), 0, variants, [0], updates)
+    stepper.train(state, program.noise(draws, step, device), step, variants, [0], updates)

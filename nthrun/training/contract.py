@@ -8,7 +8,6 @@ caught here: it fails the run that it belongs to.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -16,12 +15,12 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import Experience, Noise, State, begun
-from nthrun.agents.updates import METHODS
+from nthrun.agents.updates import LOOKED_AHEAD, METHODS
 from nthrun.errors import ContractError
 from nthrun.index import Purpose
 from nthrun.planning.packs import Pack
 from nthrun.specs.declaration import AgentDeclaration
-from nthrun.training.block_updates import block_updates, updated
+from nthrun.training.block_updates import block_updates, gather, updated
 from nthrun.training.hosted_program import HostedProgram
 from nthrun.training.noise import Streams, generator
 from nthrun.training.program import Program
@@ -29,8 +28,6 @@ from nthrun.training.solver_program import SolverProgram
 
 EPISODES = 3
 """Episodes of the evaluation step."""
-LOOKED_AHEAD = 10_000
-"""Steps among which one is looked for after which the agent learns, or of each part of a cycle."""
 AGENT_METHODS = (
     "initial_state",
     "act",
@@ -150,13 +147,12 @@ class _Step:
     def _stepped(self, state: State, observation: Tensor) -> Shapes:
         """Act, step, observe and learn; the shapes of the metrics."""
         program, lanes = self._program, self._lanes
-        not_learning = takewhile(lambda n: not program.updates.after(n), range(LOOKED_AHEAD))
-        number = sum(1 for _ in not_learning)
+        number = program.updates.first()
         noise, step = self._noise(number), torch.tensor(number)
         action = program.act(state, observation, noise, step)
         self._tensor(self._agent_name, "act", action, (lanes, 1, self._interface.action_dim), None)
         experience, ended = self._experience(observation, action, noise)
-        program.agent.observe(state, experience, step)
+        program.take_in(state, experience, ended, noise, step, learn=False)
         if number == LOOKED_AHEAD:
             return {}
         if program.updates.are_apart:
@@ -165,11 +161,14 @@ class _Step:
 
     def _updated(self, state: State, taken: tuple[Experience, Tensor], step: int) -> object:
         """The first of the updates that follow a step."""
-        program, count = self._program, np.array([1])
+        program, kind = self._program, self._program.updates
+        count = np.array([kind.after(step) if kind.permuted else 1])
         sizes = program.noise_sizes(), program.update_sizes()
         _, draws = Streams([0] * self._lanes, *sizes).draw_with_updates(count)
-        updates = block_updates(draws, step, count, program.replay_capacity, "cpu")
+        updates = block_updates(draws, step, count, kind, program.replay_capacity, "cpu")
         clock = torch.tensor(step), torch.tensor(0)
+        if kind.gathers:
+            gather(program.agent, state, clock[0])
         return updated(program.agent, state, taken, updates.noise.step(0), clock)
 
     def _experience(

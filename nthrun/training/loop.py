@@ -195,7 +195,10 @@ class Training:
         if not self.program.updates.are_apart:
             return self.program.noise(self.streams.draw(len(counts)), first, device), None
         draws, later = self.streams.draw_with_updates(counts)
-        updates = block_updates(later, first, counts, self.program.replay_capacity, device)
+        program = self.program
+        updates = block_updates(
+            later, first, counts, program.updates, program.replay_capacity, device
+        )
         return self.program.noise(draws, first, device), updates
 
     def _pause(self, end: int) -> int:

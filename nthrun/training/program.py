@@ -188,7 +188,8 @@ class Program:
         learn: bool,
     ) -> dict[str, Tensor]:
         """Show the agent a step, and let it learn; metrics of the update."""
-        self.agent.observe(state, experience, step)
+        more = (ended,) if self.updates.gathers else ()
+        self.agent.observe(state, experience, step, *more)
         return self.agent.update(state, experience, ended, noise, step) if learn else {}
 
     @torch.no_grad()

@@ -22,7 +22,7 @@ from nthrun.index import Purpose
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.planning.memory_estimate import lane_memory
 from nthrun.records.schema import Run, first_difference
-from nthrun.training.block_updates import BlockUpdates
+from nthrun.training.block_updates import BlockUpdates, permuted_steps
 from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 from nthrun.training.noise import STEP_PURPOSES, Streams
@@ -168,6 +168,71 @@ def test_every_update_is_given_what_is_its_own(world: dict[str, Any], stepper: s
     assert (two["update_indices"] <= steps[:, None]).all()
     assert (two["update_indices"] > steps[:, None] - 10).all()
     assert len(np.unique([metrics["normal"], one["metrics"]["normal"]])) == 600
+
+
+@pytest.mark.parametrize(
+    ("world", "stepper"),
+    [
+        ({}, "eager"),
+        ({}, "compile"),
+        pytest.param({}, "graphed", marks=pytest.mark.slow),
+        (HOSTED, "eager"),
+        (HOSTED, "compile"),
+    ],
+)
+def test_an_agent_gathers_before_whole_epochs(world: dict[str, Any], stepper: str) -> None:
+    """An agent that learns from rollouts is told of every end, gathers once after each rollout and
+    before its updates, and goes through all of its steps in a new order in every epoch."""
+    protocol = PENDULUM | {"total_timesteps": 45, "steps_per_episode": 4}
+    protocol |= {"eval_interval_timesteps": 15, "record": ["metrics", "update_rewards"]}
+    agent = {"agent_name": "counting:Gathering", "parameters": {}}
+    one, two = steps_of(experiment_spec_of(protocol | world, agent, "test"), stepper)
+    metrics, steps = two["metrics"], np.repeat([9, 19, 29, 39], 4)
+    np.testing.assert_array_equal(metrics["step"], steps)
+    np.testing.assert_array_equal(metrics["number"], np.tile(range(4), 4))
+    np.testing.assert_array_equal(metrics["gathered"], steps + 1000 * np.repeat([0, 4, 8, 12], 4))
+    np.testing.assert_array_equal(metrics["ends"], (steps + 1) // 4)
+    epochs = two["update_indices"].reshape(4, 2, 10)
+    whole = np.arange(40).reshape(4, 1, 10).repeat(2, 1)
+    np.testing.assert_array_equal(np.sort(epochs, -1), whole)
+    orders = {
+        tuple(order % 10) for run in (one, two) for order in run["update_indices"].reshape(8, 10)
+    }
+    assert len(orders) == 16
+
+
+def test_epochs_do_not_depend_on_blocks(tmp_path: Path) -> None:
+    """Interrupted within a rollout and right after it, an agent that learns from rollouts has every
+    bit of an undisturbed one."""
+    protocol = PENDULUM | {"total_timesteps": 45, "eval_interval_timesteps": 9}
+    protocol |= {"checkpoint_interval_seconds": 1e-9, "record": ["metrics", "update_rewards"]}
+    agent = {"agent_name": "counting:Gathering", "parameters": {}}
+    spec = experiment_spec_of(protocol, agent, "test")
+    experiment = experiment_in(tmp_path, spec)
+    for _ in range(4):
+        with pytest.raises(InterruptedRunError):
+            attempt(spec, experiment, [0, 1], 1, "eager")
+    run, _ = attempt(spec, experiment, [0, 1], None, "eager")
+    assert len(run["provenance"]["attempts"]) == 5
+    assert first_difference(train(spec, [0])[0], run) is None
+
+
+def test_an_order_is_that_of_uniform_numbers() -> None:
+    """Steps of an epoch come in the order of their uniform numbers, the first of equals first."""
+    uniform = np.array([0.5, 0.1, 0.9, 0.1, 0.8, 0.0, 0.7, 0.3]).reshape(1, 4, 2)
+    steps = permuted_steps(uniform, np.array([7, 7, 11, 11]), 4)
+    assert steps.tolist() == [[[5, 7], [4, 6], [9, 11], [10, 8]]]
+
+
+@pytest.mark.parametrize("batch", [4, 7])
+def test_updates_that_are_no_whole_epochs_are_refused(batch: int) -> None:
+    """A class whose updates leave a part of an epoch over is told so before it trains."""
+    protocol = PENDULUM | {"total_timesteps": 10, "steps_per_episode": 5}
+    agent = {"agent_name": "counting:Gathering", "parameters": {"batch": [batch]}}
+    spec = experiment_spec_of(protocol, agent, "test")
+    problem = f"4 updates of {batch} permuted steps follow step 9, allowed: whole epochs"
+    with pytest.raises(ContractError, match=problem):
+        Training(pack_of(spec, [0]), make_context(spec)).run()
 
 
 @pytest.mark.parametrize("most", [3, 0])

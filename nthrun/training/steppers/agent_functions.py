@@ -23,10 +23,13 @@ from nthrun.training.steppers.step_functions import (
     NOISE,
     TAKEN,
     TAKEN_NAMES,
+    UPDATES,
+    calls,
     example_update,
+    functions_apart,
     taken_memory,
     update_inputs,
-    update_step,
+    variant_of,
 )
 
 OBSERVATION = "host.observation"
@@ -186,15 +189,16 @@ class CompiledFunctions:
         experience, ended = taken
         shown = zip(TAKEN_NAMES, (*experience, ended), strict=True)
         moving = state | {TAKEN + name: tensor.contiguous() for name, tensor in shown}
-        variants = np.zeros(int(updates.counts.sum()), np.uint8)
+        variants = calls(updates)[1:] - UPDATES
         with Flushing():
             return self._update(moving, update_inputs(updates, step), variants, lanes)
 
     def _compiled_update(self, lane: State) -> Kernel:
-        """The update of an agent that may have several after a step."""
-        function = update_step(self._program, frozenset(lane))
+        """The update of an agent that may have several after a step, and what it gathers."""
+        functions = functions_apart(self._program, frozenset(lane))[UPDATES:]
         moving = lane | taken_memory(self._program.interface, 1, CPU)
-        return Kernel([function], moving | example_update(self._program), frozenset(moving))
+        examples = moving | example_update(self._program)
+        return Kernel(functions, examples, frozenset(moving), _variant_after_step)
 
     def _ready(self, state: State) -> tuple[Kernel, Kernel, Kernel]:
         self.prepare(state)
@@ -244,6 +248,11 @@ class CompiledFunctions:
             Kernel([act_greedily], lane | seen, names),
             Kernel([partial(take_in, learn) for learn in learning], lane | step | clock, names),
         )
+
+
+def _variant_after_step(name: str) -> int:
+    """The variant whose calls an input or output has rows of, where steps are not called."""
+    return variant_of(name) - UPDATES
 
 
 def _noise_inputs(noise: Noise) -> Tensors:

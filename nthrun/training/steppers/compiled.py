@@ -22,11 +22,10 @@ from nthrun.training.steppers.step_functions import (
     STEP,
     calls,
     example_update,
-    step_before_updates,
+    functions_apart,
     taken_memory,
     training_step,
     update_inputs,
-    update_step,
     variant_of,
 )
 
@@ -69,7 +68,7 @@ class CompiledStepper:
         if updates is not None:
             inputs |= update_inputs(updates, first)
             state = state | taken_memory(self._program.interface, len(noise.agent), CPU)
-            variants = calls(updates.counts)
+            variants = calls(updates)
         with Flushing():
             outputs = self._train(state, inputs, variants, lanes)
         which = torch.from_numpy(variants > 0)
@@ -94,7 +93,7 @@ class CompiledStepper:
 
     def _training_kernel(self, lane: State) -> Kernel:
         """Both variants of a training step, without and with an update; or the step and one of its
-        updates, where they are calls of their own."""
+        updates, where they are calls of their own, with what is gathered before them."""
         program = self._program
         noise = program.example_noise()._asdict()
         examples = lane | {NOISE + name: tensor for name, tensor in noise.items()}
@@ -104,9 +103,8 @@ class CompiledStepper:
             variants = [training_step(program, names, variant) for variant in (0, 1)]
             return Kernel(variants, examples, names)
         taken = taken_memory(program.interface, 1, CPU)
-        functions = [step_before_updates(program, names), update_step(program, names)]
         examples |= taken | example_update(program)
-        return Kernel(functions, examples, names | taken.keys(), variant_of)
+        return Kernel(functions_apart(program, names), examples, names | taken.keys(), variant_of)
 
     def _evaluation_kernel(self, lane: State) -> Kernel:
         interface, episodes = self._program.interface, max(1, self._program.spec.eval_episodes)

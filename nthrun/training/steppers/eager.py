@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nthrun.agents.base import Experience, Noise, State
 from nthrun.compiler.denormals import Flushing
-from nthrun.training.block_updates import BlockUpdates, updated
+from nthrun.training.block_updates import BlockUpdates, gather, updated
 from nthrun.training.evaluation import Evaluation, evaluate_tensors
 from nthrun.training.program import Program
 from nthrun.training.recording import METRICS, Block, Event, StepOutput
@@ -130,6 +130,8 @@ def take_updates(
         updates: those that follow it.
         step: its number, a 0-dim integer tensor.
     """
+    if len(updates.gathered(0)):
+        gather(program.agent, state, step)
     return [
         updated(program.agent, state, taken, noise, (step, step.new_tensor(number)))
         for number, noise in enumerate(updates.noise.each())

@@ -18,14 +18,14 @@ from nthrun.training.program import Program
 from nthrun.training.recording import METRICS, Block, joined_blocks
 from nthrun.training.steppers.eager import EagerStepper
 from nthrun.training.steppers.step_functions import (
+    MADE_BY,
     NOISE,
     STEP,
     calls,
-    step_before_updates,
     taken_memory,
     training_step,
     update_inputs,
-    update_step,
+    variant_of,
 )
 
 WARM_UP_CALLS = 3
@@ -84,17 +84,20 @@ class GraphedStepper(EagerStepper):
     def _train_apart(
         self, state: State, given: Tensors, first: int, updates: BlockUpdates
     ) -> Block:
-        """Run a block of steps and the updates that follow each; both graphs share their memory."""
+        """Run a block of steps and the updates that follow each; all graphs share their memory."""
         names, agent = frozenset(state), updates.noise.agent
         moving = state | taken_memory(self._program.interface, len(agent), agent.device)
-        functions = [partial(f, self._program, names) for f in (step_before_updates, update_step)]
-        rows, begun = (given, update_inputs(updates, first)), [0, 0]
-        variants, blocks = calls(updates.counts), []
+        later = update_inputs(updates, first)
+        rows: list[Tensors] = [given, {}, {}]
+        for name, tensor in later.items():
+            rows[variant_of(name)][name] = tensor
+        variants, begun, blocks = calls(updates), [0, 0, 0], []
         for begin, end in stretches(variants):
             which = int(variants[begin])
             here, there = begun[which], begun[which] + end - begin
             piece, begun[which] = rows_of(rows[which], here, there), there
-            graph = self._graph(moving, piece, which, functions[which])
+            function = partial(MADE_BY[which], self._program, names)
+            graph = self._graph(moving, piece, which, function)
             blocks.append(graph.run(moving, piece, first + here))
         state.update({name: moving[name] for name in state})
         return joined_blocks(blocks)

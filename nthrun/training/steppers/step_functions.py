@@ -10,7 +10,7 @@ import torch
 from nthrun.agents.base import Experience, Noise, State
 from nthrun.compiler.tracing import Tensors
 from nthrun.specs.interface import Interface
-from nthrun.training.block_updates import BlockUpdates, updated
+from nthrun.training.block_updates import BlockUpdates, gather, updated
 from nthrun.training.program import Program
 from nthrun.training.recording import METRICS
 
@@ -22,8 +22,11 @@ TAKEN = "taken."
 TAKEN_NAMES = (*Experience._fields, "ended")
 UPDATE = "update."
 """Prefix of what each update is given: its noise, and the numbers of its step and its own."""
-STEPS, UPDATES = 0, 1
-"""Variants of a step whose updates are calls of their own: the step, and one of its updates."""
+GATHER = "gather."
+"""Prefix of what gathering is given: the number of its step."""
+STEPS, UPDATES, GATHERS = 0, 1, 2
+"""Variants of a step whose updates are calls of their own: the step, one of its updates, and what
+its agent gathers before the first of them, if it does."""
 
 
 def training_step(
@@ -72,6 +75,17 @@ def update_step(program: Program, state_names: frozenset[str]) -> Callable[[Tens
     return update
 
 
+def gather_step(program: Program, state_names: frozenset[str]) -> Callable[[Tensors], Tensors]:
+    """What an agent gathers before updates as a function of named tensors: state and clock."""
+
+    def prepare(inputs: Tensors) -> Tensors:
+        state = {name: inputs[name] for name in state_names}
+        gather(program.agent, state, inputs[GATHER + "step"].view(()))
+        return state
+
+    return prepare
+
+
 def taken_memory(interface: Interface, lanes: int, device: torch.device) -> State:
     """Memory for the step that updates see, `(lanes, 1, width)` each."""
     widths = (interface.observation_dim, interface.action_dim, 1, interface.observation_dim, 1)
@@ -87,30 +101,51 @@ def update_inputs(updates: BlockUpdates, first: int) -> Tensors:
         first: number of the block's first step.
     """
     agent, replay = updates.noise.agent, updates.noise.replay
-    clock = {"step": updates.steps(first), "number": updates.numbers()}
+    clock = {UPDATE + "step": updates.steps(first), UPDATE + "number": updates.numbers()}
+    if updates.gathers:
+        clock[GATHER + "step"] = updates.gathered(first)
     rows = {
-        UPDATE + name: torch.from_numpy(numbers).to(agent.device).expand(len(agent), -1)
+        name: torch.from_numpy(numbers).to(agent.device).expand(len(agent), -1)
         for name, numbers in clock.items()
     }
     return rows | {UPDATE + "agent": agent, UPDATE + "replay": replay}
 
 
 def example_update(program: Program) -> Tensors:
-    """What one update of one lane is given, to trace with."""
+    """What one update of one lane is given, and what is gathered before it, to trace with."""
     agent = torch.zeros(1, program.updates.num_draws)
     replay = torch.zeros(1, program.agent.num_replay_draws, dtype=torch.int64)
     tick = torch.zeros(1, dtype=torch.int64)
     given = {"agent": agent, "replay": replay, "step": tick, "number": tick.clone()}
-    return {UPDATE + name: tensor for name, tensor in given.items()}
+    example = {UPDATE + name: tensor for name, tensor in given.items()}
+    return example | ({GATHER + "step": tick.clone()} if program.updates.gathers else {})
 
 
 def variant_of(name: str) -> int:
     """The variant whose calls an input or output has rows of, where updates are calls."""
+    if name.startswith(GATHER):
+        return GATHERS
     return UPDATES if name.startswith((UPDATE, METRICS)) else STEPS
 
 
-def calls(counts: np.ndarray) -> np.ndarray:
-    """The variant of each call, where so many updates follow each step."""
-    which = np.full(len(counts) + counts.sum(), UPDATES, np.uint8)
-    which[np.arange(len(counts)) + np.cumsum(counts) - counts] = STEPS
+MADE_BY = (step_before_updates, update_step, gather_step)
+"""What makes the function of each variant."""
+
+
+def functions_apart(
+    program: Program, state_names: frozenset[str]
+) -> list[Callable[[Tensors], Tensors]]:
+    """Those of a program whose updates are calls of their own, in the order of the variants."""
+    made = MADE_BY if program.updates.gathers else MADE_BY[:GATHERS]
+    return [make(program, state_names) for make in made]
+
+
+def calls(updates: BlockUpdates) -> np.ndarray:
+    """The variant of each call: a step, what is gathered after it, and its updates."""
+    counts = updates.counts
+    calls_after = counts + (counts > 0) * updates.gathers
+    which = np.full(len(counts) + calls_after.sum(), UPDATES, np.uint8)
+    steps = np.arange(len(counts)) + np.cumsum(calls_after) - calls_after
+    which[steps] = STEPS
+    which[steps[updates.gathered(0)] + 1] = GATHERS
     return which
