@@ -11,6 +11,7 @@ does not train.
   `split_index`, `join_index` and `random_seed` are the arithmetic of indices.
 * Agents, solvers and environments of yours: the contracts, `Field`, `Interface`, `gradient`,
   `repeat`; `parent_fields` and `start_from` for those that start from a recorded run.
+* Games: `Role`, `RolesEnvironment`, `FitsRoles`, and what cuts a joint action into choices by role.
 * Policies: `load_policy` gives a recorded one to act with.
 * Statistics and figures: from `read_scores` to `interquartile_mean`; `plot_utils`, `save_figure`.
 """
@@ -64,6 +65,11 @@ if TYPE_CHECKING:
     from nthrun.environments.base import HostEnvironment as HostEnvironment
     from nthrun.environments.base import Transition as Transition
     from nthrun.environments.base import make_environment as make_environment
+    from nthrun.environments.roles import RolesEnvironment as RolesEnvironment
+    from nthrun.environments.roles import RolesTransition as RolesTransition
+    from nthrun.environments.roles import choices_of as choices_of
+    from nthrun.environments.roles import joint_action as joint_action
+    from nthrun.environments.roles import mask_penalty as mask_penalty
     from nthrun.errors import NthrunError as NthrunError
     from nthrun.errors import SpecError as SpecError
     from nthrun.index import format_indices as format_indices
@@ -78,14 +84,18 @@ if TYPE_CHECKING:
     from nthrun.records.data import table as table
     from nthrun.records.snapshots import read_snapshot as read_snapshot
     from nthrun.specs.declaration import AtMost as AtMost
+    from nthrun.specs.declaration import FitsRoles as FitsRoles
     from nthrun.specs.declaration import Setting as Setting
     from nthrun.specs.declaration import fits_any as fits_any
     from nthrun.specs.declaration import fits_continuous as fits_continuous
     from nthrun.specs.declaration import fits_discrete as fits_discrete
+    from nthrun.specs.declaration import fits_single as fits_single
     from nthrun.specs.environment_spec import EnvironmentSpec as EnvironmentSpec
+    from nthrun.specs.environment_spec import score_field as score_field
     from nthrun.specs.field import Field as Field
     from nthrun.specs.footprint import AgentFootprint as AgentFootprint
     from nthrun.specs.interface import Interface as Interface
+    from nthrun.specs.interface import Role as Role
     from nthrun.specs.layout import Layout as Layout
     from nthrun.specs.sweep import Sweep as Sweep
     from nthrun.training.saved_policy import Policy as Policy
@@ -113,16 +123,21 @@ _NAMES = {
     "nthrun.analysis.intervals": "percentile_bootstrap student_interval tolerance_interval",
     "nthrun.analysis.scores": "read_scores",
     "nthrun.environments.base": "Environment HostEnvironment Transition make_environment",
+    "nthrun.environments.roles": (
+        "RolesEnvironment RolesTransition choices_of joint_action mask_penalty"
+    ),
     "nthrun.errors": "NthrunError SpecError",
     "nthrun.index": "format_indices join_index parse_indices random_seed split_index",
     "nthrun.planning.experiment_spec": "ExperimentSpec read_experiment_spec",
     "nthrun.records.data": "Data open_data table",
     "nthrun.records.snapshots": "read_snapshot",
-    "nthrun.specs.declaration": "AtMost Setting fits_any fits_continuous fits_discrete",
-    "nthrun.specs.environment_spec": "EnvironmentSpec",
+    "nthrun.specs.declaration": (
+        "AtMost FitsRoles Setting fits_any fits_continuous fits_discrete fits_single"
+    ),
+    "nthrun.specs.environment_spec": "EnvironmentSpec score_field",
     "nthrun.specs.field": "Field",
     "nthrun.specs.footprint": "AgentFootprint",
-    "nthrun.specs.interface": "Interface",
+    "nthrun.specs.interface": "Interface Role",
     "nthrun.specs.layout": "Layout",
     "nthrun.specs.sweep": "Sweep",
     "nthrun.training.saved_policy": "Policy load_policy",

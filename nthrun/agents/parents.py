@@ -24,7 +24,13 @@ from nthrun.records.experiment import Experiment, open_experiment
 from nthrun.records.kept import Asked, kept_params
 from nthrun.specs.declaration import AgentDeclaration, Setting
 from nthrun.specs.documents import flatten
-from nthrun.specs.environment_spec import AMOUNT_KEYS, PROTOCOL_KEYS, EnvironmentSpec, fields_of
+from nthrun.specs.environment_spec import (
+    AMOUNT_KEYS,
+    PROTOCOL_KEYS,
+    SCORE,
+    EnvironmentSpec,
+    fields_of,
+)
 from nthrun.specs.field import plain
 from nthrun.specs.layout import Layout
 
@@ -155,7 +161,7 @@ class ParentReader:
         declared = fields_of(self._parents.environment.declaration)
         silent = {field.name: plain(field.default) for field in declared}
         for key in {**ours, **theirs}:
-            if key in (*PROTOCOL_KEYS, *AMOUNT_KEYS):
+            if key in (*PROTOCOL_KEYS, *AMOUNT_KEYS, SCORE):
                 continue
             there, here = (values.get(key, silent.get(key)) for values in (theirs, ours))
             if there != here:

@@ -26,7 +26,14 @@ from nthrun.agents.random_agent.declaration import RANDOM
 from nthrun.agents.sac.declaration import SAC
 from nthrun.agents.vac.declaration import VAC
 from nthrun.errors import Fault, SpecError
-from nthrun.specs.declaration import AgentDeclaration, AtMost, Setting, fits_any, load_program
+from nthrun.specs.declaration import (
+    AgentDeclaration,
+    AtMost,
+    Setting,
+    fits_numbered,
+    fits_single,
+    load_program,
+)
 from nthrun.specs.documents import Document, name_of
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.specs.field import Field, did_you_mean
@@ -115,7 +122,8 @@ def _own_agent(name: str, origin: str) -> AgentDeclaration:
     """
     own = user_class(name, "agent_name", origin, "hyperparameters", "agent")
     require_attributes(own, name, (origin, "agent_name"), CHECKS)
-    fits = getattr(own, "fits", None)
+    fits, takes_heads = getattr(own, "fits", None), bool(getattr(own, "takes_heads", False))
+    anywhere = fits_single if takes_heads else fits_numbered
     layout = getattr(own, "layout", getattr(own, "footprint", None))
     return AgentDeclaration(
         name=name,
@@ -123,7 +131,8 @@ def _own_agent(name: str, origin: str) -> AgentDeclaration:
         program=name,
         layout=None if layout is None else partial(_own_layout, name, origin, layout),
         rules=tuple(getattr(own, "rules", ())),
-        fits=fits_any if fits is None else partial(user_misfits, name, origin, fits),
+        fits=anywhere if fits is None else partial(user_misfits, name, origin, fits),
+        takes_heads=takes_heads,
         solves=bool(getattr(own, "solves", False)),
         parent=_own_parent(own, name, origin),
     )

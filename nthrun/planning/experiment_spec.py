@@ -158,4 +158,6 @@ def _fitting(agent: AgentSpec, environment: EnvironmentSpec, document: Document)
         faults.append(Fault(document.origin("search.pruner"), "search.pruner", problem, hint))
     if faults:
         raise SpecError(faults)
+    if agent.declaration.takes_heads:
+        environment = replace(environment, interface=environment.interface.by_heads())
     return ExperimentSpec(agent, environment)

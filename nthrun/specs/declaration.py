@@ -8,7 +8,8 @@ planning use the declaration alone, so they need no torch.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -26,21 +27,64 @@ ValuesOf = Callable[[str], tuple[Value, ...]]
 Misfit = tuple[str, str, str]
 """A hyperparameter (or nothing), the problem, and what to do."""
 Fits = Callable[[Interface, ValuesOf], Iterable[Misfit]]
+MAX_ACTIONS = 4096
+"""Most actions that components make together where each action has one number."""
+MOST_DIGITS = 15
+"""Digits of a number of actions that is written out."""
 
 
 def fits_any(interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
-    """An agent that acts anywhere."""
+    """An agent that acts anywhere: in a game for everybody, and by whole numbers of any count."""
     yield from ()
+
+
+def fits_single(interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
+    """An agent that acts for one, and not in games; by whole numbers of any count."""
+    if interface.roles:
+        names = ", ".join(role.name for role in interface.roles)
+        problem = f"acts for one, and the environment is a game of {names}"
+        yield "", problem, "choose an agent of games, or another environment"
+
+
+def fits_numbered(interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
+    """An agent that acts for one, by bounded numbers or by the number of a discrete action."""
+    yield from fits_single(interface, values_of)
+    if interface.heads and not interface.num_actions:
+        count, size = len(interface.heads), counted(interface.heads)
+        problem = f"takes actions by number, and those of {count} components are {size} in all"
+        problem += f", allowed: 1 to {MAX_ACTIONS:,}"
+        yield "", problem, "choose an agent that takes heads, or random"
 
 
 def fits_continuous(interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
     """An agent of continuous actions."""
-    yield from _fits("continuous", interface)
+    yield from _fits("continuous", interface, values_of)
 
 
 def fits_discrete(interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
-    """An agent of discrete actions."""
-    yield from _fits("discrete", interface)
+    """An agent of discrete actions, each of which is its number."""
+    yield from _fits("discrete", interface, values_of)
+
+
+@dataclass(frozen=True, slots=True)
+class FitsRoles:
+    """An agent that plays every role of a game.
+
+    Attributes:
+        roles: that the game must have; () for any.
+    """
+
+    roles: tuple[str, ...] = ()
+
+    def __call__(self, interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
+        """An environment that is no game, or one of other roles."""
+        names = [role.name for role in interface.roles]
+        if not names:
+            problem = "plays games of several roles, and the environment has none"
+            yield "", problem, "choose another agent, or a game such as MatrixGame"
+        elif missing := [role for role in self.roles if role not in names]:
+            problem = f"plays {', '.join(self.roles)}, and {', '.join(missing)} is missing from "
+            yield "", f"{problem}the roles: {', '.join(names)}", "choose another agent or game"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +117,13 @@ class FitsPolicies:
 
     def __call__(self, interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
         """The policy types swept over that are for other actions."""
+        if unfit := list(fits_numbered(interface, values_of)):
+            yield from unfit
+            return
         actions = _actions(interface)
         allowed = [name for name, kind in self.policies.items() if kind == actions]
         if not allowed:
-            yield from _fits(next(iter(self.policies.values())), interface)
+            yield from _fits(next(iter(self.policies.values())), interface, values_of)
             return
         for policy in values_of("policy_type"):
             if self.policies[str(policy)] != actions:
@@ -88,12 +135,20 @@ def _actions(interface: Interface) -> Actions:
     return "discrete" if interface.discrete else "continuous"
 
 
-def _fits(takes: Actions, interface: Interface) -> Iterator[Misfit]:
-    if _actions(interface) != takes:
+def _fits(takes: Actions, interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
+    if unfit := list(fits_numbered(interface, values_of)):
+        yield from unfit
+    elif _actions(interface) != takes:
         has = _actions(interface)
         problem = f"takes {takes} actions, which the environment has not: its are {has}"
         hint = "choose another agent, or another value of the environment's `continuous`"
         yield "", problem, hint
+
+
+def counted(heads: Sequence[int]) -> str:
+    """How many actions components make together, in digits or, where those are many, about."""
+    digits = sum(map(math.log10, heads))
+    return f"{math.prod(heads):,}" if digits < MOST_DIGITS else f"about 10^{digits:.0f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +175,9 @@ class AgentDeclaration:
         layout: what a lane is made of, from its static hyperparameters and the environment, or
             only what it costs; None for a user's own class, of which one is made and measured.
         fits: what keeps it from acting in an environment.
+        takes_heads: whether it chooses every component of a discrete action of several by itself,
+            so that its interface is `Interface.by_heads`; else an action is one number wherever
+            there is one for it.
         solves: whether it learns from simulations of its own instead of acting step by step, its
             program being a `Solver`; see `nthrun.agents.base`.
         parent: the hyperparameter that names the experiment in which the runs are recorded that its
@@ -136,6 +194,7 @@ class AgentDeclaration:
     layout: Callable[[Setting, Interface], Layout | AgentFootprint] | None = None
     rules: tuple[AtMost, ...] = ()
     fits: Fits = fits_any
+    takes_heads: bool = False
     solves: bool = False
     parent: str = ""
     parent_shares: tuple[str, ...] = ()

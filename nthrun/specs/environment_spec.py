@@ -116,8 +116,20 @@ PROTOCOL_KEYS = (
     "log",
 )
 """Keys that say what to keep, not what to compute: they leave every number of a record alone."""
+SCORE = "score"
+"""The key of a game's spec that says which role's mean reward an evaluation has."""
 AMOUNT_KEYS = ("total_timesteps", "eval_interval_timesteps", "eval_episodes")
 """Keys that say how much to train and to evaluate: they leave the environment as it is."""
+
+
+def score_field(*roles: str) -> Field:
+    """The field `score` of a game: which role's mean reward is that of an evaluation.
+
+    Args:
+        roles: names of the roles, the default first.
+    """
+    doc = "role whose mean reward an evaluation has, and every step of a joint action"
+    return Field(SCORE, "str", roles[0], doc, choices=roles)
 
 
 @dataclass(frozen=True)

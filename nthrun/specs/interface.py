@@ -3,7 +3,35 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Agents of a game that are alike, such as its consumers or its firms.
+
+    Attributes:
+        name: in the singular, one word, such as "consumer"; metrics and spec values are named by
+            it.
+        count: how many agents play it.
+        observation_dim: numbers that each of them sees.
+        heads: how many choices there are in each of the decisions that an agent takes in a step.
+    """
+
+    name: str
+    count: int
+    observation_dim: int
+    heads: tuple[int, ...]
+
+    def problem(self) -> str:
+        """What of it no game can have, in words; "" if nothing."""
+        if not self.name.isidentifier():
+            return f"a role is named {self.name!r}, allowed: one word"
+        if min(self.count, self.observation_dim) < 1:
+            return f"role {self.name} has a count of less than 1"
+        if not self.heads or min(self.heads) < 1:
+            return f"role {self.name} has heads {self.heads}, allowed: at least one, each >= 1"
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +43,15 @@ class Interface:
             where there is none.
         action_low, action_high: bounds of every component of a continuous action; empty where
             actions are discrete.
-        num_actions: how many discrete actions there are; 0 where actions are continuous.
+        num_actions: how many discrete actions there are, each of which is its number; 0 where
+            actions are continuous or consist of several whole numbers.
+        heads: how many values each component of a discrete action takes, where it consists of
+            several; () elsewhere. Where `num_actions` is their product, an action is one number, of
+            which the first component changes fastest; where it is 0, an action is
+            `(…, len(heads))`, each component a whole number from 0.
+        roles: of a game, who plays it; () where one agent acts. Then `heads` and `num_actions` are
+            left out: a joint action has the choices of role after role, agent after agent, head
+            after head, and an observation is whatever the environment shows of the whole game.
         state_dim: size of the last axis of a tensor environment's state.
         num_reset_draws, num_step_draws: uniform numbers on [0, 1) that one reset and one step
             consume; on the host, where seeds are all that is drawn, both are 0.
@@ -36,6 +72,8 @@ class Interface:
     action_low: tuple[float, ...] = ()
     action_high: tuple[float, ...] = ()
     num_actions: int = 0
+    heads: tuple[int, ...] = ()
+    roles: tuple[Role, ...] = ()
     state_dim: int = 0
     num_reset_draws: int = 0
     num_step_draws: int = 0
@@ -61,13 +99,39 @@ class Interface:
                     return f"{name}_low[{place}] is {least} and {name}_high[{place}] {greatest}"
         if not self.observation_low:
             return "an observation has no component"
-        if bool(self.action_low) == bool(self.num_actions):
-            both = "both num_actions and bounds" if self.num_actions else "neither"
-            return f"it has {both}, allowed: num_actions or action_low and action_high"
+        if problem := self._problem_of_actions():
+            return problem
         if not all(map(math.isfinite, (*self.action_low, *self.action_high))):
             return "actions are not bounded"
         counts = (self.num_actions, self.state_dim, self.num_reset_draws, self.num_step_draws)
         return "" if min(counts) >= 0 else "a count is negative"
+
+    def _problem_of_actions(self) -> str:
+        if self.roles:
+            return self._problem_of_roles()
+        counted = bool(self.num_actions or self.heads)
+        if bool(self.action_low) == counted:
+            both = "both num_actions and bounds" if counted else "neither"
+            return f"it has {both}, allowed: num_actions or action_low and action_high"
+        if self.heads and min(self.heads) < 1:
+            return f"heads are {self.heads}, allowed: >= 1 each"
+        if self.num_actions and self.heads and self.num_actions != math.prod(self.heads):
+            product = math.prod(self.heads)
+            return (
+                f"num_actions is {self.num_actions}, allowed: 0 or the product of heads, {product}"
+            )
+        return ""
+
+    def _problem_of_roles(self) -> str:
+        if self.action_low or self.num_actions or self.heads:
+            return "it has roles and actions beside them, allowed: the heads of roles alone"
+        if len({role.name for role in self.roles}) < len(self.roles):
+            return "two roles have one name"
+        return next(filter(None, (role.problem() for role in self.roles)), "")
+
+    def by_heads(self) -> Interface:
+        """The same for an agent that chooses each component of a discrete action by itself."""
+        return replace(self, num_actions=0) if self.heads else self
 
     @property
     def observation_dim(self) -> int:
@@ -75,11 +139,21 @@ class Interface:
         return len(self.observation_low)
 
     @property
+    def action_heads(self) -> tuple[int, ...]:
+        """How many values each component of an action takes that is several whole numbers: `heads`,
+        and in a game those of every agent, role after role; () of any other action."""
+        if self.num_actions:
+            return ()
+        return self.heads + tuple(
+            size for role in self.roles for _ in range(role.count) for size in role.heads
+        )
+
+    @property
     def action_dim(self) -> int:
-        """Components of a continuous action; 1 for a discrete one, which is its number."""
-        return 1 if self.num_actions else len(self.action_low)
+        """Components of an action; 1 for a discrete one that is its number."""
+        return 1 if self.num_actions else len(self.action_low) or len(self.action_heads)
 
     @property
     def discrete(self) -> bool:
-        """Whether an action is one of a few."""
-        return self.num_actions > 0
+        """Whether an action is one of finitely many."""
+        return not self.action_low
