@@ -172,6 +172,16 @@ def require_extra(name: str, wanted_by: str) -> None:
         )
 
 
+def missing_torch(error: BaseException) -> MissingExtraError | None:
+    """The error for what needs torch where it is not installed; None for any other exception."""
+    if not isinstance(error, ModuleNotFoundError) or (error.name or "").split(".")[0] != "torch":
+        return None
+    return MissingExtraError(
+        "torch is not installed, which agents and environments of nthrun are written in",
+        "pip install 'nthrun[torch]'",
+    )
+
+
 class ConflictError(NthrunError, ValueError):
     """Two records of one identity that differ outside timing and provenance."""
 

@@ -11,11 +11,12 @@ import os
 import sys
 import traceback
 import warnings
+from pathlib import Path
 from typing import NoReturn
 
 import click
 
-from nthrun.errors import NthrunError, described
+from nthrun.errors import NthrunError, described, missing_torch
 from nthrun.terminal import complain, printable, show_text
 
 UNEXPECTED = 1
@@ -44,8 +45,22 @@ def execute(command: click.Command) -> NoReturn:
     except BaseException as error:  # a user's own code may even ask Python to end
         # Where nobody reads any more, as behind `| head`, click exits with another stream there.
         told = sys.stdout is stdout
+        if missing := missing_torch(error):
+            sys.exit(_report(missing.lines(), missing.exit_code, debug))
         code = _report([_line_of(error)] * told, UNEXPECTED, debug and told)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def called_as(program: str) -> str:
+    """How to call an entry point again.
+
+    Args:
+        program: the first word of its command line, as `sys.argv` has it.
+    """
+    name = Path(program).name
+    if name == "__main__.py":
+        return "python -m nthrun"
+    return f"python {name}" if name.endswith(".py") else name
 
 
 def _warning(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 
 class LazyGroup(click.Group):
@@ -43,3 +44,9 @@ class LazyGroup(click.Group):
         """Write a line for each command."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, self.targets[name][1]) for name in self.list_commands(ctx)])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """What a shell offers after the group's name, of which nothing is imported either."""
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        offered = [CompletionItem(name, help=self.targets[name][1]) for name in names]
+        return offered + click.Command.shell_complete(self, ctx, incomplete)

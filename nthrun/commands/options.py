@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 import click
+from click.shell_completion import CompletionItem
 
 from nthrun.index import MAX_STAGE
 
@@ -25,7 +26,19 @@ MAX_PACK = 65_536
 LARGEST_INTEGER = 2**63 - 1
 LARGEST_NUMBER = 1e300
 """Of an option, as of its negative: what is reckoned with it stays finite."""
+PLACES = ("FILE", "DIR")
+"""Metavars of options that name a file or a directory, as every argument does."""
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class PlaceText(click.types.StringParamType):
+    """The text of a place, taken as it is, for which a shell offers files and directories."""
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Leave it to the shell, which knows what files there are."""
+        return [CompletionItem(incomplete, type="file")]
 
 
 class Command(click.Command):
@@ -36,6 +49,10 @@ class Command(click.Command):
     def __init__(self, *arguments: Any, **attributes: Any) -> None:
         attributes.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
         super().__init__(*arguments, **attributes)
+        for parameter in self.params:
+            is_place = isinstance(parameter, click.Argument) or parameter.metavar in PLACES
+            if is_place and parameter.type is click.STRING:
+                parameter.type = PlaceText()
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Take the values of the command line.

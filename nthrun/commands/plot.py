@@ -33,6 +33,7 @@ from nthrun.commands.lazy_group import LazyGroup
 from nthrun.commands.options import Command
 from nthrun.errors import NthrunError
 from nthrun.records import Data
+from nthrun.specs.shipped import shipped_folder
 from nthrun.specs.trust import Trust
 from nthrun.specs.user_class import user_class
 from nthrun.terminal import show, warn
@@ -104,10 +105,9 @@ FIGURES = {
     ),
 }
 """Name -> where the figure is, and what it shows."""
-DEMO = Path(__file__).resolve().parents[2] / "docs" / "demo"
 DATA_HELP = (
-    "DATA are data.json, data.h5, experiment directories or shards; without any, demo data under "
-    "docs/demo/ are plotted. Prints the paths written."
+    "DATA are data.json, data.h5, experiment directories or shards; without any, demo data "
+    "are plotted. Prints the paths written."
 )
 POLICY_HELP = (
     "DATA is an experiment directory, a shard or data.h5; without it, demo data are plotted. "
@@ -314,9 +314,10 @@ def demo_files(pattern: str) -> list[Path]:
     Raises:
         NthrunError: there are none.
     """
-    files = sorted(DEMO.glob(pattern)) if pattern else []
+    folder = shipped_folder("demo")
+    files = sorted(folder.glob(pattern)) if pattern else []
     if not files:
-        raise NthrunError(f"{DEMO}: no demo data here", "give a data.json as an argument")
+        raise NthrunError(f"{folder}: no demo data here", "give a data.json as an argument")
     return files
 
 

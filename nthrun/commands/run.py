@@ -1,15 +1,15 @@
-"""`main.py`: train, describe or verify the runs at some indices."""
+"""`main.py`, `nthrun run`: train, describe or verify the runs at some indices."""
 
 from __future__ import annotations
 
 import shlex
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
-from nthrun.commands.describe import describe
+from nthrun.commands.describe import describe as described
+from nthrun.commands.entry import called_as
 from nthrun.commands.options import Command, takes_options
 from nthrun.commands.request import RunOptions, make_request
 from nthrun.errors import FingerprintError
@@ -33,6 +33,16 @@ def run(**values: Any) -> int:
     A recorded index is skipped; an interrupted one continues where it stopped.
     """
     return _run(RunOptions(**values))
+
+
+@click.command(cls=Command)
+@takes_options(RunOptions)
+def describe(**values: Any) -> int:
+    """Print the sweep, what the indices mean and the packs they form, and train nothing.
+
+    Takes the options of `nthrun run`, and is the same as that with --describe.
+    """
+    return _run(RunOptions(**{**values, "describe": True}))
 
 
 def _run(options: RunOptions) -> int:
@@ -63,7 +73,7 @@ def _carried_out(spec: ExperimentSpec, options: RunOptions) -> int:
     if options.describe:
         pack_options = PackOptions(request.device, request.backend, request.pack, request.workers)
         show_text(
-            describe(spec, request.indices, request.stage, request.save_dir, options=pack_options)
+            described(spec, request.indices, request.stage, request.save_dir, options=pack_options)
         )
         return 0
     # Training imports torch, which takes seconds that --help and --describe do not owe.
@@ -90,6 +100,4 @@ def _other_directory(save_dir: str) -> str:
             break
     else:
         arguments += ["--save-dir", "new"]
-    entry = Path(sys.argv[0])
-    program = "-m nthrun" if entry.name == "__main__.py" else entry.name
-    return f"python {program} {shlex.join(arguments)}"
+    return f"{called_as(sys.argv[0])} {shlex.join(arguments)}"

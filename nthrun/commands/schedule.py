@@ -8,7 +8,13 @@ from typing import Annotated, Any
 
 import click
 
-from nthrun.commands.options import Command, Option, SweepOptions, takes_options
+from nthrun.commands.options import (
+    Command,
+    Option,
+    SweepOptions,
+    debug_option,
+    takes_options,
+)
 from nthrun.specs.cluster_spec import FIELDS
 
 POSITIONS = "CLUSTER main.py ROOT ENV_JSON SAVE_DIR AGENT_JSON..."
@@ -102,17 +108,44 @@ def schedule(arguments: tuple[str, ...], **values: Any) -> int:
     )
 
 
+@click.command(cls=Command)
+@click.argument("places", nargs=-1, required=True, metavar="DIR...")
+@debug_option
+def status(places: tuple[str, ...], debug: bool) -> int:
+    """Show how the experiments in DIRs stand: what is recorded, running, queued, failed, missing.
+
+    DIR is a save dir or an experiment's directory. The same as `schedule.py --status`.
+    """
+    from nthrun.commands import status as follow_up  # noqa: PLC0415 - imports h5py
+
+    return follow_up.status(places)
+
+
+@click.command(cls=Command)
+@click.argument("places", nargs=-1, required=True, metavar="DIR...")
+@click.option("-y", "--yes", is_flag=True, help="End them without asking.")
+@debug_option
+def cancel(places: tuple[str, ...], yes: bool, debug: bool) -> int:
+    """End what is queued or running of the experiments in DIRs; what is recorded stays.
+
+    DIR is a save dir or an experiment's directory. The same as `schedule.py --cancel`.
+    """
+    from nthrun.commands import status as follow_up  # noqa: PLC0415 - imports h5py
+
+    return follow_up.cancel(places, yes)
+
+
 def _follow_up(save_dirs: tuple[str, ...], options: ScheduleOptions) -> int:
     """`--status` and `--cancel`."""
-    from nthrun.commands.status import cancel, status  # noqa: PLC0415 - imports h5py
+    from nthrun.commands import status as follow_up  # noqa: PLC0415 - imports h5py
 
     if options.status and options.cancel:
         raise click.UsageError("give --status or --cancel, not both")
     if not save_dirs:
         raise click.UsageError("got no directory, allowed: SAVE_DIR...")
     if options.cancel:
-        return cancel(save_dirs, options.yes)
-    return status(save_dirs)
+        return follow_up.cancel(save_dirs, options.yes)
+    return follow_up.status(save_dirs)
 
 
 def _overrides(given: Mapping[str, Any]) -> dict[str, object]:

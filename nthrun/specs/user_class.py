@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from nthrun.errors import CompileError, Fault, NthrunError, SpecError, described
+from nthrun.errors import CompileError, Fault, NthrunError, SpecError, described, missing_torch
 from nthrun.specs.field import Value
 from nthrun.specs.interface import Interface
 
@@ -32,6 +32,7 @@ def user_class(
 
     Raises:
         SpecError: it cannot be imported, or lacks the attribute.
+        MissingExtraError: it needs torch, which is not installed.
     """
 
     def fault(problem: str, hint: str) -> SpecError:
@@ -41,6 +42,8 @@ def user_class(
     try:
         made = getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
+        if missing := missing_torch(error):
+            raise missing from error
         problem = f"there is no module {error.name}"
         raise fault(problem, _public_import(error) or WHERE) from error
     except AttributeError as error:

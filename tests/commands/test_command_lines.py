@@ -22,12 +22,15 @@ NAMES = {
     "best": ["best", "--no-write"],
     "check": ["check", "--dry-run"],
     "combine": ["combine"],
+    "describe": ["describe"],
     "export": ["export", "wandb"],
     "forget": ["forget"],
     "report": ["report"],
     "run": ["run", "--describe"],
     "schedule": ["schedule", "--dry-run"],
-    "status": ["schedule", "--status"],
+    "specs": ["specs"],
+    "status": ["status"],
+    "schedule_status": ["schedule", "--status"],
     **{
         name: ["plot", name]
         for name in (
@@ -38,7 +41,10 @@ NAMES = {
     },
 }
 """What a command line begins with, so that it trains and submits nothing."""
-QUICK = ("best", "check", "combine", "export", "forget", "run", "schedule", "status")
+QUICK = (
+    *("best", "check", "combine", "describe", "export", "forget", "run", "schedule"),
+    *("schedule_status", "specs", "status"),
+)
 """Those that draw nothing."""
 DRAWING = tuple(name for name in NAMES if name not in QUICK)
 VALUES = (
@@ -76,7 +82,7 @@ def command_lines(draw: st.DrawFn, names: tuple[str, ...]) -> list[str]:
                 words += [draw(values) for _ in range(option.nargs)]
     fewest = int(name in DRAWING)  # without data they draw the demo's, which takes long
     places = tuple(draw(st.lists(st.sampled_from(PLACES), min_size=fewest, max_size=2)))
-    if name == "run":
+    if name in ("run", "describe"):
         places = RUN
     elif name == "schedule":
         places = (*draw(st.sampled_from(((), ("--runs", "1")))), *SUBMISSION)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -40,3 +41,30 @@ def test_an_unknown_name_is_an_error() -> None:
     result = CliRunner().invoke(commands, ["nothing"])
     assert result.exit_code == 2
     assert "No such command 'nothing'" in result.output
+
+
+@pytest.mark.parametrize("words", ["nthrun ", "nthrun d", "nthrun run --a"])
+def test_completion_is_as_quick_as_help(words: str) -> None:
+    """What a shell is told imports no torch and no h5py, and of the names no command."""
+    code = (
+        "import sys\n"
+        "from nthrun.__main__ import COMMANDS, main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "modules = {target.partition(':')[0] for target, _ in COMMANDS.values()}\n"
+        "print([m for m in ('torch', 'h5py', 'scipy') if m in sys.modules])\n"
+        "print(sorted(modules & {*sys.modules}))\n"
+    )
+    typed = words.split(" ")
+    variables = {"COMP_WORDS": words, "COMP_CWORD": str(len(typed) - 1)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | variables | {"_NTHRUN_COMPLETE": "bash_complete"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    *offered, heavy, imported = done.stdout.splitlines()
+    assert offered and all(line.startswith(f"plain,{typed[-1]}") for line in offered)
+    assert heavy == "[]"
+    assert imported == ("[]" if len(typed) == 2 else "['nthrun.commands.run']")

@@ -16,7 +16,7 @@ from processes import call
 
 from nthrun.__main__ import commands
 from nthrun.analysis.figures.style import DOTS_PER_INCH, VENUES
-from nthrun.commands.plot import DEMO, FIGURES
+from nthrun.commands.plot import FIGURES
 from nthrun.errors import DataFileError, NthrunError
 from nthrun.records.combine import combine
 from nthrun.records.experiment import Experiment
@@ -185,8 +185,7 @@ class TestFiles:
 class TestGroups:
     def test_demo_data(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without data the demo's of the figure's pattern are plotted; none is an error."""
-        assert list(DEMO.glob("*.json"))
-        monkeypatch.setattr("nthrun.commands.plot.DEMO", tmp_path / "demo")
+        monkeypatch.setattr("nthrun.commands.plot.shipped_folder", lambda name: tmp_path / name)
         with pytest.raises(NthrunError, match=r"no demo data here; hint: "):
             plotted(CURVES, into=tmp_path)
         (tmp_path / "demo").mkdir()

@@ -1,0 +1,35 @@
+"""What is shipped with nthrun beside its code: specs, cluster files and demo data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+INSTALLED = PACKAGE / "shipped"
+FOLDERS = {"config": "config", "clusters": "clusters", "demo": "docs/demo"}
+"""Folder below `INSTALLED` -> folder of a checkout."""
+SUFFIXES = (".json", ".yaml", ".yml", ".h5")
+
+
+def shipped_folder(name: str) -> Path:
+    """Where a folder of what is shipped lies, in an installed nthrun or in a checkout.
+
+    Args:
+        name: a key of `FOLDERS`.
+    """
+    installed = INSTALLED / name
+    return installed if installed.is_dir() else PACKAGE.parent / FOLDERS[name]
+
+
+def shipped_files() -> Iterator[tuple[str, Path]]:
+    """Every file that is shipped.
+
+    Yields:
+        its name, such as "config/agent/template.json", and where it lies.
+    """
+    for name in FOLDERS:
+        folder = shipped_folder(name)
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in SUFFIXES:
+                yield f"{name}/{path.relative_to(folder).as_posix()}", path
