@@ -1,1 +1,1 @@
-"""Import of results that the field's earlier tool left, as records."""
+"""What the field's earlier tool left, read as nthrun's own: results and spec files."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nthrun.agents.registry import agent_declaration
+from nthrun.agents.registry import AGENTS, agent_declaration
 from nthrun.environments.registry import environment_declaration
 from nthrun.errors import Fault, SpecError
+from nthrun.legacy.differences import differences
+from nthrun.legacy.spec_files import Reading, read_older_agent, read_older_environment
 from nthrun.planning.spec_notes import notes_of, unmeasured
 from nthrun.specs.agent_spec import AgentSpec, read_agent_spec
 from nthrun.specs.directory import experiment_directory
@@ -23,10 +25,16 @@ from nthrun.specs.wandb_sweep import read_wandb_sweep
 
 @dataclass(frozen=True)
 class ExperimentSpec:
-    """What an experiment is made of."""
+    """What an experiment is made of.
+
+    Attributes:
+        agent, environment: their specs.
+        reading: how their files were read where they do not stand for themselves, a line each.
+    """
 
     agent: AgentSpec
     environment: EnvironmentSpec
+    reading: tuple[str, ...] = ()
 
     @property
     def sweep(self) -> Sweep:
@@ -35,8 +43,8 @@ class ExperimentSpec:
 
     @property
     def notes(self) -> list[str]:
-        """What of the specs is allowed and yet hardly meant, a line each."""
-        return list(notes_of(self.agent, self.environment))
+        """How the files were read, and what is allowed and yet hardly meant, a line each."""
+        return [*self.reading, *notes_of(self.agent, self.environment)]
 
     def programs(self) -> tuple[str, ...]:
         """What its runs are made of: "package.module:Class", or the name of a registered
@@ -77,24 +85,48 @@ def read_experiment_spec(
         SpecError: every fault of both specs.
     """
     faults: list[Fault] = []
+    readings: list[Reading] = []
     environment = agent = None
     try:
         document = read_document(environment_files, of_spec(overrides, ENVIRONMENT))
+        document = _as_ours(read_older_environment(document), readings)
         environment = read_environment_spec(document, environment_declaration(document))
     except SpecError as error:
         faults += error.faults
     try:
         document = read_document(agent_files, of_spec(overrides, AGENT), read_wandb_sweep)
+        document = _as_ours(read_older_agent(document, AGENTS), readings)
         agent = _read_agent(document)
     except SpecError as error:
         faults += error.faults
-    if agent is None or environment is None:
+    faults += (fault for reading in readings for fault in reading.faults)
+    if faults or agent is None or environment is None:
         raise SpecError(faults)
-    spec = _fitting(agent, environment, document)
+    spec = replace(
+        _fitting(agent, environment, document), reading=tuple(_told(readings, agent, environment))
+    )
     if misfit := unmeasured(agent, environment):
         key = "search.metric"
         raise SpecError([Fault(document.origin(key), key, *misfit)])
     return spec
+
+
+def _as_ours(reading: Reading, readings: list[Reading]) -> Document:
+    """The document of a reading, which is kept with the others."""
+    readings.append(reading)
+    return reading.document
+
+
+def _told(
+    readings: Sequence[Reading], agent: AgentSpec, environment: EnvironmentSpec
+) -> Iterator[str]:
+    """What is to be said of files of the older tool."""
+    for reading in readings:
+        yield from reading.notes
+    if not any(reading.is_older for reading in readings):
+        return
+    if there := "; ".join(differences(agent, environment)):
+        yield f"in the older tool, whose files these are, {there}: see docs/coming_from.md"
 
 
 def recorded_spec(

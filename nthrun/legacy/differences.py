@@ -1,0 +1,137 @@
+"""Where a spec of the older tool means something else here, though it is written the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from nthrun.legacy.spec_keys import EPSILON_GREEDY
+from nthrun.specs.agent_spec import AgentSpec
+from nthrun.specs.environment_spec import EnvironmentSpec
+
+BATCH, REPLAY = "batch_size", "replay_capacity"
+MIXTURE = "SquashedGaussianMixture"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A difference between the tools.
+
+    Attributes:
+        there: what holds there, in a phrase.
+        concerns: whether it makes a difference to a pair of specs.
+    """
+
+    there: str
+    concerns: Callable[[AgentSpec, EnvironmentSpec], bool]
+
+
+def differences(agent: AgentSpec, environment: EnvironmentSpec) -> Iterator[str]:
+    """What a pair of specs means there and not here, in phrases."""
+    return (one.there for one in DIFFERENCES if one.concerns(agent, environment))
+
+
+def orders_differ(agent: AgentSpec) -> bool:
+    """Whether the pairs of batch size and replay capacity, which are the last digit there, make an
+    index mean another setting."""
+    parameters = agent.parameters
+    if not agent.search.is_plain or not {BATCH, REPLAY} <= parameters.keys():
+        return False
+    varying = list(agent.space.varying)
+    swept = [key for key in varying if key in (BATCH, REPLAY)]
+    return bool(swept) and varying[-len(swept) :] != [k for k in (REPLAY, BATCH) if k in swept]
+
+
+def _of(*agents: str) -> Callable[[AgentSpec, EnvironmentSpec], bool]:
+    return lambda agent, environment: agent.agent_name in agents
+
+
+def _in(*names: str) -> Callable[[AgentSpec, EnvironmentSpec], bool]:
+    return lambda agent, environment: environment.env_name in names
+
+
+def _takes(agent: AgentSpec, name: str, holds: Callable[[Any], bool]) -> bool:
+    """Whether a hyperparameter takes a value of which something holds."""
+    return any(map(holds, agent.values_of(name)))
+
+
+def _decays(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
+    if agent.agent_name not in EPSILON_GREEDY[:2]:
+        return False
+    settings = agent.sweep.examples(("epsilon", "epsilon_min"))
+    return _takes(agent, "epsilon_decay", lambda decay: decay < 1) and any(
+        setting["epsilon_min"] < setting["epsilon"] for setting in settings
+    )
+
+
+def _waits(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
+    if agent.agent_name not in EPSILON_GREEDY[:2]:
+        return False
+    return _takes(agent, "steps_before_learning", lambda steps: steps > max(_batches(agent)) - 1)
+
+
+def _learns_early(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
+    """Whether there are updates before a batch is full."""
+    batches = _batches(agent)
+    if not batches:
+        return False
+    return _takes(agent, "steps_before_learning", lambda steps: steps < max(batches) - 1)
+
+
+def _batches(agent: AgentSpec) -> list[Any]:
+    return list(agent.values_of(BATCH))
+
+
+def _tunes(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
+    tuned = _takes(agent, "automatic_entropy_tuning", lambda value: value is True)
+    return tuned and _takes(agent, "alpha", lambda alpha: alpha != 1.0)
+
+
+def _mixes(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
+    mixed = _takes(agent, "policy_type", lambda policy: policy == MIXTURE)
+    return mixed and "num_components" not in agent.named
+
+
+def _searches(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
+    named = {"num_starts", "num_search_steps", "search_lr"}
+    return agent.agent_name == "epsgreedy_SGD" and not named <= agent.named
+
+
+def _evaluates(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
+    return environment.eval_episodes > 0
+
+
+DIFFERENCES = (
+    Difference(
+        "the pairs of batch_size and replay_capacity were the last digit of an index",
+        lambda agent, environment: orders_differ(agent),
+    ),
+    Difference("ε was constant (epsilon_decay, epsilon_min were not read)", _decays),
+    Difference("steps_before_learning was not read", _waits),
+    Difference("it had two critics and no target of the actor", _of("epsgreedy")),
+    Difference("it had two critics", _of(*EPSILON_GREEDY[1:])),
+    Difference("a search had 30 starts, 100 steps and a rate of 0.01", _searches),
+    Difference(
+        "SciPy searched from two guesses to act, and a network gave the target's action",
+        _of("epsgreedy_optimizer"),
+    ),
+    Difference("the first update waited for batch_size steps", _learns_early),
+    Difference("a tuned alpha began at 1", _tunes),
+    Difference("num_components was 1", _mixes),
+    Difference(
+        "an observation was (θ₁, θ₂) and their speeds, and the start (0, 0, 0, 0)",
+        _in("Acrobot-v1", "DenseAcrobot-v1"),
+    ),
+    Difference("the reward was the tip's height - 1", _in("DenseAcrobot-v1")),
+    Difference(
+        "sparsity_factor multiplied the tolerance, and the angle before the step counted",
+        _in("SparsePendulum-v1"),
+    ),
+    Difference("the force was 30 times the action", _in("ContinuousCartpole-v0")),
+    Difference("the reward was the position", _in("DenseMountainCarContinuous-v1")),
+    Difference("an observation was (x, y), not shares of the grid", _in("XYGridworld")),
+    Difference("an observation was the cell's number", _in("IndexGridworld")),
+    Difference("the reward of the goal was 0", _in("Gridworld", "IndexGridworld", "XYGridworld")),
+    Difference("there was one more evaluation at the end", _evaluates),
+)

@@ -1,0 +1,349 @@
+"""Spec files of the older tool as nthrun's own."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from in_process import ended
+from legacy.older_specs import (
+    CONTINUOUS,
+    DISCRETE,
+    ENVIRONMENTS,
+    OF_DISCRETE_ACTIONS,
+    PLAIN,
+    SAC,
+    write_agent,
+    write_environment,
+)
+
+from nthrun.commands.run import run
+from nthrun.errors import SpecError
+from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
+from nthrun.specs.fingerprint import fingerprint
+
+RECORDS = Path(__file__).parents[1] / "data/records_of_before"
+CASES = [
+    *((agent, environment, True) for agent, environment in product(CONTINUOUS, ENVIRONMENTS)),
+    *((agent, environment, False) for agent, environment in product(DISCRETE, OF_DISCRETE_ACTIONS)),
+]
+
+
+def read(
+    folder: Path,
+    agent: tuple[str, Any] = ("SAC", SAC),
+    environment: tuple[str, Any] = ("Pendulum-v1", PLAIN),
+) -> ExperimentSpec:
+    """The experiment of an agent and an environment file of the older tool."""
+    environment_file = write_environment(folder, *environment)
+    return read_experiment_spec([environment_file], [write_agent(folder, *agent)])
+
+
+def refusals(folder: Path, *specs: Any, **named: Any) -> list[str]:
+    """The lines that refuse a pair of files, without their names."""
+    with pytest.raises(SpecError) as refused:
+        read(folder, *specs, **named)
+    return str(refused.value).replace(f"{folder}/", "").splitlines()
+
+
+def hashed(spec: ExperimentSpec) -> str:
+    """The fingerprint of an experiment."""
+    return fingerprint(spec.agent.as_document(), spec.environment.as_document())
+
+
+@pytest.mark.parametrize(("agent", "environment", "continuous"), CASES)
+def test_every_pair_loads(tmp_path: Path, agent: str, environment: str, continuous: bool) -> None:
+    """Every agent file loads with every environment of its actions, and has as many settings as
+    its lists make."""
+    name, parameters = (CONTINUOUS if continuous else DISCRETE)[agent]
+    worlds = ENVIRONMENTS if continuous else OF_DISCRETE_ACTIONS
+    spec = read(tmp_path, (name, parameters), (environment, worlds[environment]))
+    expected = 1
+    for values in parameters.values():
+        expected *= len(values)
+    assert spec.sweep.num_settings == expected
+    assert any("passed over" in note for note in spec.notes)
+
+
+@pytest.mark.parametrize(
+    ("agent", "environment"),
+    [
+        (CONTINUOUS["SAC of pairs"], ("pendulum-swingup", ENVIRONMENTS["pendulum-swingup"])),
+        (CONTINUOUS["epsgreedy"], ("Acrobot-v1", ENVIRONMENTS["Acrobot-v1"])),
+        (DISCRETE["SACDiscrete"], ("MinAtarBreakout", OF_DISCRETE_ACTIONS["MinAtarBreakout"])),
+    ],
+)
+def test_they_run(tmp_path: Path, agent: Any, environment: Any) -> None:
+    """What loads trains, into a directory of our names, and says what was passed over."""
+    environment_file = write_environment(tmp_path, *environment)
+    files = ["--env-json", environment_file, "--agent-json", write_agent(tmp_path, *agent)]
+    done = ended(run, *files, "--index", "1", "--save-dir", tmp_path / "save", "--backend", "eager")
+    assert done.code == 0, done.err
+    assert "cuda (--device says where runs train)" in done.err
+    (directory,) = (tmp_path / "save").iterdir()
+    manifest = json.loads((directory / "manifest.json").read_text())
+    assert "cuda" not in json.dumps(manifest)
+    assert directory.name == read(tmp_path, agent, environment).directory("x").name
+
+
+def test_a_passed_over_key_is_in_no_fingerprint(tmp_path: Path) -> None:
+    """A file of the older tool has the fingerprint of ours with the same values."""
+    older = read(tmp_path)
+    assert older.reading
+    ours = {key: values for key, values in SAC.items() if key not in ("cuda", "clip_actions")}
+    world = {key: value for key, value in PLAIN.items() if key != "rewards"}
+    same = read(tmp_path, ("SAC", ours), ("Pendulum-v1", world))
+    assert not same.reading
+    assert hashed(older) == hashed(same)
+    assert older.agent.as_document() == same.agent.as_document()
+
+
+@pytest.mark.parametrize("case", sorted(path.name for path in RECORDS.iterdir()))
+def test_fingerprints_are_what_they_were(case: str) -> None:
+    """The files of earlier records have the fingerprints that their manifests have."""
+    folder = RECORDS / case
+    files = [str(folder / f"{kind}.json") for kind in ("environment", "agent")]
+    spec = read_experiment_spec([files[0]], [files[1]])
+    assert not spec.reading
+    (manifest,) = folder.glob("save/*/manifest.json")
+    assert hashed(spec) == json.loads(manifest.read_text())["fingerprint"]
+
+
+NAMES = {
+    "sac": ("SAC", {}),
+    "SACDiscrete": ("SAC", {"policy_type": ["Softmax"], "automatic_entropy_tuning": [False]}),
+    "VACDiscrete": ("VAC", {"policy_type": ["Softmax"]}),
+    "greedyacdiscrete": ("GreedyAC", {"policy_type": ["Softmax"]}),
+    "LinearGaussianAC": ("linearAC", {}),
+    "linearAC_softmax": ("SoftmaxAC", {}),
+    "esarsa": ("ExpectedSarsa", {}),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_agents(tmp_path: Path, name: str) -> None:
+    """An agent's name of the older tool, in any case, is ours with what goes without saying."""
+    discrete = NAMES[name][0] not in ("linearAC",) and name != "sac"
+    world = ("Acrobot-v1", {**PLAIN, "continuous": not discrete})
+    spec = read(tmp_path, (name, {}), world)
+    assert (spec.agent.agent_name, spec.agent.as_document()["parameters"]) == NAMES[name]
+    assert any(f"agent_name {name} as {NAMES[name][0]}" in note for note in spec.notes)
+
+
+SETTINGS: dict[str, tuple[dict[str, Any], str, list[Any]]] = {
+    "both swept, side by side": (
+        {"reparameterized": [True, False], "tau": [0.1], "baseline_actions": [0, 4]},
+        "reparam_baseline",
+        [(True, 0), (False, 0), (True, 4), (False, 4)],
+    ),
+    "the other first": (
+        {"baseline_actions": [0, 4], "reparameterized": [True, False]},
+        "reparam_baseline",
+        [(True, 0), (True, 4), (False, 0), (False, 4)],
+    ),
+    "the later swept": (
+        {"reparameterized": [False], "alpha": [1, 2], "baseline_actions": [0, 4]},
+        "reparam_baseline",
+        [(False, 0), (False, 0), (False, 4), (False, 4)],
+    ),
+    "one alone": ({"reparameterized": [False, True]}, "reparam_baseline", [(False, 0), (True, 0)]),
+    "no clipping": ({"clip_stddev": [0, -1.0, 10]}, "clip_stddev", [1e30, 1e30, 10.0]),
+}
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_values(tmp_path: Path, case: str) -> None:
+    """What two hyperparameters were there is one here, with the settings in their order there;
+    other values become what they mean."""
+    parameters, name, values = SETTINGS[case]
+    spec = read(tmp_path, ("SAC", {**parameters, "cuda": True}))
+    settings = [spec.sweep.setting(number) for number in range(spec.sweep.num_settings)]
+    assert [setting[name] for setting in settings] == values
+
+
+def test_epsilon_below_its_minimum(tmp_path: Path) -> None:
+    """An ε that begins below its minimum is constant, in its place of the order."""
+    parameters = {"cuda": [True], "epsilon": [0.02, 0.2], "tau": [0.1, 0.2], "epsilon_min": [0.1]}
+    spec = read(tmp_path, ("epsgreedy", parameters))
+    assert list(spec.agent.parameters) == ["epsilon/epsilon_min", "tau"]
+    assert spec.sweep.setting(2)["epsilon_min"] == spec.sweep.setting(2)["epsilon"] == 0.02
+    assert spec.sweep.setting(3)["epsilon_min"] == 0.1
+
+
+REFUSED: dict[str, tuple[tuple[str, Any], dict[str, Any], str]] = {
+    "several values": (
+        ("SAC", {"cuda": [False, True]}),
+        {},
+        "agent.json: parameters.cuda: got 2 values of what has no effect here: the settings would "
+        "be equal, allowed: one; hint: --device says where runs train",
+    ),
+    "a range": (
+        ("SAC", {"num_hidden": {"int": [1, 3]}}),
+        {},
+        "agent.json: parameters.num_hidden: got a range of what has no effect here",
+    ),
+    "another value": (
+        ("GreedyAC", {"double_q": [True]}),
+        {},
+        "agent.json: parameters.double_q: got true, allowed: false; hint: it has one critic",
+    ),
+    "an effect there": (
+        ("SAC", {"policy_type": ["SquashedGaussian", "Beta"], "clip_min": [0.1]}),
+        {},
+        "agent.json: parameters.clip_min: has an effect on Beta there, and none here; hint: leave",
+    ),
+    "of another agent": (
+        ("VAC", {"bins": [4]}),
+        {},
+        'agent.json: parameters.bins: "bins": unknown key',
+    ),
+    "not in the table": (
+        ("SAC", {"cudaa": [True]}),
+        {},
+        'agent.json: parameters.cudaa: "cudaa": unknown key',
+    ),
+    "no such networks": (
+        ("SACDiscreteCNN", {"channels": [[16]]}),
+        {},
+        'agent.json: agent_name: got "SACDiscreteCNN": networks here have no convolutions',
+    ),
+    "pairs apart": (
+        ("SAC", {"reparameterized": [True, False], "alpha": [1, 2], "baseline_actions": [0, 4]}),
+        {},
+        "agent.json: parameters.reparameterized: swept as baseline_actions is, and so is another",
+    ),
+    "tiled": (
+        ("SAC", {}),
+        {"use_tile_coding": True},
+        "environment.json: use_tile_coding: got true, allowed: false; hint: linear agents tile",
+    ),
+    "so many episodes": (
+        ("SAC", {}),
+        {"max_episodes": 10},
+        "environment.json: max_episodes: got 10, allowed: -1; hint: a run lasts total_timesteps",
+    ),
+    "shifted": (
+        ("SAC", {}),
+        {"rewards": {"shift": 1.0}},
+        "environment.json: rewards.shift: it has no counterpart here, allowed: leaving it out",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused(tmp_path: Path, case: str) -> None:
+    """What cannot be carried over is refused in one line, with the reason."""
+    agent, fields, begins = REFUSED[case]
+    (line,) = refusals(tmp_path, agent, ("Pendulum-v1", {**PLAIN, **fields}))
+    assert line.startswith(begins)
+
+
+def test_all_faults_at_once(tmp_path: Path) -> None:
+    """Faults of the older tool's keys and of our own stand beside each other."""
+    agent = ("SAC", {"cuda": [True, False], "tau": [2.0]})
+    lines = refusals(tmp_path, agent, ("Pendulum-v1", {**PLAIN, "max_episodes": 3, "gamma": 2}))
+    keys = {line.split(": ")[1] for line in lines}
+    assert keys == {"parameters.cuda", "parameters.tau", "max_episodes", "gamma"}
+
+
+def test_names_of_environments(tmp_path: Path) -> None:
+    """MinAtar's games have Gymnasium's names, and a domain with its task is both."""
+    game = {**PLAIN, "continuous": False}
+    softmax = ("SACDiscrete", {})
+    names = {}
+    for said, fields in (
+        ("MinAtarBreakout", game),
+        ("MinAtarSpace_Invaders", {**game, "use_minimal_action_set": False}),
+    ):
+        names[said] = read(tmp_path, softmax, (said, fields)).environment.env_name
+    assert names == {
+        "MinAtarBreakout": "MinAtar/Breakout-v1",
+        "MinAtarSpace_Invaders": "MinAtar/SpaceInvaders-v0",
+    }
+    world = ("cartpole-balance_sparse", {**PLAIN, "platform": "dmcontrol"})
+    spec = read(tmp_path, environment=world)
+    assert spec.directory("save").name == "cartpole-balance_sparse_SAC_SquashedGaussian"
+
+
+def test_control_cost(tmp_path: Path) -> None:
+    """The weight of control costs is a keyword of the environment; null leaves it alone."""
+    for weight, keywords in ((0.2, {"ctrl_cost_weight": 0.2}), (None, {})):
+        fields = {**PLAIN, "ctrl_cost_weight": weight}
+        spec = read(tmp_path, ("SAC", {}), ("Swimmer-v5", fields))
+        assert spec.environment.mapping("kwargs") == keywords
+
+
+DIFFERENT: dict[str, tuple[tuple[str, Any], tuple[str, Any], str, bool]] = {
+    "order": (
+        ("SAC", {"batch_size": [4, 8], "replay_capacity": 9, "alpha": [1, 2], "cuda": True}),
+        ("Pendulum-v1", {}),
+        "the pairs of batch_size and replay_capacity were the last digit",
+        True,
+    ),
+    "order of one, last": (
+        ("SAC", {"alpha": [1, 2], "batch_size": [4, 8], "replay_capacity": 9, "cuda": True}),
+        ("Pendulum-v1", {}),
+        "the pairs of batch_size and replay_capacity were the last digit",
+        False,
+    ),
+    "constant": (
+        ("epsgreedy", {"epsilon_decay": [0.9], "cuda": [True]}),
+        ("Pendulum-v1", {}),
+        "ε was constant",
+        True,
+    ),
+    "tuned": (
+        ("SAC", {"automatic_entropy_tuning": True, "cuda": True}),
+        ("Pendulum-v1", {}),
+        "a tuned alpha began at 1",
+        True,
+    ),
+    "fixed": (
+        ("SAC", {"automatic_entropy_tuning": False, "cuda": True}),
+        ("Pendulum-v1", {}),
+        "a tuned alpha began at 1",
+        False,
+    ),
+    "first update": (
+        ("SAC", {"batch_size": 20, "steps_before_learning": 18, "cuda": True}),
+        ("Pendulum-v1", {}),
+        "the first update waited for batch_size steps",
+        True,
+    ),
+    "late update": (
+        ("SAC", {"batch_size": 20, "steps_before_learning": 19, "cuda": True}),
+        ("Pendulum-v1", {}),
+        "the first update waited for batch_size steps",
+        False,
+    ),
+    "acrobot": (
+        ("SAC", {}),
+        ("DenseAcrobot-v1", {"continuous": True}),
+        "the reward was the tip's height - 1",
+        True,
+    ),
+    "evaluated": (
+        ("SAC", {"cuda": True}),
+        ("Pendulum-v1", {"eval_episodes": 1}),
+        "there was one more evaluation at the end",
+        True,
+    ),
+    "ours": (
+        ("SAC", {}),
+        ("DenseAcrobot-v1", {"continuous": True, "rewards": {"timestep": 1}}),
+        "the reward was the tip's height - 1",
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DIFFERENT)
+def test_differences_are_told(tmp_path: Path, case: str) -> None:
+    """One note says in what a file of the older tool meant something else there, and none does
+    where it meant the same, or where nothing shows that it is the older tool's."""
+    agent, (name, fields), there, told = DIFFERENT[case]
+    spec = read(tmp_path, agent, (name, {**PLAIN, **fields}))
+    assert any(there in note for note in spec.notes) == told
