@@ -2,7 +2,12 @@
 
 from setuptools import find_namespace_packages, find_packages, setup
 
-SHIPPED = {"config": "config", "clusters": "clusters", "demo": "docs/demo"}
+SHIPPED = {
+    "config": "config",
+    "clusters": "clusters",
+    "demo": "docs/demo",
+    "project": "docs/project",
+}
 """Folder below nthrun/shipped in a wheel -> folder here, as `nthrun.specs.shipped` finds them."""
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from warm import ROOT
 
-SOURCES = ("nthrun", "config", "clusters", "docs/demo")
+SOURCES = ("nthrun", "config", "clusters", "docs/demo", "docs/project")
 BUILD = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 from installed import Installation, installation
+from pages import lines
 from processes import ROOT
 
 from nthrun import __version__
-from nthrun.specs.shipped import FOLDERS, SUFFIXES, shipped_files
+from nthrun.specs.shipped import FOLDERS, SUFFIXES, TEMPLATE, shipped_files
 
 SPECS = ("config/environment/CartPole-v1.json", "config/agent/SoftmaxAC_classic_sweep.json")
 
@@ -26,19 +27,40 @@ def installed() -> Installation:
     return installation()
 
 
-def test_a_sweep_from_an_empty_folder(installed: Installation, tmp_path: Path) -> None:
-    """With the wheel alone, shipped specs are copied, trained and shown in an empty folder."""
+def test_shipped_specs_are_copied(installed: Installation, tmp_path: Path) -> None:
+    """With the wheel alone, shipped specs are copied into an empty folder and described there."""
     done = installed.call("nthrun", "specs", *SPECS, "--copy-to", ".", cwd=tmp_path)
     assert done.stdout.split() == sorted(SPECS), done.stderr
-    run = ["nthrun", "run", "--env-json", SPECS[0], "--set", "environment.total_timesteps=200"]
-    run += ["--agent-json", SPECS[1], "--backend", "eager", "--settings", "0-1", "--save-dir", "s"]
-    done = installed.call(*run, cwd=tmp_path)
+    options = ["--env-json", SPECS[0], "--agent-json", SPECS[1], "--index", "0"]
+    done = installed.call("nthrun", "describe", *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    done = installed.call("nthrun", "status", "s", cwd=tmp_path)
-    assert re.search(r"CartPole-v1_SoftmaxAC\S* +0 +2 +2 ", done.stdout), done.stdout + done.stderr
-    code = "import nthrun; print(nthrun.__file__)"
-    where = installed.call(installed.python, "-c", code, cwd=tmp_path).stdout
-    assert where.startswith(str(installed.virtualenv))
+    assert "CartPole-v1_SoftmaxAC" in done.stdout
+    (tmp_path / SPECS[0]).write_text("{}")
+    again = installed.call("nthrun", "specs", *SPECS, "--copy-to", ".", cwd=tmp_path)
+    assert again.returncode == 2
+    assert again.stderr.startswith(f"error: {SPECS[0]}: there already, and says otherwise")
+
+
+def test_a_new_project_runs_at_once(installed: Installation, tmp_path: Path) -> None:
+    """`nthrun new` writes a project whose README's commands train, choose and report, with the
+    wheel alone and from wherever the project is."""
+    done = installed.call("nthrun", "new", "lab", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    project = tmp_path / "lab"
+    readme = (project / "README.md").read_text()
+    assert readme.startswith("# lab\n")
+    assert len(readme.splitlines()) <= 12
+    for command in lines(readme):
+        done = installed.call("bash", "-c", command, cwd=project)
+        assert done.returncode == 0, (command, done.stderr)
+    assert (project / "report.html").is_file()
+    done = installed.call("nthrun", "status", "first", cwd=project)
+    assert re.search(r"Corridor_LinearQ +0 +20 +20 ", done.stdout), done.stdout + done.stderr
+    again = installed.call("nthrun", "new", "lab", cwd=tmp_path)
+    assert again.returncode == 2
+    assert again.stderr.startswith("error: lab: there already")
+    where = installed.call(installed.python, "-c", "import nthrun as n; print(n)", cwd=project)
+    assert str(installed.virtualenv) in where.stdout
 
 
 def test_the_wheel_carries_what_is_shipped(installed: Installation, tmp_path: Path) -> None:
@@ -54,7 +76,9 @@ def test_the_wheel_carries_what_is_shipped(installed: Installation, tmp_path: Pa
     assert wanted | {"nthrun/py.typed"} <= names
     listed = installed.call("nthrun", "specs", cwd=tmp_path).stdout.splitlines()
     assert listed == [name for name, _ in shipped_files()]
-    assert len(listed) == len(wanted)
+    assert {f"nthrun/shipped/{name}" for name in listed} == {
+        name for name in wanted if not name.startswith(f"nthrun/shipped/{TEMPLATE}/")
+    }
     demo = installed.call("nthrun", "best", "--no-write", _demo(installed), cwd=tmp_path)
     assert demo.returncode == 0, demo.stderr
 

@@ -167,6 +167,15 @@ class SweepOptions:
             "may be repeated, for other fields.",
         ),
     ]
+    project: Annotated[
+        str | None,
+        Option(
+            "--project",
+            metavar="DIR",
+            help="Folder of your own code, which tasks run a copy of.  [default: the specs' git "
+            "repository, or their folder]",
+        ),
+    ]
     rerun: Annotated[
         bool, Option("--rerun", is_flag=True, help="Fresh seeds for confirmation: --stage 1.")
     ]

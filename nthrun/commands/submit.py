@@ -36,6 +36,7 @@ from nthrun.scheduling.submission import (
 )
 from nthrun.specs.cluster_spec import ClusterSpec, read_cluster_spec
 from nthrun.specs.documents import ENVIRONMENT, of_spec, parse_overrides
+from nthrun.specs.project import find_project, use_project
 from nthrun.specs.search.adaptive_sweep import require_tried
 from nthrun.specs.search.search_spec import BAYES
 from nthrun.specs.selection import select
@@ -101,6 +102,8 @@ def submit(submission: Submission) -> int:
     if Path(submission.executable).name != ENTRY:
         raise click.UsageError(f"{submission.executable}: the executable must be {ENTRY}")
     require_code_root(Path(submission.root))
+    files = (submission.environment, *submission.agents)
+    use_project(find_project(files, submission.options.project))
     specs = _specs(submission)
     if not cluster.is_local:
         require_plain_paths(cluster, specs)

@@ -1,4 +1,4 @@
-"""What is shipped with nthrun beside its code: specs, cluster files and demo data."""
+"""What is shipped with nthrun beside its code: specs, cluster files, demo data, a new project."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 INSTALLED = PACKAGE / "shipped"
-FOLDERS = {"config": "config", "clusters": "clusters", "demo": "docs/demo"}
+FOLDERS = {
+    "config": "config",
+    "clusters": "clusters",
+    "demo": "docs/demo",
+    "project": "docs/project",
+}
 """Folder below `INSTALLED` -> folder of a checkout."""
+TEMPLATE = "project"
+"""The one that `nthrun new` writes."""
 SUFFIXES = (".json", ".yaml", ".yml", ".h5")
 
 
@@ -23,12 +30,12 @@ def shipped_folder(name: str) -> Path:
 
 
 def shipped_files() -> Iterator[tuple[str, Path]]:
-    """Every file that is shipped.
+    """Every spec, cluster file and file of demo data that is shipped.
 
     Yields:
         its name, such as "config/agent/template.json", and where it lies.
     """
-    for name in FOLDERS:
+    for name in sorted(FOLDERS.keys() - {TEMPLATE}):
         folder = shipped_folder(name)
         for path in sorted(folder.rglob("*")):
             if path.suffix in SUFFIXES:

@@ -12,7 +12,10 @@ from nthrun.errors import CompileError, Fault, NthrunError, SpecError, described
 from nthrun.specs.field import Value
 from nthrun.specs.interface import Interface
 
-WHERE = "modules are looked for beside main.py, in PYTHONPATH and in the virtualenv"
+WHERE = (
+    "modules are looked for in your project, which is the specs' git repository or folder, or what "
+    "--project names; beside main.py, in PYTHONPATH and in the virtualenv"
+)
 EXAMPLE = "docs/extending.md has an example"
 Checks = Mapping[str, tuple[Callable[[Any], bool], str]]
 """An attribute -> whether a value is one for it, and in words what is."""

@@ -28,7 +28,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtu
         ("from nthrun.specs.field import Public", "write `from nthrun import Public`"),
         ("from nthrun.specs.field import (Gone)", "import from nthrun itself"),
         ("import nthrun.specs.no_more", "import from nthrun itself"),
-        ("import there_is_no_such_package", "modules are looked for beside main.py"),
+        ("import there_is_no_such_package", "modules are looked for in your project"),
     ],
 )
 def test_an_old_import_is_refused_with_the_new_one(
