@@ -99,6 +99,8 @@ def submit(submission: Submission) -> int:
         Abort: the question was answered with no.
     """
     cluster = _own_account(read_cluster_spec(submission.cluster, submission.overrides))
+    for line in cluster.notes:
+        note(f"{submission.cluster}: {line}")
     if Path(submission.executable).name != ENTRY:
         raise click.UsageError(f"{submission.executable}: the executable must be {ENTRY}")
     require_code_root(Path(submission.root))

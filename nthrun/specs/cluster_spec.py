@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from nthrun.errors import Fault, SpecError
 from nthrun.specs.cluster_rules import broken_rules
 from nthrun.specs.documents import Document, read_document
 from nthrun.specs.field import Field, RejectedError, Value, plain, shown, unknown_keys
+from nthrun.specs.older_cluster import read_older_cluster
 from nthrun.specs.slurm_time import (
     MEMORY_FORMS,
     TIME_FORMS,
@@ -106,10 +107,12 @@ class ClusterSpec:
         name: the file's name without its suffix.
         values: field -> value, for every field, defaults included; `time` and `memPerCpu` as
             text, and `cores` never 0.
+        notes: how its file was read where it does not stand for itself, a line each.
     """
 
     name: str
     values: Mapping[str, Value]
+    notes: tuple[str, ...] = ()
 
     def text(self, key: str) -> str:
         """The value of a string field; "" is not given."""
@@ -183,9 +186,11 @@ def read_cluster_spec(path: str, overrides: Mapping[str, object] = {}) -> Cluste
     """
     options = {key: value for key, value in overrides.items() if value is not None}
     source = _Source(read_document([path]), options)
-    raw = {**source.document.values, **options}
+    reading = read_older_cluster(source.document.values)
+    raw = {**reading.values, **options}
     names = [field.name for field in FIELDS]
-    faults = [
+    faults = [source.fault([key], problem, hint) for key, problem, hint in reading.faults]
+    faults += [
         source.fault([key], problem, OLD_KEYS.get(key, hint))
         for key, problem, hint in unknown_keys(raw, names, "see clusters/README.md")
     ]
@@ -196,14 +201,18 @@ def read_cluster_spec(path: str, overrides: Mapping[str, object] = {}) -> Cluste
         except RejectedError as rejected:
             faults.append(source.fault([field.name], rejected.problem, rejected.hint))
     faults += [source.fault(*broken) for broken in broken_rules(values)]
+    if "nodes" in raw and "cores" not in raw and values.get("nodes") != 1:
+        faults = [fault for fault in faults if fault.key != "cores"]
+        problem = f"missing beside nodes {shown(raw['nodes'])}, allowed: the cores over all nodes"
+        faults.append(source.fault(["cores"], problem, "a node takes cores / nodes runs at once"))
     if faults:
         raise SpecError(faults)
-    spec = ClusterSpec(Path(path).stem, values)
+    spec = ClusterSpec(Path(path).stem, values, reading.notes)
     if spec.integer("cores"):
         return spec
     nodes = spec.integer("nodes")
     cores = max(nodes, usable_cores() // nodes * nodes)
-    return ClusterSpec(spec.name, {**values, "cores": cores})
+    return replace(spec, values={**values, "cores": cores})
 
 
 def cluster_of_document(source: str, name: str, fields: Mapping[str, object]) -> ClusterSpec:
