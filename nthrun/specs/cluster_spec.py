@@ -201,7 +201,7 @@ def read_cluster_spec(path: str, overrides: Mapping[str, object] = {}) -> Cluste
         except RejectedError as rejected:
             faults.append(source.fault([field.name], rejected.problem, rejected.hint))
     faults += [source.fault(*broken) for broken in broken_rules(values)]
-    if "nodes" in raw and "cores" not in raw and values.get("nodes") != 1:
+    if "nodes" in raw and "cores" not in raw and values.get("nodes", 1) != 1:
         faults = [fault for fault in faults if fault.key != "cores"]
         problem = f"missing beside nodes {shown(raw['nodes'])}, allowed: the cores over all nodes"
         faults.append(source.fault(["cores"], problem, "a node takes cores / nodes runs at once"))

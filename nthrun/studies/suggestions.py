@@ -162,6 +162,8 @@ def _setting_of(space: Space, trial: Any) -> dict[str, Any]:
             setting |= split(key, values[trial.suggest_categorical(key, range(len(values)))])
         elif values.kind == "int":
             setting[key] = trial.suggest_int(key, int(values.low), int(values.high))
+        elif not values.is_even:
+            setting[key] = values.at(trial.suggest_float(key, 0.0, 1.0))
         else:
             log = values.kind == "loguniform"
             suggested = trial.suggest_float(key, values.low, values.high, log=log)
@@ -203,6 +205,9 @@ def _parameters(
         elif values.kind == "int":
             params[key] = setting[key]
             distributions[key] = kinds.IntDistribution(int(values.low), int(values.high))
+        elif not values.is_even:
+            params[key] = values.share_of(setting[key])
+            distributions[key] = kinds.FloatDistribution(0.0, 1.0)
         else:
             params[key] = setting[key]
             log = values.kind == "loguniform"

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from statistics import NormalDist
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
@@ -16,8 +17,12 @@ import numpy as np
 from nthrun.specs.field import Field, RejectedError, Value, shown
 from nthrun.specs.search.expression import Expression
 
-RangeKind = Literal["uniform", "loguniform", "int"]
+RangeKind = Literal["uniform", "loguniform", "int", "normal", "lognormal", "beta"]
 KINDS = get_args(RangeKind)
+SHAPED = ("normal", "lognormal", "beta")
+"""Kinds of two numbers that are not the ends."""
+TAIL = 1e-9
+"""Share of such a distribution that is cut off at either end, if its field does not cut more."""
 CHOICE = "choice"
 EXAMPLE = '{"loguniform": [1e-5, 1e-2]}'
 COUPLER = "/"
@@ -25,16 +30,28 @@ COUPLER = "/"
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The numbers between two, both included.
+    """The numbers between two, both included, and how likely each is.
 
     Attributes:
-        kind: "uniform" and "loguniform" of real numbers, "int" of integers, each as likely.
+        kind: "uniform" and "loguniform" of real numbers, "int" of integers, each as likely;
+            "normal", "lognormal" and "beta" are the distributions of these names.
         low, high: the ends, `low < high`.
+        step: values are rounded to its multiples, those within the ends; 0 is none. An integer
+            makes them integers.
+        shape: mean and standard deviation of a normal distribution or of a logarithm, or α and β;
+            of the other kinds, the ends.
     """
 
     kind: RangeKind
     low: float
     high: float
+    step: float = 0.0
+    shape: tuple[float, float] | None = None
+
+    @property
+    def is_even(self) -> bool:
+        """Whether a search that learns may look between the ends as evenly as the kind says."""
+        return self.kind not in SHAPED and not self.step
 
     def at(self, share: float) -> int | float:
         """The value below which a share of the range lies.
@@ -48,12 +65,46 @@ class Range:
         if self.kind == "int":
             low, high = int(self.low), int(self.high)
             return min(low + int(share * (high - low + 1)), high)
+        value = self._quantile(share)
+        return self._stepped(value) if self.step else self.rounded(value)
+
+    def share_of(self, value: float) -> float:
+        """The share of the distribution below a value, in [0, 1]: what `at` gives it for, but for
+        rounding."""
         if self.kind == "uniform":
-            value = self.low + share * (self.high - self.low)
-        else:
+            share = (value - self.low) / (self.high - self.low)
+        elif self.kind == "loguniform":
             start, end = math.log(self.low), math.log(self.high)
-            value = math.exp(start + share * (end - start))
-        return self.rounded(value)
+            share = (math.log(max(value, self.low)) - start) / (end - start)
+        else:
+            first, second = self.shape or (0.0, 1.0)
+            if self.kind == "beta":
+                share = float(_special().betainc(first, second, min(max(value, 0.0), 1.0)))
+            else:
+                place = math.log(value) if self.kind == "lognormal" else value
+                share = NormalDist(first, second).cdf(place)
+        return min(max(share, 0.0), 1.0)
+
+    def _quantile(self, share: float) -> float:
+        if self.kind == "uniform":
+            return self.low + share * (self.high - self.low)
+        if self.kind == "loguniform":
+            start, end = math.log(self.low), math.log(self.high)
+            return math.exp(start + share * (end - start))
+        first, second = self.shape or (0.0, 1.0)
+        if self.kind == "beta":
+            return float(_special().betaincinv(first, second, share))
+        place = NormalDist(first, second).inv_cdf(min(max(share, TAIL), 1.0 - TAIL))
+        return math.exp(place) if self.kind == "lognormal" else place
+
+    def _stepped(self, value: float) -> int | float:
+        """The nearest multiple of the step within the ends."""
+        count = round(min(max(value, self.low), self.high) / self.step)
+        first, last = math.ceil(self.low / self.step), math.floor(self.high / self.step)
+        count = min(max(count, first), last)
+        return (
+            count * self.step if isinstance(self.step, int) else float(f"{count * self.step:.9g}")
+        )
 
     def rounded(self, value: float) -> float:
         """A real number of the range with nine digits, within the ends."""
@@ -61,10 +112,21 @@ class Range:
 
     def as_document(self) -> dict[str, list[float]]:
         """The range as a spec writes it."""
-        return {self.kind: [self.low, self.high]}
+        numbers = [self.low, self.high] if self.shape is None else [*self.shape]
+        return {self.kind: [*numbers, self.step] if self.step else numbers}
 
     def __str__(self) -> str:
-        return f"{self.kind} {shown(self.low)} to {shown(self.high)}"
+        by = f" by {shown(self.step)}" if self.step else ""
+        if self.shape is not None:
+            return f"{self.kind} {shown(self.shape[0])}, {shown(self.shape[1])}{by}"
+        return f"{self.kind} {shown(self.low)} to {shown(self.high)}{by}"
+
+
+def _special() -> Any:
+    """scipy's special functions, which take a moment to import that most specs do not owe."""
+    from scipy import special  # noqa: PLC0415
+
+    return special
 
 
 Values = tuple[Value, ...] | Range
@@ -170,7 +232,7 @@ def read_range(raw: Mapping[str, object], field: Field, *, yaml_text: bool) -> R
     """A range, `{"uniform": [low, high]}`.
 
     Args:
-        raw: a mapping of a kind to its ends.
+        raw: a mapping of a kind to its two numbers, and to a step if there is one.
         field: that the values are of.
         yaml_text: see `Field.normalise`.
 
@@ -183,22 +245,76 @@ def read_range(raw: Mapping[str, object], field: Field, *, yaml_text: bool) -> R
             f"got {shown(raw)}, allowed: values, or one of {kinds} with its list",
             f"for example {EXAMPLE}",
         )
-    ((kind, ends),) = raw.items()
-    if not isinstance(ends, list) or len(ends) != 2:
-        raise RejectedError(f"got {shown(raw)}, allowed: {kind} [low, high]")
-    if field.kind not in ("int", "float") or (field.kind == "int") != (kind == "int"):
+    ((name, numbers),) = raw.items()
+    kind = cast(RangeKind, name)
+    sizes = (2,) if kind == "int" else (2, 3)
+    if not isinstance(numbers, list) or len(numbers) not in sizes:
+        ends = "[first, second]" if kind in SHAPED else "[low, high]"
+        raise RejectedError(f"got {shown(raw)}, allowed: {kind} {ends}")
+    step = _step(raw, numbers, field, yaml_text) if len(numbers) > 2 else 0
+    whole = kind == "int" or (bool(step) and isinstance(step, int))
+    if field.kind not in ("int", "float") or (field.kind == "int") != whole:
         raise RejectedError(
             f"got {shown(raw)}, allowed: {field.allowed()}",
             f"{field.name} is {'an integer: int' if field.kind == 'int' else 'not drawn so'}"
             if field.kind != "float"
             else f"{field.name} is a number: uniform or loguniform",
         )
-    low, high = (cast(float, field.normalise(end, yaml_text=yaml_text)) for end in ends)
+    if kind in SHAPED:
+        return _shaped(raw, kind, numbers, step, field, yaml_text)
+    low, high = (cast(float, field.normalise(end, yaml_text=yaml_text)) for end in numbers[:2])
     if not low < high:
         raise RejectedError(f"got {shown(raw)}, allowed: a low end below the high one")
     if kind == "loguniform" and low <= 0:
         raise RejectedError(f"got {shown(raw)}, allowed: loguniform from a number above 0")
-    return Range(cast(RangeKind, kind), low, high)
+    if step and math.ceil(low / step) > math.floor(high / step):
+        raise RejectedError(f"got {shown(raw)}, allowed: a step with a multiple between the ends")
+    return Range(kind, low, high, step)
+
+
+_NUMBER = Field("number", "float", 0.0, "of a distribution")
+_POSITIVE = Field("number", "float", 1.0, "of a distribution", above=0)
+
+
+def _step(
+    raw: Mapping[str, object], numbers: list[object], field: Field, yaml_text: bool
+) -> int | float:
+    """The third number of a range: an integer where the field is one."""
+    step = cast(float, _POSITIVE.normalise(numbers[2], yaml_text=yaml_text))
+    if field.kind != "int":
+        return step
+    if step != int(step):
+        raise RejectedError(f"got {shown(raw)}, allowed: a whole step, for an integer")
+    return int(step)
+
+
+def _shaped(
+    raw: Mapping[str, object],
+    kind: RangeKind,
+    numbers: list[object],
+    step: float,
+    field: Field,
+    yaml_text: bool,
+) -> Range:
+    """A distribution of two numbers, cut to what its field allows.
+
+    Raises:
+        RejectedError: there is none with these, or the field allows nothing of it.
+    """
+    first_of = _POSITIVE if kind == "beta" else _NUMBER
+    first = cast(float, first_of.normalise(numbers[0], yaml_text=yaml_text))
+    second = cast(float, _POSITIVE.normalise(numbers[1], yaml_text=yaml_text))
+    endless = Range(kind, -math.inf, math.inf, shape=(first, second))
+    low, high = (endless._quantile(share) for share in (TAIL, 1.0 - TAIL))
+    if field.minimum is not None:
+        low = max(low, field.minimum)
+    if field.above is not None:
+        low = max(low, field.above + TAIL)
+    if field.maximum is not None:
+        high = min(high, field.maximum)
+    if not low < high:
+        raise RejectedError(f"got {shown(raw)}, of which nothing is {field.allowed()}")
+    return Range(kind, low, high, step, (first, second))
 
 
 def split(key: str, value: Any) -> dict[str, Any]:
