@@ -122,7 +122,7 @@ def _told(
 ) -> Iterator[str]:
     """What is to be said of files of the older tool."""
     for reading in readings:
-        yield from reading.notes
+        yield from (*reading.document.notes, *reading.notes)
     if not any(reading.is_older for reading in readings):
         return
     if there := "; ".join(differences(agent, environment)):

@@ -22,7 +22,7 @@ SHOWN = 5
 def notes_of(agent: AgentSpec, environment: EnvironmentSpec) -> Iterator[str]:
     """What is allowed and yet hardly meant, a line each."""
     for key, values in agent.parameters.items():
-        if isinstance(values, Range):
+        if isinstance(values, Range) or agent.search.draws:  # a draw may favour a value so
             continue
         for value, times in list(Counter(values).items())[:SHOWN]:
             if times > 1:

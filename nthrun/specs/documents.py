@@ -24,7 +24,8 @@ KEYWORDS = "kwargs"
 OPTION = "--set"
 MAX_NESTING = 32
 MAX_VALUES = 1_000_000
-Translate = Callable[[str, dict[str, Any]], tuple[dict[str, Any], list[Fault]]]
+Translate = Callable[[str, dict[str, Any]], tuple[dict[str, Any], list[Fault], list[str]]]
+"""From a file's path and content to what it stands for, what is wrong with it, and notes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Document:
         words: dotted key -> text, and what the files have in its place, of those values that the
             command line gives as a text without quotes.
         trust: whether what it names may be run.
+        notes: how files were read that do not stand for themselves, a line each.
     """
 
     values: dict[str, Any]
@@ -45,6 +47,7 @@ class Document:
     files: tuple[str, ...]
     words: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
     trust: Trust = Trust.USER
+    notes: tuple[str, ...] = ()
 
     def origin(self, key: str) -> str:
         """The file that a dotted key's value came from (the last file for an absent key)."""
@@ -53,9 +56,9 @@ class Document:
         return self.origins.get(key, self.files[-1])
 
 
-def as_it_is(path: str, content: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
+def as_it_is(path: str, content: dict[str, Any]) -> tuple[dict[str, Any], list[Fault], list[str]]:
     """A file that stands for itself."""
-    return content, []
+    return content, [], []
 
 
 def read_document(
@@ -69,7 +72,7 @@ def read_document(
     Args:
         paths: of the files.
         overrides: fields given on the command line.
-        translate: from a file's path and content to what it stands for, and what is wrong with it.
+        translate: of files that do not stand for themselves.
 
     Raises:
         SpecError: every unreadable file, duplicate key and value of a foreign type, together.
@@ -78,13 +81,15 @@ def read_document(
     origins: dict[str, str] = {}
     words: dict[str, tuple[str, Any]] = {}
     faults: list[Fault] = []
+    notes: list[str] = []
     for path in map(str, paths):
         content, file_faults = _read_file(path)
         faults += file_faults
         faults += _plain_data_faults(path, content)
         if not faults:
-            content, file_faults = translate(path, content)
+            content, file_faults, file_notes = translate(path, content)
             faults += file_faults
+            notes += file_notes
             _merge(values, content, origins, path, "")
     for override in overrides:
         content = override.content(values)
@@ -92,7 +97,7 @@ def read_document(
         if override.is_word:
             words[".".join(override.path)] = override.value, _at(override.path, values)
         _merge(values, content, origins, override.source, "")
-    document = Document(values, origins, tuple(map(str, paths)), words)
+    document = Document(values, origins, tuple(map(str, paths)), words, notes=tuple(notes))
     named = {key: value for key, value in values.items() if key != KEYWORDS}
     faults += [
         Fault(document.origin(key), key, "written nested and with a dot", "keep one of them")

@@ -59,7 +59,8 @@ class Pruner:
         return [self._should_prune(index, step) for index in indices]
 
     def _should_prune(self, index: int, step: int) -> bool:
-        warmup = self.search.integer("pruner_warmup_timesteps")
+        evaluations = self.search.integer("pruner_warmup_evaluations") * self.interval_steps
+        warmup = max(self.search.integer("pruner_warmup_timesteps"), evaluations)
         at_step = [of_run[step] for of_run in self._reports.values() if step in of_run]
         if len(at_step) <= self.search.integer("pruner_startup_runs"):
             return False

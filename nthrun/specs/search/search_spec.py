@@ -62,6 +62,14 @@ FIELDS = (
         maximum=10**12,
     ),
     Field(
+        "pruner_warmup_evaluations",
+        "int",
+        0,
+        "the same in evaluations; the later of both counts",
+        minimum=0,
+        maximum=10**9,
+    ),
+    Field(
         "pruner_reduction",
         "int",
         3,
@@ -71,7 +79,7 @@ FIELDS = (
     ),
 )
 PRUNING = ("pruner", "pruner_startup_runs", "pruner_warmup_timesteps", "pruner_reduction")
-SCORING = ("metric", "goal", *PRUNING)
+SCORING = ("metric", "goal", *PRUNING, "pruner_warmup_evaluations")
 CONSTRAINTS, CONDITIONS, LISTED = "constraints", "conditions", "settings"
 KEYS_OF = {
     GRID: (*SCORING, CONSTRAINTS, CONDITIONS),
@@ -189,7 +197,7 @@ class _Reader:
         method = str(given.get("method", GRID))
         taken = ("method", *KEYS_OF[method])
         prunes = given.get("pruner", NO_PRUNER) != NO_PRUNER
-        given = {n: v for n, v in given.items() if prunes or n not in PRUNING}
+        given = {n: v for n, v in given.items() if prunes or not n.startswith("pruner")}
         goes_by = ("metric",) if prunes or method == BAYES else ()
         meant = ("method", "seed", *goes_by, *(("sampler",) if method == BAYES else ()))
         meant += PRUNING if prunes else ()

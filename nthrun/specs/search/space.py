@@ -17,9 +17,9 @@ import numpy as np
 from nthrun.specs.field import Field, RejectedError, Value, shown
 from nthrun.specs.search.expression import Expression
 
-RangeKind = Literal["uniform", "loguniform", "int", "normal", "lognormal", "beta"]
+RangeKind = Literal["uniform", "loguniform", "int", "normal", "lognormal", "beta_distribution"]
 KINDS = get_args(RangeKind)
-SHAPED = ("normal", "lognormal", "beta")
+SHAPED = ("normal", "lognormal", "beta_distribution")
 """Kinds of two numbers that are not the ends."""
 TAIL = 1e-9
 """Share of such a distribution that is cut off at either end, if its field does not cut more."""
@@ -34,7 +34,7 @@ class Range:
 
     Attributes:
         kind: "uniform" and "loguniform" of real numbers, "int" of integers, each as likely;
-            "normal", "lognormal" and "beta" are the distributions of these names.
+            "normal", "lognormal" and "beta_distribution" are what they are called.
         low, high: the ends, `low < high`.
         step: values are rounded to its multiples, those within the ends; 0 is none. An integer
             makes them integers.
@@ -65,7 +65,7 @@ class Range:
         if self.kind == "int":
             low, high = int(self.low), int(self.high)
             return min(low + int(share * (high - low + 1)), high)
-        value = self._quantile(share)
+        value = self.quantile(share)
         return self._stepped(value) if self.step else self.rounded(value)
 
     def share_of(self, value: float) -> float:
@@ -78,21 +78,22 @@ class Range:
             share = (math.log(max(value, self.low)) - start) / (end - start)
         else:
             first, second = self.shape or (0.0, 1.0)
-            if self.kind == "beta":
+            if self.kind == "beta_distribution":
                 share = float(_special().betainc(first, second, min(max(value, 0.0), 1.0)))
             else:
-                place = math.log(value) if self.kind == "lognormal" else value
+                place = math.log(max(value, TAIL)) if self.kind == "lognormal" else value
                 share = NormalDist(first, second).cdf(place)
         return min(max(share, 0.0), 1.0)
 
-    def _quantile(self, share: float) -> float:
+    def quantile(self, share: float) -> float:
+        """The same without ends, step and rounding, of a range that is not "int"."""
         if self.kind == "uniform":
             return self.low + share * (self.high - self.low)
         if self.kind == "loguniform":
             start, end = math.log(self.low), math.log(self.high)
             return math.exp(start + share * (end - start))
         first, second = self.shape or (0.0, 1.0)
-        if self.kind == "beta":
+        if self.kind == "beta_distribution":
             return float(_special().betaincinv(first, second, share))
         place = NormalDist(first, second).inv_cdf(min(max(share, TAIL), 1.0 - TAIL))
         return math.exp(place) if self.kind == "lognormal" else place
@@ -301,11 +302,15 @@ def _shaped(
     Raises:
         RejectedError: there is none with these, or the field allows nothing of it.
     """
-    first_of = _POSITIVE if kind == "beta" else _NUMBER
+    first_of = _POSITIVE if kind == "beta_distribution" else _NUMBER
     first = cast(float, first_of.normalise(numbers[0], yaml_text=yaml_text))
     second = cast(float, _POSITIVE.normalise(numbers[1], yaml_text=yaml_text))
     endless = Range(kind, -math.inf, math.inf, shape=(first, second))
-    low, high = (endless._quantile(share) for share in (TAIL, 1.0 - TAIL))
+    low, high = 0.0, 1.0
+    if kind != "beta_distribution":
+        low, high = (endless.quantile(share) for share in (TAIL, 1.0 - TAIL))
+    if kind == "lognormal":
+        low = 0.0
     if field.minimum is not None:
         low = max(low, field.minimum)
     if field.above is not None:

@@ -89,7 +89,11 @@ def test_numbers_as_yaml_reads_them() -> None:
 
 REFUSED: dict[str, tuple[Field, dict[str, Any], str]] = {
     "two kinds": (RATE, {"uniform": [0, 1], "loguniform": [1, 2]}, "one of uniform, loguniform"),
-    "unknown kind": (RATE, {"normal": [0, 1]}, "one of uniform, loguniform, int, choice"),
+    "unknown kind": (
+        RATE,
+        {"cauchy": [0, 1]},
+        "one of uniform, loguniform, int, normal, lognormal, beta_distribution, choice",
+    ),
     "empty": (RATE, {}, "one of uniform"),
     "one end": (RATE, {"uniform": [0]}, r"allowed: uniform \[low, high\]"),
     "a scalar": (RATE, {"uniform": 1}, r"allowed: uniform \[low, high\]"),
