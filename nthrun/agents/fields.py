@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nthrun.specs.declaration import AtMost
+from nthrun.specs.declaration import NUM_WORLDS, AtMost
 from nthrun.specs.field import Field
 
 BETAS = Field(
@@ -137,6 +137,16 @@ def temperature(default: float, doc: str) -> Field:
     """The field of an entropy's weight."""
     return Field("alpha", "float", default, doc, minimum=0)
 
+
+WORLDS = Field(
+    NUM_WORLDS,
+    "int",
+    1,
+    "worlds that a run acts in at once; steps are counted in all of them together",
+    minimum=1,
+    maximum=4096,
+    static=True,
+)
 
 NO_PARENT = "none"
 """Names the experiment of no run."""

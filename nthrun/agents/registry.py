@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from nthrun.agents.bellman_ac.declaration import BELLMAN_AC
@@ -27,6 +27,7 @@ from nthrun.agents.sac.declaration import SAC
 from nthrun.agents.vac.declaration import VAC
 from nthrun.errors import Fault, SpecError
 from nthrun.specs.declaration import (
+    NUM_WORLDS,
     AgentDeclaration,
     AtMost,
     Setting,
@@ -125,6 +126,9 @@ def _own_agent(name: str, origin: str) -> AgentDeclaration:
     fits, takes_heads = getattr(own, "fits", None), bool(getattr(own, "takes_heads", False))
     anywhere = fits_single if takes_heads else fits_numbered
     layout = getattr(own, "layout", getattr(own, "footprint", None))
+    solves = bool(getattr(own, "solves", False))
+    if not solves:
+        _require_whole_worlds(own.hyperparameters, name, origin)
     return AgentDeclaration(
         name=name,
         hyperparameters=tuple(own.hyperparameters),
@@ -133,9 +137,23 @@ def _own_agent(name: str, origin: str) -> AgentDeclaration:
         rules=tuple(getattr(own, "rules", ())),
         fits=anywhere if fits is None else partial(user_misfits, name, origin, fits),
         takes_heads=takes_heads,
-        solves=bool(getattr(own, "solves", False)),
+        solves=solves,
         parent=_own_parent(own, name, origin),
     )
+
+
+def _require_whole_worlds(fields: Iterable[Field], name: str, origin: str) -> None:
+    """Check what a user's agent that acts step by step declares of its worlds.
+
+    Raises:
+        SpecError: their number is not a static int from 1.
+    """
+    for field in fields:
+        known = field.static and field.kind == "int" and field.minimum and field.minimum >= 1
+        if field.name == NUM_WORLDS and not known:
+            problem = f"got {name!r}: its hyperparameter {NUM_WORLDS} is not a static int from 1"
+            hint = f'write Field("{NUM_WORLDS}", "int", 1, "worlds", minimum=1, static=True)'
+            raise SpecError([Fault(origin, "agent_name", problem, hint)])
 
 
 def _own_parent(own: type, name: str, origin: str) -> str:

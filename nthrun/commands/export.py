@@ -39,7 +39,7 @@ from nthrun.records.data import Data
 from nthrun.records.durable_file import storage_error
 from nthrun.records.experiment import Experiment, open_experiment
 from nthrun.records.listing import paths_in, require_inside
-from nthrun.records.schema import OMITTED_FROM_JSON, Identity, Run
+from nthrun.records.schema import EPISODE_ENDS, OMITTED_FROM_JSON, Identity, Run
 from nthrun.specs.declaration import load_program
 from nthrun.specs.trust import Trust
 from nthrun.specs.user_class import failing_as
@@ -243,7 +243,7 @@ class WandbRuns:
             "train/return": run["train_episode_rewards"],
             "train/length": run["train_episode_steps"],
         }
-        ends = np.cumsum(run["train_episode_steps"])
+        ends = run.get(EPISODE_ENDS, np.cumsum(run["train_episode_steps"]))
         _add(rows, ends, episodes, Thinning(total, MAX_EPISODES))
         if run["timesteps_at_eval"].size:
             evaluations = {"eval/return": run["eval_episode_rewards"].mean(1)}
@@ -272,15 +272,16 @@ class WandbRuns:
     def _update_steps(self, run: Run, experiment: ExperimentSpec) -> np.ndarray:
         """The same, as many as a record has metrics of."""
         spec = experiment.agent
-        steps: Iterable[int] = range(run["total_timesteps"])
+        setting = spec.as_setting(run["agent_params"])
+        num_worlds = spec.declaration.num_worlds(setting)
+        steps: Iterable[int] = range(run["total_timesteps"] // num_worlds)
         if not spec.declaration.solves:
-            setting = spec.as_setting(run["agent_params"])
             statics = {name: setting[name] for name in spec.declaration.static_names()}
             interface = experiment.environment.interface
             updates = updates_of(load_program(spec.declaration.program)(statics, interface))
             steps = chain.from_iterable(repeat(step, updates.after(step)) for step in steps)
         count = max(map(len, run["metrics"].values()))
-        return np.array([step + 1 for step in islice(steps, count)])
+        return np.array([(step + 1) * num_worlds for step in islice(steps, count)])
 
     @cached_property
     def _spec(self) -> ExperimentSpec | None:

@@ -12,8 +12,9 @@ from nthrun.environments.registry import environment_declaration
 from nthrun.errors import Fault, SpecError
 from nthrun.legacy.differences import differences
 from nthrun.legacy.spec_files import Reading, read_older_agent, read_older_environment
-from nthrun.planning.spec_notes import notes_of, unmeasured
+from nthrun.planning.spec_notes import notes_of, uneven_steps, unmeasured
 from nthrun.specs.agent_spec import AgentSpec, read_agent_spec
+from nthrun.specs.declaration import NUM_WORLDS
 from nthrun.specs.directory import experiment_directory
 from nthrun.specs.documents import AGENT, ENVIRONMENT, Document, Override, of_spec, read_document
 from nthrun.specs.environment_spec import EnvironmentSpec, read_environment_spec
@@ -184,6 +185,9 @@ def _fitting(agent: AgentSpec, environment: EnvironmentSpec, document: Document)
         key = f"parameters.{name}" if name else "agent_name"
         text = f"{problem} (in {environment.env_name})"
         faults.append(Fault(document.origin(key), key, text, hint))
+    if uneven := uneven_steps(agent, environment):
+        key = f"parameters.{NUM_WORLDS}"
+        faults.append(Fault(document.origin(key), key, *uneven))
     if agent.search.text("pruner") != NO_PRUNER and not environment.eval_episodes:
         problem = "runs are compared at their evaluations, and eval_episodes is 0"
         hint = "give eval_episodes in the environment's spec"

@@ -6,6 +6,7 @@ may or may not reach (episodes of one step, a full replay) is counted as reached
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from nthrun.agents.registry import agent_footprint
@@ -113,11 +114,12 @@ def lane_memory(spec: ExperimentSpec, setting: Setting) -> LaneMemory:
     """What a run of a setting costs; it depends on the static hyperparameters alone."""
     environment = spec.environment
     agent = agent_footprint(spec.agent.declaration, setting, environment)
+    worlds = spec.agent.declaration.num_worlds(setting)
     total = environment.integer("total_timesteps")
-    episode = _episode_bytes(environment) if environment.declaration.on_host else 0
-    state = agent.state_bytes + (episode or _environment_bytes(environment.interface))
+    episode = _episode_bytes(environment, worlds) if environment.declaration.on_host else 0
+    state = agent.state_bytes + (episode or worlds * _environment_bytes(environment.interface))
     filled = min(total, agent.replay_capacity) * agent.replay_row_bytes
-    series, num_arrays = _series(environment, agent)
+    series, num_arrays = _series(environment, agent, worlds)
     evaluations = _num_evaluations(environment) * environment.eval_episodes * 2 * DOUBLE
     events = total * EVENT + series + evaluations
     episodes = _num_episodes(environment)
@@ -128,8 +130,8 @@ def lane_memory(spec: ExperimentSpec, setting: Setting) -> LaneMemory:
         agent=agent,
         state=state,
         episode=episode,
-        worlds=environment.interface.host_bytes if episode else 0,
-        steps=_block_bytes(environment, agent) + _working_bytes(environment, agent),
+        worlds=worlds * environment.interface.host_bytes if episode else 0,
+        steps=_block_bytes(environment, agent, worlds) + _working_bytes(environment, agent),
         series=series + evaluations + objects + agent.learned_bytes,
         saving=SAVING_COPIES * (state + filled + events),
         filled=filled,
@@ -151,10 +153,10 @@ def _environment_bytes(environment: Interface) -> int:
     return FLOAT * (environment.state_dim + environment.observation_dim) + DOUBLE
 
 
-def _episode_bytes(spec: EnvironmentSpec) -> int:
-    """What an episode on the host is made of: its actions, the observation, seed and step."""
-    actions = spec.longest_episode * spec.interface.action_dim
-    return FLOAT * (actions + spec.interface.observation_dim) + 2 * DOUBLE
+def _episode_bytes(spec: EnvironmentSpec, worlds: int) -> int:
+    """What episodes on the host are made of: their actions, the observation, seed and step."""
+    actions = spec.longest_episode(worlds) * spec.interface.action_dim
+    return worlds * (FLOAT * (actions + spec.interface.observation_dim) + 2 * DOUBLE)
 
 
 def _draws(spec: EnvironmentSpec) -> tuple[int, int]:
@@ -164,25 +166,25 @@ def _draws(spec: EnvironmentSpec) -> tuple[int, int]:
     return spec.interface.num_reset_draws, spec.interface.num_step_draws
 
 
-def _block_bytes(spec: EnvironmentSpec, agent: AgentFootprint) -> int:
+def _block_bytes(spec: EnvironmentSpec, agent: AgentFootprint, worlds: int) -> int:
     """The noise of a block, and its outputs as tensors and once more as arrays."""
     environment = spec.interface
     start = environment.state_dim + environment.observation_dim
-    drawn = agent.num_simulation_draws or sum(_draws(spec))
-    noise = FLOAT * (agent.num_agent_draws + drawn + start)
+    drawn = agent.num_simulation_draws or worlds * sum(_draws(spec))
+    noise = FLOAT * (agent.num_agent_draws + drawn + worlds * start)
     experience = 2 * environment.observation_dim + environment.action_dim + 2
-    step = noise + 2 * FLOAT * (experience + 2)
+    step = noise + 2 * FLOAT * worlds * (experience + 2)
     update = REPLAY_DRAW_TEMPORARIES * agent.num_replay_draws + 2 * FLOAT * agent.num_metrics
-    steps = _block_steps(spec, agent)
+    steps = _block_steps(spec, agent, worlds)
     if agent.max_updates == 1:
         return steps * (step + update)
     update += 2 * FLOAT * agent.num_update_draws + 2 * UPDATE_CLOCK
     return steps * step + _block_updates(agent) * update
 
 
-def _block_steps(spec: EnvironmentSpec, agent: AgentFootprint) -> int:
-    """The longest block in steps."""
-    drawn = agent.num_simulation_draws or sum(_draws(spec))
+def _block_steps(spec: EnvironmentSpec, agent: AgentFootprint, worlds: int) -> int:
+    """The longest block in steps of the program."""
+    drawn = agent.num_simulation_draws or worlds * sum(_draws(spec))
     of_update = agent.num_replay_draws if agent.max_updates == 1 else 0
     return block_steps(agent.num_agent_draws + drawn + of_update)
 
@@ -205,7 +207,7 @@ def _working_bytes(spec: EnvironmentSpec, agent: AgentFootprint) -> int:
     return max(agent.update_bytes, acting)
 
 
-def _series(spec: EnvironmentSpec, agent: AgentFootprint) -> tuple[int, int]:
+def _series(spec: EnvironmentSpec, agent: AgentFootprint, worlds: int) -> tuple[int, int]:
     """Bytes of the requested series of a whole run, and the number of arrays they come in."""
     observation = FLOAT * spec.interface.observation_dim
     per_step = {
@@ -213,19 +215,19 @@ def _series(spec: EnvironmentSpec, agent: AgentFootprint) -> tuple[int, int]:
         "train_actions": FLOAT * spec.interface.action_dim,
         "train_rewards": FLOAT,
         "train_next_states": observation,
-        "update_indices": DOUBLE * agent.num_replay_draws * agent.max_updates,
-        "metrics": FLOAT * agent.num_metrics * agent.max_updates,
+        "update_indices": DOUBLE * agent.num_replay_draws * agent.max_updates / worlds,
+        "metrics": FLOAT * agent.num_metrics * agent.max_updates / worlds,
     }
     wanted = requested_series(spec.items("record"))
     kept = [size for name, size in per_step.items() if name in wanted]
     total = spec.integer("total_timesteps")
-    steps = _block_steps(spec, agent)
+    steps = _block_steps(spec, agent, worlds)
     if agent.max_updates > 1:
         steps = min(steps, max(1, _block_updates(agent) // agent.max_updates))
-    num_blocks = total // steps + total // spec.integer("eval_interval_timesteps") + 1
+    num_blocks = total // worlds // steps + total // spec.integer("eval_interval_timesteps") + 1
     num_arrays = num_blocks * (len(kept) + agent.num_metrics * ("metrics" in wanted))
     eval_states = _num_evaluations(spec) * _eval_state_bytes(spec) * ("eval_states" in wanted)
-    return total * sum(kept) + eval_states, num_arrays
+    return math.ceil(total * sum(kept)) + eval_states, num_arrays
 
 
 def _checkpoint_bytes(spec: EnvironmentSpec, agent: AgentFootprint, state: int, events: int) -> int:

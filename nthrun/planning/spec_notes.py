@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from nthrun.specs.agent_spec import AgentSpec
-from nthrun.specs.environment_spec import EnvironmentSpec
+from nthrun.specs.declaration import NUM_WORLDS
+from nthrun.specs.environment_spec import COUNTED_KEYS, EnvironmentSpec
 from nthrun.specs.field import plain, shown
 from nthrun.specs.layout import Layout
 from nthrun.specs.search.search_spec import BAYES, KNOWN_GOALS
@@ -65,6 +66,25 @@ def unmeasured(agent: AgentSpec, environment: EnvironmentSpec) -> tuple[str, str
     names = ", ".join((*MEASURED, *EVALUATED, *sorted(reported)))
     problem = f"got {shown(metric)}, which no run of {declaration.name} has, allowed: {names}"
     return None if metric in reported else (problem, "names are nthrun's own: see docs/search.md")
+
+
+def uneven_steps(agent: AgentSpec, environment: EnvironmentSpec) -> tuple[str, str] | None:
+    """Problem and hint where runs of several worlds cannot take the steps of an environment spec:
+    all of their worlds take a step at once. None where they can."""
+    declaration = agent.declaration
+    if declaration.solves or NUM_WORLDS not in declaration.static_names():
+        return None
+    if isinstance(agent.parameters.get(NUM_WORLDS), Range):
+        return "got a range, allowed: listed values", f'write "{NUM_WORLDS}": [1, 8]'
+    for worlds in agent.values_of(NUM_WORLDS):
+        assert isinstance(worlds, int)
+        for key in COUNTED_KEYS:
+            steps = environment.integer(key)
+            if steps % worlds:
+                problem = f"got {worlds}, of which {key}, {steps}, is no multiple"
+                more = (steps // worlds + 1) * worlds
+                return problem, f"give {key} {more}, or another number of worlds"
+    return None
 
 
 def _listed(agent: AgentSpec) -> Iterator[dict[str, object]]:

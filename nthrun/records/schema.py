@@ -51,6 +51,8 @@ OMITTED_FROM_JSON = (
 """What data.json leaves out unless asked for everything."""
 
 EPISODES = ("train_episode_rewards", "train_episode_steps")
+EPISODE_ENDS = "train_episode_ends"
+"""Of runs of several worlds; in one world the sums of `train_episode_steps` are the same."""
 EVALUATIONS = ("eval_episode_rewards", "eval_episode_steps")
 
 NAME = Text(pattern=r"[^\x00]{1,1000}", words="a name")
@@ -114,11 +116,18 @@ class Run(dict[str, Any]):
 
     The keys are those of `INTEGERS`, `FLOATS`, `TEXTS`, `agent_params`, `provenance`, and arrays.
     `unfinished_episode_reward` and `unfinished_episode_steps` are of the training episode that the
-    run's end cut off, up to there; a record made before them has neither.
+    run's end cut off, up to there; of several worlds they are the mean of such returns, in which
+    each counts for its steps, and all of these steps. A record made before them has neither.
+
+    Environment steps of a run of several worlds are numbered by step of all worlds, then world.
 
         eval_episode_rewards, eval_episode_steps    (num_evals, eval_episodes)
         timesteps_at_eval                           (num_evals,) training steps
-        train_episode_rewards, train_episode_steps  (total_train_episodes,); a solver has none
+        train_episode_rewards, train_episode_steps  (total_train_episodes,) in the order in which
+                                                    they ended; a solver has none
+        train_episode_ends                          (total_train_episodes,) number of the last
+                                                    environment step of each, from 1; recorded
+                                                    where there are several worlds
         learned_params                              dict of arrays
         train_states, train_actions                 (total_timesteps, dim), on request
         train_rewards                               (total_timesteps,), on request
@@ -167,7 +176,8 @@ def shapes_of(run: Mapping[str, Any]) -> dict[str, Shape]:
 def is_measured(name: str) -> bool:
     """Whether the shape of an array has to fit those of others."""
     key = name.partition("/")[0]
-    return key in (*EPISODES, *EVALUATIONS, "timesteps_at_eval", "eval_metrics", "metrics")
+    measured = ("timesteps_at_eval", "eval_metrics", "metrics")
+    return key in (*EPISODES, EPISODE_ENDS, *EVALUATIONS, *measured)
 
 
 def measures(names: Collection[str] | None) -> dict[str, Shape]:
@@ -183,8 +193,8 @@ def arrays_problem(shapes: Mapping[str, Shape]) -> str:
     Args:
         shapes: name -> shape, of all of them or of some.
     """
-    for names, dimensions in ((EPISODES, 1), (EVALUATIONS, 2)):
-        filled = shapes if names is EPISODES else {n: s for n, s in shapes.items() if 0 not in s}
+    for names, dimensions in (((*EPISODES, EPISODE_ENDS), 1), (EVALUATIONS, 2)):
+        filled = shapes if dimensions == 1 else {n: s for n, s in shapes.items() if 0 not in s}
         known = {name: filled[name] for name in names if name in filled}
         if len({shape[:1] for shape in known.values()}) > 1:
             return f"{' and '.join(known)} differ in length"

@@ -21,6 +21,8 @@ from nthrun.specs.search.expression import Expression, parse_expression
 
 Setting = Mapping[str, Any]
 """Hyperparameters of one setting: name -> value of the declared type."""
+NUM_WORLDS = "num_worlds"
+"""The static hyperparameter of an agent that may act in several worlds at once."""
 
 Actions = Literal["continuous", "discrete"]
 ValuesOf = Callable[[str], tuple[Value, ...]]
@@ -205,6 +207,13 @@ class AgentDeclaration:
         """Names of the static hyperparameters."""
         return tuple(field.name for field in self.hyperparameters if field.static)
 
+    def num_worlds(self, setting: Setting) -> int:
+        """Worlds that a run of a setting acts in; 1 where the agent declares no `num_worlds`.
+
+        A solver acts in none of them, whatever it calls its hyperparameters.
+        """
+        return 1 if self.solves else num_worlds(setting)
+
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentDeclaration:
@@ -260,6 +269,11 @@ class EnvironmentDeclaration:
     def interface_of(self, values: Mapping[str, Value]) -> Interface:
         """The interface of a spec with given values, dotted key -> value."""
         return self.interface if isinstance(self.interface, Interface) else self.interface(values)
+
+
+def num_worlds(setting: Setting) -> int:
+    """Worlds that a run of an agent that acts step by step has, by its setting or statics."""
+    return int(setting.get(NUM_WORLDS, 1))
 
 
 def load_program(path: str) -> Any:

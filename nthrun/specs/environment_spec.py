@@ -175,10 +175,10 @@ class EnvironmentSpec:
         """Environment steps of one run."""
         return self.integer("total_timesteps")
 
-    @property
-    def longest_episode(self) -> int:
-        """Steps that a training episode can have at most."""
-        return min(self.integer("steps_per_episode") or self.total_timesteps, self.total_timesteps)
+    def longest_episode(self, num_worlds: int) -> int:
+        """Steps that a training episode can have at most, in one of so many worlds of a run."""
+        steps = self.total_timesteps // num_worlds
+        return min(self.integer("steps_per_episode") or steps, steps)
 
     @property
     def eval_episodes(self) -> int:
@@ -196,6 +196,10 @@ class EnvironmentSpec:
             if value or not isinstance(value, Mapping):  # no keywords are as none named
                 target[leaf] = plain(value)
         return document
+
+
+COUNTED_KEYS = ("total_timesteps", "eval_interval_timesteps", "snapshot_interval_timesteps")
+"""Fields that count environment steps: a run of several worlds takes as many of them at once."""
 
 
 def requested_series(record: tuple[str, ...]) -> frozenset[str]:
@@ -246,7 +250,8 @@ def read_environment_spec(
             faults += [replace(fault, file=document.origin(fault.key)) for fault in error.faults]
     if faults:
         raise SpecError(faults)
-    return EnvironmentSpec(declaration.name, values, declaration, interface)
+    spec = EnvironmentSpec(declaration.name, values, declaration, interface)
+    return replace(spec, interface=replace(interface, total_timesteps=spec.total_timesteps))
 
 
 def _of_other_preset(

@@ -65,6 +65,7 @@ class Interface:
         crowd_dim: numbers that such a model shows of all households beside their mean wealth.
         discount: β of its households; 0 where there are none.
         host_bytes: memory of one lane beside its tensors, where the environment runs on the host.
+        total_timesteps: environment steps of a run, as the spec says; an environment need not.
     """
 
     observation_low: tuple[float, ...]
@@ -85,6 +86,7 @@ class Interface:
     crowd_dim: int = 0
     discount: float = 0.0
     host_bytes: int = 0
+    total_timesteps: int = 0
 
     def problem(self) -> str:
         """What of it no environment can have, in words; "" if nothing."""

@@ -135,13 +135,13 @@ def _take_compiled_step(spec: ExperimentSpec, setting: Setting, device: str, roo
     check_contract(program, pack, spec.agent.declaration)
     initial = program.initial_state(pack)
     state = placed(initial, device)
-    kind, capacity = program.updates, program.replay_capacity
+    kind = program.updates
     step = kind.first() if kind.permuted else 0
     count = np.array([kind.after(step) if kind.permuted else 1])
     sizes = program.noise_sizes(), program.update_sizes()
     draws, later = Streams([run.random_seed], *sizes).draw_with_updates(count)
     apart = kind.are_apart
-    updates = block_updates(later, step, count, kind, capacity, device) if apart else None
+    updates = block_updates(later, step, count, program, device) if apart else None
     variants = np.array([not apart])
     stepper = make_stepper(program, "compile", device)
     stepper.prepare(state)

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import Agent, Experience, GatheringAgent, Noise, RepeatingAgent, State
-from nthrun.agents.updates import HINT, Updates
+from nthrun.agents.updates import HINT
 from nthrun.errors import ContractError
 from nthrun.index import Purpose
 from nthrun.training.noise import Draws, sampled_steps
+from nthrun.training.program import Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,7 @@ def block_updates(
     draws: Draws,
     first: int,
     counts: np.ndarray,
-    kind: Updates,
-    capacity: int,
+    program: Program,
     device: str,
 ) -> BlockUpdates:
     """The updates of a block.
@@ -69,23 +69,25 @@ def block_updates(
         draws: of updates, `(lanes, num_updates, size)` a purpose.
         first: 0-based number of the first step.
         counts: updates after each step, `(num_steps,)`.
-        kind: what the agent says of them.
-        capacity: of the replay.
+        program: whose.
 
     Raises:
         ContractError: they are to be whole epochs of a full replay, and are not.
     """
-    draw = permuted_steps if kind.permuted else sampled_steps
-    steps = draw(draws[Purpose.REPLAY], following(counts, first), capacity)
+    draw = permuted_steps if program.updates.permuted else sampled_steps
+    after = following(counts, first)
+    steps = draw(draws[Purpose.REPLAY], after, program.replay_capacity, program.num_worlds)
     agent = torch.from_numpy(draws[Purpose.AGENT]).to(device)
     nothing = agent.new_empty(*agent.shape[:2], 0)
     replay = torch.from_numpy(steps).to(device)
     return BlockUpdates(
-        counts, Noise(nothing, nothing, nothing, agent, replay), gathers=kind.gathers
+        counts, Noise(nothing, nothing, nothing, agent, replay), gathers=program.updates.gathers
     )
 
 
-def permuted_steps(uniform: np.ndarray, steps: np.ndarray, capacity: int) -> np.ndarray:
+def permuted_steps(
+    uniform: np.ndarray, steps: np.ndarray, capacity: int, num_worlds: int = 1
+) -> np.ndarray:
     """The newest `capacity` steps in a new order for each epoch, cut into batches.
 
     As many uniform numbers as an epoch has steps give their order: that of their sizes.
@@ -93,10 +95,11 @@ def permuted_steps(uniform: np.ndarray, steps: np.ndarray, capacity: int) -> np.
     Args:
         uniform: on [0, 1), `(lanes, num_updates, batch)`.
         steps: the step that each update follows, `(num_updates,)`.
-        capacity: of the replay, whose steps one epoch goes through.
+        capacity: of the replay, whose environment steps one epoch goes through.
+        num_worlds: each of which takes a step.
 
     Returns:
-        step numbers, `(lanes, num_updates, batch)`.
+        numbers of environment steps, step × num_worlds + world, `(lanes, num_updates, batch)`.
 
     Raises:
         ContractError: the updates after a step are not whole epochs of a full replay.
@@ -104,7 +107,7 @@ def permuted_steps(uniform: np.ndarray, steps: np.ndarray, capacity: int) -> np.
     batch = uniform.shape[2]
     for step in np.unique(steps):
         count = np.count_nonzero(steps == step)
-        if step + 1 < capacity or not batch or count * batch % capacity:
+        if (step + 1) * num_worlds < capacity or not batch or count * batch % capacity:
             raise ContractError(
                 f"{count} updates of {batch} permuted steps follow step {step}, allowed: whole "
                 f"epochs of the replay's {capacity} steps, once there are so many",
@@ -112,7 +115,7 @@ def permuted_steps(uniform: np.ndarray, steps: np.ndarray, capacity: int) -> np.
             )
     epochs = uniform.reshape(len(uniform), -1, capacity)
     order = np.argsort(epochs, axis=-1, kind="stable").reshape(uniform.shape)
-    return np.asarray(order + (steps[:, None] + 1 - capacity))
+    return np.asarray(order + ((steps[:, None] + 1) * num_worlds - capacity))
 
 
 @torch.no_grad()

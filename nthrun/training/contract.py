@@ -93,6 +93,7 @@ class _Step:
         self._agent_name, self._world_name = names
         self._setting = pack.runs[0].setting
         self._interface = program.interface
+        self._worlds = program.num_worlds
         self._hosted = isinstance(program, HostedProgram)
 
     def shapes(self) -> Shapes:
@@ -129,15 +130,15 @@ class _Step:
 
     def _observation(self) -> Tensor:
         """The observation of a first step, checked where the environment is one of tensors."""
-        interface, lanes = self._interface, self._lanes
+        interface, places = self._interface, (self._lanes, self._worlds)
         if self._hosted:
-            return torch.zeros(lanes, 1, interface.observation_dim)
+            return torch.zeros(*places, interface.observation_dim)
         environment = self._program.environment
-        start = environment.reset(torch.zeros(lanes, 1, interface.num_reset_draws))
-        self._tensor(self._world_name, "reset", start, (lanes, 1, interface.state_dim))
+        start = environment.reset(torch.zeros(*places, interface.num_reset_draws))
+        self._tensor(self._world_name, "reset", start, (*places, interface.state_dim))
         seen = environment.observe(start)
-        self._tensor(self._world_name, "observe", seen, (lanes, 1, interface.observation_dim))
-        self._world = start
+        self._tensor(self._world_name, "observe", seen, (*places, interface.observation_dim))
+        self._start = start
         return seen
 
     def _noise(self, step: int) -> Noise:
@@ -146,11 +147,11 @@ class _Step:
 
     def _stepped(self, state: State, observation: Tensor) -> Shapes:
         """Act, step, observe and learn; the shapes of the metrics."""
-        program, lanes = self._program, self._lanes
+        program, places = self._program, (self._lanes, self._worlds)
         number = program.updates.first()
         noise, step = self._noise(number), torch.tensor(number)
         action = program.act(state, observation, noise, step)
-        self._tensor(self._agent_name, "act", action, (lanes, 1, self._interface.action_dim), None)
+        self._tensor(self._agent_name, "act", action, (*places, self._interface.action_dim), None)
         experience, ended = self._experience(observation, action, noise)
         program.take_in(state, experience, ended, noise, step, learn=False)
         if number == LOOKED_AHEAD:
@@ -165,7 +166,7 @@ class _Step:
         count = np.array([kind.after(step) if kind.permuted else 1])
         sizes = program.noise_sizes(), program.update_sizes()
         _, draws = Streams([0] * self._lanes, *sizes).draw_with_updates(count)
-        updates = block_updates(draws, step, count, kind, program.replay_capacity, "cpu")
+        updates = block_updates(draws, step, count, program, "cpu")
         clock = torch.tensor(step), torch.tensor(0)
         if kind.gathers:
             gather(program.agent, state, clock[0])
@@ -174,13 +175,13 @@ class _Step:
     def _experience(
         self, observation: Tensor, action: Tensor, noise: Noise
     ) -> tuple[Experience, Tensor]:
-        ended = torch.zeros(self._lanes, 1, 1, dtype=torch.bool)
-        nothing = torch.zeros(self._lanes, 1, 1)
+        places = (self._lanes, self._worlds)
+        ended = torch.zeros(*places, 1, dtype=torch.bool)
+        nothing = torch.zeros(*places, 1)
         if self._hosted:
             return Experience(observation, action, nothing, observation, nothing), ended
-        outcome = self._program.environment.step(self._world, action, noise.environment)
-        lanes, interface = self._lanes, self._interface
-        sizes = {"state": interface.state_dim, "reward": 1, "terminated": 1}
+        outcome = self._program.environment.step(self._start, action, noise.environment)
+        sizes = {"state": self._interface.state_dim, "reward": 1, "terminated": 1}
         for name, size in sizes.items():
             if not hasattr(outcome, name):
                 raise ContractError(
@@ -188,7 +189,7 @@ class _Step:
                 )
             kind = None if name == "terminated" else "floating"
             part = getattr(outcome, name)
-            self._tensor(self._world_name, f"the {name} of step", part, (lanes, 1, size), kind)
+            self._tensor(self._world_name, f"the {name} of step", part, (*places, size), kind)
         following = self._program.environment.observe(outcome.state)
         return (
             Experience(observation, action, outcome.reward, following, outcome.terminated),

@@ -24,13 +24,13 @@ HOST = "host."
 
 
 class HostedProgram(Program):
-    """An agent whose environment is worlds on the host, one a lane.
+    """An agent whose environment is worlds on the host.
 
-    The state beside the agent's is what an episode is made of, so that it can be played again:
-        host.observation   (lanes, 1, observation_dim); NaN before the first world has been reset
-        host.seed          (lanes, 1) of the current episode
-        host.episode_step  (lanes, 1) steps of it
-        host.actions       (lanes, limit, action_dim); the first `episode_step` were taken in it
+    The state beside the agent's is what episodes are made of, so that they can be played again:
+        host.observation   (lanes, worlds, observation_dim); NaN before a world's first reset
+        host.seed          (lanes, worlds) of the current episode
+        host.episode_step  (lanes, worlds) steps of it
+        host.actions       (lanes, worlds, limit, action_dim); its first `episode_step` are taken
     """
 
     def _make(self, kind: Any, statics: Setting) -> None:
@@ -59,12 +59,14 @@ class HostedProgram(Program):
 
     def noise_sizes(self) -> dict[Purpose, int]:
         """Numbers per step that each stream gives; those of the environment are seeds."""
-        return {**super().noise_sizes(), Purpose.ENVIRONMENT: SEED_DRAWS}
+        return {**super().noise_sizes(), Purpose.ENVIRONMENT: self.num_worlds * SEED_DRAWS}
 
     def noise(self, draws: Draws, first: int, device: str) -> Noise:
-        """The noise of a block of steps; its start state is the seed of the next episode."""
+        """The noise of a block of steps; its start states are the seeds of next episodes."""
         tensors = self.noise_tensors(draws, first, device)
-        seeds = torch.from_numpy(episode_seeds(draws[Purpose.ENVIRONMENT]))[..., None, None]
+        drawn = draws[Purpose.ENVIRONMENT]
+        drawn = drawn.reshape(*drawn.shape[:2], self.num_worlds, SEED_DRAWS)
+        seeds = torch.from_numpy(episode_seeds(drawn))[..., None]
         nothing = torch.empty(*seeds.shape[:3], 0)
         return Noise(seeds, nothing, nothing, tensors[Purpose.AGENT], tensors[Purpose.REPLAY])
 
@@ -80,13 +82,14 @@ class HostedProgram(Program):
             reward[:] = np.where(terminated, goal, timestep)
 
     def _first_reset(self, seeds: Sequence[int]) -> State:
-        first = episode_seeds(first_draws(seeds, SEED_DRAWS))
-        lanes, limit = len(seeds), self.spec.longest_episode
+        worlds, limit = self.num_worlds, self.spec.longest_episode(self.num_worlds)
+        first = episode_seeds(first_draws(seeds, (worlds, SEED_DRAWS)))
+        interface, places = self.interface, (len(seeds), worlds)
         return {
-            "host.observation": torch.full((lanes, 1, self.interface.observation_dim), torch.nan),
+            "host.observation": torch.full((*places, interface.observation_dim), torch.nan),
             "host.seed": torch.from_numpy(first),
-            "host.episode_step": torch.zeros(lanes, 1, dtype=torch.int64),
-            "host.actions": torch.zeros(lanes, limit, self.interface.action_dim),
+            "host.episode_step": torch.zeros(places, dtype=torch.int64),
+            "host.actions": torch.zeros(*places, limit, interface.action_dim),
         }
 
 

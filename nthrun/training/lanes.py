@@ -26,16 +26,19 @@ class Lanes:
         pack: whose.
         in_episodes: whether their steps are those of training episodes, as a solver's are not.
         parents: what each starts from; none where no run has a parent.
+        num_worlds: in which each acts.
 
     Attributes:
         recorders: one a lane.
     """
 
-    def __init__(self, pack: Pack, in_episodes: bool = True, parents: Of = ()) -> None:
+    def __init__(
+        self, pack: Pack, in_episodes: bool = True, parents: Of = (), num_worlds: int = 1
+    ) -> None:
         self._pack = pack
         self._made = [{} if each is None else {PARENT: each.identity()} for each in parents]
         self._made = self._made or [{} for _ in pack.runs]
-        self.recorders = [LaneRecorder(in_episodes) for _ in pack.runs]
+        self.recorders = [LaneRecorder(in_episodes, num_worlds) for _ in pack.runs]
         self._attempts: list[list[dict[str, Any]]] = [[] for _ in pack.runs]
         self._times = np.zeros((len(pack.runs), 2))
         self._frozen: dict[int, State] = {}

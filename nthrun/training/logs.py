@@ -111,18 +111,16 @@ class _LaneLog:
         self._broken = False
         self._rows: dict[int, dict[str, float]] = {}
         self._episodes = 0
-        self._ended_at = 0
         self._last_step = 0
         self._shown_episodes = Thinning(spec.total_timesteps, MAX_EPISODES)
         self._shown_updates = Thinning(spec.total_timesteps, MAX_UPDATES)
 
     def add_episodes(self, recorder: LaneRecorder) -> None:
         """Take the training episodes that have ended since the last time."""
-        for score, length in recorder.episodes_from(self._episodes):
+        for score, length, end in recorder.episodes_from(self._episodes):
             self._episodes += 1
-            self._ended_at += length
-            if self._shown_episodes.takes(self._ended_at):
-                self._row(self._ended_at).update({"train/return": score, "train/length": length})
+            if self._shown_episodes.takes(end):
+                self._row(end).update({"train/return": score, "train/length": length})
         self._last_step = max(self._last_step, recorder.num_steps)
 
     def add_updates(self, event: Event, lane: int, first: int, last: int) -> None:
@@ -137,8 +135,10 @@ class _LaneLog:
         """
         names = [name for name in event if name.startswith(UPDATES)]
         counts = event["learned"][lane].astype(np.int64) if names else np.empty(0, np.int64)
-        for step, end in enumerate(np.cumsum(counts).tolist(), first + 1):
-            if step <= last and counts[step - first - 1] and self._shown_updates.takes(step):
+        num_worlds = event["reward"].shape[1] // event["learned"].shape[1]
+        for place, end in enumerate(np.cumsum(counts).tolist()):
+            step = first + (place + 1) * num_worlds
+            if step <= last and counts[place] and self._shown_updates.takes(step):
                 row = {n.removeprefix("updates/"): float(event[n][lane, end - 1]) for n in names}
                 self._row(step).update(row)
 

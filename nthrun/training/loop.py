@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -89,6 +90,9 @@ class Snapshots:
 class Training:
     """One attempt at one pack.
 
+    It counts steps of its program, in which every world of a lane takes an environment step; specs,
+    records, checkpoints and everything that is told count those.
+
     Args:
         pack: what to train.
         context: what it is trained in.
@@ -111,16 +115,23 @@ class Training:
         self.streams = Streams(self.seeds, *sizes)
         self.parents = self.program.parents.of([run.setting for run in pack.runs])
         in_episodes = not context.spec.agent.declaration.solves
-        self.lanes = Lanes(pack, in_episodes, self.parents)
+        self.num_worlds = self.program.num_worlds
+        self.lanes = Lanes(pack, in_episodes, self.parents, self.num_worlds)
         self.logs = PackLogs(context.experiment, pack, self.spec, context.note)
         self.series = requested_series(self.spec.items("record"))
-        self.step = pack.start_step
+        self.step = pack.start_step // self.num_worlds
+        self.total_steps = self.spec.total_timesteps // self.num_worlds
         self.writer = self._writer()
         self.snapshots = Snapshots(context.experiment, pack)
         self._told_missing: set[int] = set()
         self.state = self._initial_state(checkpoints or {})
         self.lanes.freeze_ended(self.state)
-        self.lanes.begin(self.step)
+        self.lanes.begin(self.timesteps)
+
+    @property
+    def timesteps(self) -> int:
+        """Environment steps of a lane so far."""
+        return self.step * self.num_worlds
 
     def run(self) -> list[Run]:
         """Train to the end.
@@ -135,12 +146,12 @@ class Training:
         self.stepper.prepare(self.state)
         if self.step == 0:
             self._evaluate()
-        while self.step < self.spec.total_timesteps and self.lanes.running():
-            first = self.step
+        while self.step < self.total_steps and self.lanes.running():
+            first = self.timesteps
             self.train_block(self._block_end())
             self._evaluate()
             self.lanes.freeze_ended(self.state)
-            done = (self.step - first) * len(self.lanes)
+            done = (self.timesteps - first) * len(self.lanes)
             self.context.report(Advanced(done, self.lanes.last_return()))
             self._checkpoint_or_stop()
         if "final" in self.spec.items("snapshots"):
@@ -155,16 +166,20 @@ class Training:
     def _block_end(self) -> int:
         """The next multiple of the block length or the evaluation interval, or the end; or the step
         whose updates make a block full."""
-        interval = self.spec.integer("eval_interval_timesteps")
+        interval = self._interval("eval")
         sizes = self.program.noise_sizes(), self.program.update_sizes()
         most_steps, most_updates = (block_steps(sum(drawn.values())) for drawn in sizes)
         steps = (most_steps, interval)
-        end = min(*((self.step // n + 1) * n for n in steps), self.spec.total_timesteps)
+        end = min(*((self.step // n + 1) * n for n in steps), self.total_steps)
         if not self.program.updates.are_apart:
             return end
         updates = np.cumsum(self.program.update_counts(self.step, end))
         full = self.step + 1 + int(np.searchsorted(updates, most_updates))
         return min(end, full)
+
+    def _interval(self, kind: Literal["eval", "snapshot"]) -> int:
+        """Steps of the program between evaluations or snapshots; 0 where there are none."""
+        return self.spec.integer(f"{kind}_interval_timesteps") // self.num_worlds
 
     def train_block(self, end: int) -> None:
         """Train up to step `end` and record it."""
@@ -181,7 +196,7 @@ class Training:
             which, later = variants[here:there], updates and updates.of_steps(here, there)
             blocks.append(self.stepper.train(self.state, piece, self.step, which, lanes, later))
             self.step = first + there
-            self._after_step(self.step)
+            self._after_step()
         event = block_event(joined_blocks(blocks), counts, self.series)
         if "update_indices" in self.series:
             replayed = noise.replay[:, counts > 0] if updates is None else updates.noise.replay
@@ -195,32 +210,29 @@ class Training:
         if not self.program.updates.are_apart:
             return self.program.noise(self.streams.draw(len(counts)), first, device), None
         draws, later = self.streams.draw_with_updates(counts)
-        program = self.program
-        updates = block_updates(
-            later, first, counts, program.updates, program.replay_capacity, device
-        )
+        updates = block_updates(later, first, counts, self.program, device)
         return self.program.noise(draws, first, device), updates
 
     def _pause(self, end: int) -> int:
         """The next step, up to `end`, after which something is to be done within a block."""
         if self.context.on_step is not None:
             return self.step + 1
-        interval = self.spec.integer("snapshot_interval_timesteps")
+        interval = self._interval("snapshot")
         return min(end, (self.step // interval + 1) * interval) if interval else end
 
-    def _after_step(self, step: int) -> None:
+    def _after_step(self) -> None:
         if self.context.on_step is not None:
-            self.context.on_step(self.state, step)
-        interval = self.spec.integer("snapshot_interval_timesteps")
-        if interval and step % interval == 0:
+            self.context.on_step(self.state, self.timesteps)
+        interval = self._interval("snapshot")
+        if interval and self.step % interval == 0:
             params = self._params()
             healthy = [lane for lane in self.lanes.running() if _finite(params[lane])]
-            self.snapshots.keep(f"step{step}", step, healthy, params)
+            self.snapshots.keep(f"step{self.timesteps}", self.timesteps, healthy, params)
 
     def _evaluate(self) -> None:
         """Evaluate where one is due; there and at the end, find non-finite parameters."""
-        due = self.step % self.spec.integer("eval_interval_timesteps") == 0
-        if not due and self.step != self.spec.total_timesteps:
+        due = self.step % self._interval("eval") == 0
+        if not due and self.step != self.total_steps:
             return
         started = time.perf_counter()
         event = {"finite": np.array([_finite(params) for params in self._params()])}
@@ -239,7 +251,7 @@ class Training:
         if "eval_returns" in event and "best" in self.spec.items("snapshots"):
             recorders = self.lanes.recorders
             best = [lane for lane in self.lanes.running() if recorders[lane].is_best_evaluation()]
-            self.snapshots.keep("best", self.step, best, self._params())
+            self.snapshots.keep("best", self.timesteps, best, self._params())
 
     def _tell_missing(self) -> None:
         """Say of each run, the first time, that its evaluation lacks measures, and why."""
@@ -248,7 +260,7 @@ class Training:
         if lanes:
             self._told_missing.update(lanes)
             which = format_indices(self.pack.runs[lane].index for lane in lanes)
-            why = f"measures are missing at step {self.step}: {missing[lanes[0]]}"
+            why = f"measures are missing at step {self.timesteps}: {missing[lanes[0]]}"
             self.context.note(f"index {which}: {why}")
 
     def _judged(self, event: Event) -> Event:
@@ -256,17 +268,17 @@ class Training:
         if self.context.should_prune is None:
             return {}
         ended = np.zeros(len(self.lanes), bool)
-        if 0 < self.step < self.spec.total_timesteps:
+        if 0 < self.step < self.total_steps:
             sick = [recorder.diverged for recorder in self.lanes.recorders]
             lanes = [n for n in self.lanes.running() if event["finite"][n] and not sick[n]]
             values = judged_by(event, self.context.spec.agent.search)[lanes].tolist()
             indices = [self.pack.runs[lane].index for lane in lanes]
-            ended[lanes] = self.context.should_prune(indices, self.step, values)
+            ended[lanes] = self.context.should_prune(indices, self.timesteps, values)
         return {"hopeless": ended}
 
     def _evaluation(self) -> Evaluation:
         interval = self.spec.integer("eval_interval_timesteps")
-        return Evaluation(self.seeds, self.step, interval, "eval_states" in self.series)
+        return Evaluation(self.seeds, self.timesteps, interval, "eval_states" in self.series)
 
     def _take(self, event: Event) -> None:
         self.lanes.take(event)
@@ -280,10 +292,10 @@ class Training:
             if stop:
                 raise InterruptedRunError(f"stopped by signal {stop}", stop)
             return
-        self.writer.write(self.step, self.state, self.lanes.progress(self.streams))
+        self.writer.write(self.timesteps, self.state, self.lanes.progress(self.streams))
         if stop:
             raise InterruptedRunError(
-                f"stopped by signal {stop} at step {self.step}; "
+                f"stopped by signal {stop} at step {self.timesteps}; "
                 "the same command continues from there",
                 stop,
             )

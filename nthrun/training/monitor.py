@@ -1,4 +1,4 @@
-"""Rendering while training: the environment's own viewer, fed with the first lane of a pack."""
+"""Rendering while training: the environment's own viewer, fed with the first world of a pack."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nthrun.specs.user_class import failing_as
 
 
 class Monitor:
-    """Shows the first lane of a pack.
+    """Shows the first world of the first lane of a pack.
 
     Args:
         spec: of the environment; its declaration names the viewer.
@@ -38,7 +38,7 @@ class Monitor:
             return
         if self._on_host:
             count = int(state["host.episode_step"][0, 0])
-            actions = state["host.actions"][0, :count].numpy()
+            actions = state["host.actions"][0, 0, :count].numpy()
             self._viewer.follow(int(state["host.seed"][0, 0]), actions)
         else:
             self._viewer.show(state["environment.state"][0, 0].tolist())

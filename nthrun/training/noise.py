@@ -104,28 +104,36 @@ def draw_dtype(purpose: Purpose) -> type[np.floating[Any]]:
     return np.float64 if purpose is Purpose.REPLAY else np.float32
 
 
-def sampled_steps(uniform: np.ndarray, first: int | np.ndarray, capacity: int) -> np.ndarray:
-    """Replay steps drawn uniformly from the newest `capacity`, the present one included.
+def sampled_steps(
+    uniform: np.ndarray, first: int | np.ndarray, capacity: int, num_worlds: int = 1
+) -> np.ndarray:
+    """Replay steps drawn uniformly from the newest `capacity`, the present ones included.
 
     Args:
         uniform: on [0, 1), `(lanes, rows, batch)`.
         first: 0-based number of the first row's step, the others' following; or of each row's.
-        capacity: of the replay.
+        capacity: of the replay, environment steps.
+        num_worlds: each of which takes a step.
 
     Returns:
-        step numbers, `(lanes, rows, batch)`.
+        numbers of environment steps, step × num_worlds + world, `(lanes, rows, batch)`.
     """
     steps = np.arange(first, first + uniform.shape[1]) if isinstance(first, int) else first
-    present = steps[:, None]
-    count = np.minimum(present + 1, capacity)
+    taken = (steps[:, None] + 1) * num_worlds
+    count = np.minimum(taken, capacity)
     drawn = np.minimum((uniform * count).astype(np.int64), count - 1)
-    return np.asarray(drawn + (present + 1 - count))
+    return np.asarray(drawn + (taken - count))
 
 
-def first_draws(seeds: Sequence[int], count: int) -> np.ndarray:
-    """What the first episode of each lane begins with, uniform on [0, 1), `(lanes, 1, count)`."""
+def first_draws(seeds: Sequence[int], shape: tuple[int, int]) -> np.ndarray:
+    """What the first episodes of each lane begin with, uniform on [0, 1), `(lanes, *shape)`.
+
+    Args:
+        seeds: one a lane.
+        shape: worlds, and numbers of each.
+    """
     streams = (generator(seed, Purpose.ENVIRONMENT, 0) for seed in seeds)
-    return np.stack([stream.random((1, count), dtype=np.float32) for stream in streams])
+    return np.stack([stream.random(shape, dtype=np.float32) for stream in streams])
 
 
 def episode_seeds(draws: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ An agent acts in an environment of tensors (`Program`), or in one that steps on 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -20,7 +21,7 @@ from nthrun.agents.updates import updates_of
 from nthrun.environments.base import Environment, Transition, make_environment
 from nthrun.index import Purpose
 from nthrun.planning.packs import Pack
-from nthrun.specs.declaration import Setting, load_program
+from nthrun.specs.declaration import Setting, load_program, num_worlds
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.training.noise import (
     NOTHING,
@@ -36,10 +37,14 @@ from nthrun.training.recording import StepOutput
 class Program:
     """An agent in an environment, for packs of given static hyperparameters.
 
-    The state it steps is the agent's, and beside it:
-        environment.state         (lanes, 1, state_dim)
-        environment.observation   (lanes, 1, observation_dim)
-        environment.episode_step  (lanes, 1, 1) steps of the current episode
+    A step is one in each of the worlds that a lane has. The state it steps is the agent's, and
+    beside it:
+        environment.state         (lanes, worlds, state_dim)
+        environment.observation   (lanes, worlds, observation_dim)
+        environment.episode_step  (lanes, worlds, 1) steps of the current episode
+
+    Attributes:
+        num_worlds: of a lane.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class Program:
         self._make(load_program(agent_program), pack.statics)
 
     def _make(self, kind: Any, statics: Setting) -> None:
+        self.num_worlds = num_worlds(statics)
         self.agent: Agent = kind(statics, self.interface)
         self.updates = updates_of(self.agent)
 
@@ -63,7 +69,7 @@ class Program:
 
     @property
     def replay_capacity(self) -> int:
-        """Steps that the agent keeps; 0 without a replay."""
+        """Environment steps that the agent keeps; 0 without a replay."""
         return self.agent.replay_capacity
 
     def update_counts(self, first: int, end: int) -> np.ndarray:
@@ -76,7 +82,7 @@ class Program:
         return np.zeros_like(counts) if self.updates.are_apart else counts
 
     def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
-        """The action of training, `(lanes, 1, action_dim)`."""
+        """The action of training, `(lanes, worlds, action_dim)`."""
         return self.agent.act(state, observation, noise, step)
 
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
@@ -97,8 +103,9 @@ class Program:
 
     def noise_sizes(self) -> dict[Purpose, int]:
         """Numbers per step that each stream gives."""
+        of_world = self.interface.num_reset_draws + self.interface.num_step_draws
         return {
-            Purpose.ENVIRONMENT: self.interface.num_reset_draws + self.interface.num_step_draws,
+            Purpose.ENVIRONMENT: self.num_worlds * of_world,
             Purpose.AGENT: self.agent.num_agent_draws,
             Purpose.REPLAY: 0 if self.updates.are_apart else self.agent.num_replay_draws,
         }
@@ -130,16 +137,19 @@ class Program:
         """Drawn numbers as the noise of a block of steps, `(lanes, num_steps, ...)` each.
 
         Args:
-            draws: `(lanes, num_steps, size)` a purpose.
+            draws: `(lanes, num_steps, size)` a purpose; the environment's world after world.
             first: 0-based number of the first step.
         """
         tensors = self.noise_tensors(draws, first, device)
-        environment = tensors[Purpose.ENVIRONMENT]
-        start = self.environment.reset(environment[..., : self.interface.num_reset_draws])
+        lanes, num_steps, _ = tensors[Purpose.ENVIRONMENT].shape
+        worlds = (num_steps, self.num_worlds)
+        reset, step = self.interface.num_reset_draws, self.interface.num_step_draws
+        drawn = tensors[Purpose.ENVIRONMENT].view(lanes, math.prod(worlds), reset + step)
+        start = self.environment.reset(drawn[..., :reset])
         return Noise(
-            start.unsqueeze(2),
-            self.environment.observe(start).unsqueeze(2),
-            environment[..., self.interface.num_reset_draws :].unsqueeze(2),
+            start.unflatten(1, worlds),
+            self.environment.observe(start).unflatten(1, worlds),
+            drawn[..., reset:].unflatten(1, worlds),
             tensors[Purpose.AGENT],
             tensors[Purpose.REPLAY],
         )
@@ -154,7 +164,7 @@ class Program:
 
     def noise_tensors(self, draws: Draws, first: int, device: str) -> dict[Purpose, Tensor]:
         """Drawn numbers on the device, replay's as step numbers."""
-        steps = sampled_steps(draws[Purpose.REPLAY], first, self.replay_capacity)
+        steps = sampled_steps(draws[Purpose.REPLAY], first, self.replay_capacity, self.num_worlds)
         arrays = {**draws, Purpose.REPLAY: steps}
         return {purpose: torch.from_numpy(array).to(device) for purpose, array in arrays.items()}
 
@@ -226,10 +236,12 @@ class Program:
         return ended
 
     def _first_reset(self, seeds: Sequence[int]) -> State:
-        draws = first_draws(seeds, self.interface.num_reset_draws)
+        draws = first_draws(seeds, (self.num_worlds, self.interface.num_reset_draws))
         start = self.environment.reset(torch.from_numpy(draws))
         return {
             "environment.state": start,
             "environment.observation": self.environment.observe(start).clone(),
-            "environment.episode_step": torch.zeros(len(seeds), 1, 1, dtype=torch.int64),
+            "environment.episode_step": torch.zeros(
+                len(seeds), self.num_worlds, 1, dtype=torch.int64
+            ),
         }

@@ -7,7 +7,8 @@ checkpoint restore a new recorder.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,22 +17,24 @@ from torch import Tensor
 
 from nthrun.agents.base import Experience
 from nthrun.planning.packs import PlannedRun
-from nthrun.records.schema import Run
+from nthrun.records.schema import EPISODE_ENDS, Run
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.specs.field import plain
 from nthrun.specs.search.search_spec import GOALS, RETURNS, SearchSpec
 
 Block = dict[str, Tensor]
-"""What a block of steps shows, `(lanes, num_steps, ...)` each: `observation`, `action`, `reward`,
-`next_observation`, `terminated` and `ended`; and `metrics/<name>` `(lanes, num_updates)`."""
+"""What a block of steps shows, `(lanes, num_steps × worlds, ...)` each, step after step and in each
+world after world: `observation`, `action`, `reward`, `next_observation`, `terminated` and `ended`;
+and `metrics/<name>` `(lanes, num_updates)`."""
 
 METRICS = "metrics/"
 
 Event = dict[str, np.ndarray]
 """A block of steps or an evaluation, every array `(lanes, ...)`.
 
-A block of steps has `reward`, `ended`, `learned`, which counts updates, `health`, `(lanes, steps)`;
-and on request `series/<name>` `(lanes, steps, ...)` and `updates/<name>` `(lanes, updates, ...)`.
+A block of steps has `learned`, which counts updates, and `health`, `(lanes, steps)`; `reward` and
+`ended`, `(lanes, steps × worlds)`, step after step and in each world after world; and on request
+`series/<name>` `(lanes, steps × worlds, ...)` and `updates/<name>` `(lanes, updates, ...)`.
 Where evaluation is due, and at the end, an event says in `finite` `(lanes,)` whether the parameters
 are; with `eval_step` `(lanes,)`, `eval_returns`, `eval_steps` `(lanes, episodes)` if there were
 episodes, `measures/<name>` `(lanes,)` where more is known of them, and `hopeless` `(lanes,)` where
@@ -52,8 +55,8 @@ class StepOutput(NamedTuple):
     """What one step shows of itself.
 
     Attributes:
-        experience: the step, `(lanes, 1, dim)` each.
-        ended: whether an episode ended, `(lanes, 1, 1)`.
+        experience: the step, `(lanes, worlds, dim)` each.
+        ended: whether an episode ended, `(lanes, worlds, 1)`.
         metrics: of the update; empty if none followed.
     """
 
@@ -62,7 +65,7 @@ class StepOutput(NamedTuple):
     metrics: dict[str, Tensor]
 
     def shown(self) -> dict[str, Tensor]:
-        """Experience and end by name, `(lanes, 1, dim)` each."""
+        """Experience and end by name, `(lanes, worlds, dim)` each."""
         return self.experience._asdict() | {"ended": self.ended}
 
 
@@ -116,24 +119,28 @@ class LaneRecorder:
 
     Args:
         in_episodes: whether its steps are those of training episodes, as a solver's are not.
+        num_worlds: in which it acts, each of them taking a step at once.
 
     Attributes:
-        num_steps: environment steps taken, up to and including a divergence.
+        num_steps: environment steps taken, up to and including a divergence; the steps of several
+            worlds are taken or not taken together.
         diverged: whether a number became non-finite.
         pruned: whether the run was ended early as unlikely to win.
         last_return: of the last finished episode; NaN before.
     """
 
-    def __init__(self, in_episodes: bool = True) -> None:
+    def __init__(self, in_episodes: bool = True, num_worlds: int = 1) -> None:
         self._in_episodes = in_episodes
+        self._num_worlds = num_worlds
         self.num_steps = 0
         self.diverged = False
         self.pruned = False
         self.last_return = float("nan")
-        self._partial_return = 0.0
-        self._partial_steps = 0
+        self._partial_returns = [0.0] * num_worlds
+        self._partial_steps = [0] * num_worlds
         self._returns: list[float] = []
         self._lengths: list[int] = []
+        self._ends: list[int] = []
         self._evaluations: list[tuple[int, np.ndarray, np.ndarray]] = []
         self._series: dict[str, list[np.ndarray]] = {}
 
@@ -154,9 +161,11 @@ class LaneRecorder:
         means = [float(returns.mean()) for _, returns, _ in self._evaluations]
         return not self.diverged and all(means[-1] > mean for mean in means[:-1])
 
-    def episodes_from(self, first: int) -> list[tuple[float, int]]:
-        """(return, steps) of each finished training episode from that number on."""
-        return list(zip(self._returns[first:], self._lengths[first:], strict=True))
+    def episodes_from(self, first: int) -> list[tuple[float, int, int]]:
+        """(return, steps, end) of each finished training episode from that number on; the end is
+        the number of its last environment step, counted from 1."""
+        parts = (part[first:] for part in (self._returns, self._lengths, self._ends))
+        return list(zip(*parts, strict=True))
 
     def outcome(self, failure: str = "") -> dict[str, str]:
         """Status and reason of the run as it stands, or of one that an exception ended."""
@@ -183,6 +192,7 @@ class LaneRecorder:
         steps, returns, lengths = (
             zip(*self._evaluations, strict=True) if self._evaluations else ((),) * 3
         )
+        unfinished_return, unfinished_steps = self._unfinished()
         record = Run(
             index=run.index,
             setting_number=run.setting_number,
@@ -193,8 +203,8 @@ class LaneRecorder:
             eval_interval_timesteps=spec.integer("eval_interval_timesteps"),
             episodes_per_eval=episodes,
             total_train_episodes=len(self._returns),
-            unfinished_episode_reward=self._partial_return,
-            unfinished_episode_steps=self._partial_steps,
+            unfinished_episode_reward=unfinished_return,
+            unfinished_episode_steps=unfinished_steps,
             agent_params={name: plain(value) for name, value in run.setting.items()},
             eval_episode_rewards=np.array(returns, np.float64).reshape(shape),
             eval_episode_steps=np.array(lengths, np.int64).reshape(shape),
@@ -202,6 +212,8 @@ class LaneRecorder:
             train_episode_rewards=np.array(self._returns, np.float64),
             train_episode_steps=np.array(self._lengths, np.int64),
         )
+        if self._num_worlds > 1:
+            record[EPISODE_ENDS] = np.array(self._ends, np.int64)
         for name, parts in self._series.items():
             key, _, rest = name.partition("/")
             target = record.setdefault(key, {}) if rest else record
@@ -213,32 +225,55 @@ class LaneRecorder:
         sick = np.flatnonzero(~np.isfinite(event["health"]))
         count = int(sick[0]) + 1 if sick.size else len(event["health"])
         updates = int(event["learned"][:count].sum())
+        taken = count * self._num_worlds
         if self._in_episodes:
-            self._add_episodes(event["reward"][:count], event["ended"][:count])
+            self._add_episodes(event["reward"][:taken], event["ended"][:taken])
         for name, values in event.items():
             kind, _, series = name.partition("/")
             if series:
-                kept = values[:count] if kind == "series" else values[:updates]
+                kept = values[:taken] if kind == "series" else values[:updates]
                 self._series.setdefault(series, []).append(kept)
-        self.num_steps += count
+        self.num_steps += taken
         self.diverged = bool(sick.size)
 
     def _add_episodes(self, rewards: np.ndarray, ended: np.ndarray) -> None:
-        """Add rewards in order, one by one, so that returns do not depend on block lengths."""
+        """Add the rewards of every world, `(steps × worlds,)`, and sort what ended."""
+        finished: list[tuple[int, float, int]] = []
+        for world in range(self._num_worlds):
+            own = slice(world, None, self._num_worlds)
+            for step, score, length in self._episodes_of(world, rewards[own], ended[own]):
+                end = self.num_steps + step * self._num_worlds + world + 1
+                finished.append((end, score, length))
+        for end, score, length in sorted(finished, key=itemgetter(0)):
+            self._ends.append(end)
+            self._returns.append(score)
+            self._lengths.append(length)
+            self.last_return = score
+
+    def _episodes_of(
+        self, world: int, rewards: np.ndarray, ended: np.ndarray
+    ) -> Iterator[tuple[int, float, int]]:
+        """Add the rewards of one world, one by one, so that returns do not depend on block lengths;
+        (last step, return, length) of each episode that ends."""
         start = 0
         for end in (*np.flatnonzero(ended) + 1, len(rewards)):
-            part = np.concatenate(([self._partial_return], rewards[start:end].astype(np.float64)))
-            self._partial_return = float(np.add.accumulate(part)[-1])
-            self._partial_steps += int(end - start)
-            if end > 0 and end > start and ended[end - 1]:
-                self._finish_episode()
+            begun = [self._partial_returns[world]]
+            part = np.concatenate((begun, rewards[start:end].astype(np.float64)))
+            self._partial_returns[world] = float(np.add.accumulate(part)[-1])
+            self._partial_steps[world] += int(end - start)
+            if end > start and ended[end - 1]:
+                yield int(end - 1), self._partial_returns[world], self._partial_steps[world]
+                self._partial_returns[world], self._partial_steps[world] = 0.0, 0
             start = end
 
-    def _finish_episode(self) -> None:
-        self.last_return = self._partial_return
-        self._returns.append(self._partial_return)
-        self._lengths.append(self._partial_steps)
-        self._partial_return, self._partial_steps = 0.0, 0
+    def _unfinished(self) -> tuple[float, int]:
+        """Return and steps so far of the episode that has not ended; of those of several worlds all
+        steps, and the mean return, in which each counts for its steps."""
+        steps = sum(self._partial_steps)
+        if self._num_worlds == 1 or not steps:
+            return self._partial_returns[0], steps
+        of_worlds = zip(self._partial_returns, self._partial_steps, strict=True)
+        return sum(score * length for score, length in of_worlds) / steps, steps
 
     def _add_evaluation(self, event: Mapping[str, np.ndarray]) -> None:
         lengths = event["eval_steps"]
@@ -300,8 +335,10 @@ def _padded(arrays: list[np.ndarray]) -> list[np.ndarray]:
 def _health(
     rewards: np.ndarray, updates: Mapping[str, np.ndarray], counts: np.ndarray
 ) -> np.ndarray:
-    """Non-finite where a step's reward or a metric of its updates is, `(lanes, steps)`."""
-    health, learned = rewards.copy(), counts > 0
+    """Non-finite where a step's reward or a metric of its updates is, `(lanes, steps)`; in several
+    worlds, where one of its rewards is."""
+    of_worlds, learned = rewards.reshape(len(rewards), len(counts), -1), counts > 0
+    health: np.ndarray = of_worlds[..., 0] + (0.0 * of_worlds[..., 1:]).sum(2)
     begins = (np.cumsum(counts) - counts)[learned]
     for values in updates.values():
         health[:, learned] += np.add.reduceat(values, begins, axis=1)

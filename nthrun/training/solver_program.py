@@ -27,6 +27,7 @@ class SolverProgram(Program):
     an experience is empty, with a reward of 0.
     """
 
+    num_worlds = 1
     replay_capacity = 0
     updates = Updates(lambda step: 1)
 

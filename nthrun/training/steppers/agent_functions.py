@@ -48,7 +48,7 @@ class AgentFunctions(Protocol):
     def act(
         self, state: State, observation: Tensor, noise: Noise, step: int, lanes: Sequence[int]
     ) -> Tensor:
-        """Training actions `(lanes, 1, action_dim)`."""
+        """Training actions `(lanes, worlds, action_dim)`."""
 
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
         """Evaluation actions `(lanes, 1, action_dim)`."""
@@ -196,7 +196,7 @@ class CompiledFunctions:
     def _compiled_update(self, lane: State) -> Kernel:
         """The update of an agent that may have several after a step, and what it gathers."""
         functions = functions_apart(self._program, frozenset(lane))[UPDATES:]
-        moving = lane | taken_memory(self._program.interface, 1, CPU)
+        moving = lane | taken_memory(self._program, 1, CPU)
         examples = moving | example_update(self._program)
         return Kernel(functions, examples, frozenset(moving), _variant_after_step)
 
@@ -219,11 +219,13 @@ class CompiledFunctions:
         names = frozenset(lane)
         noise = program.example_noise()
         widths = (interface.observation_dim, interface.action_dim, 1, interface.observation_dim, 1)
-        taken = Experience(*(torch.zeros(1, 1, width) for width in widths))
+        worlds = program.num_worlds
+        taken = Experience(*(torch.zeros(1, worlds, width) for width in widths))
         seen: Tensors = {OBSERVATION: taken.observation}
+        seen_alone: Tensors = {OBSERVATION: torch.zeros(1, 1, interface.observation_dim)}
         clock: Tensors = {**_noise_inputs(noise), STEP: torch.zeros(1, dtype=torch.int64)}
         step: Tensors = {EXPERIENCE + name: tensor for name, tensor in taken._asdict().items()}
-        step[ENDED] = torch.zeros(1, 1, 1, dtype=torch.bool)
+        step[ENDED] = torch.zeros(1, worlds, 1, dtype=torch.bool)
 
         def act(inputs: Tensors) -> Tensors:
             state = {name: inputs[name] for name in names}
@@ -245,7 +247,7 @@ class CompiledFunctions:
         learning = (False,) if program.updates.are_apart else (False, True)
         return (
             Kernel([act], lane | seen | clock, names),
-            Kernel([act_greedily], lane | seen, names),
+            Kernel([act_greedily], lane | seen_alone, names),
             Kernel([partial(take_in, learn) for learn in learning], lane | step | clock, names),
         )
 

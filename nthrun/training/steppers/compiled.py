@@ -23,6 +23,7 @@ from nthrun.training.steppers.step_functions import (
     calls,
     example_update,
     functions_apart,
+    in_order,
     taken_memory,
     training_step,
     update_inputs,
@@ -67,14 +68,14 @@ class CompiledStepper:
         inputs[STEP] = torch.arange(first, first + len(variants)).expand(len(noise.agent), -1)
         if updates is not None:
             inputs |= update_inputs(updates, first)
-            state = state | taken_memory(self._program.interface, len(noise.agent), CPU)
+            state = state | taken_memory(self._program, len(noise.agent), CPU)
             variants = calls(updates)
         with Flushing():
             outputs = self._train(state, inputs, variants, lanes)
         which = torch.from_numpy(variants > 0)
         learned = which if updates is None else slice(None)
         return {
-            name: tensor[:, learned] if name.startswith(METRICS) else tensor.squeeze(2)
+            name: tensor[:, learned] if name.startswith(METRICS) else in_order(tensor)
             for name, tensor in outputs.items()
             if which.any() or not name.startswith(METRICS)
         }
@@ -102,7 +103,7 @@ class CompiledStepper:
         if not program.updates.are_apart:
             variants = [training_step(program, names, variant) for variant in (0, 1)]
             return Kernel(variants, examples, names)
-        taken = taken_memory(program.interface, 1, CPU)
+        taken = taken_memory(program, 1, CPU)
         examples |= taken | example_update(program)
         return Kernel(functions_apart(program, names), examples, names | taken.keys(), variant_of)
 

@@ -105,7 +105,7 @@ class EagerStepper:
 
 
 def stacked(outputs: Sequence[StepOutput]) -> Block:
-    """What single steps show as a block."""
+    """What single steps show as a block: step after step, and in each world after world."""
     shown = [output.shown() for output in outputs]
     return {name: torch.cat([step[name] for step in shown], 1) for name in shown[0]}
 

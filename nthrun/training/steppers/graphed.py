@@ -22,6 +22,7 @@ from nthrun.training.steppers.step_functions import (
     NOISE,
     STEP,
     calls,
+    in_order,
     taken_memory,
     training_step,
     update_inputs,
@@ -86,7 +87,7 @@ class GraphedStepper(EagerStepper):
     ) -> Block:
         """Run a block of steps and the updates that follow each; all graphs share their memory."""
         names, agent = frozenset(state), updates.noise.agent
-        moving = state | taken_memory(self._program.interface, len(agent), agent.device)
+        moving = state | taken_memory(self._program, len(agent), agent.device)
         later = update_inputs(updates, first)
         rows: list[Tensors] = [given, {}, {}]
         for name, tensor in later.items():
@@ -182,7 +183,7 @@ class _Graph:
             self._replay()
         outputs = {name: tensor[:, :num_steps].clone() for name, tensor in self._block.items()}
         return {
-            name: tensor if name.startswith(METRICS) else tensor.squeeze(2)
+            name: tensor if name.startswith(METRICS) else in_order(tensor)
             for name, tensor in outputs.items()
         }
 

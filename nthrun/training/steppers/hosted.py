@@ -1,7 +1,8 @@
 """The hosted stepper: environments step on the host, between an agent's acting and learning.
 
-Every lane has a world of its own, an instance of the environment. A block of steps is written down
-step by step; evaluation plays episode after episode, all lanes side by side.
+Every lane has worlds of its own, instances of the environment; the places of a pack are the worlds
+of its first lane, then those of the next. A block of steps is written down step by step; evaluation
+plays episode after episode, all lanes side by side.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from nthrun.training.hosted_program import HOST, HostedProgram
 from nthrun.training.noise import episode_seeds
 from nthrun.training.recording import METRICS, Block, Event, joined_blocks
 from nthrun.training.steppers.agent_functions import AgentFunctions
+from nthrun.training.steppers.step_functions import in_order
 
 Act = Callable[[np.ndarray], np.ndarray]
 """Observations `(lanes, observation_dim)` -> actions `(lanes, action_dim)`."""
@@ -49,7 +51,7 @@ class HostedStepper:
         self._played: weakref.ref[Tensor] | None = None
 
     def prepare(self, state: State) -> None:
-        """Play the current episode of every lane up to where it stands.
+        """Play the current episode of every world up to where it stands.
 
         Raises:
             NotReplayedError: an environment does not get where it was.
@@ -64,12 +66,12 @@ class HostedStepper:
     def _replay(self, state: State) -> None:
         host, resting = host_arrays(state), self._program.resting_action
         self._grow(self._worlds, len(host["seed"]))
-        for lane, world in enumerate(self._worlds[: len(host["seed"])]):
-            observation = world.reset(int(host["seed"][lane, 0]))
+        for place, world in enumerate(self._worlds[: len(host["seed"])]):
+            observation = world.reset(int(host["seed"][place]))
             check_observation(self._program, "reset", observation)
-            for action in host["actions"][lane, : host["episode_step"][lane, 0]]:
+            for action in host["actions"][place, : host["episode_step"][place]]:
                 observation, *_ = world.step(playable(action, resting))
-            seen = host["observation"][lane, 0]
+            seen = host["observation"][place]
             if np.isnan(seen).all():
                 seen[:] = observation
             if not np.array_equal(np.float32(observation), seen, equal_nan=True):
@@ -115,9 +117,12 @@ class HostedStepper:
         own, host = agent_state(state), host_arrays(state)
         device, metrics = noise.agent.device, []
         later = repeat(None) if updates is None else updates.each_step()
-        block = HostBlock(self._program.interface, len(variants), len(host["seed"]), device)
-        which = slice(None) if len(lanes) == len(host["seed"]) else list(lanes)
-        counts, seen = host["episode_step"][:, 0].tolist(), host["observation"][:, 0]
+        num_worlds, seen = self._program.num_worlds, host["observation"]
+        sizes = len(seen) // num_worlds, num_worlds
+        block = HostBlock(self._program.interface, len(variants), sizes, device)
+        places = [lane * num_worlds + world for lane in lanes for world in range(num_worlds)]
+        which = slice(None) if len(places) == len(seen) else places
+        counts = host["episode_step"].tolist()
         for offset, (step, now, of_step) in enumerate(
             zip(block, noise.each(), later, strict=False)
         ):
@@ -126,15 +131,15 @@ class HostedStepper:
             observation = step.observation()
             action = self._functions.act(own, observation, now, clock[0], lanes)
             step.take(action)
-            ended = self._step_worlds(rows, counts, lanes)
+            ended = self._step_worlds(rows, counts, places)
             seen[which] = rows.next_observation[which]
-            for lane in ended:
-                seed = int(now.start_state[lane, 0, 0])
-                host["seed"][lane], counts[lane] = seed, 0
-                seen[lane] = self._worlds[lane].reset(seed)
+            for place in ended:
+                seed = int(now.start_state[(*divmod(place, num_worlds), 0)])
+                host["seed"][place], counts[place] = seed, 0
+                seen[place] = self._worlds[place].reset(seed)
             taken = step.taken(observation, action)
             metrics.append(self._learn(own, taken, now, clock, lanes, of_step))
-        _keep(host, block.rows, counts, lanes)
+        _keep(host, block.rows, counts, places)
         block.rows.reward[~np.isfinite(block.rows.action).all(2)] = np.nan
         return block.shown() | joined_blocks(metrics)
 
@@ -169,54 +174,54 @@ class HostedStepper:
     def _grow(self, worlds: list[HostEnvironment], count: int) -> None:
         worlds.extend(self._program.world() for _ in range(count - len(worlds)))
 
-    def _step_worlds(self, rows: Rows, counts: list[int], lanes: Sequence[int]) -> list[int]:
-        """Step the worlds of some lanes and write down what they give.
+    def _step_worlds(self, rows: Rows, counts: list[int], places: Sequence[int]) -> list[int]:
+        """Step the worlds of some places and write down what they give.
 
         Args:
-            counts: steps of each lane's episode so far; counted on.
+            counts: steps of each world's episode so far; counted on.
 
         Returns:
-            the lanes whose episode has ended.
+            the places whose episode has ended.
         """
         played = playable(rows.action, self._program.resting_action)
         limit = self._program.steps_per_episode
-        outcomes = [self._worlds[lane].step(played[lane]) for lane in lanes]
+        outcomes = [self._worlds[place].step(played[place]) for place in places]
         ended = []
-        for lane, outcome in zip(lanes, outcomes, strict=True):
-            if not counts[lane]:  # an episode's first step has told what its world gives
+        for place, outcome in zip(places, outcomes, strict=True):
+            if not counts[place]:  # an episode's first step has told what its world gives
                 check_outcome(self._program, outcome)
             following, reward, terminated, truncated = outcome
-            rows.next_observation[lane], rows.reward[lane] = following, reward
-            counts[lane] += 1
-            if terminated or truncated or counts[lane] == limit:
-                rows.ended[lane], rows.terminated[lane] = True, terminated
-                ended.append(lane)
+            rows.next_observation[place], rows.reward[place] = following, reward
+            counts[place] += 1
+            if terminated or truncated or counts[place] == limit:
+                rows.ended[place], rows.terminated[place] = True, terminated
+                ended.append(place)
         self._program.overwrite(rows.reward, rows.terminated)
         return ended
 
 
 def _keep(
-    host: dict[str, np.ndarray], rows: Rows, counts: Sequence[int], lanes: Sequence[int]
+    host: dict[str, np.ndarray], rows: Rows, counts: Sequence[int], places: Sequence[int]
 ) -> None:
     """Keep what the current episodes are made of, at the end of a block.
 
     Args:
         host: the state on the host.
-        rows: of all steps of the block, `(num_steps, lanes, width)`.
-        counts: steps of each lane's episode so far.
+        rows: of all steps of the block, `(num_steps, places, width)`.
+        counts: steps of each world's episode so far.
     """
     num_steps = len(rows.action)
-    for lane in lanes:
-        in_block = min(counts[lane], num_steps)
-        steps = slice(counts[lane] - in_block, counts[lane])
-        host["actions"][lane, steps] = rows.action[num_steps - in_block :, lane]
-        host["episode_step"][lane] = counts[lane]
+    for place in places:
+        in_block = min(counts[place], num_steps)
+        steps = slice(counts[place] - in_block, counts[place])
+        host["actions"][place, steps] = rows.action[num_steps - in_block :, place]
+        host["episode_step"][place] = counts[place]
 
 
 class Rows(NamedTuple):
-    """One step of every lane, to be written into: `(lanes, width)`, float32, and `ended` bool.
+    """One step of every world, to be written into: `(places, width)`, float32, and `ended` bool.
 
-    Or all steps of a block, `(num_steps, lanes, width)`.
+    Or all steps of a block, `(num_steps, places, width)`.
     """
 
     observation: np.ndarray
@@ -240,15 +245,15 @@ class HostStep:
         self._device = device if device.type != "cpu" else None
 
     def observation(self) -> Tensor:
-        """What the agent acts upon, `(lanes, 1, observation_dim)`."""
+        """What the agent acts upon, `(lanes, worlds, observation_dim)`."""
         return self._seen(self._tensors[0])
 
     def take(self, action: Tensor) -> None:
-        """Write down what the agent does, `(lanes, 1, action_dim)`."""
+        """Write down what the agent does, `(lanes, worlds, action_dim)`."""
         self._tensors[1].copy_(action)
 
     def taken(self, observation: Tensor, action: Tensor) -> tuple[Experience, Tensor]:
-        """The step as the agent sees it, and whether the episode ended, `(lanes, 1, width)` each.
+        """The step as the agent sees it, and whether episodes ended, `(lanes, worlds, width)` each.
 
         Args:
             observation, action: of it, which the agent has already.
@@ -265,35 +270,34 @@ class HostBlock:
 
     Args:
         interface: of the environment.
-        num_steps, lanes: how many.
+        num_steps: how many.
+        sizes: lanes, and worlds of each.
         device: where the agent is.
 
     Attributes:
-        rows: arrays of all steps, `(num_steps, lanes, width)`, so that a step lies in one piece.
+        rows: arrays of all steps, `(num_steps, places, width)`, so that a step lies in one piece.
     """
 
     def __init__(
-        self, interface: Interface, num_steps: int, lanes: int, device: torch.device
+        self, interface: Interface, num_steps: int, sizes: tuple[int, int], device: torch.device
     ) -> None:
         observation_dim, action_dim = interface.observation_dim, interface.action_dim
-        sizes = (observation_dim, action_dim, 1, observation_dim, 1)
-        named = zip(Rows._fields[:-1], sizes, strict=True)
-        self._tensors = {name: torch.zeros(num_steps, lanes, size) for name, size in named}
-        self._tensors["ended"] = torch.zeros(num_steps, lanes, 1, dtype=torch.bool)
+        widths = (observation_dim, action_dim, 1, observation_dim, 1)
+        named = zip(Rows._fields[:-1], widths, strict=True)
+        self._tensors = {name: torch.zeros(num_steps, *sizes, width) for name, width in named}
+        self._tensors["ended"] = torch.zeros(num_steps, *sizes, 1, dtype=torch.bool)
         self._device = device
-        self.rows = Rows(*(tensor.numpy() for tensor in self._tensors.values()))
+        self.rows = Rows(*(tensor.flatten(1, 2).numpy() for tensor in self._tensors.values()))
 
     def __iter__(self) -> Iterator[HostStep]:
         arrays = map(Rows._make, zip(*self.rows, strict=True))
-        views = zip(
-            *(tensor.unsqueeze(2).unbind() for tensor in self._tensors.values()), strict=True
-        )
+        views = zip(*(tensor.unbind() for tensor in self._tensors.values()), strict=True)
         for rows, tensors in zip(arrays, views, strict=True):
             yield HostStep(rows, tensors, self._device)
 
     def shown(self) -> Block:
-        """The block as a stepper shows it, `(lanes, num_steps, width)` each."""
-        return {name: tensor.transpose(0, 1) for name, tensor in self._tensors.items()}
+        """The block as a stepper shows it, `(lanes, num_steps × worlds, width)` each."""
+        return {name: in_order(tensor.transpose(0, 1)) for name, tensor in self._tensors.items()}
 
 
 def evaluate_hosted(
@@ -383,9 +387,9 @@ def agent_state(state: State) -> State:
 
 
 def host_arrays(state: State) -> dict[str, np.ndarray]:
-    """The part that stays on the host, as arrays that share its memory."""
+    """The part that stays on the host, as arrays that share its memory: `(places, ...)` each."""
     return {
-        name.removeprefix(HOST): tensor.numpy()
+        name.removeprefix(HOST): tensor.flatten(0, 1).numpy()
         for name, tensor in state.items()
         if name.startswith(HOST)
     }

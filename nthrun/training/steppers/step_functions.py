@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from nthrun.agents.base import Experience, Noise, State
 from nthrun.compiler.tracing import Tensors
-from nthrun.specs.interface import Interface
 from nthrun.training.block_updates import BlockUpdates, gather, updated
 from nthrun.training.program import Program
 from nthrun.training.recording import METRICS
@@ -86,12 +86,19 @@ def gather_step(program: Program, state_names: frozenset[str]) -> Callable[[Tens
     return prepare
 
 
-def taken_memory(interface: Interface, lanes: int, device: torch.device) -> State:
-    """Memory for the step that updates see, `(lanes, 1, width)` each."""
+def taken_memory(program: Program, lanes: int, device: torch.device) -> State:
+    """Memory for the step that updates see, `(lanes, worlds, width)` each."""
+    interface, places = program.interface, (lanes, program.num_worlds)
     widths = (interface.observation_dim, interface.action_dim, 1, interface.observation_dim, 1)
-    numbers = [torch.zeros(lanes, 1, width, device=device) for width in widths]
-    ended = torch.zeros(lanes, 1, 1, dtype=torch.bool, device=device)
+    numbers = [torch.zeros(*places, width, device=device) for width in widths]
+    ended = torch.zeros(*places, 1, dtype=torch.bool, device=device)
     return {TAKEN + name: part for name, part in zip(TAKEN_NAMES, (*numbers, ended), strict=True)}
+
+
+def in_order(outputs: Tensor) -> Tensor:
+    """What steps show, `(lanes, num_steps, worlds, width)`, as a block has it: step after step and
+    in each world after world, `(lanes, num_steps × worlds, width)`."""
+    return outputs.flatten(1, 2)
 
 
 def update_inputs(updates: BlockUpdates, first: int) -> Tensors:

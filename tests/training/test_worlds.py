@@ -1,0 +1,165 @@
+"""Several worlds a run: their noise, their records, the same bits however they are packed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from checkpoints import attempt, experiment_in
+from packs import BACKENDS, beside_neighbours, pack_of, run_of_same_bits, train
+from several import ENVIRONMENT, several_spec
+
+from nthrun.errors import InterruptedRunError, SpecError
+from nthrun.index import Purpose
+from nthrun.records.schema import Run, first_difference
+from nthrun.training.context import make_context
+from nthrun.training.loop import Training
+from nthrun.training.noise import generator
+from nthrun.training.recording import LaneRecorder, lane_event
+
+HOSTED = {"platform": "gymnasium", "continuous": False}
+PLACES = {"tensors": {}, "hosted": HOSTED}
+WORLDS = 8
+everywhere = pytest.mark.parametrize("environment", PLACES.values(), ids=PLACES)
+
+
+def by_world(series: np.ndarray, num_worlds: int = WORLDS) -> np.ndarray:
+    """A series of environment steps as `(steps, worlds, ...)`."""
+    return series.reshape(-1, num_worlds, *series.shape[1:])
+
+
+def episodes_of(run: Run, ended: np.ndarray) -> list[tuple[int, float, int]]:
+    """(end, return, steps) of the episodes of a run by a plain loop over steps and worlds.
+
+    Args:
+        ended: whether an episode ended, `(steps, worlds)`.
+    """
+    rewards, found = by_world(run["train_rewards"]), []
+    so_far, steps = [0.0] * WORLDS, [0] * WORLDS
+    for step in range(len(rewards)):
+        for world in range(WORLDS):
+            so_far[world] += float(rewards[step, world])
+            steps[world] += 1
+            if ended[step, world]:
+                found.append((step * WORLDS + world + 1, so_far[world], steps[world]))
+                so_far[world], steps[world] = 0.0, 0
+    total = sum(steps)
+    mean = sum(r * s for r, s in zip(so_far, steps, strict=True)) / total
+    assert run["unfinished_episode_steps"] == total
+    assert run["unfinished_episode_reward"] == pytest.approx(mean)
+    return found
+
+
+@everywhere
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_index_has_the_same_bits_alone_and_in_a_pack(
+    backend: str, environment: dict[str, Any]
+) -> None:
+    """Whatever lanes it has beside it, a run of several worlds has every bit that it has alone."""
+    spec = several_spec([WORLDS], environment)
+    run_of_same_bits(spec, 7, beside_neighbours(7, (2, 5)), backend)
+
+
+@everywhere
+def test_a_record_is_by_step_then_world(environment: dict[str, Any]) -> None:
+    """Series, episodes and evaluations of a record count environment steps: those of all worlds at
+    a step, one world after the other; a plain loop over them finds the same episodes."""
+    run = train(several_spec([WORLDS], environment), [1])[1]
+    total = ENVIRONMENT["total_timesteps"]
+    assert run["total_timesteps"] == total
+    assert run["timesteps_at_eval"].tolist() == [0, 320, 640, 960]
+    assert run["train_states"].shape == (total, 4)
+    states, following = (by_world(run[f"train_{n}states"]) for n in ("", "next_"))
+    ended = (following[:-1] != states[1:]).any(-1)
+    last = np.zeros((1, WORLDS), bool)
+    ends = set(run["train_episode_ends"].tolist())
+    last[0] = [total - WORLDS + world + 1 in ends for world in range(WORLDS)]
+    found = episodes_of(run, np.concatenate([ended, last]))
+    assert len(found) == run["total_train_episodes"] > 2 * WORLDS
+    recorded = [run[f"train_episode_{name}"].tolist() for name in ("ends", "rewards", "steps")]
+    assert [list(column) for column in zip(*found, strict=True)] == recorded
+    assert max(run["train_episode_steps"]) == ENVIRONMENT["steps_per_episode"]
+    assert len(np.unique(states[0], axis=0)) == WORLDS
+    assert {values.shape for values in run["metrics"].values()} == {(total // WORLDS // 3,)}
+
+
+def test_worlds_draw_one_after_the_other() -> None:
+    """A step's numbers of a stream are those of its first world, then those of the next."""
+    training = Training(pack_of(several_spec([5]), [0, 1]), make_context(several_spec([5])))
+    noise = training.program.noise(training.streams.draw(5), 0, "cpu")
+    interface = training.program.interface
+    resets, steps = interface.num_reset_draws, interface.num_step_draws
+    for lane, seed in enumerate(training.seeds):
+        stream = generator(seed, Purpose.ENVIRONMENT)
+        drawn = stream.random((5, 5, resets + steps), dtype=np.float32)
+        np.testing.assert_array_equal(noise.environment[lane].numpy(), drawn[..., resets:])
+        start = noise.start_state[lane].numpy()
+        np.testing.assert_allclose(start, 0.1 * drawn[..., :resets] - 0.05, atol=1e-7)
+
+
+@everywhere
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_run_continues_between_any_two_blocks(
+    tmp_path: Path, backend: str, environment: dict[str, Any]
+) -> None:
+    """Interrupted after every block, in whatever pack, a run of several worlds has every bit of an
+    undisturbed one, and its attempts begin at environment steps."""
+    spec = several_spec([WORLDS], environment | {"checkpoint_interval_seconds": 1e-9})
+    experiment = experiment_in(tmp_path, spec)
+    for number in range(2):
+        with pytest.raises(InterruptedRunError):
+            attempt(spec, experiment, [1] if number % 2 else [1, 2], 1, backend)
+    (run,) = attempt(spec, experiment, [1], None, backend)
+    assert [begun["step"] for begun in run["provenance"]["attempts"]] == [0, 320, 640]
+    context = make_context(spec, backend)
+    assert first_difference(train(spec, [1], context=context)[1], run) is None
+
+
+@everywhere
+def test_compiled_training_follows_eager_training(environment: dict[str, Any]) -> None:
+    """Both backends take the same steps in all worlds; they differ by rounding alone."""
+    spec = several_spec([WORLDS], environment | {"total_timesteps": 320})
+    eager, compiled = (train(spec, [0], context=make_context(spec, b))[0] for b in BACKENDS)
+    for name in ("train_states", "train_actions", "train_rewards"):
+        np.testing.assert_allclose(compiled[name], eager[name], rtol=1e-3, atol=1e-4)
+
+
+def test_one_world_is_as_no_word_of_worlds() -> None:
+    """A run of one world records nothing of worlds, and ends where its episodes add up to."""
+    run = train(several_spec([1, WORLDS]), [0])[0]
+    assert "train_episode_ends" not in run
+    steps = run["train_episode_steps"].sum() + run["unfinished_episode_steps"]
+    assert steps == run["total_timesteps"]
+
+
+def test_a_recorder_ends_with_the_step_of_a_divergence() -> None:
+    """Where one world's reward is no number, the steps of all worlds at that step are the last."""
+    recorder = LaneRecorder(num_worlds=2)
+    rewards = np.array([[1, 2, 3, np.nan, 5, 6]], np.float32)
+    event = {
+        "reward": rewards,
+        "ended": np.array([[False, True, False, False, False, False]]),
+        "learned": np.zeros((1, 3), np.uint8),
+        "health": np.array([[0, np.nan, 0]], np.float32),
+    }
+    recorder.add(lane_event(event, 0))
+    assert (recorder.diverged, recorder.num_steps) == (True, 4)
+    assert recorder.episodes_from(0) == [(2.0, 1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("num_worlds", "key", "steps"),
+    [
+        ([1, 7], "total_timesteps", 960),
+        ([3], "eval_interval_timesteps", 320),
+        ([64], "snapshot_interval_timesteps", 96),
+    ],
+)
+def test_steps_are_multiples_of_every_number_of_worlds(
+    num_worlds: list[int], key: str, steps: int
+) -> None:
+    """A spec whose steps cannot be taken by all worlds at once is refused in one line."""
+    with pytest.raises(SpecError, match=f"got {num_worlds[-1]}, of which {key}, {steps}, is no"):
+        several_spec(num_worlds, {key: steps})
