@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from nthrun.compiler.library import load
+from nthrun.compiler.preparation import prepared
 from nthrun.compiler.program_text import NOBODY, RowOwner, all_variants, write_program
 from nthrun.compiler.statements import Buffer
 from nthrun.compiler.tracing import Function
@@ -30,6 +31,8 @@ class Kernel:
         examples: an input each, `(1, ...)`.
         state: names of the inputs that are changed in place, step after step.
         owner: name of an input or output -> the variant whose steps it has rows of; None for all.
+        identity: of everything that decides what the functions do to such inputs; "" has them
+            traced anew, whatever has been prepared before.
 
     Raises:
         UnsupportedOperationError: a function uses an operation that cannot be compiled.
@@ -42,12 +45,15 @@ class Kernel:
         examples: Mapping[str, Tensor],
         state: frozenset[str],
         owner: RowOwner = all_variants,
+        identity: str = "",
     ) -> None:
-        text = write_program(variants, examples, state, owner)
+        write = partial(write_program, variants, examples, state, owner)
+        shared = f"{identity} {len(variants)} {sorted(state)}" if identity else ""
+        made = prepared(write, shared, examples)
         self._num_variants = len(variants)
-        self._buffers, self._owners = text.buffers, list(text.owners.values())
-        self._arena = torch.empty(text.arena_bytes + 64, dtype=torch.uint8)
-        self._run = load(text.source).run
+        self._buffers, self._owners = made.buffers, list(made.owners.values())
+        self._arena = torch.empty(made.arena_bytes + 64, dtype=torch.uint8)
+        self._run = made.library.run
 
     def __call__(
         self,

@@ -66,6 +66,28 @@ def load(source: str) -> ctypes.CDLL:
     )
 
 
+def library_key(source: str) -> str:
+    """The name, without suffix, of the file that the library of a source is kept in."""
+    return hashlib.sha256("\0".join((source, *machine_facts())).encode()).hexdigest()[:32]
+
+
+def machine_facts() -> tuple[str, ...]:
+    """What a library depends on beside its source: compiler and options, and the processor."""
+    return " ".join(_flags()), compiler_version(), cpu_model(), cpu_flags()
+
+
+def whole_library(path: Path) -> ctypes.CDLL | None:
+    """The library in a file, if it is there, whole, this user's own, and loads.
+
+    Raises:
+        OSError: no code may be loaded from where it is.
+    """
+    if _is_whole(path):
+        with contextlib.suppress(UnloadableError):  # as a shared home has for another system
+            return _open(path)
+    return None
+
+
 def _require_executable(folder: Path) -> None:
     """Check that code can be loaded from a folder.
 
@@ -106,10 +128,9 @@ def _found_or_built(source: str, folder: Path) -> ctypes.CDLL:
         UnloadableError: it does not load.
         OSError: the folder takes nothing, or no code may be loaded from it.
     """
-    path = folder / f"{_key(source)}.so"
-    if _is_whole(path):
-        with contextlib.suppress(UnloadableError):  # as a shared home has for another system
-            return _open(path)
+    path = folder / f"{library_key(source)}.so"
+    if kept := whole_library(path):
+        return kept
     command = compiler()
     if command is None:
         raise MissingCompilerError(
@@ -158,11 +179,6 @@ def compiler_version() -> str:
 
 def _flags() -> tuple[str, ...]:
     return FLAGS if "clang" in compiler_version() else FLAGS + GCC_FLAGS
-
-
-def _key(source: str) -> str:
-    facts = (source, " ".join(_flags()), compiler_version(), cpu_model(), cpu_flags())
-    return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:32]
 
 
 def _is_whole(path: Path) -> bool:

@@ -52,6 +52,7 @@ class Program:
     ) -> None:
         self.spec = spec
         self.interface = spec.interface
+        self.agent_program = agent_program
         self.parents = parents or Parents(spec)
         self.steps_per_episode = spec.integer("steps_per_episode")
         self._make(load_program(agent_program), pack.statics)

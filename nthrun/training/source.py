@@ -20,29 +20,29 @@ import os
 import re
 import subprocess
 import sysconfig
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 from nthrun.files.document import read_document
 from nthrun.files.forms import ANY_FIELDS
+from nthrun.training.syntax_tree import (
+    EVERY_NAME,
+    PACKAGE,
+    READINGS,
+    hashed,
+    module_of,
+    read_module,
+    top_package,
+    with_parents,
+)
 
-PACKAGE = Path(__file__).resolve().parents[1]
 LOOP = "nthrun.training.loop:Training"
 REGISTRIES = ("nthrun.agents.registry:AGENTS", "nthrun.environments.registry:ENVIRONMENTS")
 """Tables that import every agent's and environment's declaration; a run uses one of each."""
 DECLARATION = "declaration"
 """The module beside a program that holds what a spec may say of an agent or an environment."""
-LOADERS = frozenset({"load_program", "import_module"})
-"""Functions whose first argument names a module to import."""
 PACKAGE_FILE = "/__init__.py"
-EVERY_NAME = f"{PACKAGE.name}.*"
-"""What a user's module imports that may use any public name of nthrun."""
-MODULE_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:\S+)?")
-"""A string that may name a module, or "module:attribute"."""
-IMPLIED = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
-"""Fields that say nothing: they follow from the rest of the tree, or from comments."""
 CPP_COMMENTS = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 UNKNOWN = "unknown"
 SNAPSHOT_FILE = "SNAPSHOT.json"
@@ -75,12 +75,12 @@ def source_closure(programs: Iterable[str], checkout: Path) -> dict[str, str]:
         programs: see `code_hash`.
         checkout: the directory that nthrun is in.
     """
-    modules = sorted(_module_of(program) for program in programs if ":" in program)
+    modules = sorted(module_of(program) for program in programs if ":" in program)
     sources = _Sources(modules, checkout)
     beside = [f"{_package_of(module)}.{DECLARATION}" for module in modules if "." in module]
-    pending = [_module_of(LOOP), *modules, *map(_top, modules), *beside]
+    pending = [module_of(LOOP), *modules, *map(top_package, modules), *beside]
     public = _public_names(checkout)
-    looked_at = {PACKAGE.name, *map(_module_of, REGISTRIES)}
+    looked_at = {PACKAGE.name, *map(module_of, REGISTRIES)}
     trees: dict[str, str] = {}
     while pending:
         module = pending.pop()
@@ -88,11 +88,12 @@ def source_closure(programs: Iterable[str], checkout: Path) -> dict[str, str]:
             continue
         looked_at.add(module)
         names = public.values() if module == EVERY_NAME else [public.get(module, module)]
-        pending += [part for name in names for part in _with_parents(name)]
+        pending += [part for name in names for part in with_parents(name)]
         for name, package, path in sources.files(module):
             state = os.stat(path)
-            trees[name], imported = _read_module(package, path, state.st_mtime_ns, state.st_size)
+            trees[name], imported = read_module(package, path, state.st_mtime_ns, state.st_size)
             pending += imported
+    READINGS.keep()
     return trees
 
 
@@ -113,24 +114,12 @@ def header_hashes(directory: Path) -> dict[str, str]:
     for path in directory.glob("*.hpp"):
         lines = CPP_COMMENTS.sub(" ", path.read_text()).splitlines()
         words = [line.split() for line in lines if line.strip()]
-        hashes[path.name] = _hashed(words)
+        hashes[path.name] = hashed(words)
     return hashes
-
-
-def _hashed(content: object) -> str:
-    return hashlib.sha256(repr(content).encode(errors="surrogatepass")).hexdigest()
-
-
-def _module_of(program: str) -> str:
-    return program.partition(":")[0]
 
 
 def _package_of(module: str) -> str:
     return module.rpartition(".")[0]
-
-
-def _top(module: str) -> str:
-    return module.partition(".")[0]
 
 
 class _Sources:
@@ -144,7 +133,7 @@ class _Sources:
     def __init__(self, modules: Iterable[str], checkout: Path) -> None:
         self._checkout = str(checkout)
         self._paths: dict[str, str | None] = {}
-        packages = sorted({*map(_top, modules)} - {PACKAGE.name})
+        packages = sorted({*map(top_package, modules)} - {PACKAGE.name})
         self._places = {package: _places_of(package) for package in packages}
         folders = [os.path.dirname(place) for places in self._places.values() for place in places]
         self._own = [folder for folder in folders if not _holds_installed(Path(folder).resolve())]
@@ -156,7 +145,7 @@ class _Sources:
             the file's name in the closure, the package that its relative imports are relative to,
             and its path.
         """
-        package = _top(module)
+        package = top_package(module)
         if package == PACKAGE.name:
             path = self._path(module)
             if path is not None:
@@ -227,134 +216,6 @@ def _holds_installed(directory: Path) -> bool:
 def _source_file(directory: str, module: str) -> str | None:
     place = f"{directory}/{module.replace('.', '/')}"
     return next((p for p in (place + PACKAGE_FILE, f"{place}.py") if os.path.isfile(p)), None)
-
-
-@cache
-def _read_module(package: str, path: str, *stamp: int) -> tuple[str, tuple[str, ...]]:
-    """The hash of a module's syntax tree, and the names of what it may import.
-
-    Args:
-        package: that its relative imports are relative to; "" for a module in none.
-        path: of its file.
-        stamp: of the file's content.
-    """
-    content = Path(path).read_bytes()
-    reader = _TreeReader(package)
-    try:
-        reader.read(ast.parse(content))
-    except (SyntaxError, ValueError, RecursionError):  # most likely nothing can import it
-        return _hashed(content), ()
-    imported = reader.imported if _top(package) == PACKAGE.name else reader.imported_by_users()
-    return _hashed(reader.parts), (*_with_parents(package), *sorted(imported))
-
-
-class _TreeReader:
-    """Reads a syntax tree without its docstrings.
-
-    Args:
-        package: that relative imports are relative to.
-
-    Attributes:
-        parts: what the tree is made of, from its root on.
-        imported: names of what may be modules, with the packages that they are in.
-    """
-
-    def __init__(self, package: str) -> None:
-        self.parts: list[object] = []
-        self.imported: set[str] = set()
-        self._package = package
-        self._strings: set[str] = set()
-        self._bound = {PACKAGE.name}  # the names that nthrun itself may have
-        self._uses: Counter[str] = Counter()
-        self._bases: Counter[str] = Counter()
-        self._attributes: set[tuple[str, str]] = set()
-
-    def read(self, node: ast.AST) -> None:
-        """Take in a node and all under it."""
-        parts, kind = self.parts, type(node)
-        parts.append(kind.__name__)
-        self._note(node)
-        for name in self._names(node):
-            self.imported.update(_with_parents(name))
-        for field in kind._fields:
-            if field in IMPLIED:
-                continue
-            value = getattr(node, field, None)
-            if isinstance(value, ast.AST):
-                self.read(value)
-            elif isinstance(value, list):
-                items = [item for item in value if not _is_docstring(item)]
-                parts.append(len(items))
-                for item in items:
-                    if isinstance(item, ast.AST):
-                        self.read(item)
-                    else:
-                        parts.append(item)
-            else:
-                parts.append(value)
-
-    def imported_by_users(self) -> set[str]:
-        """`imported`, with what any string may name and what is used of nthrun by attribute."""
-        named = {_module_of(text) for text in self._strings if MODULE_NAME.fullmatch(text)}
-        used = {f"{PACKAGE.name}.{rest}" for base, rest in self._attributes if base in self._bound}
-        whole = any(self._uses[name] > self._bases[name] for name in self._bound)
-        if whole or PACKAGE.name in named:
-            used.add(EVERY_NAME)
-        return self.imported.union(*map(_with_parents, named | used))
-
-    def _note(self, node: ast.AST) -> None:
-        """Keep what only a user's module imports by."""
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            self._strings.add(node.value)
-        elif isinstance(node, ast.alias) and node.name == PACKAGE.name:
-            self._bound.add(node.asname or node.name)
-        elif isinstance(node, ast.Name):
-            self._uses[node.id] += 1
-        elif isinstance(node, ast.Attribute):
-            base, _, rest = _dotted(node).partition(".")
-            self._attributes.add((base, rest))
-            if isinstance(node.value, ast.Name):
-                self._bases[base] += 1
-            if node.attr == PACKAGE.name:  # another module's name for it
-                self._strings.add(PACKAGE.name)
-
-    def _names(self, node: ast.AST) -> Iterator[str]:
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = self._package.split(".")
-            base = above[: len(above) - node.level + 1] if node.level else []
-            origin = ".".join([*base, *([node.module] if node.module else [])])
-            yield from (f"{origin}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and _function_name(node.func) in LOADERS and node.args:
-            target = node.args[0]
-            if isinstance(target, ast.Constant) and isinstance(target.value, str):
-                yield _module_of(target.value)
-
-
-def _is_docstring(item: object) -> bool:
-    """Whether an item of a body is a string that nothing is done with."""
-    value = item.value if isinstance(item, ast.Expr) else None
-    return isinstance(value, ast.Constant) and isinstance(value.value, str)
-
-
-def _dotted(node: ast.expr) -> str:
-    """The name of an attribute of an attribute of a name; it starts with "." for one of no name."""
-    if isinstance(node, ast.Attribute):
-        return f"{_dotted(node.value)}.{node.attr}"
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def _function_name(function: ast.expr) -> str:
-    if isinstance(function, ast.Attribute):
-        return function.attr
-    return function.id if isinstance(function, ast.Name) else ""
-
-
-def _with_parents(name: str) -> list[str]:
-    """A dotted name and those of all packages above it."""
-    words = name.split(".")
-    return [".".join(words[:end]) for end in range(1, len(words) + 1)]
 
 
 @cache

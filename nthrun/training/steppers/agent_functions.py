@@ -13,9 +13,10 @@ from torch import Tensor
 from nthrun.agents.base import Experience, Noise, State
 from nthrun.compiler.denormals import Flushing
 from nthrun.compiler.kernel import Kernel
-from nthrun.compiler.tracing import Tensors
+from nthrun.compiler.tracing import Function, Tensors
 from nthrun.training.block_updates import BlockUpdates
 from nthrun.training.program import Program
+from nthrun.training.program_identity import named_identity
 from nthrun.training.recording import METRICS
 from nthrun.training.steppers.eager import stacked_metrics, take_updates
 from nthrun.training.steppers.step_functions import (
@@ -198,7 +199,8 @@ class CompiledFunctions:
         functions = functions_apart(self._program, frozenset(lane))[UPDATES:]
         moving = lane | taken_memory(self._program, 1, CPU)
         examples = moving | example_update(self._program)
-        return Kernel(functions, examples, frozenset(moving), _variant_after_step)
+        identity = named_identity(self._program, "update")
+        return Kernel(functions, examples, frozenset(moving), _variant_after_step, identity)
 
     def _ready(self, state: State) -> tuple[Kernel, Kernel, Kernel]:
         self.prepare(state)
@@ -244,11 +246,15 @@ class CompiledFunctions:
             outputs = program.take_in(state, experience, inputs[ENDED], drawn, tick, learn)
             return state | {METRICS + name: value for name, value in outputs.items()}
 
+        def kernel(functions: list[Function], given: Tensors, part: str) -> Kernel:
+            identity = named_identity(program, part)
+            return Kernel(functions, lane | given, names, identity=identity)
+
         learning = (False,) if program.updates.are_apart else (False, True)
         return (
-            Kernel([act], lane | seen | clock, names),
-            Kernel([act_greedily], lane | seen_alone, names),
-            Kernel([partial(take_in, learn) for learn in learning], lane | step | clock, names),
+            kernel([act], seen | clock, "act"),
+            kernel([act_greedily], seen_alone, "act greedily"),
+            kernel([partial(take_in, learn) for learn in learning], step | clock, "take in"),
         )
 
 

@@ -15,6 +15,7 @@ from nthrun.compiler.tracing import Tensors
 from nthrun.training.block_updates import BlockUpdates
 from nthrun.training.evaluation import Evaluation, evaluate_tensors
 from nthrun.training.program import Program
+from nthrun.training.program_identity import named_identity
 from nthrun.training.recording import METRICS, Block, Event
 from nthrun.training.steppers.step_functions import (
     CPU,
@@ -99,20 +100,23 @@ class CompiledStepper:
         noise = program.example_noise()._asdict()
         examples = lane | {NOISE + name: tensor for name, tensor in noise.items()}
         examples[STEP] = torch.zeros(1, dtype=torch.int64)
-        names = frozenset(lane)
+        names, identity = frozenset(lane), named_identity(program, "training")
         if not program.updates.are_apart:
             variants = [training_step(program, names, variant) for variant in (0, 1)]
-            return Kernel(variants, examples, names)
+            return Kernel(variants, examples, names, identity=identity)
         taken = taken_memory(program, 1, CPU)
         examples |= taken | example_update(program)
-        return Kernel(functions_apart(program, names), examples, names | taken.keys(), variant_of)
+        functions, moving = functions_apart(program, names), names | taken.keys()
+        return Kernel(functions, examples, moving, variant_of, identity)
 
     def _evaluation_kernel(self, lane: State) -> Kernel:
         interface, episodes = self._program.interface, max(1, self._program.spec.eval_episodes)
         start = torch.zeros(1, episodes, interface.num_reset_draws)
         moving = lane | {WORLD: self._program.environment.reset(start).contiguous()}
         draws = {DRAWS: torch.zeros(1, episodes, interface.num_step_draws)}
-        return Kernel([self._evaluation_step], moving | draws, frozenset(moving))
+        identity = named_identity(self._program, "evaluation")
+        step = self._evaluation_step
+        return Kernel([step], moving | draws, frozenset(moving), identity=identity)
 
     def _evaluation_step(self, inputs: Tensors) -> Tensors:
         observation, outcome = self._program.evaluation_step(inputs, inputs[WORLD], inputs[DRAWS])

@@ -1,0 +1,155 @@
+"""The identity of a program: a hash of everything that decides what its steps are made of.
+
+A step is traced once and kept on disk under this hash (`nthrun.compiler.preparation`). It covers
+the code, by `code_hash`, and all that the program's objects hold, down to every number of every
+tensor: the statics of the agent, the sizes and equations of the environment, the spec's rewards.
+
+Only programs of nthrun's own classes have one. A user's class may read what it likes, so its steps
+are traced by every process.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import types
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from nthrun.specs.environment_spec import PROTOCOL_KEYS, EnvironmentSpec
+from nthrun.training.program import HostedProgram, Program
+from nthrun.training.source import code_hash
+from nthrun.training.syntax_tree import PACKAGE
+
+PLAIN = (
+    *(bool, int, float, complex, str, bytes, type(None), type(...), Path),
+    *(np.generic, np.dtype, torch.dtype, torch.device),
+)
+NOT_TRACED = ("parents",)
+"""Attributes of a program that its steps do not look at."""
+OWN = PACKAGE.name
+LIBRARIES = (OWN, "torch", "numpy", "builtins", "functools", "collections", "math", "operator")
+"""Packages whose functions and classes are known by their names: the versions of torch, numpy and
+Python are looked at elsewhere."""
+
+Seen = dict[int, tuple[int, Any]]
+"""Objects that a walk has met: id -> number, and the object, so that no other gets its id."""
+
+
+class _UnknownError(Exception):
+    """Something is held whose content cannot be told."""
+
+
+def program_identity(program: Program) -> str:
+    """The identity of a program; "" for one that has none.
+
+    Args:
+        program: whose environment is made, if it is not yet.
+    """
+    if not isinstance(program, HostedProgram):
+        _ = program.environment
+    held = {name: value for name, value in vars(program).items() if name not in NOT_TRACED}
+    names = (program.agent_program, program.spec.declaration.program)
+    if not all(name.startswith(f"{OWN}.") for name in names):
+        return ""
+    digest = hashlib.sha256(code_hash(names, native=True).encode())
+    digest.update(f"{np.__version__} {torch.get_default_dtype()} {type(program)}\0".encode())
+    try:
+        for part in _parts(held, {}):
+            digest.update(part + b"\0")
+    except _UnknownError:
+        return ""
+    return digest.hexdigest()
+
+
+def named_identity(program: Program, part: str) -> str:
+    """The identity of one of a program's functions; "" where the program has none."""
+    identity = program_identity(program)
+    return f"{part} {identity}" if identity else ""
+
+
+def _parts(value: Any, seen: Seen) -> Iterator[bytes]:
+    """A value as bytes that tell it from any other.
+
+    Args:
+        seen: of the walk so far.
+    """
+    if isinstance(value, (enum.Enum, *PLAIN)):
+        yield f"{type(value).__qualname__} {value!r}".encode()
+    elif id(value) in seen:
+        yield f"again {seen[id(value)][0]}".encode()
+    else:
+        seen[id(value)] = (len(seen), value)
+        yield from _parts_of_object(value, seen)
+
+
+def _parts_of_object(value: Any, seen: Seen) -> Iterator[bytes]:
+    yield type(value).__qualname__.encode()
+    if isinstance(value, torch.Tensor):
+        array = value.detach().cpu().contiguous()
+        yield f"{value.dtype} {tuple(value.shape)} {value.device}".encode()
+        yield array.view(-1).view(torch.uint8).numpy().tobytes() if value.numel() else b""
+    elif isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        yield f"{value.dtype} {value.shape}".encode() + value.tobytes()
+    elif isinstance(value, EnvironmentSpec):
+        kept = {k: v for k, v in value.values.items() if k not in PROTOCOL_KEYS}
+        yield from _parts((value.env_name, kept, value.interface), seen)
+    elif isinstance(value, Mapping):
+        for key, held in value.items():
+            yield from _parts(key, seen)
+            yield from _parts(held, seen)
+    elif isinstance(value, list | tuple):
+        for held in value:
+            yield from _parts(held, seen)
+    elif isinstance(value, set | frozenset):
+        yield from sorted(b"\0".join(_parts(held, {})) for held in value)
+    else:
+        yield from _parts_of_code(value, seen)
+    yield b"end"
+
+
+def _parts_of_code(value: Any, seen: Seen) -> Iterator[bytes]:
+    """Functions and objects of known packages, with what they hold.
+
+    Raises:
+        _UnknownError: it is of another package, or of a kind that is not known.
+    """
+    if isinstance(value, partial):
+        yield from _parts((value.func, value.args, value.keywords), seen)
+    elif isinstance(value, types.MethodType):
+        yield from _parts((value.__func__, value.__self__), seen)
+    elif isinstance(value, types.FunctionType):
+        yield _name(value)
+        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        yield from _parts((cells, value.__defaults__, value.__kwdefaults__), seen)
+    elif isinstance(value, type | types.BuiltinFunctionType):
+        yield _name(value)
+    elif isinstance(value, types.ModuleType):
+        yield value.__name__.encode()
+    else:
+        if _package(type(value)) != OWN:
+            raise _UnknownError(type(value))
+        yield _name(type(value))
+        yield from _parts(_attributes(value), seen)
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    """All that an object holds, in slots or not."""
+    slots = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
+    held = {name: getattr(value, name) for name in slots if hasattr(value, name)}
+    return held | getattr(value, "__dict__", {})
+
+
+def _name(value: Any) -> bytes:
+    if _package(value) not in LIBRARIES:
+        raise _UnknownError(value)
+    return f"{value.__module__}.{value.__qualname__}".encode()
+
+
+def _package(value: Any) -> str:
+    return str(value.__module__).partition(".")[0]

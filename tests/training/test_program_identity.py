@@ -1,0 +1,90 @@
+"""The identity of a program tells all that its steps are made of, and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from packs import pack_of, small_spec
+
+from nthrun.environments.tensors import Constants
+from nthrun.training.program import Program, make_program
+from nthrun.training.program_identity import program_identity
+
+ROOT = Path(__file__).parents[2]
+EDITS = ("environments/pendulum/program.py", "agents/sac/program.py", "compiler/fusion.py")
+TELL = """
+import sys
+sys.path[:0] = [".", sys.argv[1]]
+from training.test_program_identity import program, program_identity
+print(program_identity(program()))
+"""
+
+
+def program(environment: dict[str, Any] | None = None, **parameters: Any) -> Program:
+    spec = small_spec(environment or {}, {name: [value] for name, value in parameters.items()})
+    return make_program(pack_of(spec, [0]), spec)
+
+
+def test_equal_programs_have_one_identity() -> None:
+    """Numbers that are the lanes' own, and what is recorded, do not count."""
+    one = program_identity(program())
+    assert len(one) == 64
+    assert program_identity(program({"record": ["train_states"]})) == one
+    assert program_identity(program(critic_lr=0.5)) == one
+
+
+def test_whatever_a_step_is_made_of_counts() -> None:
+    """Statics, rewards, episode lengths, shapes, and each number of each constant."""
+    others = [
+        program(hidden_dim=9),
+        program(batch_size=3),
+        program(activation="tanh"),
+        program({"steps_per_episode": 7}),
+        program({"overwrite_rewards": True, "rewards": {"timestep": -1.0, "goal": 0.0}}),
+        program({"overwrite_rewards": True, "rewards": {"timestep": -1.0, "goal": 0.5}}),
+    ]
+    for change in (1.0, 1.0 + 2**-23):
+        other = program()
+        other.agent.constants = Constants(torch.tensor([0.0, change]))  # type: ignore[attr-defined]
+        others.append(other)
+    identities = [program_identity(each) for each in (program(), *others)]
+    assert "" not in identities
+    assert len(set(identities)) == len(identities)
+
+
+def test_what_is_not_known_has_no_identity() -> None:
+    """An agent that holds an object of another package is traced by every process."""
+    other = program()
+    other.agent.held = subprocess.Popen  # type: ignore[attr-defined]
+    assert program_identity(other) == ""
+
+
+def test_a_users_class_has_none() -> None:
+    """Nothing is known of what it reads."""
+    other = program()
+    other.agent_program = "mine.agents:Mine"
+    assert program_identity(other) == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("edited", EDITS)
+def test_a_changed_line_counts(edited: str, tmp_path: Path) -> None:
+    """One line more in the agent, the environment or the compiler is another program."""
+    shutil.copytree(ROOT / "nthrun", tmp_path / "nthrun")
+    command = [sys.executable, "-c", TELL, str(ROOT / "tests")]
+
+    def told() -> str:
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    before = told()
+    assert told() == before
+    path = tmp_path / "nthrun" / edited
+    path.write_text(path.read_text() + "\nADDED = 1\n")
+    assert told() != before
