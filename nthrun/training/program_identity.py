@@ -22,7 +22,8 @@ import numpy as np
 import torch
 
 from nthrun.specs.environment_spec import PROTOCOL_KEYS, EnvironmentSpec
-from nthrun.training.program import HostedProgram, Program
+from nthrun.training.hosted_program import HostedProgram
+from nthrun.training.program import Program
 from nthrun.training.source import code_hash
 from nthrun.training.syntax_tree import PACKAGE
 
