@@ -13,7 +13,8 @@ import torch
 from packs import pack_of, small_spec
 
 from nthrun.environments.tensors import Constants
-from nthrun.training.program import Program, make_program
+from nthrun.training.pack_program import make_program
+from nthrun.training.program import Program
 from nthrun.training.program_identity import program_identity
 
 ROOT = Path(__file__).parents[2]
