@@ -194,7 +194,8 @@ def test_decisions_are_read_between_the_points(default: Equilibrium) -> None:
     np.testing.assert_allclose(on_points, default.rules.consumption[6], rtol=1e-12)
 
 
-@pytest.mark.parametrize("elasticity", [pytest.param(0.0, marks=pytest.mark.slow), 0.1])
+@pytest.mark.slow
+@pytest.mark.parametrize("elasticity", [0.0, 0.1])
 def test_taxes_are_spent_or_rebated(elasticity: float) -> None:
     """Output is consumption, depreciation and revenue, or the first two where it is rebated."""
     income, wealth = TaxSchedule(0.2, elasticity), TaxSchedule(0.002)
@@ -209,6 +210,7 @@ def test_taxes_are_spent_or_rebated(elasticity: float) -> None:
         assert sums.revenue > 0.1
 
 
+@pytest.mark.slow
 def test_a_little_progression_changes_little() -> None:
     """ξ = 1e-6, solved by Newton's method, gives r and K of ξ = 0, solved in closed form."""
     found = [
@@ -248,6 +250,7 @@ def test_a_grid_that_cuts_wealth_off_is_refused() -> None:
         solve(Calibration(ability=QUICK), 3, Grids(60, 200, 20.0))
 
 
+@pytest.mark.slow
 def test_superstars_need_a_higher_top() -> None:
     """Superstars of factor 504 do not fit wealth of 500; where they do, they own much more."""
     stars = AbilityProcess(superstar=Superstar(2.2e-6, 0.99, 504.3))
@@ -259,6 +262,7 @@ def test_superstars_need_a_higher_top() -> None:
     assert rich.gini_wealth > plain.gini_wealth + 0.1
 
 
+@pytest.mark.slow
 def test_the_top_rises_with_the_wealth_of_an_economy() -> None:
     """A top that is high enough is kept; else tops ten times as high are tried, on grids whose
     steps are as fine, until wealth is not cut off."""
@@ -293,7 +297,13 @@ NEAR_THE_LIMIT = {
 }
 
 
-@pytest.mark.parametrize("name", NEAR_THE_LIMIT)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in ("default", "risky") else pytest.mark.slow)
+        for name in NEAR_THE_LIMIT
+    ],
+)
 def test_consumption_near_the_limit_of_borrowing(name: str) -> None:
     """Near a = 0, in units of what the poorest earn, consumption is that of a grid with twenty
     times as many points to 2 in 1,000, whatever the scale of the economy, and to 6 in 10,000
