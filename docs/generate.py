@@ -15,7 +15,7 @@ from nthrun.environments.registry import ENVIRONMENTS
 from nthrun.specs.declaration import AgentDeclaration, EnvironmentDeclaration
 from nthrun.specs.environment_spec import fields_of
 from nthrun.specs.field import Field, plain, shown
-from nthrun.specs.interface import Interface
+from nthrun.specs.interface import Interface, Role
 
 DOCS = Path(__file__).resolve().parent
 NOTICE = "<!-- written by docs/generate.py from the code; edit the declarations instead -->\n"
@@ -49,7 +49,9 @@ lists of mappings and dots in names too, and nothing else does. Observations of 
 flattened. Actions are discrete or bounded; one at the end of its range is never a rounding step
 beyond it, and `train_actions` has what was played. Actions of several whole numbers (MultiDiscrete,
 MultiBinary, a Box of integers with bounds) become one discrete number, of which the first component
-changes fastest, if they are 4,096 at most. What an environment needs is an extra:
+changes fastest, if they are 4,096 at most; an agent that takes heads chooses each component by
+itself, however many actions they make, and so does `random` where they make more. What an
+environment needs is an extra:
 
 ```text
 pip install ".[mujoco]"       # HalfCheetah-v5, Ant-v5, ...
@@ -134,11 +136,18 @@ def _actions(environment: EnvironmentDeclaration, continuous: bool) -> str:
 
 
 def _range(interface: Interface) -> str:
+    if interface.roles:
+        return "; ".join(_role(role) for role in interface.roles)
     if interface.discrete:
         return f"{interface.num_actions} actions"
     pairs = zip(interface.action_low, interface.action_high, strict=True)
     bounds = ", ".join(dict.fromkeys(f"[{low:.4g}, {high:.4g}]" for low, high in pairs))
     return f"actions of {interface.action_dim} within {bounds}"
+
+
+def _role(role: Role) -> str:
+    choices = " by ".join(map(str, role.heads))
+    return f"{role.count} {role.name} of {choices} choices who sees {role.observation_dim} numbers"
 
 
 def _source(source: str) -> list[str]:

@@ -11,7 +11,8 @@ does not train.
   `split_index`, `join_index` and `random_seed` are the arithmetic of indices.
 * Agents, solvers and environments of yours: the contracts, `Field`, `Interface`, `gradient`,
   `repeat`; `parent_fields` and `start_from` for those that start from a recorded run.
-* Games: `Role`, `RolesEnvironment`, `FitsRoles`, and what cuts a joint action into choices by role.
+* Games: `Role`, `RolesEnvironment`, `FitsRoles`, and what cuts a joint action into choices by role;
+  of matrix games `payoff_tables`, `responses`, `response_gains` and `nash_equilibria`.
 * Policies: `load_policy` gives a recorded one to act with.
 * Statistics and figures: from `read_scores` to `interquartile_mean`; `plot_utils`, `save_figure`.
 """
@@ -23,10 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nthrun.agents.base import Agent as Agent
-    from nthrun.agents.base import CyclicSolver as CyclicSolver
     from nthrun.agents.base import Experience as Experience
     from nthrun.agents.base import Noise as Noise
-    from nthrun.agents.base import Solver as Solver
     from nthrun.agents.base import State as State
     from nthrun.agents.base import gradient as gradient
     from nthrun.agents.base import lane_column as lane_column
@@ -35,6 +34,9 @@ if TYPE_CHECKING:
     from nthrun.agents.mc_pg.declaration import fits_episodes as fits_episodes
     from nthrun.agents.parents import Parent as Parent
     from nthrun.agents.repeat import repeat as repeat
+    from nthrun.agents.solver import CyclicSolver as CyclicSolver
+    from nthrun.agents.solver import SampledPlay as SampledPlay
+    from nthrun.agents.solver import Solver as Solver
     from nthrun.analysis.choice import choose as choose
     from nthrun.analysis.choice import choose_across as choose_across
     from nthrun.analysis.comparison import interquartile_mean as interquartile_mean
@@ -65,6 +67,10 @@ if TYPE_CHECKING:
     from nthrun.environments.base import HostEnvironment as HostEnvironment
     from nthrun.environments.base import Transition as Transition
     from nthrun.environments.base import make_environment as make_environment
+    from nthrun.environments.matrix_game.declaration import payoff_tables as payoff_tables
+    from nthrun.environments.matrix_game.equilibria import nash_equilibria as nash_equilibria
+    from nthrun.environments.matrix_game.equilibria import response_gains as response_gains
+    from nthrun.environments.matrix_game.equilibria import responses as responses
     from nthrun.environments.roles import RolesEnvironment as RolesEnvironment
     from nthrun.environments.roles import RolesTransition as RolesTransition
     from nthrun.environments.roles import choices_of as choices_of
@@ -104,13 +110,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
-    "nthrun.agents.base": (
-        "Agent CyclicSolver Experience Noise Solver State gradient lane_column start_from"
-    ),
+    "nthrun.agents.base": ("Agent Experience Noise State gradient lane_column start_from"),
     "nthrun.agents.fields": "parent_fields",
     "nthrun.agents.mc_pg.declaration": "fits_episodes",
     "nthrun.agents.parents": "Parent",
     "nthrun.agents.repeat": "repeat",
+    "nthrun.agents.solver": "CyclicSolver SampledPlay Solver",
     "nthrun.analysis.choice": "choose choose_across",
     "nthrun.analysis.comparison": "interquartile_mean mann_whitney paired_comparison "
     "performance_profile probability_of_improvement welch",
@@ -123,6 +128,8 @@ _NAMES = {
     "nthrun.analysis.intervals": "percentile_bootstrap student_interval tolerance_interval",
     "nthrun.analysis.scores": "read_scores",
     "nthrun.environments.base": "Environment HostEnvironment Transition make_environment",
+    "nthrun.environments.matrix_game.declaration": "payoff_tables",
+    "nthrun.environments.matrix_game.equilibria": "nash_equilibria response_gains responses",
     "nthrun.environments.roles": (
         "RolesEnvironment RolesTransition choices_of joint_action mask_penalty"
     ),

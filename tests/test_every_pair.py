@@ -53,7 +53,7 @@ SMALL = {
     "horizon": 3,
 }
 """Sizes that keep this quick, for agents that have them."""
-MISFIT = re.compile("actions|features|bounded|episodes|solves")
+MISFIT = re.compile("actions|features|bounded|episodes|solves|game")
 OF_ONE = {
     "GHM": {"horizon": 0.2, "gamma": 1.0},
     "Bewley": {"households": 3, "ability_states": 3, "gamma": 0.96},

@@ -22,9 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nthrun.agents.parents import Of, Parents, shared_names
+from nthrun.agents.parents import Of, shared_names
 from nthrun.specs.declaration import Setting
-from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.specs.interface import Interface
 
 State = dict[str, Tensor]
@@ -196,94 +195,6 @@ class GatheringAgent(RepeatingAgent, Protocol):
 
     def gather(self, state: State, step: Tensor) -> None:
         """Prepare the updates that follow step number `step`, changing `state` in place."""
-
-
-class Solver(Protocol):
-    """An agent that learns from simulations of its own; `nthrun.agents.mc_pg.program` is one.
-
-    A step of its run is one call of `solve`, on as many simulated transitions as it wants. Its
-    policy is evaluated in the environment as any agent's is.
-
-    A solver whose steps are not all alike is a `CyclicSolver`.
-    """
-
-    num_simulation_draws: int
-    """Uniform numbers on [0, 1) of one step."""
-    num_agent_draws: int
-    """Standard normal numbers of one step."""
-    missing: Sequence[str] = ()
-    """Why measures were NaN when they were last asked for, a text a lane, "" where none was; a
-    solver that always has all of them may leave it out."""
-
-    def __init__(self, statics: Setting, environment: EnvironmentSpec) -> None: ...
-
-    def initial_state(
-        self,
-        settings: Sequence[Setting],
-        gamma: float,
-        generators: Sequence[np.random.Generator],
-    ) -> State:
-        """See `Agent`."""
-
-    def solve(self, state: State, noise: Noise, step: Tensor) -> dict[str, Tensor]:
-        """Take one step, changing `state` in place.
-
-        Args:
-            noise: of which `environment`, `(lanes, num_simulation_draws)`, and `agent`,
-                `(lanes, num_agent_draws)`, are there.
-
-        Returns:
-            metrics `(lanes,)` each, non-finite once the run has diverged.
-        """
-
-    def act_greedily(self, state: State, observation: Tensor) -> Tensor:
-        """See `Agent`."""
-
-    def learned_params(self, state: State) -> dict[str, Tensor]:
-        """See `Agent`."""
-
-    def measures(self, state: State) -> dict[str, np.ndarray]:
-        """What an evaluation can say of the solution beside its return, `(lanes,)` each; always the
-        same names, with NaN for what there is none of."""
-
-
-class CyclicSolver(Solver, Protocol):
-    """A solver whose steps run one part of the computation or another, such as the update of one
-    network or of the other.
-
-    Which part that is follows from static hyperparameters and the step's number alone, so that it
-    is the same for all lanes, no tensor is looked at for it, and each part can be compiled.
-    """
-
-    def variant_at(self, step: int) -> int:
-        """The part that step number `step` (0-based) runs, from 0; a pure function."""
-
-    def solve(
-        self, state: State, noise: Noise, step: Tensor, variant: int = 0
-    ) -> dict[str, Tensor]:
-        """See `Solver`; `variant` is what `variant_at` gives of the step.
-
-        Every part has the same metrics; one that does not compute a metric repeats its last value,
-        which the state keeps.
-        """
-
-
-def begun(
-    learner: Agent | Solver,
-    settings: Sequence[Setting],
-    generators: Sequence[np.random.Generator],
-    parents: Parents,
-    of_lanes: Of,
-) -> State:
-    """The state of an agent or solver before the first step.
-
-    Args:
-        learner, settings, generators: see `Agent.initial_state`.
-        parents: of its experiment's runs.
-        of_lanes: those of the settings.
-    """
-    more = (of_lanes,) if parents.field else ()
-    return learner.initial_state(settings, parents.environment.number("gamma"), generators, *more)
 
 
 def start_from(learned: Mapping[str, Tensor], parents: Of) -> None:

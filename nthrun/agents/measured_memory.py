@@ -7,9 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 from torch import Tensor
 
-from nthrun.agents.base import Agent, Solver, State, begun
+from nthrun.agents.base import Agent, State
 from nthrun.agents.layouts import FLOAT_BYTES
 from nthrun.agents.parents import Parents
+from nthrun.agents.solver import Solver, begun, num_play_draws
 from nthrun.agents.updates import updates_of
 from nthrun.specs.declaration import AgentDeclaration, Setting, load_program
 from nthrun.specs.environment_spec import EnvironmentSpec
@@ -52,6 +53,7 @@ def _of_agent(agent: Agent, state: State) -> AgentFootprint:
         acting_bytes=own,
         max_updates=updates.most,
         num_update_draws=updates.num_draws,
+        num_play_draws=num_play_draws(agent),
     )
 
 
@@ -69,6 +71,7 @@ def _of_solver(solver: Solver, state: State) -> AgentFootprint:
         update_bytes=UPDATE_COPIES * (own + FLOAT_BYTES * draws),
         acting_bytes=own,
         num_simulation_draws=solver.num_simulation_draws,
+        num_play_draws=num_play_draws(solver),
     )
 
 

@@ -56,8 +56,8 @@ def updates_of(agent: Any) -> Updates:
     Raises:
         ContractError: it says something that is no number of updates or draws.
     """
-    most = _number(agent, "max_updates", getattr(agent, "max_updates", 1), 1)
-    num_draws = _number(agent, "num_update_draws", getattr(agent, "num_update_draws", 0), 0)
+    most = whole_number(agent, "max_updates", getattr(agent, "max_updates", 1), 1)
+    num_draws = whole_number(agent, "num_update_draws", getattr(agent, "num_update_draws", 0), 0)
     gathers = callable(getattr(agent, "gather", None))
     permuted = bool(getattr(agent, "permuted", False))
     owners = (agent, *type(agent).__mro__)
@@ -70,7 +70,7 @@ def updates_of(agent: Any) -> Updates:
         said = agent.num_updates_after(step)
         if type(said) is int and 0 <= said <= most:
             return said
-        return _number(agent, f"num_updates_after({step})", said, 0, most)
+        return whole_number(agent, f"num_updates_after({step})", said, 0, most)
 
     return Updates(after, most, num_draws, gathers, permuted)
 
@@ -79,7 +79,7 @@ def _learns(agent: Any, step: int) -> int:
     return int(bool(agent.learns_at(step)))
 
 
-def _number(agent: Any, what: str, said: object, least: int, most: int | None = None) -> int:
+def whole_number(agent: Any, what: str, said: object, least: int, most: int | None = None) -> int:
     """A whole number that an agent says, within bounds."""
     if isinstance(said, Integral):
         number = int(said)

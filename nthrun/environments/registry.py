@@ -17,6 +17,7 @@ from nthrun.environments.cartpole.declaration import CARTPOLE, CONTINUOUS_CARTPO
 from nthrun.environments.ghm.declaration import GHM
 from nthrun.environments.gridworld.declaration import GRIDWORLD, INDEX_GRIDWORLD, XY_GRIDWORLD
 from nthrun.environments.krusell_smith.declaration import KRUSELL_SMITH
+from nthrun.environments.matrix_game.declaration import MATRIX_GAME
 from nthrun.environments.mountain_car.declaration import (
     DENSE_MOUNTAIN_CAR_CONTINUOUS,
     MOUNTAIN_CAR,
@@ -63,6 +64,7 @@ DECLARATIONS = (
     GHM,
     BEWLEY,
     KRUSELL_SMITH,
+    MATRIX_GAME,
 )
 
 

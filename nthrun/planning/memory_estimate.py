@@ -200,7 +200,7 @@ def _working_bytes(spec: EnvironmentSpec, agent: AgentFootprint) -> int:
     it keeps on request."""
     shown = 2 * FLOAT * EVALUATION_STEPS * (spec.interface.observation_dim + 2)
     reset, step = _draws(spec)
-    drawn = 2 * FLOAT * (reset + EVALUATION_STEPS * step)
+    drawn = 2 * FLOAT * (reset + EVALUATION_STEPS * (step + agent.num_play_draws))
     acting = spec.eval_episodes * (agent.acting_bytes + shown + drawn)
     if "eval_states" in requested_series(spec.items("record")):
         acting += 2 * _eval_state_bytes(spec)

@@ -17,6 +17,14 @@ NUMBER_TEXT = re.compile(r"[-+]?(?!0\d+\Z)(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.
 """A decimal number; not 0100, which is 64 to some and 100 to others."""
 
 
+NOUNS = {
+    "int": "an integer",
+    "float": "a number",
+    "str": "a string",
+    "ints": "integers",
+    "floats": "numbers",
+    "strs": "strings",
+}
 MAX_BITS = 1024
 """Bits of an integer at most: those of the largest float."""
 
@@ -103,9 +111,7 @@ class Field:
         if self.choices:
             words = "one of " + ", ".join(self.choices)
             return f"a list of {words}" if self.is_list else words
-        noun = {"int": "an integer", "float": "a number", "str": "a string"}.get(
-            self.kind, "integers" if self.kind == "ints" else "numbers"
-        )
+        noun = NOUNS[self.kind]
         if self.is_list:
             noun = f"a list of {'' if self.length is None else f'{self.length} '}{noun}"
         return noun + self._range()

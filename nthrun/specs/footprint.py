@@ -24,6 +24,7 @@ class AgentFootprint:
         num_simulation_draws: numbers drawn for the simulations of a solver's step.
         max_updates: the most updates that follow one step.
         num_update_draws: numbers that one update draws, where there may be several.
+        num_play_draws: numbers that one action of evaluation draws, where it is by chance.
     """
 
     state_bytes: int = 0
@@ -38,6 +39,7 @@ class AgentFootprint:
     num_simulation_draws: int = 0
     max_updates: int = 1
     num_update_draws: int = 0
+    num_play_draws: int = 0
 
     @property
     def replay_bytes(self) -> int:

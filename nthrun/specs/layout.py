@@ -36,6 +36,7 @@ class Layout:
         acting_bytes: bound on what choosing one action holds.
         max_updates: the most updates that follow one step.
         num_update_draws: standard normal numbers drawn for one update, where there may be several.
+        num_play_draws: uniform numbers drawn for one action of evaluation, where it is by chance.
         largest: whether shapes are the largest that there may be, which only the solution knows.
     """
 
@@ -53,6 +54,7 @@ class Layout:
     largest: bool = False
     max_updates: int = 1
     num_update_draws: int = 0
+    num_play_draws: int = 0
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> Layout:
@@ -75,6 +77,7 @@ class Layout:
             num_simulation_draws=self.num_simulation_draws,
             max_updates=self.max_updates,
             num_update_draws=self.num_update_draws,
+            num_play_draws=self.num_play_draws,
         )
 
     def mismatch(self, state: Mapping[str, Any]) -> str:

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nthrun.agents.base import Experience, Noise, State, begun
+from nthrun.agents.base import Experience, Noise, State
+from nthrun.agents.solver import begun
 from nthrun.agents.updates import LOOKED_AHEAD, METHODS
 from nthrun.errors import ContractError
 from nthrun.index import Purpose
@@ -232,6 +233,12 @@ class _Step:
         action = self._program.act_greedily(state, seen)
         shape = (self._lanes, EPISODES, self._interface.action_dim)
         self._tensor(self._agent_name, "act_greedily", action, shape, None)
+        if not (size := self._program.num_play_draws):
+            return
+        if self._hosted:
+            raise self._error(f"num_play_draws is {size}, allowed on the host: 0")
+        drawn = torch.zeros(self._lanes, EPISODES, size)
+        self._tensor(self._agent_name, "play", self._program.play(state, seen, drawn), shape, None)
 
     def _metrics(self, method: str, metrics: object) -> Shapes:
         if not isinstance(metrics, Mapping):

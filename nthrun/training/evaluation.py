@@ -1,4 +1,4 @@
-"""Evaluation: a few episodes with the deterministic policy, apart from training."""
+"""Evaluation: a few episodes with the policy as it is played, apart from training."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Player(Protocol):
         Args:
             state: of the pack; read only.
             world: the environment's state, `(lanes, episodes, state_dim)`.
-            draws: the environment's, `(lanes, num_steps, episodes, num_step_draws)`.
+            draws: `(lanes, num_steps, episodes, num_evaluation_draws)`.
 
         Returns:
             the environment's state after them, and `observation`, `reward` and `terminated`,
@@ -105,7 +105,7 @@ def evaluate_tensors(
     steps_left = spec.integer("steps_per_episode")
     while steps_left and running.any():
         num_steps = min(EVALUATION_STEPS, steps_left)
-        draws = _draws(streams, (num_steps, spec.eval_episodes, program.interface.num_step_draws))
+        draws = _draws(streams, (num_steps, spec.eval_episodes, program.num_evaluation_draws))
         world, outputs = player.play(state, world, draws.to(device))
         steps_left -= outputs["reward"].shape[1]
         rewards, ends = (

@@ -242,7 +242,7 @@ class Training:
             if best_return is not None:
                 score = event["eval_returns"].mean(1)
                 event[MEASURES + "oracle_gap"] = best_return - score
-            measured = self.program.measures(self.state)
+            measured = self.program.measures(self.state, self.seeds)
             event |= {MEASURES + name: values for name, values in measured.items()}
             self._tell_missing()
             event |= self._judged(event)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nthrun.index import Purpose
+from nthrun.specs.environment_spec import MAX_STEPS
 
 STEP_PURPOSES = (Purpose.ENVIRONMENT, Purpose.AGENT, Purpose.REPLAY)
 Draws = dict[Purpose, np.ndarray]
@@ -24,6 +25,15 @@ def generator(seed: int, *spawn_key: int) -> np.random.Generator:
     """The numpy generator of one stream of one run."""
     sequence = np.random.SeedSequence(seed, spawn_key=spawn_key)
     return np.random.Generator(np.random.PCG64(sequence))
+
+
+MEASURES = MAX_STEPS + 1
+"""The number of the stream that measures of solutions draw from: no evaluation has it."""
+
+
+def measure_streams(seeds: Sequence[int]) -> list[np.random.Generator]:
+    """What each lane's measures are drawn from, (EVALUATION, MEASURES), from its beginning."""
+    return [generator(seed, Purpose.EVALUATION, MEASURES) for seed in seeds]
 
 
 class Streams:

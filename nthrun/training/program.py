@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nthrun.agents.base import Agent, Experience, Noise, Solver, State, begun
+from nthrun.agents.base import Agent, Experience, Noise, State
 from nthrun.agents.parents import Of, Parents
+from nthrun.agents.solver import SampledPlay, Solver, begun, num_play_draws
 from nthrun.agents.updates import updates_of
 from nthrun.environments.base import Environment, Transition, make_environment
 from nthrun.index import Purpose
@@ -60,6 +61,7 @@ class Program:
     def _make(self, kind: Any, statics: Setting) -> None:
         self.num_worlds = num_worlds(statics)
         self.agent: Agent = kind(statics, self.interface)
+        self.num_play_draws = num_play_draws(self.agent)
         self.updates = updates_of(self.agent)
 
     @cached_property
@@ -90,12 +92,17 @@ class Program:
         """The action of evaluation, `(lanes, episodes, action_dim)`."""
         return self.agent.act_greedily(state, observation)
 
+    def play(self, state: State, observation: Tensor, draws: Tensor) -> Tensor:
+        """The action of evaluation of an agent with `num_play_draws`, by chance."""
+        played: SampledPlay = self.agent  # type: ignore[assignment]
+        return played.play(state, observation, draws)
+
     def learned_params(self, state: State) -> dict[str, Tensor]:
         """Every learned weight and scalar, `(lanes, ...)` each."""
         return self.agent.learned_params(state)
 
-    def measures(self, state: State) -> dict[str, np.ndarray]:
-        """What an evaluation can say beside returns, `(lanes,)` each."""
+    def measures(self, state: State, seeds: Sequence[int]) -> dict[str, np.ndarray]:
+        """What an evaluation can say beside returns, `(lanes,)` each; `seeds` are of the lanes."""
         return {}
 
     def missing_measures(self) -> Sequence[str]:
@@ -209,8 +216,17 @@ class Program:
     ) -> tuple[Tensor, Transition]:
         """One step of evaluation episodes, `(lanes, episodes, ...)`: observation and outcome."""
         observation = self.environment.observe(world)
-        action = self.act_greedily(state, observation)
+        if self.num_play_draws:
+            draws, chance = draws.split([self.interface.num_step_draws, self.num_play_draws], -1)
+            action = self.play(state, observation, chance)
+        else:
+            action = self.act_greedily(state, observation)
         return observation, self.transition(world, action, draws)
+
+    @property
+    def num_evaluation_draws(self) -> int:
+        """Uniform numbers of one step of an evaluation: the environment's, then those of play."""
+        return self.interface.num_step_draws + self.num_play_draws
 
     def transition(self, state: Tensor, action: Tensor, draws: Tensor) -> Transition:
         """The environment's step, with the spec's rewards where it overwrites them."""

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nthrun.agents.base import Experience, Noise, Solver, State
+from nthrun.agents.base import Experience, Noise, State
 from nthrun.agents.parents import Of
+from nthrun.agents.solver import SampledPlay, Solver, num_play_draws
 from nthrun.agents.updates import Updates
 from nthrun.index import Purpose
 from nthrun.planning.packs import Pack
 from nthrun.specs.declaration import Setting
-from nthrun.training.noise import Draws
+from nthrun.training.noise import Draws, measure_streams
 from nthrun.training.program import Program
 from nthrun.training.recording import StepOutput
 
@@ -33,6 +34,7 @@ class SolverProgram(Program):
 
     def _make(self, kind: Any, statics: Setting) -> None:
         self.solver: Solver = kind(statics, self.spec)
+        self.num_play_draws = num_play_draws(self.solver)
         self._variant_at: Callable[[int], int] | None = getattr(self.solver, "variant_at", None)
 
     def variants(self, first: int, counts: np.ndarray) -> np.ndarray:
@@ -45,11 +47,17 @@ class SolverProgram(Program):
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
         return self.solver.act_greedily(state, observation)
 
+    def play(self, state: State, observation: Tensor, draws: Tensor) -> Tensor:
+        played: SampledPlay = self.solver  # type: ignore[assignment]
+        return played.play(state, observation, draws)
+
     def learned_params(self, state: State) -> dict[str, Tensor]:
         return self.solver.learned_params(state)
 
-    def measures(self, state: State) -> dict[str, np.ndarray]:
-        return self.solver.measures(state)
+    def measures(self, state: State, seeds: Sequence[int]) -> dict[str, np.ndarray]:
+        if not getattr(self.solver, "samples_measures", False):
+            return self.solver.measures(state)
+        return self.solver.measures(state, measure_streams(seeds))
 
     def missing_measures(self) -> Sequence[str]:
         return getattr(self.solver, "missing", ())

@@ -13,12 +13,13 @@ import torch
 from agents.peak import peak_bytes
 from agents.solver_runs import SOLVERS, solver_spec
 
-from nthrun.agents.base import Experience, Noise, Solver, State
+from nthrun.agents.base import Experience, Noise, State
 from nthrun.agents.bewley_oracle.declaration import SOLVING_BYTES_PER_POINT
 from nthrun.agents.ghm_oracles.declaration import SOLVING_BYTES
 from nthrun.agents.networks import MLP
 from nthrun.agents.registry import AGENTS
 from nthrun.agents.sizes import MLPShape
+from nthrun.agents.solver import Solver, num_play_draws
 from nthrun.agents.updates import updates_of
 from nthrun.environments.ghm.dynamic_programme import best_return
 from nthrun.specs.declaration import load_program
@@ -126,6 +127,7 @@ def assert_is(layout: Layout, agent: Any, state: State) -> None:
     assert difference(layout, state) == ""
     assert difference(replace(layout, state=layout.learned), agent.learned_params(state)) == ""
     assert layout.num_agent_draws == agent.num_agent_draws
+    assert layout.num_play_draws == num_play_draws(agent)
     updates = updates_of(agent)
     assert (layout.max_updates, layout.num_update_draws) == (updates.most, updates.num_draws)
 

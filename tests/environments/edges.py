@@ -31,6 +31,17 @@ class Overshooting(RandomAgent):
         assert (experience.action.double() <= self.highest).all(), "shown what was not played"
 
 
+class ByHeads(RandomAgent):
+    """An own agent that chooses each component by itself, always the highest."""
+
+    hyperparameters = ()
+    takes_heads = True
+
+    def _action(self, uniform: torch.Tensor) -> torch.Tensor:
+        assert self.heads is not None
+        return (self.heads.on(uniform.device)[0] - 1.0).expand_as(uniform)
+
+
 class Diverged(RandomAgent):
     """An own agent whose actions are infinite."""
 

@@ -10,18 +10,15 @@ import pytest
 import torch
 from environments.registered import Strict
 from gymnasium import spaces
-from packs import train
+from packs import BACKENDS, train
 
 from nthrun.agents.networks import ActionScale
-from nthrun.environments.from_gymnasium.declaration import (
-    MAX_ACTIONS,
-    counted_components,
-    interface_of,
-)
+from nthrun.environments.from_gymnasium.declaration import counted_components, interface_of
 from nthrun.environments.host_environment import UnsupportedSpaceError, float32_bounds
-from nthrun.errors import DeviceError
+from nthrun.errors import DeviceError, SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.records.schema import Run
+from nthrun.specs.declaration import MAX_ACTIONS
 from nthrun.specs.interface import Interface
 from nthrun.training.context import make_context
 from nthrun.training.monitor import Monitor
@@ -209,10 +206,7 @@ def test_components_make_one_number_with_the_first_fastest(
 @pytest.mark.parametrize(
     ("space", "told"),
     [
-        (spaces.MultiDiscrete([17, 241]), "2 components are 4,097 in all, allowed: 1 to 4,096"),
-        (spaces.Box(0, 255, (2,), np.uint8), "2 components are 65,536 in all"),
-        (spaces.Box(0, 255, (64, 64, 3), np.uint8), "12288 components are about 10^29592 in all"),
-        (spaces.MultiBinary(13), "13 components are 8,192 in all"),
+        (spaces.Box(0, 2**24, (2,), np.int64), "16,777,217 values, allowed: 1 to 16,777,216"),
         (spaces.Box(0, np.inf, (1,), np.int64), "whole numbers without bounds"),
         (spaces.Box(-np.inf, np.inf, (2,), np.int8), "whole numbers without bounds"),
         (
@@ -222,18 +216,59 @@ def test_components_make_one_number_with_the_first_fastest(
     ],
     ids=str,
 )
-def test_too_many_actions_are_refused_with_their_number(
-    space: spaces.Space[Any], told: str
-) -> None:
-    """More than 4,096 actions, and whole numbers without bounds, are refused in a line."""
+def test_spaces_that_nobody_acts_in_are_refused(space: spaces.Space[Any], told: str) -> None:
+    """Whole numbers that float32 cannot tell apart or that have no bounds are refused in a line."""
     with pytest.raises(UnsupportedSpaceError) as refused:
         interface_of(SEEN, space)
     assert told in str(refused.value)
 
 
 def test_as_many_actions_as_are_allowed_are_taken() -> None:
-    """4,096 actions are one number."""
-    assert interface_of(SEEN, spaces.MultiDiscrete([64, 64])).num_actions == MAX_ACTIONS
+    """4,096 actions are one number, of more there are only the components."""
+    many = interface_of(SEEN, spaces.MultiDiscrete([64, 64]))
+    assert (many.num_actions, many.heads) == (MAX_ACTIONS, (64, 64))
+    more = interface_of(SEEN, spaces.MultiDiscrete([17, 241]))
+    assert (more.num_actions, more.heads, more.action_dim) == (0, (17, 241), 2)
+
+
+MANY = {"kind": "MultiDiscrete", "nvec": [17, 241]}
+
+
+@pytest.mark.parametrize(
+    "agent", ["SoftmaxAC", "Sarsa", "linearAC", "SAC", "environments.edges:Overshooting"]
+)
+def test_who_acts_by_number_is_told_of_too_many_actions(agent: str) -> None:
+    """Who acts by one number, and a class of one's own that says nothing else, is refused where
+    there are more than 4,096 actions."""
+    with pytest.raises(SpecError) as refused:
+        spec_of(agent, {}, **MANY)
+    told = "agent_name: takes actions by number, and those of 2 components are 4,097 in all, "
+    assert any(told + "allowed: 1 to 4,096" in line for line in refused.value.lines())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_components_of_many_actions_are_played_at_random(backend: str) -> None:
+    """Where there is no one number, random actions have a component each, all of them uniform; the
+    environment is given what the record has, as arrays of the space."""
+    spec = spec_of("random", {}, kind="MultiDiscrete", nvec=[3] * 9)
+    run, actions = played(spec, backend)
+    assert run["status"] == "completed", run["reason"]
+    components = run["train_actions"]
+    assert components.shape == (30, 9)
+    counts = np.bincount(components.astype(int).ravel(), minlength=3)
+    assert np.abs(counts - 90).max() < 40
+    np.testing.assert_array_equal(run["train_rewards"], components.sum(1))
+    assert {action.shape for action in actions} == {(9,)}
+
+
+def test_who_takes_heads_is_given_components_of_few_actions_too() -> None:
+    """An own agent with `takes_heads` chooses components where there are 6 actions as well."""
+    spec = spec_of("environments.edges:ByHeads", {}, kind="MultiDiscrete", nvec=[2, 3])
+    assert spec.environment.interface.num_actions == 0
+    run, actions = played(spec)
+    assert run["status"] == "completed", run["reason"]
+    assert set(map(tuple, run["train_actions"].tolist())) == {(1.0, 2.0)}
+    assert {tuple(action) for action in actions} == {(1, 2)}
 
 
 @pytest.mark.parametrize(

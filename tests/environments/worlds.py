@@ -39,6 +39,9 @@ def world(name: str, **values: object) -> Environment:
 
 def random_actions(interface: Interface, shape: tuple[int, ...], draw: torch.Generator) -> Tensor:
     """Actions that an agent may take, `(*shape, action_dim)`."""
+    if heads := interface.action_heads:
+        uniform = torch.rand(*shape, len(heads), generator=draw)
+        return (uniform * torch.tensor(heads)).floor()
     if interface.discrete:
         return torch.randint(0, interface.num_actions, (*shape, 1), generator=draw).float()
     low, high = torch.tensor(interface.action_low), torch.tensor(interface.action_high)

@@ -19,6 +19,7 @@ def random_layout(setting: Setting, environment: Interface) -> Layout:
         state={"evaluation.weight": (action, observation), "evaluation.offset": (1, action)},
         learned={},
         num_agent_draws=action,
+        num_play_draws=action if environment.roles else 0,
         acting_bytes=FLOAT_BYTES * COPIES * action * (observation + 1),
     )
 
@@ -29,7 +30,8 @@ RANDOM = AgentDeclaration(
     layout=random_layout,
     doc="Uniform actions; learns nothing. Only in training are they drawn anew at every step: an "
     "evaluation plays one fixed action for an observation, a policy drawn for the run. Compare "
-    "with its returns in training.",
+    "with its returns in training. In a game everybody chooses uniformly at every step, in "
+    "evaluations too.",
     hyperparameters=(
         Field("policy_type", "str", "Uniform", "distribution over actions", choices=("Uniform",)),
     ),

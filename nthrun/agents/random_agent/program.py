@@ -1,7 +1,8 @@
 """Uniform actions, learning nothing.
 
-In training an action is uniform and independent. In evaluation agents get no random numbers, so
-there the action is a function of the observation s, drawn for each run,
+In training an action is uniform and independent, and so is everybody's in a game, in evaluation
+too. In other evaluations agents get no random numbers, so there the action is a function of the
+observation s, drawn for each run,
 
     u = frac(b + Σ_i w_i y_i),  y_i = sign(s_i) log(1 + |s_i|),  w_i ~ 10³ N(0, 1),  b uniform
 
@@ -21,6 +22,7 @@ from nthrun.agents.base import Experience, Noise, State
 from nthrun.agents.networks import ActionScale
 from nthrun.agents.policies.base import LARGEST_BELOW_ONE, uniform_of
 from nthrun.agents.random_agent.declaration import random_layout
+from nthrun.environments.tensors import Constants
 from nthrun.specs.declaration import Setting
 from nthrun.specs.interface import Interface
 
@@ -34,10 +36,13 @@ class RandomAgent:
     replay_capacity = 0
 
     def __init__(self, statics: Setting, environment: Interface) -> None:
-        self.num_agent_draws = random_layout(statics, environment).num_agent_draws
+        layout = random_layout(statics, environment)
+        self.num_agent_draws, self.num_play_draws = layout.num_agent_draws, layout.num_play_draws
         self.num_actions = environment.num_actions
         self.observation_dim = environment.observation_dim
         self.scale = None if environment.discrete else ActionScale(environment)
+        heads = torch.tensor(environment.action_heads, dtype=torch.float32)
+        self.heads = Constants(heads) if environment.action_heads else None
 
     def initial_state(
         self,
@@ -65,6 +70,10 @@ class RandomAgent:
         products = tamed.unsqueeze(2) * state["evaluation.weight"].unsqueeze(1)
         return self._action(torch.remainder(state["evaluation.offset"] + products.sum(-1), 1.0))
 
+    def play(self, state: State, observation: Tensor, draws: Tensor) -> Tensor:
+        """See `SampledPlay`; in games."""
+        return self._action(draws)
+
     def observe(self, state: State, experience: Experience, step: Tensor) -> None:
         """See `Agent`; keeps nothing."""
 
@@ -85,6 +94,8 @@ class RandomAgent:
     def _action(self, uniform: Tensor) -> Tensor:
         """Actions `(lanes, batch, size)` from numbers in [0, 1], of which 1 comes of rounding."""
         uniform = uniform.clamp(max=LARGEST_BELOW_ONE)
+        if self.heads is not None:
+            return torch.floor(uniform * self.heads.on(uniform.device)[0])
         if self.scale is None:
             return torch.floor(uniform * self.num_actions)
         return self.scale.to_environment(2.0 * uniform - 1.0)

@@ -10,7 +10,7 @@ import importlib
 import importlib.util
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 
 from nthrun.environments.host_environment import HOST_BYTES, UnsupportedSpaceError, action_bounds
 from nthrun.errors import Fault, MissingExtraError, SpecError, described
-from nthrun.specs.declaration import EnvironmentDeclaration
+from nthrun.specs.declaration import MAX_ACTIONS, EnvironmentDeclaration
 from nthrun.specs.documents import KEYWORDS, Document, name_of
 from nthrun.specs.environment_spec import word_faults
 from nthrun.specs.field import Field, RejectedError
@@ -34,10 +34,8 @@ LIMIT = "max_episode_steps"
 """A keyword of `gymnasium.make` that no spec may hand on."""
 EXTRAS = {"mujoco": "mujoco", "imageio": "mujoco", "minatar": "minatar", "pygame": "render"}
 """Module -> the extra that installs it."""
-MAX_ACTIONS = 4096
-"""Most actions that components may make together."""
-MOST_DIGITS = 15
-"""Digits of a number of actions that is written out."""
+MAX_VALUES = 1 << 24
+"""Most values of one component: float32 has a number for each."""
 NO_LIMIT = -1
 """`max_episode_steps` of `gymnasium.make` that leaves the time limit out."""
 
@@ -196,7 +194,7 @@ def _flat_space(observations: spaces.Space[Any]) -> spaces.Box:
 
 @dataclass(frozen=True, slots=True)
 class CountedComponents:
-    """The components of an action that are whole numbers, as one number of an action.
+    """The components of an action that are whole numbers, and its one number.
 
     The first component changes fastest: of components that take 2 and 3 values, the actions 0 to 5
     are (0, 0), (1, 0), (0, 1), (1, 1), (0, 2), (1, 2), each beside the least.
@@ -213,20 +211,9 @@ class CountedComponents:
     dtype: np.dtype[Any]
 
     def num_actions(self) -> int:
-        """How many actions there are.
-
-        Raises:
-            UnsupportedSpaceError: more than can be told apart by one number.
-        """
-        digits = sum(map(math.log10, self.counts))
-        count = math.prod(self.counts) if digits < MOST_DIGITS else 0
-        if not 1 <= count <= MAX_ACTIONS:
-            number = f"{count:,}" if digits < MOST_DIGITS else f"about 10^{digits:.0f}"
-            raise UnsupportedSpaceError(
-                f"actions of {len(self.counts)} components are {number} in all, "
-                f"allowed: 1 to {MAX_ACTIONS:,}"
-            )
-        return count
+        """How many actions there are; 0 where they are too many to be told apart by one number."""
+        count = math.prod(self.counts)
+        return count if count <= MAX_ACTIONS else 0
 
     def array(self, number: int) -> np.ndarray:
         """The action of a number.
@@ -235,19 +222,25 @@ class CountedComponents:
             ValueError: there is none.
         """
         values, rest = [], number
-        for least, count in zip(self.least, self.counts, strict=True):
+        for count in self.counts:
             rest, value = divmod(rest, count)
-            values.append(least + value)
+            values.append(value)
         if rest:
             raise ValueError(f"action {number}, allowed: 0 to {math.prod(self.counts) - 1}")
-        return np.array(values, self.dtype).reshape(self.shape)
+        return self.array_of(values)
+
+    def array_of(self, values: Iterable[float]) -> np.ndarray:
+        """The action whose components are so much more than the least, `(len(counts),)`."""
+        added = [least + int(value) for least, value in zip(self.least, values, strict=True)]
+        return np.array(added, self.dtype).reshape(self.shape)
 
 
 def counted_components(actions: spaces.Space[Any]) -> CountedComponents | None:
     """The components of a space whose actions are arrays of whole numbers; None for other spaces.
 
     Raises:
-        UnsupportedSpaceError: a component is not bounded.
+        UnsupportedSpaceError: a component is not bounded, or has more values than can be told
+            apart.
     """
     if isinstance(actions, spaces.MultiDiscrete):
         least, counts = actions.start, actions.nvec
@@ -263,6 +256,10 @@ def counted_components(actions: spaces.Space[Any]) -> CountedComponents | None:
     assert shape is not None
     assert dtype is not None
     lowest, number = (tuple(map(int, np.ravel(part).tolist())) for part in (least, counts))
+    if max(number, default=1) > MAX_VALUES:
+        raise UnsupportedSpaceError(
+            f"actions have a component of {max(number):,} values, allowed: 1 to {MAX_VALUES:,}"
+        )
     return CountedComponents(lowest, number, shape, np.dtype(dtype))
 
 
@@ -270,8 +267,7 @@ def interface_of(observations: spaces.Space[Any], actions: spaces.Space[Any]) ->
     """The interface of an environment on the host with these spaces.
 
     Raises:
-        UnsupportedSpaceError: actions are not bounded or too many, or observations are of no fixed
-            size.
+        UnsupportedSpaceError: actions are not bounded, or observations are of no fixed size.
     """
     flat = _flat_space(observations)
     low, high = (tuple(bound.astype(float).ravel().tolist()) for bound in (flat.low, flat.high))
@@ -279,7 +275,7 @@ def interface_of(observations: spaces.Space[Any], actions: spaces.Space[Any]) ->
     if isinstance(actions, spaces.Discrete):
         return replace(seen, num_actions=int(actions.n))
     if counted := counted_components(actions):
-        return replace(seen, num_actions=counted.num_actions())
+        return replace(seen, num_actions=counted.num_actions(), heads=counted.counts)
     if not isinstance(actions, spaces.Box) or not np.issubdtype(actions.dtype, np.floating):
         allowed = "Discrete, MultiDiscrete, MultiBinary or Box"
         raise UnsupportedSpaceError(f"actions {actions}, allowed: {allowed}")

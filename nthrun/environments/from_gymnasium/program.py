@@ -26,7 +26,8 @@ class GymnasiumEnvironment:
     def __init__(self, spec: EnvironmentSpec, render_mode: str | None = None) -> None:
         self._environment: Any = make(spec.env_name, spec.mapping(KEYWORDS), render_mode)
         self._flat = flattener(self._environment.observation_space)
-        self._shaped = shaper(self._environment.action_space)
+        by_number = spec.interface.num_actions > 0
+        self._shaped = shaper(self._environment.action_space, by_number)
         self._game: Any = getattr(self._environment.unwrapped, "game", None)
 
     def reset(self, seed: int) -> np.ndarray:
@@ -58,12 +59,19 @@ def flattener(space: spaces.Space[Any]) -> Callable[[Any], np.ndarray]:
     return lambda observation: np.asarray(spaces.flatten(space, observation))
 
 
-def shaper(space: spaces.Space[Any]) -> Callable[[np.ndarray], Any] | None:
-    """What turns a flat float32 action into an element of its space; None where it is one."""
+def shaper(space: spaces.Space[Any], by_number: bool = True) -> Callable[[np.ndarray], Any] | None:
+    """What turns a flat float32 action into an element of its space; None where it is one.
+
+    Args:
+        by_number: whether an action of whole numbers is given as its one number, and not as its
+            components, each from 0.
+    """
     if isinstance(space, spaces.Discrete):
         start = int(space.start)
         return lambda action: int(action[0]) + start
     if components := counted_components(space):
+        if not by_number:
+            return components.array_of
         return lambda action: components.array(int(action[0]))
     assert isinstance(space, spaces.Box)
     shape, (low, high) = space.shape, float32_bounds(space.low.ravel(), space.high.ravel())

@@ -113,7 +113,7 @@ class CompiledStepper:
         interface, episodes = self._program.interface, max(1, self._program.spec.eval_episodes)
         start = torch.zeros(1, episodes, interface.num_reset_draws)
         moving = lane | {WORLD: self._program.environment.reset(start).contiguous()}
-        draws = {DRAWS: torch.zeros(1, episodes, interface.num_step_draws)}
+        draws = {DRAWS: torch.zeros(1, episodes, self._program.num_evaluation_draws)}
         identity = named_identity(self._program, "evaluation")
         step = self._evaluation_step
         return Kernel([step], moving | draws, frozenset(moving), identity=identity)
