@@ -261,5 +261,5 @@ def _num_episodes(spec: EnvironmentSpec) -> int:
 
 def _num_snapshots(spec: EnvironmentSpec) -> int:
     interval = spec.integer("snapshot_interval_timesteps")
-    regular = spec.integer("total_timesteps") // interval if interval else 0
+    regular = spec.integer("total_timesteps") // interval + 1 if interval else 0
     return regular + len(spec.items("snapshots"))

@@ -88,7 +88,7 @@ FIELDS = (
         "snapshot_interval_timesteps",
         "int",
         0,
-        "training steps between snapshots; 0 switches them off",
+        "training steps between snapshots, the first before step 0; 0 switches them off",
         minimum=0,
         maximum=MAX_STEPS,
     ),

@@ -145,6 +145,7 @@ class Training:
         """
         self.stepper.prepare(self.state)
         if self.step == 0:
+            self._keep_if_due()
             self._evaluate()
         while self.step < self.total_steps and self.lanes.running():
             first = self.timesteps
@@ -196,7 +197,9 @@ class Training:
             which, later = variants[here:there], updates and updates.of_steps(here, there)
             blocks.append(self.stepper.train(self.state, piece, self.step, which, lanes, later))
             self.step = first + there
-            self._after_step()
+            if self.context.on_step is not None:
+                self.context.on_step(self.state, self.timesteps)
+            self._keep_if_due()
         event = block_event(joined_blocks(blocks), counts, self.series)
         if "update_indices" in self.series:
             replayed = noise.replay[:, counts > 0] if updates is None else updates.noise.replay
@@ -220,9 +223,8 @@ class Training:
         interval = self._interval("snapshot")
         return min(end, (self.step // interval + 1) * interval) if interval else end
 
-    def _after_step(self) -> None:
-        if self.context.on_step is not None:
-            self.context.on_step(self.state, self.timesteps)
+    def _keep_if_due(self) -> None:
+        """Keep the parameters that act in the next step, where a snapshot is due."""
         interval = self._interval("snapshot")
         if interval and self.step % interval == 0:
             params = self._params()

@@ -23,7 +23,7 @@ from nthrun.agents.solver import Solver, num_play_draws
 from nthrun.agents.updates import updates_of
 from nthrun.environments.ghm.dynamic_programme import best_return
 from nthrun.specs.declaration import load_program
-from nthrun.specs.interface import Interface
+from nthrun.specs.interface import Interface, Role
 from nthrun.specs.layout import Layout
 
 INTERFACES = {
@@ -32,6 +32,8 @@ INTERFACES = {
     "wide": Interface((-1.0,) * 17, (1.0,) * 17, (-1.0,) * 6, (1.0, 2.0) * 3),
     "discrete": Interface((-1.0,) * 6, (1.0,) * 6, num_actions=3),
     "many discrete": Interface((-1.0,) * 4, (1.0,) * 4, num_actions=18),
+    "heads": Interface((-1.0,) * 4, (1.0,) * 4, heads=(100, 2, 70)),
+    "game": Interface((-1.0,) * 4, (1.0,) * 4, roles=(Role("buyer", 9, 3, (3, 2)),)),
 }
 SHAPES: list[dict[str, Any]] = [
     {},

@@ -11,9 +11,12 @@ from agents.deep_runs import DISCRETE, deep_spec, started
 from packs import BACKENDS, train
 
 from nthrun.agents.random_agent.program import RandomAgent
-from nthrun.specs.interface import Interface
+from nthrun.specs.interface import Interface, Role
 from nthrun.training.context import make_context
 
+GAME = Interface(
+    (-1.0,) * 3, (1.0,) * 3, roles=(Role("buyer", 2, 1, (2, 3)), Role("seller", 1, 2, (4,)))
+)
 BOUNDED = Interface((-1.0,) * 3, (1.0,) * 3, (-2.0, 0.0), (2.0, 1.0))
 NUMBERED = Interface((-1.0,) * 3, (1.0,) * 3, num_actions=3)
 
@@ -63,9 +66,24 @@ def test_evaluation_is_uniform_over_observations(interface: Interface, size: flo
         assert (counts / 2000 - 1).abs().max() < 0.08
 
 
+def test_everybody_in_a_game_chooses_uniformly() -> None:
+    """In a game play by chance is uniform over each head of every agent, whatever is seen; without
+    chance it is one joint action."""
+    agent, state = made(GAME)
+    draws = torch.rand(1, 6000, agent.num_play_draws, generator=torch.Generator().manual_seed(0))
+    observation = torch.randn(1, 6000, 3)
+    action = agent.play(state, observation, draws)
+    for part, size in zip(action[0].T, GAME.action_heads, strict=True):
+        shares = torch.bincount(part.long(), minlength=size) / 6000
+        assert (shares - 1 / size).abs().max() < 0.03
+    fixed = agent.act_greedily(state, observation)
+    assert torch.equal(fixed, fixed[:, :1].expand(1, 6000, 5))
+
+
 def test_a_number_that_rounds_to_one_is_still_an_action() -> None:
     """The largest uniform number gives the last action and the upper bound, not more."""
-    for interface, expected in ((NUMBERED, [2.0]), (BOUNDED, [2.0, 1.0])):
+    of_game = GAME, [1.0, 2.0, 1.0, 2.0, 3.0]
+    for interface, expected in ((NUMBERED, [2.0]), (BOUNDED, [2.0, 1.0]), of_game):
         agent, _ = made(interface)
         size = len(expected)
         action = agent._action(torch.ones(1, 1, size))

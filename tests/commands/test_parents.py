@@ -137,7 +137,7 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"parent_step": [15]},
         {},
         "index 0-1: {out}/" + FOREBEAR + ": parent_step 15: nothing is kept of index 0 at that "
-        "step, allowed: 10,20,30,40",
+        "step, allowed: 0,10,20,30,40",
     ),
     "shape": (
         {"size": [4]},

@@ -208,7 +208,7 @@ def test_a_pruned_run_keeps_no_snapshots_of_later_steps(tmp_path: Path) -> None:
         return {path.stem.split("-", 2)[2]: read_snapshot(path)[0]["step"] for path in paths}
 
     for index, end in ((ended, best[ended]), (other, 500)):
-        steps = {f"step{step}": step for step in range(50, end + 1, 50)}
+        steps = {f"step{step}": step for step in range(0, end + 1, 50)}
         assert kept(index) == steps | {"best": best[index], "final": end}
 
 

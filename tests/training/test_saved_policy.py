@@ -25,17 +25,17 @@ from nthrun.training.solver_program import SolverProgram
     "agent", ["euler_quadrature", "euler_all_in_one", "egm", "mc_pg", "dp", "SAC"]
 )
 def test_a_restored_policy_plays_its_evaluations_again(tmp_path: Path, agent: str) -> None:
-    """From the record and from each snapshot, a policy earns the recorded returns to the bit."""
+    """From the record and from each snapshot, that of step 0 too, a policy earns the recorded
+    returns to the bit."""
     root = recorded_run(tmp_path, agent)
     [entry] = open_data(root).entries
     run = entry.load(())
     assert len(run["timesteps_at_eval"]) >= 3
     for step, returns in zip(run["timesteps_at_eval"], run["eval_episode_rewards"], strict=True):
-        if step > 0:
-            policy = restored(read_learned(root, step=int(step)))
-            states, event = last_evaluation(policy)
-            np.testing.assert_array_equal(event["eval_returns"][0], returns)
-            assert states.shape == (3, policy.program.interface.state_dim)
+        policy = restored(read_learned(root, step=int(step)))
+        states, event = last_evaluation(policy)
+        np.testing.assert_array_equal(event["eval_returns"][0], returns)
+        assert states.shape == (3, policy.program.interface.state_dim)
     end = restored(read_learned(root))
     np.testing.assert_array_equal(last_evaluation(end)[1]["eval_returns"][0], returns)
 
@@ -81,7 +81,10 @@ def test_what_is_not_kept_is_told_with_what_is(tmp_path: Path) -> None:
     cases = (
         ({"index": 3}, "--index 3: not recorded in .*, which has 0$"),
         ({"stage": 2}, "--stage 2: not recorded in .*, which has 0$"),
-        ({"step": 7}, "--step 7: nothing is kept of index 0 at that step, allowed: 10,20; hint: "),
+        (
+            {"step": 7},
+            "--step 7: nothing is kept of index 0 at that step, allowed: 0,10,20; hint: ",
+        ),
     )
     for asked, said in cases:
         with pytest.raises(NthrunError, match=said):

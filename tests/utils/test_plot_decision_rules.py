@@ -141,7 +141,7 @@ def test_the_script_writes_a_picture(tmp_path: Path, roots: dict[str, Path]) -> 
     ("agent", "asked", "said"),
     [
         ("barrier", "", "decision rules are of Bewley, got GHM"),
-        ("euler_quadrature", "--step 15", "--step 15: .*, allowed: 10,20,30; hint: "),
+        ("euler_quadrature", "--step 15", "--step 15: .*, allowed: 0,10,20,30; hint: "),
         ("euler_quadrature", "--household 8", "--household 8: allowed: 0 to 7"),
         ("euler_quadrature", "--world -1", "--world -1: allowed: 0 to 2"),
         ("euler_quadrature", "--range 3 1", "--range 3 1: allowed for wealth: LO < HI"),

@@ -136,7 +136,7 @@ def test_the_script_writes_a_picture(tmp_path: Path, roots: dict[str, Path]) -> 
     ("agent", "asked", "said"),
     [
         ("egm", "", "policy maps are of GHM, got Bewley"),
-        ("mc_pg", "--step 11", "--step 11: .*, allowed: 10,20; hint: "),
+        ("mc_pg", "--step 11", "--step 11: .*, allowed: 0,10,20; hint: "),
         ("mc_pg", "--slices 0.1", "--slices 0.1: allowed: years from 1 to 10"),
         ("mc_pg", "--slices 2,11", "--slices 2,11: allowed: years from 1 to 10"),
         ("mc_pg", "--slices -1e300", "--slices -1e\\+300: allowed: years from 1 to"),

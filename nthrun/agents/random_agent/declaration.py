@@ -13,8 +13,9 @@ COPIES = 4
 
 
 def random_layout(setting: Setting, environment: Interface) -> Layout:
-    """The layout of what evaluation needs."""
-    observation, action = environment.observation_dim, environment.action_dim
+    """The layout of what evaluation needs; in games, played by chance, it looks at nothing."""
+    action = environment.action_dim
+    observation = 0 if environment.roles else environment.observation_dim
     return Layout(
         state={"evaluation.weight": (action, observation), "evaluation.offset": (1, action)},
         learned={},

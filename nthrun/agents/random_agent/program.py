@@ -39,7 +39,7 @@ class RandomAgent:
         layout = random_layout(statics, environment)
         self.num_agent_draws, self.num_play_draws = layout.num_agent_draws, layout.num_play_draws
         self.num_actions = environment.num_actions
-        self.observation_dim = environment.observation_dim
+        self.observation_dim = layout.state["evaluation.weight"][1]
         self.scale = None if environment.discrete else ActionScale(environment)
         heads = torch.tensor(environment.action_heads, dtype=torch.float32)
         self.heads = Constants(heads) if environment.action_heads else None
@@ -65,6 +65,8 @@ class RandomAgent:
         return self._action(uniform_of(noise.agent.unsqueeze(1)))
 
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
+        if not self.observation_dim:
+            return self._action(state["evaluation.offset"].expand(-1, observation.shape[1], -1))
         size = torch.log1p(observation.abs())
         tamed = torch.where(observation < 0.0, -size, size)
         products = tamed.unsqueeze(2) * state["evaluation.weight"].unsqueeze(1)
