@@ -17,14 +17,21 @@ from processes import ROOT, TIMEOUT
 from warm import warm_process
 
 from nthrun.agents.registry import agent_footprint
-from nthrun.errors import SpecError
+from nthrun.errors import ContractError, SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.records.schema import first_difference
 from nthrun.training.context import make_context
 
 TEXT = (ROOT / "docs/extending.md").read_text()
 OF_BEFORE = ROOT / "tests/data/own_classes_of_before"
-CLASSES = ("linear_q.py", "constant_search.py", "linear_q_heir.py", "corridor.py", "coin.py")
+CLASSES = (
+    "linear_q.py",
+    "constant_search.py",
+    "linear_q_heir.py",
+    "corridor.py",
+    "coin.py",
+    "inspection.py",
+)
 SPECS = (
     "LinearQ.json",
     "ConstantSearch.json",
@@ -32,6 +39,7 @@ SPECS = (
     "LinearQHeir.json",
     "Corridor.json",
     "Coin.json",
+    "Inspection.json",
 )
 SHORT = {"total_timesteps": 400, "eval_interval_timesteps": 200, "eval_episodes": 1}
 
@@ -75,6 +83,7 @@ def test_the_commands_run(checkout: Path) -> None:
         "GHM_ConstantSearch",
         "Corridor_LinearQ",
         "Coin_LinearQ",
+        "Inspection_random_Uniform",
     }
 
 
@@ -110,6 +119,59 @@ def test_a_users_solver_is_packed_bit_for_bit(checkout: Path) -> None:
     for run in packed.values():
         before, *_, now = run["eval_episode_rewards"].mean(1)
         assert now > before
+
+
+@pytest.mark.parametrize("backend", ["eager", "compile"])
+def test_a_users_game_is_packed_bit_for_bit(checkout: Path, backend: str) -> None:
+    """A user's game has the same bits alone and in a pack, and uniform play earns what it must:
+    half of the workers are paid for, and half of the inspections."""
+    document = json.loads((checkout / "Inspection.json").read_text())
+    spec = experiment_spec_of(document, {"agent_name": "random", "parameters": {}}, "test")
+    context = make_context(spec, backend)
+    alone = train(spec, [1], context=context)[1]
+    packed = train(spec, [0, 1, 2, 3], context=context)
+    assert first_difference(alone, packed[1]) is None
+    assert alone["eval_episode_rewards"].mean() == pytest.approx(10 * (1.0 - 0.25), abs=0.25)
+
+
+def test_who_acts_for_one_does_not_play_a_users_game(checkout: Path) -> None:
+    """An own agent of one action is told which roles the game has."""
+    with pytest.raises(SpecError) as refused:
+        written_spec(checkout, "Inspection.json", "LinearQ.json")
+    [line] = refused.value.lines()
+    assert "acts for one, and the environment is a game of worker, inspector" in line
+
+
+GAME_SLIPS = {
+    "score = 'boss'": "its score is 'boss', allowed: worker, inspector",
+    "observe_role = lambda self, state, role: state": (
+        "observe_role of worker is float32 (1, 1, 1), allowed: float32 (1, 1, 3, 1)"
+    ),
+    "choice_table = lambda self, role: ()": "choice_table of worker has sizes (), allowed: (2,)",
+    "step_roles = None": "has roles and no step_roles, allowed: a class of RolesEnvironment",
+    "step_roles = lambda self, state, *_: RolesTransition(state, {}, state)": (
+        "the rewards of worker of step_roles is None, allowed: a tensor of shape (1, 1, 3)"
+    ),
+}
+
+
+@pytest.mark.parametrize("slip", GAME_SLIPS)
+def test_a_slip_of_a_game_is_told(checkout: Path, slip: str) -> None:
+    """What a user's game lacks or gives in another shape is told by name, before it trains."""
+    text = (checkout / "inspection.py").read_text()
+    name = f"slipping_{zlib.crc32(slip.encode())}"
+    body = f"\n\nclass Slipping(Inspection):\n    {slip}\n"
+    if slip.startswith("score"):
+        text = text.replace(', spec.values["score"]', ", self.score")
+    (checkout / f"{name}.py").write_text(text + body)
+    importlib.invalidate_caches()
+    document = json.loads((checkout / "Inspection.json").read_text())
+    named = document | {"env_name": f"{name}:Slipping"}
+    spec = experiment_spec_of(named, {"agent_name": "random", "parameters": {}}, "test")
+    with pytest.raises(ContractError) as broken:
+        train(spec, [0])
+    [line] = broken.value.lines()
+    assert line.startswith(f"{name}:Slipping: {GAME_SLIPS[slip]}")
 
 
 def test_a_solver_need_not_say_what_it_costs(checkout: Path) -> None:

@@ -25,6 +25,7 @@ from nthrun.training.block_updates import block_updates, gather, updated
 from nthrun.training.hosted_program import HostedProgram
 from nthrun.training.noise import Streams, generator
 from nthrun.training.program import Program
+from nthrun.training.roles_contract import check_roles
 from nthrun.training.solver_program import SolverProgram
 
 EPISODES = 3
@@ -139,6 +140,7 @@ class _Step:
         self._tensor(self._world_name, "reset", start, (*places, interface.state_dim))
         seen = environment.observe(start)
         self._tensor(self._world_name, "observe", seen, (*places, interface.observation_dim))
+        check_roles(self._world_name, environment, interface, start)
         self._start = start
         return seen
 
