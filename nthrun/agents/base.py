@@ -4,6 +4,11 @@ An agent is written once for one run and for a pack. Every tensor has a leading 
 one run. An agent's state is one flat dict of tensors which its methods change in place. Runs never
 mix: no operation reduces over lanes, so what a lane computes does not depend on its neighbours.
 
+A run acts in one world, or in several at once where the agent declares the static hyperparameter
+`num_worlds`. A program step, which the agent's methods count, is one environment step in each of
+them: program step t, in world w, is environment step t × worlds + w. Specs, records and the replay
+count environment steps.
+
 Adam (Kingma and Ba, 2015) works on stacked parameters, with each lane's own step size and betas:
 
     m ← m + (1-β₁)(g - m)        v ← v + (1-β₂)(g² - v)
@@ -30,15 +35,19 @@ State = dict[str, Tensor]
 
 
 class Noise(NamedTuple):
-    """The random numbers of one step, drawn beforehand from each lane's own streams.
+    """The random numbers of one program step, drawn beforehand from each lane's own streams.
+
+    Those of the environment are drawn world after world; how an agent shares its own among worlds
+    is its affair.
 
     Attributes:
-        start_state: where an episode begins if one ends now, `(lanes, 1, state_dim)`.
-        start_observation: of that state, `(lanes, 1, observation_dim)`.
-        environment: uniform on [0, 1), for the step itself, `(lanes, 1, num_step_draws)`.
-        agent: standard normal, `(lanes, agent.num_agent_draws)`.
-        replay: steps drawn uniformly with replacement from the newest `replay_capacity` ones, this
-            one included, `(lanes, agent.num_replay_draws)`; see also `GatheringAgent.permuted`.
+        start_state: where an episode begins if one ends now, `(lanes, worlds, state_dim)`.
+        start_observation: of that state, `(lanes, worlds, observation_dim)`.
+        environment: uniform on [0, 1), for the step itself, `(lanes, worlds, num_step_draws)`.
+        agent: standard normal, `(lanes, agent.num_agent_draws)`, for all worlds together.
+        replay: environment steps drawn uniformly with replacement from the newest `replay_capacity`
+            ones, those of this program step included, `(lanes, agent.num_replay_draws)`; see also
+            `GatheringAgent.permuted`.
     """
 
     start_state: Tensor
@@ -61,13 +70,14 @@ class Noise(NamedTuple):
 
 
 class Experience(NamedTuple):
-    """Steps of every lane, `(lanes, batch, dim)` each; batch is 1 for the step just taken.
+    """Steps of every lane, `(lanes, batch, dim)` each; of the step just taken, batch is the worlds.
 
     Attributes:
         observation: before the action.
         action: within the environment's bounds; a discrete one is its number.
         reward: `(lanes, batch, 1)`.
-        next_observation: after the action, before any reset.
+        next_observation: after the action, before any reset: what a truncated episode is
+            bootstrapped from is its own last observation.
         terminated: 1.0 where the episode ended in a terminal state, `(lanes, batch, 1)`. A
             truncated episode has 0.0, so that its value is bootstrapped.
     """
@@ -83,12 +93,19 @@ class Agent(Protocol):
     """An agent; `nthrun.agents.sac.program` is one."""
 
     num_agent_draws: int
+    """Standard normal numbers of a program step, for all worlds together."""
     num_replay_draws: int
     replay_capacity: int
-    """Steps that `state["replay"]`, `(lanes, capacity, width)`, holds: step t lies in slot
-    t mod capacity. 0 for an agent without replay."""
+    """Environment steps that `state["replay"]`, `(lanes, capacity, width)`, holds: number n lies in
+    slot n mod capacity. 0 for an agent without replay."""
 
-    def __init__(self, statics: Setting, environment: Interface) -> None: ...
+    def __init__(self, statics: Setting, environment: Interface) -> None:
+        """Make the agent of runs that share static hyperparameters.
+
+        Args:
+            environment: what it acts in; its `total_timesteps` are the environment steps of a run,
+                for what is to end with it, such as a falling step size.
+        """
 
     def initial_state(
         self,
@@ -103,7 +120,8 @@ class Agent(Protocol):
         """
 
     def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
-        """The training action `(lanes, 1, action_dim)` for an observation `(lanes, 1, dim)`.
+        """The training action `(lanes, worlds, action_dim)` for an observation
+        `(lanes, worlds, dim)`.
 
         Actions are within the environment's bounds; a discrete one is its number.
         """
@@ -112,10 +130,10 @@ class Agent(Protocol):
         """The evaluation action for observations `(lanes, episodes, dim)`."""
 
     def observe(self, state: State, experience: Experience, step: Tensor) -> None:
-        """Take in one step."""
+        """Take in one step of every world, number `step` of the program."""
 
     def num_updates_after(self, step: int) -> int:
-        """How many calls of `update` follow step number `step` (0-based), 0 or 1.
+        """How many calls of `update` follow program step number `step` (0-based), 0 or 1.
 
         It depends on static hyperparameters and the step's number alone. An agent with more than
         one after a step is a `RepeatingAgent`; one with one at most may have `learns_at(step)`
@@ -129,7 +147,7 @@ class Agent(Protocol):
 
         Args:
             experience: the step just taken, which `observe` has already seen.
-            ended: whether the episode ended after it, terminated or truncated, `(lanes, 1, 1)`.
+            ended: whether episodes ended after it, terminated or truncated, `(lanes, worlds, 1)`.
 
         Returns:
             metrics `(lanes,)` each, non-finite once the run has diverged.
@@ -190,7 +208,7 @@ class GatheringAgent(RepeatingAgent, Protocol):
         """See `Agent`.
 
         Args:
-            ended: whether the episode ended after it, terminated or truncated, `(lanes, 1, 1)`.
+            ended: whether episodes ended after it, terminated or truncated, `(lanes, worlds, 1)`.
         """
 
     def gather(self, state: State, step: Tensor) -> None:

@@ -1,6 +1,7 @@
 """What is shown of runs: series of values, and how many training steps each of them counts for.
 
-An episode of training counts for its own steps. An evaluation counts for the steps since the one
+An episode of training counts for its own steps; those of several worlds follow one another in the
+order in which they ended. An evaluation counts for the steps since the one
 before, so that the first, before any training, counts for none. A value of an update counts for
 one. A number of a whole run, such as its time, is a series of one.
 
