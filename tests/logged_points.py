@@ -11,8 +11,8 @@ Points = dict[str, list[tuple[int, float]]]
 
 
 def expected(run: Run) -> Points:
-    """Every episode and evaluation of a record, at its step."""
-    ends = list(accumulate(run["train_episode_steps"].tolist()))
+    """Every episode and evaluation of a record, at its environment step."""
+    ends = run.get("train_episode_ends", list(accumulate(run["train_episode_steps"].tolist())))
     evaluations = run["timesteps_at_eval"].tolist()
     points = {
         "train/return": list(zip(ends, run["train_episode_rewards"], strict=True)),

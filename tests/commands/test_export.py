@@ -17,6 +17,7 @@ from documents import resealed
 from logged_points import Points, expected
 from packs import small_spec
 from processes import EXPERIMENT, ROOT, call, write_specs
+from several import several_spec
 from wandb_files import config, exit_code, history, summary, wandb_file
 
 from nthrun.agents.sac.program import SoftActorCritic
@@ -24,6 +25,7 @@ from nthrun.commands import export
 from nthrun.errors import MissingExtraError
 from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run
+from nthrun.specs.trust import Trust
 
 SHORT = {"total_timesteps": 120, "steps_per_episode": 20, "eval_interval_timesteps": 40}
 
@@ -103,6 +105,19 @@ def test_metrics_are_at_their_updates(tmp_path: Path, monkeypatch: pytest.Monkey
     exported(experiment, [run])
     (name, *_) = run["metrics"]
     assert len(points(file_of(tmp_path, 0))[f"metrics/{name}"]) == 10
+
+
+def test_several_worlds_are_exported_at_environment_steps(tmp_path: Path) -> None:
+    """What a run of several worlds recorded is at steps of its worlds together."""
+    spec = several_spec([8], {"total_timesteps": 640})
+    experiment = experiment_in(tmp_path, spec)
+    (run,) = attempt(spec, experiment, [1], None)
+    experiment.write(0, [run])
+    with export.client() as package:
+        assert export.WandbRuns(experiment, package, Trust.USER).write(run)
+    require_points(file_of(tmp_path, 1), run)
+    shown = [step for step, _ in points(file_of(tmp_path, 1))["metrics/error"]]
+    assert shown == list(range(24, 641, 24))
 
 
 def test_only_what_changed_is_written_again(

@@ -15,6 +15,7 @@ from checkpoints import attempt, experiment_in
 from logged_points import Points, expected
 from packs import pack_of, small_spec, train
 from processes import EXPERIMENT, call, recorded, write_specs
+from several import several_spec
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from nthrun.errors import InterruptedRunError, MissingExtraError, require_extra
@@ -74,6 +75,15 @@ def test_logs_are_the_records(tmp_path: Path) -> None:
     start = found.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
     assert b"critic_lr" in start
     assert b"SquashedGaussian" in start
+
+
+def test_several_worlds_are_logged_at_environment_steps(tmp_path: Path) -> None:
+    """What a run of several worlds shows is at steps of its worlds together, as its record is."""
+    spec = several_spec([8], {"total_timesteps": 640, "log": ["tensorboard"]})
+    runs = attempt(spec, experiment_in(tmp_path, spec), [0, 1], None)
+    require_logged(tmp_path, runs)
+    shown = [step for step, _ in in_tensorboard(tmp_path, 1)["metrics/error"]]
+    assert shown == list(range(24, 641, 24))
 
 
 def test_continued_runs_are_logged_once(tmp_path: Path) -> None:

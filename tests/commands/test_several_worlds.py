@@ -1,0 +1,94 @@
+"""Runs of several worlds by the real command: killed, continued, kept at environment steps."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processes import ROOT, call, command
+from several import ENVIRONMENT, RECORD
+
+from nthrun.records.data import open_data
+from nthrun.records.schema import Run, first_difference
+from nthrun.records.snapshots import read_snapshot
+
+EXPERIMENT = "CartPole-v1_Several"
+OWN = {"PYTHONPATH": str(ROOT / "tests")}
+TENSORS = {"total_timesteps": 32_000}
+HOSTED = {"total_timesteps": 64_000, "platform": "gymnasium", "continuous": False}
+
+
+def options(directory: Path, environment: dict[str, Any]) -> list[str]:
+    """Options of runs with one world and with eight."""
+    total = environment["total_timesteps"]
+    often = {"checkpoint_interval_seconds": 0.01, "snapshot_interval_timesteps": total // 2}
+    protocol = {"eval_interval_timesteps": total // 4, "record": RECORD, "snapshots": ["best"]}
+    parameters = {"num_worlds": [1, 8], "lr": [0.02]}
+    agent = {"agent_name": "several:Several", "parameters": parameters}
+    (directory / "environment.json").write_text(
+        json.dumps(ENVIRONMENT | protocol | often | environment)
+    )
+    (directory / "agent.json").write_text(json.dumps(agent))
+    specs = ["--env-json", str(directory / "environment.json")]
+    specs += ["--agent-json", str(directory / "agent.json")]
+    return [*specs, "--save-dir", str(directory / "out"), "--backend", "eager"]
+
+
+def recorded(directory: Path) -> dict[int, Run]:
+    """Index -> record."""
+    runs = [entry.load(()) for entry in open_data(directory / "out" / EXPERIMENT).entries]
+    return {run["index"]: run for run in runs}
+
+
+def newest_step(directory: Path) -> int:
+    """The step of the newest checkpoint; 0 without one."""
+    states = (directory / "out" / EXPERIMENT).glob("checkpoints/*/state-*.ckpt")
+    return max((int(path.stem.removeprefix("state-")) for path in states), default=0)
+
+
+def killed_beyond(directory: Path, arguments: list[str], step: int) -> None:
+    """Begin a command, and kill it once a checkpoint stands beyond a step."""
+    process = subprocess.Popen(
+        command("main.py", *arguments), cwd=ROOT, env=os.environ | OWN, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 300
+    while newest_step(directory) <= step:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("environment", [TENSORS, pytest.param(HOSTED, marks=pytest.mark.slow)])
+def test_a_killed_run_has_every_bit(tmp_path: Path, environment: dict[str, Any]) -> None:
+    """A run of eight worlds that is killed twice has the bits that it has beside another, and its
+    attempts, evaluations and snapshots are at environment steps."""
+    calm, killed = tmp_path / "calm", tmp_path / "killed"
+    calm.mkdir()
+    killed.mkdir()
+    done = call("main.py", *options(calm, environment), "--index", "1,3", **OWN)
+    assert done.returncode == 0, done.stderr
+    arguments, total = (
+        [*options(killed, environment), "--index", "1"],
+        environment["total_timesteps"],
+    )
+    for _ in range(2):
+        killed_beyond(killed, arguments, newest_step(killed))
+    done = call("main.py", *arguments, **OWN)
+    assert done.returncode == 0, done.stderr
+    run = recorded(killed)[1]
+    assert first_difference(run, recorded(calm)[1]) is None
+    begun = [attempt["step"] for attempt in run["provenance"]["attempts"]]
+    assert len(begun) == 3
+    assert all(step % 8 == 0 for step in begun)
+    assert 0 < begun[1] < begun[2]
+    assert run["timesteps_at_eval"].tolist() == [total // 4 * n for n in range(5)]
+    (halfway,) = (killed / "out" / EXPERIMENT / "snapshots").glob(f"*-step{total // 2}.h5")
+    assert read_snapshot(halfway)[0]["step"] == total // 2
+    assert call("main.py", *arguments, "--verify", **OWN).returncode == 0
