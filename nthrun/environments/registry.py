@@ -25,6 +25,7 @@ from nthrun.environments.mountain_car.declaration import (
 )
 from nthrun.environments.pendulum.declaration import COSINE_PENDULUM, PENDULUM, SPARSE_PENDULUM
 from nthrun.environments.puddle_world.declaration import PUDDLE_WORLD
+from nthrun.environments.rbc.declaration import RBC
 from nthrun.environments.short_corridor.declaration import CONTINUOUS_SHORT_CORRIDOR
 from nthrun.errors import Fault, SpecError
 from nthrun.specs.declaration import EnvironmentDeclaration, load_program
@@ -65,6 +66,7 @@ DECLARATIONS = (
     BEWLEY,
     KRUSELL_SMITH,
     MATRIX_GAME,
+    RBC,
 )
 
 

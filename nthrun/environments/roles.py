@@ -83,6 +83,21 @@ class RolesEnvironment(Environment, Protocol):
         heads = _role(self.roles, role).heads
         return tuple(torch.arange(size, dtype=torch.float32).unsqueeze(1) for size in heads)
 
+    def seen(self, observation: Tensor, role: str) -> Tensor:
+        """What each agent of a role sees, from the joint observation; see `observe_role`.
+
+        Args:
+            observation: what `observe` gives of a state: the state itself, where a game says
+                nothing else.
+            role: its name.
+        """
+        return self.observe_role(observation, role)
+
+    def aggregates(self, state: Tensor) -> tuple[Tensor, ...]:
+        """What a game shows of itself when a step begins, `(lanes, worlds, k)` for each name of the
+        interface's `aggregates`."""
+        return ()
+
     def eased(self, state: Tensor, factor: Tensor) -> Tensor:
         """A start state of a game that is easier while learning begins.
 

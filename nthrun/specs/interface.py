@@ -16,12 +16,21 @@ class Role:
         count: how many agents play it.
         observation_dim: numbers that each of them sees.
         heads: how many choices there are in each of the decisions that an agent takes in a step.
+        columns: how many numbers say what a choice of each head means; () is 1 for all.
+        shared: how many of the first numbers that an agent sees all of them see alike.
+        scales: what networks divide each of the numbers by that it sees; () is 1 for all.
+        digits: which of those numbers networks see digit by digit, since they range over many
+            powers of ten; rising.
     """
 
     name: str
     count: int
     observation_dim: int
     heads: tuple[int, ...]
+    columns: tuple[int, ...] = ()
+    shared: int = 0
+    scales: tuple[float, ...] = ()
+    digits: tuple[int, ...] = ()
 
     def problem(self) -> str:
         """What of it no game can have, in words; "" if nothing."""
@@ -49,6 +58,7 @@ class Interface:
             several; () elsewhere. Where `num_actions` is their product, an action is one number, of
             which the first component changes fastest; where it is 0, an action is
             `(…, len(heads))`, each component a whole number from 0.
+        aggregates: of a game, names of what it shows of itself at every step.
         roles: of a game, who plays it; () where one agent acts. Then `heads` and `num_actions` are
             left out: a joint action has the choices of role after role, agent after agent, head
             after head, and an observation is whatever the environment shows of the whole game.
@@ -75,6 +85,7 @@ class Interface:
     num_actions: int = 0
     heads: tuple[int, ...] = ()
     roles: tuple[Role, ...] = ()
+    aggregates: tuple[str, ...] = ()
     state_dim: int = 0
     num_reset_draws: int = 0
     num_step_draws: int = 0

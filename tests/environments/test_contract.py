@@ -151,7 +151,7 @@ def test_a_spec_can_overwrite_rewards(spec: EnvironmentSpec) -> None:
         overwrite_rewards=True,
         rewards={"timestep": -3.0, "goal": 7.0},
     )
-    program = Program(SimpleNamespace(statics=None), paid, RANDOM.program)
+    program = Program(SimpleNamespace(statics={}), paid, RANDOM.program)
     action, draws = inputs_of(spec, LANES, EPISODES)
     outcome = program.transition(middle_of_play(spec, program.environment), action, draws)
     expected = torch.where(outcome.terminated > 0.5, 7.0, -3.0)

@@ -42,8 +42,12 @@ class MatrixGame(RolesEnvironment):
 
     def observe_role(self, state: Tensor, role: str) -> Tensor:
         """The same, to each agent of a role."""
+        return self.seen(self.observe(state), role)
+
+    def seen(self, observation: Tensor, role: str) -> Tensor:
+        """The observation, to each agent of a role."""
         (count,) = (known.count for known in self.roles if known.name == role)
-        return self.observe(state).unsqueeze(2).expand(-1, -1, count, -1)
+        return observation.unsqueeze(2).expand(-1, -1, count, -1)
 
     def step_roles(self, state: Tensor, choices: Choices, draws: Tensor) -> RolesTransition:
         """Play one stage; terminates after the last."""

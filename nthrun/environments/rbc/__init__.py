@@ -1,0 +1,1 @@
+"""The real-business-cycle game of consumers, firms and a government."""
