@@ -51,6 +51,7 @@ SMALL = {
     "tolerance": 0.01,
     "num_worlds": 2,
     "horizon": 3,
+    "max_histories": 10**13,
 }
 """Sizes that keep this quick, for agents that have them."""
 MISFIT = re.compile("actions|features|bounded|episodes|solves|game")
@@ -58,6 +59,7 @@ OF_ONE = {
     "GHM": {"horizon": 0.2, "gamma": 1.0},
     "Bewley": {"households": 3, "ability_states": 3, "gamma": 0.96},
     "KrusellSmith": {"households": 3, "preset": "jedc", "gamma": 0.99},
+    "RBC": {"num_consumers": 3, "num_firms": 2},
 }
 """What an environment needs for episodes as short as these."""
 

@@ -14,6 +14,7 @@ from nthrun.agents.epsilon_greedy.declaration import (
 )
 from nthrun.agents.euler.declaration import EULER_ALL_IN_ONE, EULER_QUADRATURE
 from nthrun.agents.euler_ks.declaration import EULER_KS
+from nthrun.agents.exact_response.declaration import EXACT_RESPONSE
 from nthrun.agents.fields import PARENT_NAMES
 from nthrun.agents.fkl.declaration import FKL
 from nthrun.agents.ghm_oracles.declaration import BARRIER, DP
@@ -22,6 +23,8 @@ from nthrun.agents.ks_linear.declaration import KS_LINEAR
 from nthrun.agents.linear_actor_critic.declaration import LINEAR_AC, SOFTMAX_AC
 from nthrun.agents.linear_sarsa.declaration import EXPECTED_SARSA, SARSA
 from nthrun.agents.mc_pg.declaration import MC_PG
+from nthrun.agents.pg_types.declaration import PG_TYPES
+from nthrun.agents.ppo_types.declaration import PPO_TYPES
 from nthrun.agents.random_agent.declaration import RANDOM
 from nthrun.agents.sac.declaration import SAC
 from nthrun.agents.vac.declaration import VAC
@@ -67,6 +70,9 @@ AGENTS: dict[str, AgentDeclaration] = {
         SOFTMAX_AC,
         SARSA,
         EXPECTED_SARSA,
+        PPO_TYPES,
+        PG_TYPES,
+        EXACT_RESPONSE,
         RANDOM,
         MC_PG,
         BARRIER,

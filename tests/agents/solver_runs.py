@@ -79,6 +79,44 @@ SMALL: dict[str, dict[str, Any]] = {
         "value_hidden": [[16]],
         "policy_lr": [0.001, 0.0005],
     },
+    "ppo_types": {
+        "num_worlds": [2],
+        "hidden": [[16]],
+        "lr": [[0.001], [0.01]],
+        "reward_scale": [[5.0, 3e4, 1e3]],
+        "learning_start": [[0, 1, 2]],
+        "mask_start": [[1000.0, 22.0, 0.1, 0.0, 0.0]],
+        "mask_steps": [[0, 4, 4]],
+    },
+    "pg_types": {
+        "num_worlds": [2],
+        "hidden": [[16]],
+        "lr": [[0.001], [0.01]],
+        "reward_scale": [[5.0, 3e4, 1e3]],
+        "learning_every": [[1, 2, 1]],
+    },
+    "exact_response": {"max_histories": [10**9]},
+}
+GAME: dict[str, Any] = {
+    "env_name": "RBC",
+    "num_consumers": 3,
+    "num_firms": 2,
+    "total_timesteps": 12,
+    "steps_per_episode": 3,
+    "eval_interval_timesteps": 4,
+    "eval_episodes": 3,
+    "record": ["metrics"],
+}
+TINY_GAME: dict[str, Any] = {
+    "env_name": "RBC",
+    "num_consumers": 1,
+    "num_firms": 1,
+    "num_governments": 0,
+    "total_timesteps": 12,
+    "steps_per_episode": 2,
+    "eval_interval_timesteps": 4,
+    "eval_episodes": 3,
+    "record": ["metrics"],
 }
 CYCLES: dict[str, Any] = {
     "env_name": "KrusellSmith",
@@ -96,6 +134,7 @@ WORLDS = dict.fromkeys(("mc_pg", "barrier", "dp"), ENVIRONMENT) | dict.fromkeys(
 )
 WORLDS["ks_linear"] = CYCLES
 WORLDS |= dict.fromkeys(("euler_ks", "bellman_ac"), AGGREGATE)
+WORLDS |= dict.fromkeys(("ppo_types", "pg_types"), GAME) | {"exact_response": TINY_GAME}
 """What each solves."""
 
 

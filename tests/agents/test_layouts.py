@@ -200,8 +200,9 @@ LONG = {"horizon": 5.0, "steps_per_episode": 50}
 CROWD = {"observation": "cross_section"}
 MANY = {"households": 40, "ability_states": 15}
 JEDC = {"preset": "jedc"}
+CROWDED = {"num_consumers": 40, "num_firms": 10, "steps_per_episode": 5}
 BINS = {"distribution": "histogram", "bins": 20, "households": 100}
-FIRST_SOLVED = ("dp", "egm", "ks_linear")
+FIRST_SOLVED = ("dp", "egm", "ks_linear", "exact_response")
 """What works before the first step."""
 SolverCase = tuple[str, dict[str, Any], dict[str, Any]]
 SOLVER_CASES: list[SolverCase] = [
@@ -239,6 +240,12 @@ SOLVER_CASES: list[SolverCase] = [
     ("bellman_ac", {"num_worlds": [16], "value_hidden": [[64, 64]]}, JEDC),
     ("bellman_ac", {"num_worlds": [8], "horizon": [20]}, BINS),
     ("bellman_ac", {"num_worlds": [8], "gradient": ["planner"], "sampling": ["band"]}, BINS),
+    ("ppo_types", {}, {}),
+    ("ppo_types", {"num_worlds": [16], "hidden": [[128, 128]]}, CROWDED),
+    ("ppo_types", {"num_worlds": [64], "hidden": [[64, 64]]}, CROWDED),
+    ("pg_types", {"num_worlds": [16], "hidden": [[32, 32]]}, CROWDED),
+    ("pg_types", {"reward_scale": [[1.0]], "learning_every": [[1]]}, {"num_governments": 0}),
+    ("exact_response", {}, {}),
 ]
 
 
@@ -278,8 +285,9 @@ def test_a_solvers_working_memory_is_bounded(case: SolverCase) -> None:
     draws = torch.rand(LANES, solver.num_simulation_draws)
     normal = torch.randn(LANES, solver.num_agent_draws)
     noise = Noise(nothing, nothing, draws, normal, nothing)
-    assert set(layout.metrics) == set(solver.solve(state, noise, now))
-    held = peak_bytes(lambda: solver.solve(state, noise, now))
+    part = (solver.variant_at(0),) if hasattr(solver, "variant_at") else ()
+    assert set(layout.metrics) == set(solver.solve(state, noise, now, *part))
+    held = peak_bytes(lambda: solver.solve(state, noise, now, *part))
     assert held <= LANES * layout.update_bytes
     assert case[0] in FIRST_SOLVED or LANES * layout.update_bytes <= 4 * held + SMALL_BYTES
     observations = torch.zeros(

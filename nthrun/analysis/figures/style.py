@@ -68,6 +68,9 @@ AGENT_COLOURS = {
     "euler_ks": COLOURS[0],
     "bellman_ac": COLOURS[1],
     "ks_linear": COLOURS[6],
+    "ppo_types": COLOURS[0],
+    "pg_types": COLOURS[1],
+    "exact_response": COLOURS[4],
 }
 """Agents that are compared with one another differ; any other has the colour its name gives it."""
 

@@ -1,0 +1,1 @@
+"""Exact best responses to uniform play in small games."""

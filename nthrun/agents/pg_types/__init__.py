@@ -1,0 +1,1 @@
+"""Policy gradients with a network for each role of a game."""

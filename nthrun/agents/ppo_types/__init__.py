@@ -1,0 +1,1 @@
+"""Proximal policy optimisation with a network for each role of a game."""

@@ -1,0 +1,1 @@
+"""What agents share that play every role of a game, with a network for each role."""

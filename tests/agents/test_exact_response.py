@@ -1,0 +1,99 @@
+"""Exact best responses to uniform play."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from environments.rbc.plays import TINY
+from environments.worlds import spec_of
+
+from nthrun.agents.exact_response.program import ExactResponse
+from nthrun.environments.matrix_game.declaration import payoff_tables
+from nthrun.environments.matrix_game.equilibria import response_gains, responses
+from nthrun.errors import SpecError
+from nthrun.planning.experiment_spec import experiment_spec_of
+
+KNOWN = {
+    (1, True): ((-2.6, 2.6), (-11_440.0, 0.0)),
+    (1, False): ((-2.6, 2.6), (-11_440.0, 0.0)),
+    (2, True): ((-1.925062, 6.634251), (7183.1861, 40_094.2360)),
+    (2, False): ((-1.925062, 6.634251), (-18_674.8047, 14_411.8983)),
+}
+"""Steps, and whether there is an importer -> of the consumer and of the firm, what uniform play is
+worth and what the best response gains."""
+
+
+def found(name: str, **values: Any) -> dict[str, float]:
+    """The measures of a game's exact solution."""
+    solver = ExactResponse({"max_histories": 10**10}, spec_of(name, **values))
+    state = solver.initial_state([{}], 1.0, [])
+    return {name: float(number[0]) for name, number in solver.measures(state).items()}
+
+
+@pytest.mark.parametrize(("steps", "importer"), KNOWN)
+def test_the_tiny_game_is_worth_what_is_known(steps: int, importer: bool) -> None:
+    """Of one consumer and one firm, to every printed digit."""
+    measures = found("RBC", steps_per_episode=steps, importer=importer, **TINY)
+    of_consumer, of_firm = KNOWN[steps, importer]
+    for role, (uniform, gain), digits in (("consumer", of_consumer, 6), ("firm", of_firm, 4)):
+        assert measures[f"uniform_{role}"] == pytest.approx(uniform, abs=0.51 * 10**-digits)
+        assert measures[f"gain_{role}"] == pytest.approx(gain, abs=0.51 * 10**-digits)
+
+
+@pytest.mark.parametrize("stages", [1, 3])
+def test_of_a_matrix_game_it_is_the_best_response_at_every_stage(stages: int) -> None:
+    """What uniform play earns, and what the best choice of each role earns more, at every stage."""
+    values = {"payoffs": {"row": [[3, 0, 1], [5, 1, 0]], "column": [[2, 7, 0], [1, 1, 4]]}}
+    values["roles"] = ["row", "column"]
+    spec = spec_of("MatrixGame", steps_per_episode=stages, **values)
+    tables = payoff_tables(spec.values)
+    mixed = {"row": np.full(2, 1 / 2), "column": np.full(3, 1 / 3)}
+    earned, gains = responses(tables, mixed), response_gains(tables, mixed)
+    measures = found("MatrixGame", steps_per_episode=stages, **values)
+    for role in tables:
+        assert measures[f"uniform_{role}"] == pytest.approx(stages * earned[role].mean())
+        assert measures[f"gain_{role}"] == pytest.approx(stages * gains[role])
+
+
+def test_a_role_of_several_moves_together() -> None:
+    """Two consumers who earn the mean of both gain no less than one of them can alone, and a
+    government is a role as any other."""
+    values = {**TINY, "num_consumers": 2, "num_governments": 1, "steps_per_episode": 1}
+    values |= {"work_choices": [0.0, 500.0], "consumption_choices": [0.0, 1.0]}
+    measures = found("RBC", **values)
+    assert measures["uniform_consumer"] == pytest.approx(-0.005 * 250)
+    assert measures["gain_consumer"] == pytest.approx(0.005 * 250)
+    assert measures["uniform_government"] == pytest.approx(2 * -0.005 * 250)
+    assert measures["gain_government"] == pytest.approx(0.0)
+
+
+def test_it_plays_uniformly() -> None:
+    """Evenly spread draws meet every choice of every head equally often."""
+    spec = spec_of("RBC", **TINY)
+    solver = ExactResponse({"max_histories": 10**20}, spec)
+    draws = ((torch.arange(660) + 0.5) / 660).view(1, -1, 1).expand(1, -1, solver.num_play_draws)
+    action = solver.play({}, torch.zeros(1, 660, 9), draws)
+    for place, size in enumerate(spec.interface.action_heads):
+        counts = torch.bincount(action[0, :, place].long(), minlength=size)
+        assert counts.unique().tolist() == [660 // size]
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"num_consumers": 2}, "90,750 joint actions and 8,235,562,500 histories"),
+        ({"steps_per_episode": 3}, "1,650 joint actions and 4,492,125,000 histories of 3 steps"),
+        ({"num_firms": 4, "num_consumers": 9}, "allowed: 1,000,000 and 1,000,000,000"),
+    ],
+)
+def test_a_game_that_is_too_large_is_told_in_one_line(values: dict[str, Any], told: str) -> None:
+    """How large it is, and what is allowed."""
+    environment = {"env_name": "RBC", "total_timesteps": 1, "steps_per_episode": 2, **TINY}
+    agent = {"agent_name": "exact_response", "parameters": {"max_histories": [10**9]}}
+    with pytest.raises(SpecError) as caught:
+        experiment_spec_of(environment | values, agent, "test")
+    (fault,) = caught.value.faults
+    assert told in fault.problem and "solves small games" in fault.problem
