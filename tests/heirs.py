@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nthrun import Field, Layout, Parent, parent_fields, start_from
+from nthrun import Field, Layout, Parent, fits_any, parent_fields, start_from
 from nthrun.agents.base import Experience, State
 from nthrun.agents.random_agent.program import RandomAgent
 
@@ -31,6 +31,7 @@ class Forebear(RandomAgent):
         Field("size", "int", 3, "number of weights", minimum=1, static=True),
         Field("rate", "float", 0.01, "weight of a reward"),
     )
+    fits = staticmethod(fits_any)
 
     def __init__(self, statics: Any, environment: Any) -> None:
         super().__init__(statics, environment)

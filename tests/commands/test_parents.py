@@ -158,6 +158,22 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 }
 
 
+def test_another_score_makes_no_other_game(tmp_path: Path) -> None:
+    """What an evaluation of a game says is no hindrance, and what a game pays is."""
+    game = {"env_name": "MatrixGame", "steps_per_episode": 20}
+    assert trained(tmp_path, "Forebear", environment=game | {"score": "row"}).code == 0
+    chosen = {"pretrained": ["MatrixGame_Forebear"], "parent_step": [0]}
+    other = game | {"score": "column"}
+    assert trained(tmp_path, "Heir", parameters=chosen, environment=other).code == 0
+    start = recorded(tmp_path, "MatrixGame_Heir")[0]["learned_params"]["start"]
+    assert start.tolist() == [0.0] * 3
+    shutil.rmtree(tmp_path / "out/MatrixGame_Heir")
+    other |= {"payoffs": {"row": [[1, 0], [0, 1]], "column": [[1, 0], [0, 1]]}}
+    outcome = trained(tmp_path, "Heir", parameters=chosen, environment=other)
+    assert outcome.code == 2
+    assert "payoffs.row of its environment is" in outcome.errors[0]
+
+
 @pytest.mark.usefixtures("without_slurm")
 @pytest.mark.parametrize("what", REFUSED)
 def test_a_parent_that_cannot_be_started_from_is_told(tmp_path: Path, what: str) -> None:
