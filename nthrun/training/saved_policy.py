@@ -100,16 +100,25 @@ class Policy:
     state: State
 
     @torch.no_grad()
-    def act(self, observation: np.ndarray) -> np.ndarray:
+    def act(
+        self, observation: np.ndarray, generator: np.random.Generator | None = None
+    ) -> np.ndarray:
         """What the agent does in evaluation, `(number, action_dim)` in float64.
 
         Args:
             observation: `(number, observation_dim)`, which the agent sees in float32.
+            generator: what an agent that is played by chance draws from; without one it gives the
+                action that its `act_greedily` does.
         """
         seen = torch.from_numpy(observation).float().unsqueeze(0)
         with Flushing():
-            action = self.program.act_greedily(self.state, seen).squeeze(0)
-        return np.asarray(action.numpy(), dtype=np.float64)
+            if generator is None or not self.program.num_play_draws:
+                action = self.program.act_greedily(self.state, seen)
+            else:
+                size = (1, len(observation), self.program.num_play_draws)
+                drawn = torch.from_numpy(generator.random(size, dtype=np.float32))
+                action = self.program.play(self.state, seen, drawn)
+        return np.asarray(action.squeeze(0).numpy(), dtype=np.float64)
 
 
 def load_policy(

@@ -10,6 +10,7 @@ import pytest
 from checkpoints import attempt, experiment_in
 from packs import BACKENDS, run_of_same_bits, train
 
+from nthrun import load_policy
 from nthrun.errors import ContractError, InterruptedRunError
 from nthrun.index import Purpose, random_seed
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
@@ -88,6 +89,21 @@ def test_training_in_a_game_is_uniform_over_heads(backend: str) -> None:
     for part, size in zip(run["train_actions"].T, (2, 3), strict=True):
         shares = np.bincount(part.astype(int), minlength=size) / 3000
         assert np.abs(shares - 1 / size).max() < 0.04
+
+
+def test_a_saved_policy_plays_by_chance_where_it_is_given_some(tmp_path: Path) -> None:
+    """With a generator a saved policy of a game draws its actions from it, and without one it is
+    the same for ever."""
+    spec = spec_of("random")
+    experiment = experiment_in(tmp_path, spec)
+    experiment.write(0, attempt(spec, experiment, [0], None))
+    policy, seen = load_policy(experiment.root), np.zeros((4000, 6))
+    fixed, again = policy.act(seen), policy.act(seen)
+    assert len(np.unique(fixed, axis=0)) == 1
+    np.testing.assert_array_equal(fixed, again)
+    drawn = policy.act(seen, np.random.default_rng(0))
+    uniform = np.random.default_rng(0).random((4000, 2), dtype=np.float32)
+    np.testing.assert_array_equal(drawn, np.floor(uniform * np.float32([2, 3])))
 
 
 def told(spec: ExperimentSpec) -> str:
