@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from nthrun.agents.fields import BETAS, parent_fields
+from nthrun.agents.fields import BETAS
 from nthrun.agents.krusell_smith.fields import (
     FITS,
     LIVED,
     LR_SCHEDULE,
     MAX_GRAD_NORM,
     MAX_RESETS,
+    PRETRAINED,
     acting_numbers,
     crowd_numbers,
     hidden,
@@ -21,6 +22,7 @@ from nthrun.agents.krusell_smith.fields import (
     num_worlds,
     panel_draws,
     panel_shapes,
+    pretrained,
     restarted,
 )
 from nthrun.agents.layouts import FLOAT_BYTES, StepSize, adam_shapes, columns, schedule_shapes
@@ -131,7 +133,7 @@ BELLMAN_AC = AgentDeclaration(
     layout=bellman_layout,
     fits=fits_bellman,
     solves=True,
-    parent="pretrained",
+    parent=PRETRAINED,
     parent_shares=("policy_hidden", "value_hidden", "activation"),
     doc=(
         "Solves the economy of Krusell and Smith by its Bellman equation: an actor ascends the "
@@ -234,10 +236,6 @@ BELLMAN_AC = AgentDeclaration(
         MAX_GRAD_NORM,
         MAX_RESETS,
         BETAS,
-        *parent_fields(
-            "pretrained",
-            "directory of the experiment, beside the own one, of whose run both networks start; "
-            "the optimisers start afresh",
-        ),
+        *pretrained("both networks start"),
     ),
 )

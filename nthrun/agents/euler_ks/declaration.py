@@ -9,6 +9,7 @@ from nthrun.agents.krusell_smith.fields import (
     LR_SCHEDULE,
     MAX_GRAD_NORM,
     MAX_RESETS,
+    PRETRAINED,
     acting_numbers,
     crowd_numbers,
     hidden,
@@ -17,6 +18,7 @@ from nthrun.agents.krusell_smith.fields import (
     num_worlds,
     panel_draws,
     panel_shapes,
+    pretrained,
     restarted,
 )
 from nthrun.agents.layouts import FLOAT_BYTES, adam_shapes, columns, schedule_shapes
@@ -80,6 +82,8 @@ EULER_KS = AgentDeclaration(
     layout=euler_layout,
     fits=FITS,
     solves=True,
+    parent=PRETRAINED,
+    parent_shares=("hidden",),
     doc=(
         "Solves the economy of Krusell and Smith by its Euler equation, with exact expectations "
         "over the next productivity and kind: every step moves a network's consumption rule "
@@ -119,5 +123,6 @@ EULER_KS = AgentDeclaration(
         MAX_GRAD_NORM,
         MAX_RESETS,
         BETAS,
+        *pretrained("the network starts"),
     ),
 )

@@ -30,6 +30,7 @@ from nthrun.agents.base import (
     gradient,
     lane_column,
     shortened,
+    start_from,
 )
 from nthrun.agents.euler_ks.declaration import (
     COLUMNS,
@@ -46,6 +47,7 @@ from nthrun.agents.krusell_smith.rule import NetworkRule, first_rows, if_finite,
 from nthrun.agents.krusell_smith.worth import Worth
 from nthrun.agents.layouts import RESETS
 from nthrun.agents.networks import MLP
+from nthrun.agents.parents import Of
 from nthrun.agents.schedule import go_back, keep_good, look_at_loss, schedule_state, step_size
 from nthrun.environments.krusell_smith.histogram import Rule
 from nthrun.environments.tensors import TINY, power
@@ -113,9 +115,12 @@ class EulerKS:
         settings: Sequence[Setting],
         gamma: float,
         generators: Sequence[np.random.Generator],
+        parents: Of = (),
     ) -> State:
-        """See `Solver`; the last layer begins at 0, and with it all that the network says."""
+        """See `Solver`; the last layer begins at 0, and with it all that a network without a parent
+        says."""
         learned = {"policy": first_rows(self.saver.network, generators)}
+        start_from(self.learned_params(learned), parents)
         state: State = learned | adam_state(settings, learned)
         state |= dict(zip(LIVED, self.panel.begun(generators), strict=True))
         for name in COLUMNS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nthrun.agents.fields import parent_fields
 from nthrun.environments.krusell_smith.declaration import MODEL
 from nthrun.specs.declaration import FitsModel, Setting
 from nthrun.specs.field import Field
@@ -46,6 +47,20 @@ def restarted(default: float) -> Field:
     return Field("restart_share", "float", default, doc, minimum=0, maximum=1)
 
 
+PRETRAINED = "pretrained"
+"""Hyperparameter that names the experiment of the run that another goes on from."""
+
+
+def pretrained(begins: str) -> tuple[Field, ...]:
+    """The fields of such a run.
+
+    Args:
+        begins: what begins as it was there.
+    """
+    doc = f"directory of the experiment, beside the own one, with whose run {begins}"
+    return parent_fields(PRETRAINED, f"{doc}; the optimisers start afresh")
+
+
 MAX_RESETS = Field(
     "max_resets",
     "int",
@@ -64,7 +79,6 @@ LR_SCHEDULE = Field(
     choices=("linear", "constant"),
     static=True,
 )
-
 
 FITS = FitsModel(MODEL)
 
