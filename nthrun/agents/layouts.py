@@ -52,7 +52,8 @@ def normaliser_shapes(width: int) -> Shapes:
 
 LR_FACTOR, LR_PATIENCE, MAX_RESETS = "lr_factor", "lr_patience", "max_resets"
 """Hyperparameters of a schedule of step sizes, and their columns."""
-RESETS = "schedule.resets"
+RESETS, GOOD_STEP = "schedule.resets", "schedule.good_step"
+"""How often a lane has gone back, and the step before which what it goes back to was kept."""
 GOOD = "good."
 """Prefix of what a lane goes back to."""
 
@@ -86,7 +87,7 @@ def schedule_shapes(kept: Shapes, sizes: tuple[StepSize, ...] = ONE_SIZE) -> Sha
     """
     rates = [size.lr for size in sizes]
     counters = [name for size in sizes for name in size.counters()]
-    numbers = columns(*rates, LR_FACTOR, LR_PATIENCE, MAX_RESETS, *counters, RESETS)
+    numbers = columns(*rates, LR_FACTOR, LR_PATIENCE, MAX_RESETS, *counters, RESETS, GOOD_STEP)
     return {**numbers, **{GOOD + name: shape for name, shape in kept.items()}}
 
 

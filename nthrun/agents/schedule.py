@@ -3,7 +3,8 @@
 The loss is averaged over steps, J ← d J + (1 - d) |loss|, and is on a plateau once `lr_patience`
 steps have not brought J below 98 % of what it was. Then the step size is multiplied by
 `lr_factor`. Every 100 steps what a lane has learned is kept; a lane whose loss, gradient or
-parameters are not finite goes back there, with a smaller step size, up to `max_resets` times.
+parameters are not finite goes back there, with a smaller step size, up to `max_resets` times. At
+the next loss of its numbers it goes back there for good.
 
 Nets that have losses of their own have step sizes of their own, each with its `StepSize`; a lane
 goes back with all its nets, and all its step sizes are smaller then.
@@ -19,6 +20,7 @@ from torch import Tensor
 from nthrun.agents.base import TINY, State, lane_column
 from nthrun.agents.layouts import (
     GOOD,
+    GOOD_STEP,
     LR_FACTOR,
     LR_PATIENCE,
     MAX_RESETS,
@@ -89,7 +91,8 @@ def keep_good(state: State, sound: Tensor, step: Tensor) -> None:
     Args:
         sound: whether the loss and the gradient at it are finite, `(lanes, 1)`.
     """
-    due = sound[:, 0] & (step % KEPT_EVERY == 0)
+    due = (sound & ~_is_lost(state))[:, 0] & (step % KEPT_EVERY == 0)
+    state[GOOD_STEP].copy_(torch.where(due.unsqueeze(1), step.float(), state[GOOD_STEP]))
     for name in _names(state):
         kept, now = state[GOOD + name], state[name]
         kept.copy_(torch.where(_beside(due, now), now, kept))
@@ -107,7 +110,8 @@ def go_back(
     Returns:
         the loss, 0 for a lane that has gone back, NaN once it has more than `max_resets` times.
     """
-    good = sound[:, 0]
+    was_lost = _is_lost(state)
+    good = (sound & ~was_lost)[:, 0]
     for name in _names(state):
         good = good & torch.isfinite(state[name]).flatten(1).all(1)
     for name in _names(state):
@@ -116,8 +120,28 @@ def go_back(
     lost = ~good.unsqueeze(1)
     for size in sizes:
         state[size.lr].mul_(torch.where(lost, state[LR_FACTOR], 1.0))
-    resets = state[RESETS].add_(lost.to(loss.dtype))
-    return torch.where(resets > state[MAX_RESETS], torch.nan, torch.where(lost, 0.0, loss))
+    state[RESETS].add_((lost & ~was_lost).to(loss.dtype))
+    return torch.where(_is_lost(state), torch.nan, torch.where(lost, 0.0, loss))
+
+
+def last_good(state: State, lane: int) -> str:
+    """What is left of a lane that has lost its numbers for good; "" where nothing was kept.
+
+    Args:
+        state: of any agent.
+    """
+    if GOOD_STEP not in state or not _is_lost(state)[lane]:
+        return ""
+    step, most = (int(state[name][lane]) for name in (GOOD_STEP, MAX_RESETS))
+    return (
+        f"it had gone back {most} times, as often as max_resets allows; "
+        f"learned_params are those of step {step}, the last good ones"
+    )
+
+
+def _is_lost(state: State) -> Tensor:
+    """Whether lanes have lost their numbers more often than they may, `(lanes, 1)`."""
+    return state[RESETS] > state[MAX_RESETS]
 
 
 def _names(state: State) -> list[str]:

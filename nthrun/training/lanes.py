@@ -97,12 +97,22 @@ class Lanes:
         self._attempts[lane] = [dict(begun) for begun in progress.attempts]
         self._times[lane] = progress.train_time, progress.eval_time
 
+    def outcomes(self, failure: str = "", left: Sequence[str] = ()) -> list[dict[str, str]]:
+        """Status and reason of each run.
+
+        Args:
+            failure: the exception that ended the pack, if one did.
+            left: what is left of each lane if it has diverged.
+        """
+        recorders = zip(self.recorders, left or len(self) * [""], strict=True)
+        return [recorder.outcome(failure, text) for recorder, text in recorders]
+
     def records(
         self,
         spec: EnvironmentSpec,
         made: Mapping[str, Any],
         params: Sequence[Mapping[str, np.ndarray]],
-        failure: str = "",
+        outcomes: Sequence[Mapping[str, str]],
     ) -> list[Run]:
         """The records, one a lane.
 
@@ -110,7 +120,7 @@ class Lanes:
             spec: of the environment.
             made: provenance that all lanes share.
             params: learned parameters of each lane.
-            failure: the exception that ended the pack, if one did.
+            outcomes: status and reason of each lane.
         """
         lanes = zip(
             self._pack.runs,
@@ -118,6 +128,7 @@ class Lanes:
             self._times,
             self._attempts,
             params,
+            outcomes,
             self._made,
             strict=True,
         )
@@ -125,13 +136,13 @@ class Lanes:
             recorder.record(
                 run,
                 spec,
-                recorder.outcome(failure)
-                | {
+                {
+                    **outcome,
                     "learned_params": learned,
                     "train_time": float(train_time),
                     "eval_time": float(eval_time),
                     "provenance": {**made, **own, "attempts": attempts},
                 },
             )
-            for run, recorder, (train_time, eval_time), attempts, learned, own in lanes
+            for run, recorder, (train_time, eval_time), attempts, learned, outcome, own in lanes
         ]

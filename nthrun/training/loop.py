@@ -305,8 +305,10 @@ class Training:
     def _records(self, failure: str = "") -> list[Run]:
         made = provenance(self.context.setup, len(self.lanes))
         params = [{} for _ in self.pack.runs] if failure else self._params()
-        self.logs.close([recorder.outcome(failure) for recorder in self.lanes.recorders])
-        return self.lanes.records(self.spec, made, params, failure)
+        left = [self.program.last_good(self.state, lane) for lane in range(len(self.lanes))]
+        outcomes = self.lanes.outcomes(failure, left)
+        self.logs.close(outcomes)
+        return self.lanes.records(self.spec, made, params, outcomes)
 
     def _params(self) -> list[dict[str, np.ndarray]]:
         """The learned parameters of each lane."""

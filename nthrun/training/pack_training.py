@@ -171,7 +171,9 @@ def _not_begun(pack: Pack, context: TrainingContext, reason: str) -> list[Run]:
     lanes = Lanes(pack)
     lanes.begin(pack.start_step)
     made = provenance(context.setup, len(lanes))
-    return lanes.records(context.spec.environment, made, [{} for _ in pack.runs], reason)
+    return lanes.records(
+        context.spec.environment, made, [{} for _ in pack.runs], lanes.outcomes(reason)
+    )
 
 
 def _reason(error: BaseException) -> str:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from nthrun.agents.base import Agent, Experience, Noise, State
 from nthrun.agents.parents import Of, Parents
+from nthrun.agents.schedule import last_good
 from nthrun.agents.solver import SampledPlay, Solver, begun, num_play_draws
 from nthrun.agents.updates import updates_of
 from nthrun.environments.base import Environment, Transition, make_environment
@@ -108,6 +109,10 @@ class Program:
     def missing_measures(self) -> Sequence[str]:
         """Why measures were NaN when they were last asked for, a text a lane; none if none was."""
         return ()
+
+    def last_good(self, state: State, lane: int) -> str:
+        """What is left of a lane that has diverged, "" where nothing is kept for that."""
+        return last_good(state, lane)
 
     def noise_sizes(self) -> dict[Purpose, int]:
         """Numbers per step that each stream gives."""

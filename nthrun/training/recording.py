@@ -167,13 +167,18 @@ class LaneRecorder:
         parts = (part[first:] for part in (self._returns, self._lengths, self._ends))
         return list(zip(*parts, strict=True))
 
-    def outcome(self, failure: str = "") -> dict[str, str]:
-        """Status and reason of the run as it stands, or of one that an exception ended."""
+    def outcome(self, failure: str = "", left: str = "") -> dict[str, str]:
+        """Status and reason of the run as it stands, or of one that an exception ended.
+
+        Args:
+            failure: the exception, if there was one.
+            left: what is left of a run that has diverged.
+        """
         if failure:
             return {"status": "failed", "reason": failure}
         if self.diverged:
             reason = f"non-finite numbers at step {self.num_steps}"
-            return {"status": "diverged", "reason": reason}
+            return {"status": "diverged", "reason": f"{reason}; {left}" if left else reason}
         if self.pruned:
             reason = f"ended at step {self.num_steps}, hopeless beside other runs"
             return {"status": "pruned", "reason": reason}

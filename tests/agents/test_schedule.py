@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from agents.euler.economies import solver_of, stepped
@@ -12,7 +13,14 @@ from packs import train
 
 from nthrun.agents.base import State
 from nthrun.agents.layouts import ONE_SIZE, StepSize
-from nthrun.agents.schedule import go_back, keep_good, look_at_loss, schedule_state, step_size
+from nthrun.agents.schedule import (
+    go_back,
+    keep_good,
+    last_good,
+    look_at_loss,
+    schedule_state,
+    step_size,
+)
 
 SETTING: dict[str, Any] = {"lr": 0.5, "lr_factor": 0.5, "lr_patience": 4, "max_resets": 2}
 POLICY = StepSize("policy_lr", "schedule.policy.")
@@ -108,6 +116,28 @@ def test_too_many_resets_are_no_number() -> None:
     assert losses[2] != losses[2]
 
 
+def test_a_lost_lane_stays_at_its_last_good_state() -> None:
+    """A lane that has lost its numbers once more than it may holds from then on what was kept last,
+    of a step that is named, whatever later steps do; a lane that may go back is told nothing of."""
+    state, nothing = made({"max_resets": 1}, {}), torch.zeros(2, 1, dtype=torch.bool)
+    keep_good(state, ~nothing, torch.tensor(300))
+    state["x"].add_(5.0)
+    for _ in range(2):
+        go_back(state, torch.ones(2, 1), nothing)
+    for step in range(399, 403):
+        keep_good(state, ~nothing, torch.tensor(step))
+        state["x"].copy_(torch.tensor([[7.0], [8.0]]))
+        loss = go_back(state, torch.ones(2, 1), ~nothing)
+        assert state["x"].flatten().tolist() == [0.0, 8.0]
+        assert loss.isnan().flatten().tolist() == [True, False]
+    assert state["schedule.resets"].flatten().tolist() == [2, 2]
+    told = "it had gone back 1 times, as often as max_resets allows"
+    kept = "learned_params are those of step 300, the last good ones"
+    assert last_good(state, 0) == f"{told}; {kept}"
+    assert last_good(state, 1) == ""
+    assert last_good({}, 0) == ""
+
+
 def test_a_solver_goes_back_alone() -> None:
     """A lane of a solver whose parameters become NaN has the next step's start of what was put by,
     finite numbers again, and one reset; the other lane has every bit as if nothing had happened."""
@@ -136,3 +166,8 @@ def test_a_run_that_cannot_be_mended_has_diverged(agent: str, allowed: int) -> N
     (run,) = train(solver_spec(agent, {"max_resets": [allowed]}, afraid), [0]).values()
     assert run["status"] == "diverged"
     assert run["metrics"]["resets"].tolist() == [*range(1, allowed + 2)]
+    assert run["reason"] == (
+        f"non-finite numbers at step {allowed + 1}; it had gone back {allowed} times, as often as "
+        "max_resets allows; learned_params are those of step 0, the last good ones"
+    )
+    assert all(np.isfinite(array).all() for array in run["learned_params"].values())
