@@ -244,7 +244,13 @@ def _values(run: Solved, section: pictures.Section, assets: np.ndarray) -> dict[
         return arrays
     log_capital = run.solution.choices.log_capital
     rule = run.rules[EXACT].households.rule
-    exact = RuleValue(run.economy, rule, run.solution.law, run.solution.choices.saved, log_capital)
+    try:
+        exact = RuleValue(
+            run.economy, rule, run.solution.law, run.solution.choices.saved, log_capital
+        )
+    except NoSolutionError as error:
+        warn(f"no exact value is drawn: {error.message}")
+        return arrays
     return arrays | {"exact_v": exact.at(assets, section.capital, section.state)}
 
 

@@ -82,12 +82,17 @@ class ChosenLabourCalibration:
         return found or list(_economy_faults(self))
 
     def _range_faults(self) -> Iterator[Fault]:
-        for name in ("psi", "theta", "sigma_z", "sigma_tfp"):
-            yield from _unless(getattr(self, name) > 0, name, getattr(self, name), "(0, ∞)")
-        yield from _unless(-1 < self.rho_tfp < 1, "rho_tfp", self.rho_tfp, "(-1, 1)")
-        for name in ("tfp_states", "productivity_nodes"):
-            number = getattr(self, name)
-            yield from _unless(2 <= number <= MOST_STATES, name, number, f"2 to {MOST_STATES}")
+        cost, risk = "labour has a cost that rises with it", "1e-3 is next to none"
+        for name, hint in (("psi", cost), ("theta", cost), ("sigma_z", risk), ("sigma_tfp", risk)):
+            yield from _unless(getattr(self, name) > 0, name, getattr(self, name), "(0, ∞)", hint)
+        hint = "beyond, log Z has no distribution in the long run"
+        yield from _unless(-1 < self.rho_tfp < 1, "rho_tfp", self.rho_tfp, "(-1, 1)", hint)
+        for name, hint in (
+            ("tfp_states", "5 are usual; write tfp_values for a chain of your own"),
+            ("productivity_nodes", "7 are usual; write z_values for values of your own"),
+        ):
+            number, allowed = getattr(self, name), f"2 to {MOST_STATES}"
+            yield from _unless(2 <= number <= MOST_STATES, name, number, allowed, hint)
 
     def _other_faults(self) -> Iterator[Fault]:
         """Numbers of a process beside the values that stand in its place."""
@@ -194,17 +199,22 @@ class GivenLabourCalibration:
 
     def _range_faults(self) -> Iterator[Fault]:
         rising = 0 < self.tfp_bad < self.tfp_good
-        yield from _unless(rising, "tfp_bad", self.tfp_bad, f"above 0 and below {self.tfp_good:g}")
+        allowed = f"above 0 and below tfp_good, which is {self.tfp_good:g}"
+        yield from _unless(rising, "tfp_bad", self.tfp_bad, allowed, "lower it, or raise tfp_good")
         for name in ("duration_bad", "duration_good", "spell_bad", "spell_good"):
             number, hint = getattr(self, name), "it is a mean number of periods, and more than one"
             yield from _unless(number > 1, name, number, "(1, ∞)", hint)
         for name in ("unemployment_bad", "unemployment_good"):
-            yield from _unless(0 < getattr(self, name) < 1, name, getattr(self, name), "(0, 1)")
+            number, hint = getattr(self, name), "it is a share of households: 10 % of them are 0.1"
+            yield from _unless(0 < number < 1, name, number, "(0, 1)", hint)
         for name in ("worsening", "improving"):
-            yield from _unless(getattr(self, name) >= 0, name, getattr(self, name), "[0, ∞)")
+            number, hint = getattr(self, name), "it multiplies a chance; 1 leaves it as it is"
+            yield from _unless(number >= 0, name, number, "[0, ∞)", hint)
         hours, benefit = self.hours_at_work, self.benefit
-        yield from _unless(hours > 0, "hours_at_work", hours, "(0, ∞)")
-        yield from _unless(0 <= benefit < 1, "benefit", benefit, "[0, 1)")
+        hint = "it is what one at work works; others work nothing"
+        yield from _unless(hours > 0, "hours_at_work", hours, "(0, ∞)", hint)
+        hint = "it is a share of the wage that those without work get; 0 is nothing"
+        yield from _unless(0 <= benefit < 1, "benefit", benefit, "[0, 1)", hint)
 
     def _chance_faults(self) -> Iterator[Fault]:
         """Of the numbers together: chances outside [0, 1], and a tax that leaves nothing."""
@@ -220,7 +230,7 @@ class GivenLabourCalibration:
             yield Fault("", "unemployment_bad", problem, hint)
         highest = max(unemployment)
         most = self.hours_at_work * (1 - highest) / highest
-        hint = "it is paid by those at work, who would keep nothing"
+        hint = "lower it: those at work pay it, and would keep nothing"
         yield from _unless(self.benefit < most, "benefit", self.benefit, f"below {most:g}", hint)
 
     def _kinds(self, unemployment: Array) -> Array:
@@ -242,19 +252,22 @@ PRESETS: Mapping[str, Calibration] = {
 """The published calibrations."""
 
 
-def _unless(holds: bool, name: str, number: float, allowed: str, hint: str = "") -> Iterator[Fault]:
+def _unless(holds: bool, name: str, number: float, allowed: str, hint: str) -> Iterator[Fault]:
     if not holds:
         yield Fault("", name, f"got {number:g}, allowed: {allowed}", hint)
 
 
 def _shared_faults(calibration: Calibration) -> Iterator[Fault]:
-    for name, symbol in (("beta", "β"), ("alpha", "α")):
+    for name, hint in (
+        ("beta", "at β >= 1 wealth grows without bound at every interest rate >= 0"),
+        ("alpha", "it is the share of output that goes to capital, such as 0.36"),
+    ):
         number = getattr(calibration, name)
-        hint = "at β >= 1 wealth grows without bound at every interest rate >= 0"
-        yield from _unless(0 < number < 1, name, number, "(0, 1)", hint if symbol == "β" else "")
+        yield from _unless(0 < number < 1, name, number, "(0, 1)", hint)
     sigma, hint = calibration.sigma, "float32 holds no utility of very little beyond"
     yield from _unless(0 < sigma <= MOST_AVERSION, "sigma", sigma, f"(0, {MOST_AVERSION:g}]", hint)
-    yield from _unless(0 <= calibration.delta <= 1, "delta", calibration.delta, "[0, 1]")
+    delta, hint = calibration.delta, "it is the share of capital that wears out in a period"
+    yield from _unless(0 <= delta <= 1, "delta", delta, "[0, 1]", hint)
 
 
 def _rising_faults(name: str, values: tuple[float, ...]) -> Iterator[Fault]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -32,8 +33,9 @@ CAPITAL_STEP = 0.025
 MOST_AT_TOP = 1e-4
 """The share of households allowed at the highest wealth."""
 PATH_SEED = 20250302
-NUM_STREAMS = 100
-"""Streams of random numbers among which a path of Z is looked for."""
+NUM_STREAMS, NUM_PATHS_KEPT = 100, 16
+"""Streams of random numbers among which a path of Z is looked for, and paths that a process keeps,
+since looking through all streams takes a second."""
 FAIR_VISITS = (0.5, 2.0)
 """What a path may make of each state's share in the long run."""
 
@@ -51,19 +53,31 @@ def least_capital(assets: Array) -> float:
 
 
 def tfp_path(economy: Economy, num_periods: int) -> States:
-    """`(periods,)` states of Z, the same whenever it is asked for.
+    """`(periods,)` states of Z, the same whenever it is asked for, not to be written to.
 
     Of several streams the first is taken in whose path each state has between half and twice its
     share in the long run; where there is none, the one whose rarest state is the least rare.
     """
-    shares = stationary_shares(economy.tfp_transition)
-    steps = np.cumsum(economy.tfp_transition, 1)[:, :-1]
+    return _fair_path(economy.tfp_transition.tobytes(), economy.num_states, num_periods)
+
+
+@lru_cache(NUM_PATHS_KEPT)
+def _fair_path(transition: bytes, num_states: int, num_periods: int) -> States:
+    """See `tfp_path`.
+
+    Args:
+        transition: `(states, states)` float64.
+    """
+    rows = np.frombuffer(transition).reshape(num_states, num_states)
+    shares = stationary_shares(rows)
+    steps = np.cumsum(rows, 1)[:, :-1]
     first = int(np.argmax(shares))
     best: tuple[float, States] = (-1.0, np.zeros(0, np.intp))
     for stream in range(NUM_STREAMS):
         draws = np.random.default_rng((PATH_SEED, stream)).random(num_periods)
         path = _walk(steps, first, draws)
-        visits = np.bincount(path, minlength=len(shares)) / num_periods / shares
+        path.flags.writeable = False
+        visits = np.bincount(path, minlength=num_states) / num_periods / shares
         if visits.min() >= FAIR_VISITS[0] and visits.max() <= FAIR_VISITS[1]:
             return path
         best = max(best, (float(visits.min()), path), key=lambda found: found[0])

@@ -175,6 +175,9 @@ def responses(households: Households, section: Section, to: int, periods: int) -
     paths which go on from the old one by the same luck: a generalised impulse response (Koop,
     Pesaran and Potter, 1996, Impulse response analysis in nonlinear multivariate models, Journal of
     Econometrics 74(1)). In percent; of r in percentage points. The change is in period 1.
+
+    Raises:
+        NthrunError: something falls to 0 or below on a path, of which there is no percentage.
     """
     economy = households.economy
     luck = np.random.default_rng(FUTURES_SEED).random((NUM_FUTURES, periods - 1))
@@ -185,11 +188,27 @@ def responses(households: Households, section: Section, to: int, periods: int) -
             states = np.concatenate(([section.state], _walk(economy, state, draws)))
             history = lived(households, states, section.masses, np.zeros(0, np.intp))
             for name, numbers in series(economy, history).items():
-                scaled = numbers if name == "r" else np.log(numbers)
+                scaled = numbers if name == "r" else _logarithm(name, numbers)
                 sums[name] = sums.get(name, 0.0) + scaled / NUM_FUTURES
         means[state] = sums
     changed, usual = means[to], means[section.state]
     return {name: PERCENT * (changed[name] - usual[name]) for name in changed}
+
+
+def _logarithm(name: str, numbers: Array) -> Array:
+    """Of what a path adds up to.
+
+    Raises:
+        NthrunError: it falls to 0 or below.
+    """
+    if numbers.min() <= 0:
+        period = int(np.argmin(numbers))
+        raise NthrunError(
+            f"no response in percent: {name} is {numbers[period]:.4g} in period {period} of a "
+            "path, allowed: above 0",
+            "plot fewer --periods, another --from or --to, or a run that has learned more",
+        )
+    return np.asarray(np.log(numbers))
 
 
 def _walk(economy: Economy, first: int, draws: Array) -> States:

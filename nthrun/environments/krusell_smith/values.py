@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from nthrun.environments.krusell_smith.economy import Economy, States
@@ -9,6 +11,7 @@ from nthrun.environments.krusell_smith.histogram import Rule
 from nthrun.environments.krusell_smith.household import cubic_weights
 from nthrun.environments.krusell_smith.law import Law
 from nthrun.environments.markov_chains import Array
+from nthrun.errors import NoSolutionError
 
 TOLERANCE, MAX_SWEEPS = 1e-9, 20_000
 """By how much of itself a value may still change in a sweep, and how many sweeps there are."""
@@ -27,6 +30,9 @@ class RuleValue:
         law: what they expect of K.
         assets: `(points,)` wealth, rising from 0.
         log_capital: `(nodes,)` log K, evenly rising, at least 4.
+
+    Raises:
+        NoSolutionError: V does not settle.
     """
 
     def __init__(
@@ -79,8 +85,14 @@ class RuleValue:
             change = float(np.abs(found / lasting - 1).max())
             lasting = found
             if change < TOLERANCE:
+                return lasting
+            if not math.isfinite(change):
                 break
-        return lasting
+        raise NoSolutionError(
+            f"the value of the rule does not settle: it still changes by {change:.2g} of itself, "
+            f"allowed: less than {TOLERANCE:g} within {MAX_SWEEPS:,} sweeps",
+            "take a lower beta or sigma",
+        )
 
     def _utility(self, consumption: Array) -> Array:
         sigma = self._economy.sigma

@@ -151,9 +151,10 @@ def test_rounded_probabilities_are_scaled() -> None:
 def test_numbers_of_chosen_labour_that_are_no_economy_are_told(
     given: dict[str, Any], key: str, told: str
 ) -> None:
-    """A calibration without meaning is told in one line, by its key, with the number and what is
-    allowed."""
+    """A calibration without meaning is told in one line, by its key, with the number, what is
+    allowed and what to do."""
     line = fault_of(**under(given))
+    assert "; hint: " in line
     assert line.startswith(f"test: calibration.{key}".removesuffix(".") + ": ")
     assert re.search(told, line)
 
@@ -161,7 +162,11 @@ def test_numbers_of_chosen_labour_that_are_no_economy_are_told(
 @pytest.mark.parametrize(
     ("given", "key", "told"),
     [
-        ({"tfp_bad": 1.02}, "tfp_bad", "got 1.02, allowed: above 0 and below 1.01"),
+        (
+            {"tfp_bad": 1.02},
+            "tfp_bad",
+            "got 1.02, allowed: above 0 and below tfp_good, which is 1.01",
+        ),
         ({"duration_good": 1.0}, "duration_good", r"got 1, allowed: \(1, ∞\)"),
         ({"spell_bad": 0.5}, "spell_bad", r"got 0.5, allowed: \(1, ∞\)"),
         ({"unemployment_bad": 0.0}, "unemployment_bad", r"\(0, 1\)"),
@@ -195,6 +200,7 @@ def test_numbers_of_given_labour_that_are_no_economy_are_told(
     """Shares without work from which the durations make no probabilities are told, and every
     number that is out of its range."""
     line = fault_of(preset="jedc", **under(given))
+    assert "; hint: " in line
     assert line.startswith(f"test: calibration.{key}".removesuffix(".") + ": ")
     assert re.search(told, line)
 

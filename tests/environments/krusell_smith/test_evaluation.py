@@ -52,7 +52,8 @@ def test_the_path_visits_every_state_fairly_and_is_always_the_same(name: str) ->
     visits = np.bincount(path) / NUM_PERIODS
     long_run = np.linalg.matrix_power(economy.tfp_transition, 10_000)[0]
     assert np.all((visits > long_run / 2) & (visits < long_run * 2))
-    np.testing.assert_array_equal(path, tfp_path(economy, NUM_PERIODS))
+    assert tfp_path(economy, NUM_PERIODS) is path
+    assert not path.flags.writeable
 
 
 @pytest.mark.parametrize("sees_masses", [False, True])

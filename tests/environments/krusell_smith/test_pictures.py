@@ -23,6 +23,7 @@ from nthrun.environments.krusell_smith.pictures import (
     responses,
     series,
 )
+from nthrun.environments.markov_chains import Array
 from nthrun.errors import NthrunError
 
 ECONOMIES = {
@@ -135,3 +136,19 @@ def test_a_cross_section_is_the_nearest_of_its_state() -> None:
         NthrunError, match=r"state 7 of Z is met at none of the 300 .*allowed: 0, 1, 2"
     ):
         nearest_section(history, 7, None)
+
+
+def test_a_response_of_what_is_nothing_is_told() -> None:
+    """Where households save so much that nothing is left to consume, a response in percent is one
+    line with the number, its period and what is allowed."""
+    economy = ECONOMIES["chosen labour"]
+
+    def hoarding(assets: Array, masses: Array, capital: float, state: int) -> Array:
+        return np.full(masses.shape, 3.0 * capital)
+
+    households, history = history_of(economy, saving(economy, 0.87), None)
+    section = nearest_section(history, 1, None)
+    hoarders = Households(economy, Rule(hoarding), households.assets)
+    said = r"consumption is -\d.* in period \d of a path, allowed: above 0; hint: plot fewer"
+    with pytest.raises(NthrunError, match=said):
+        responses(hoarders, section, 2, 5)

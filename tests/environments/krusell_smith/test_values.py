@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from environments.krusell_smith.rules import everybody_alike
 
 from nthrun.environments.bewley.distribution import asset_grid
+from nthrun.environments.krusell_smith import values
 from nthrun.environments.krusell_smith.calibration import ChosenLabourCalibration
 from nthrun.environments.krusell_smith.cross_sections import resources
 from nthrun.environments.krusell_smith.histogram import Rule
 from nthrun.environments.krusell_smith.law import Law
 from nthrun.environments.krusell_smith.values import RuleValue
 from nthrun.environments.markov_chains import Array
+from nthrun.errors import NoSolutionError
 
 STANDING = Law(np.array([[0.0, 1.0, 0.0]] * 5), np.tile([-3.0, 3.0], (5, 1)))
 """Capital stays what it is."""
@@ -79,3 +82,13 @@ def test_kinds_that_nobody_becomes_do_not_count() -> None:
     lasting = np.linalg.solve(np.eye(2) - economy.beta * economy.tfp_transition, earned)
     gain = np.log(resources(economy, np.array([0.5]), float(capital[0]), 0)[1, 0]) - earned[0]
     np.testing.assert_allclose(found, [lasting[0], lasting[0] + gain], rtol=5e-5)
+
+
+def test_a_value_that_does_not_settle_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the sweeps do not suffice, one line has their number and by what V still changes."""
+    monkeypatch.setattr(values, "MAX_SWEEPS", 3)
+    economy = ChosenLabourCalibration(tfp_states=3, productivity_nodes=3).economy()
+    law = Law(STANDING.coefficients[:3], STANDING.log_bounds[:3])
+    said = r"does not settle: it still changes by \S+ of itself, .* within 3 sweeps"
+    with pytest.raises(NoSolutionError, match=said):
+        RuleValue(economy, Rule(keeping), law, asset_grid(20, 5.0, 0.1), NODES)
