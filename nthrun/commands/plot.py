@@ -125,6 +125,7 @@ class Output:
     Attributes:
         png_dir, pdf_dir, svg_dir: created if need be; without the last there is no SVG.
         name: of the files; None is what the figure calls itself.
+        out: the only file to write, instead of those; None writes those.
         title: above the figure; None is what the figure has there.
         venue: a key of `VENUES`.
     """
@@ -133,6 +134,7 @@ class Output:
     pdf_dir: str = "plots/pdf"
     svg_dir: str | None = None
     name: str | None = None
+    out: str | None = None
     title: str | None = None
     venue: str = "screen"
 
@@ -153,6 +155,9 @@ DATA_PARAMETERS = (
     ),
     click.Option(["--title"], help="Title of the figure.  [default: the environment's name]"),
     click.Option(["--name"], help="File name without suffix.  [default: by the figure]"),
+    click.Option(
+        ["--out"], metavar="FILE", help="Only this file, .png, .pdf or .svg, instead of all those."
+    ),
     click.Option(
         ["--venue"],
         type=click.Choice(list(VENUES)),
@@ -236,6 +241,11 @@ def _write_figures(
             one name. StorageError: a figure could not be written.
     """
     where = Output(**output)
+    if where.out is not None:
+        require_kind(Path(where.out))
+        if where.name is not None:
+            both = f"--out {where.out} --name {where.name}"
+            raise NthrunError(f"{both}: allowed: one of both", "leave --name out")
     by_environment = figure.of in ("environment", "environments")
     labelled = open_labelled(data or demo_files(figure.demo), labels, by_environment)
     return act_on_readable(labelled, lambda read: _drawn(figure, values, read, where))
@@ -249,6 +259,8 @@ def _drawn(
 ) -> list[Path]:
     """Draw the figures of opened data and write them."""
     groups = _groups(figure, labelled, where)
+    if where.out is not None:
+        return [_written_alone(figure, values, groups, where.out)]
     if figure.of == "environment" and where.name is not None:
         _require_one_environment(groups, where.name)
     if "last" in values:
@@ -260,6 +272,27 @@ def _drawn(
         drawn, shown = figure.draw(group, **values)
         written += save_figure(drawn, name, where.folders, shown)
     return written
+
+
+def _written_alone(
+    figure: FigureKind, values: Mapping[str, Any], groups: Sequence[FigureData], out: str
+) -> Path:
+    """Draw one figure and write it to one file.
+
+    Raises:
+        NthrunError: there are several figures.
+    """
+    if len(groups) > 1:
+        names = ", ".join(group.name for group in groups)
+        raise NthrunError(
+            f"--out {out}: the data make {len(groups)} figures, allowed: one; they are {names}",
+            "plot them by commands of their own, or leave --out out",
+        )
+    if "last" in values:
+        _warn_of_lengths(groups, values.get("stage"))
+    drawn, _ = figure.draw(groups[0], **values)
+    save_as(drawn, Path(out))
+    return Path(out)
 
 
 def _warn_of_lengths(groups: Sequence[FigureData], stage: Stage) -> None:

@@ -11,12 +11,12 @@ import pytest
 from builders import make_experiment, make_run, make_solver_run
 from click.testing import CliRunner
 from matplotlib.image import imread
-from plots import listed, plotted
+from plots import drawn, listed, plotted
 from processes import call
 
 from nthrun.__main__ import commands
 from nthrun.analysis.figures.style import DOTS_PER_INCH, VENUES
-from nthrun.commands.plot import FIGURES
+from nthrun.commands.plot import FIGURES, demo_files
 from nthrun.errors import DataFileError, NthrunError
 from nthrun.records.combine import combine
 from nthrun.records.experiment import Experiment
@@ -228,6 +228,42 @@ class TestGroups:
             plotted(CURVES, *roots, "--label", "x", into=tmp_path)
         with pytest.raises(NthrunError, match=r"label 'x' is taken"):
             plotted(CURVES, *roots, "--label", "x", "--label", "x", into=tmp_path)
+
+    @pytest.mark.parametrize(
+        ("name", "source", "file", "begins"),
+        [
+            ("metrics", "metrics/*.h5", "figure.svg", b"<?xml"),
+            ("oracle_gap", "solvers/Bewley*.h5", "figure.png", b"\x89PNG"),
+            (CURVES, "Pendulum*.json", "figure.pdf", b"%PDF"),
+        ],
+    )
+    def test_only_file(
+        self, tmp_path: Path, name: str, source: str, file: str, begins: bytes
+    ) -> None:
+        """With `--out` there is that file, of the kind that its suffix says, and no other."""
+        path = tmp_path / file
+        assert drawn(name, demo_files(source)[0], "--out", path) == [path]
+        assert path.read_bytes().startswith(begins)
+        assert list(tmp_path.iterdir()) == [path]
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (["--out", "x.gif"], r"x.gif: got suffix '.gif', allowed: .png, .pdf, .svg"),
+            (["--out", "x.png", "--name", "y"], "--out x.png --name y: allowed: one of both"),
+            (["--out", "x.png"], "--out x.png: the data make 2 figures, allowed: one; they are "),
+        ],
+    )
+    def test_no_only_file(
+        self, tmp_path: Path, options: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A suffix of no figure, a name beside the file's, and several figures are an error before
+        anything is written."""
+        monkeypatch.chdir(tmp_path)
+        data = [make_experiment(tmp_path / "experiments" / name, 2, runs=sweep()) for name in "ab"]
+        with pytest.raises(NthrunError, match=said):
+            drawn("parallel", *(each.root for each in data), *options)
+        assert not list(tmp_path.glob("*.png"))
 
     def test_nothing_finished(self, tmp_path: Path) -> None:
         """Data without a finished episode is an error that says so."""
