@@ -42,8 +42,11 @@ KNOWN = {
 }
 """Solver -> what its step does all the same, and where that comes from."""
 
-NEEDED = {"band": {"distribution": "histogram", "bins": 10, "households": 100}}
-"""A word of a setting -> what it needs of its environment."""
+BINS = {"distribution": "histogram", "bins": 10, "households": 100}
+NEEDED = {"sampling": BINS, "a_pdf_penalty": BINS}
+"""What changes in a form -> what that needs of its environment."""
+NUMBERS = {"bellman_ac": [{"a_pdf_penalty": [1.0], "gradient": ["planner"]}]}
+"""Forms by numbers that change the course of a computation."""
 
 
 def forms(agent: str) -> Iterator[dict[str, Any]]:
@@ -55,6 +58,7 @@ def forms(agent: str) -> Iterator[dict[str, Any]]:
         given = SMALL[agent].get(field.name, [field.default])
         if field.static and field.kind in ("bool", "str"):
             yield from ({field.name: [value]} for value in values if value not in given)
+    yield from NUMBERS.get(agent, [])
 
 
 def bodies(spec: ExperimentSpec) -> Iterator[tuple[int, Callable[[Tensors], Tensors], Tensors]]:
@@ -98,8 +102,8 @@ def test_a_compiler_could_trace_a_step_of_a_solver(agent: str) -> None:
     place up in a table or adds in no certain order; what does is known, with why."""
     found: set[str] = set()
     for parameters in forms(agent):
-        word = next(iter(parameters.values()), [""])[0]
-        for _, function, inputs in bodies(solver_spec(agent, parameters, NEEDED.get(word))):
+        changed = next(iter(parameters), "")
+        for _, function, inputs in bodies(solver_spec(agent, parameters, NEEDED.get(changed))):
             found |= faults(function, inputs)
     assert found == KNOWN.get(agent, {}).keys()
 

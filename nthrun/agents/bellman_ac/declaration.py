@@ -125,6 +125,18 @@ def fits_bellman(interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
     if not misfits and "band" in values_of("sampling") and not num_cells(interface):
         hint = "set the environment's distribution to histogram"
         yield "sampling", "got band, which is about a histogram, and there is none", hint
+    if not misfits and any(penalty != 0 for penalty in values_of("a_pdf_penalty")):
+        yield from _penalty_misfits(interface, values_of)
+
+
+def _penalty_misfits(interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
+    """Who does not move the bins of a histogram cannot be kept within a band by a penalty."""
+    if "price_taker" in values_of("gradient"):
+        problem = "got a penalty for leaving a band, which a price taker does not move, allowed: 0"
+        yield "a_pdf_penalty", problem, "set gradient to planner"
+    if not num_cells(interface):
+        problem = "got a penalty for leaving a band about a histogram, and there is none"
+        yield "a_pdf_penalty", problem, "set the environment's distribution to histogram"
 
 
 BELLMAN_AC = AgentDeclaration(
@@ -186,6 +198,15 @@ BELLMAN_AC = AgentDeclaration(
         ),
         Field(
             "band_growth", "float", 0.0, "by what that grows until the end", minimum=0, maximum=1
+        ),
+        Field(
+            "a_pdf_penalty",
+            "float",
+            0.0,
+            "utility that a planner loses, in the eyes of its gradient, for each unit by which the "
+            "bins' shares leave that band in a period, all bins added up",
+            minimum=0,
+            static=True,
         ),
         Field(
             "gradient",

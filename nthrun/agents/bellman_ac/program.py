@@ -10,8 +10,6 @@ gradient that goes through what each household owns itself, and not through what
 together: K, r, w and what the world shows are what they are for each of them, a taker of prices.
 It descends the mean of (V(a_0, ·) - G)² in V. With `gradient` planner, the first goes through what
 all of them make together too: that is the rule of a planner who wants the mean utility to be high.
-
-s is the logistic function of the network's output and of what an insured household would save.
 """
 
 from __future__ import annotations
@@ -34,6 +32,7 @@ from nthrun.agents.base import (
     shortened,
     start_from,
 )
+from nthrun.agents.bellman_ac.actor import Actor
 from nthrun.agents.bellman_ac.critic import Critic
 from nthrun.agents.bellman_ac.declaration import (
     BOTH,
@@ -54,24 +53,20 @@ from nthrun.agents.bellman_ac.declaration import (
     turns_of,
 )
 from nthrun.agents.krusell_smith.fields import LIVED
-from nthrun.agents.krusell_smith.households import Found, of_kind
+from nthrun.agents.krusell_smith.households import of_kind
 from nthrun.agents.krusell_smith.panel import Luck, World, exchanged, panel_of
-from nthrun.agents.krusell_smith.rule import NetworkRule, first_rows, if_finite, share_left
+from nthrun.agents.krusell_smith.rule import first_rows, if_finite, share_left
 from nthrun.agents.krusell_smith.worth import Worth
 from nthrun.agents.layouts import RESETS
 from nthrun.agents.networks import MLP
 from nthrun.agents.parents import Of
 from nthrun.agents.repeat import repeat
 from nthrun.agents.schedule import go_back, keep_good, look_at_loss, schedule_state, step_size
-from nthrun.environments.krusell_smith.declaration import MOST_SAVED
 from nthrun.environments.krusell_smith.histogram import Rule
 from nthrun.environments.markov_chains import Array
-from nthrun.environments.tensors import TINY, Constants
+from nthrun.environments.tensors import Constants
 from nthrun.specs.declaration import Setting
 from nthrun.specs.environment_spec import EnvironmentSpec
-
-LEAST_SHARE, MOST_SHARE = 0.02, 0.995
-"""Within which an insured household's share is taken for what it is."""
 
 
 class Living(NamedTuple):
@@ -122,31 +117,18 @@ class Lived(NamedTuple):
     crowd: Tensor
 
 
-class Actor(NetworkRule):
-    """A rule for the share that is saved."""
-
-    def savings(self, outputs: Tensor, found: Found) -> Tensor:
-        """See `NetworkRule`."""
-        return self.share(outputs, found) * found.resources
-
-    def share(self, outputs: Tensor, found: Found) -> Tensor:
-        """s, shaped like the outputs."""
-        kept = 1.0 - found.insured / found.resources.clamp(min=TINY)
-        kept = kept.clamp(LEAST_SHARE, MOST_SHARE)
-        raw = outputs + torch.log(kept / (1.0 - kept))
-        return MOST_SAVED * 0.5 * (1.0 + torch.tanh(0.5 * raw))
-
-
 class Paths(NamedTuple):
     """What came of simulations.
 
     Attributes:
         worth: G, `(lanes, worlds, households)`.
         world: as it was after the periods that the panel moves on.
+        beyond: Σ βᵗ of what left a band, `(lanes, worlds, 1)`, where that is asked for.
     """
 
     worth: Tensor
     world: World
+    beyond: Tensor | None = None
 
 
 class BellmanActorCritic:
@@ -171,6 +153,7 @@ class BellmanActorCritic:
         self._updates = updates if together else (1, 1)
         self._drawn = statics["sampling"] == "band"
         self._plans = statics["gradient"] == "planner"
+        self._penalty: float = statics["a_pdf_penalty"]
         self._decays = statics["lr_schedule"] == "linear"
         self._total_steps = environment.total_timesteps
         layout = bellman_layout(statics, environment.interface)
@@ -270,18 +253,27 @@ class BellmanActorCritic:
         """The worlds that a step begins with: as they have become, or drawn anew."""
         if not self._drawn:
             return World(*(state[name] for name in LIVED))
+        return self.panel.first(draws, self._band(state, step))
+
+    def _band(self, state: State, step: Tensor) -> Tensor:
+        """The width of the band at a step, `(lanes, 1, 1)`."""
         grown = state["dist_a_band"] + state["band_growth"] * (step / self._total_steps)
-        return self.panel.first(draws, grown.clamp(max=1.0).unsqueeze(2))
+        return grown.clamp(max=1.0).unsqueeze(2)
 
     def _learn_policy(
         self, state: State, begun: World, luck: Luck, step: Tensor
     ) -> tuple[Paths, Tensor]:
         """Ascend G; the paths of the rule before the last ascent, and whether all was finite."""
 
+        band = self._band(state, step) if self._penalty else None
+
         def objective(parameters: Tensor) -> tuple[Tensor, Tensor]:
-            paths = self._paths(state, parameters, begun, luck)
+            paths = self._paths(state, parameters, begun, luck, band)
+            gained = paths.worth.mean((1, 2))
+            if paths.beyond is not None:
+                gained = gained - self._penalty * paths.beyond.mean((1, 2))
             told = [part.flatten(1) for part in (paths.worth, *paths.world)]
-            return -paths.worth.mean((1, 2)) / self.critic.scale, torch.cat(told, 1)
+            return -gained / self.critic.scale, torch.cat(told, 1)
 
         sound = torch.ones_like(state["policy_lr"], dtype=torch.bool)
         for number in range(self._updates[0]):
@@ -325,30 +317,50 @@ class BellmanActorCritic:
         state[VALUE_LOSS].copy_(if_finite(loss.unsqueeze(1)))
         return sound
 
-    def _paths(self, state: State, parameters: Tensor, begun: World, luck: Luck) -> Paths:
-        """Live by the rule with these parameters."""
+    def _paths(
+        self,
+        state: State,
+        parameters: Tensor,
+        begun: World,
+        luck: Luck,
+        band: Tensor | None = None,
+    ) -> Paths:
+        """Live by the rule with these parameters.
+
+        Args:
+            band: of whose sides it is wanted what lies beyond, see `Histogram.beyond`.
+        """
         (discounts,) = self._discounts.on(parameters.device)
         given = Period(*luck, discounts[:, : self._horizon - 1])
 
-        def period(living: Living, now: Period) -> tuple[Living, tuple[()]]:
+        def period(living: Living, now: Period) -> tuple[Living, tuple[Tensor, ...]]:
             lived = self._lived(parameters, living.world)
             luck = Luck(now.state, now.kind)
             after = self.panel.following(living.world, lived.savings, lived.crowd, luck)
-            return Living(*after, living.utility + now.weight * lived.utility), ()
+            left = self._left(after, band, now.weight)
+            return Living(*after, living.utility + now.weight * lived.utility), left
 
         pieces = [Period(*(part[:, cut] for part in given)) for cut in self._pieces]
         carry = Living(*begun, torch.zeros_like(begun.assets))
-        carry, _ = repeat(period, carry, pieces[0], 1)
+        carry, left = repeat(period, carry, pieces[0], 1)
         moved = World(*(part.detach() for part in carry.world))
         for piece in pieces[1:]:
-            carry, _ = repeat(period, carry, piece, 1)
+            carry, more = repeat(period, carry, piece, 1)
+            left = tuple(torch.cat(parts, 1) for parts in zip(left, more, strict=True))
         lived = self._lived(parameters, carry.world)
         utility = carry.utility + discounts[:, -2] * lived.utility
         owned = lived.savings if self._plans else lived.savings.detach()
         market = self.panel.next_market(carry.world, owned, lived.crowd)
         every = self.critic(state["value"], self.panel.in_every_state(lived.savings), market)
         later = self.panel.expected(every, carry.state, carry.kind)
-        return Paths(utility + discounts[:, -1] * later, moved)
+        beyond = next((part.sum(1) for part in left), None)
+        return Paths(utility + discounts[:, -1] * later, moved, beyond)
+
+    def _left(self, world: World, band: Tensor | None, weight: Tensor) -> tuple[Tensor, ...]:
+        """What is beyond a band, with its weight; nothing where there is no band."""
+        if band is None or self.panel.histogram is None:
+            return ()
+        return (weight * self.panel.histogram.beyond(world.masses, world.state, band),)
 
     def _lived(self, parameters: Tensor, world: World) -> Lived:
         """What households do in a period."""

@@ -25,13 +25,13 @@ LIVED = ("assets", "kind", "tfp_state", "masses")
 
 def num_worlds(default: int) -> Field:
     """The field of how many worlds a panel has."""
-    doc = "worlds simulated side by side"
+    doc = "worlds simulated side by side: times num_households they are the batch of an update"
     return Field("num_worlds", "int", default, doc, minimum=1, maximum=100_000, static=True)
 
 
 def num_households(default: int) -> Field:
     """The field of how many households each of them has."""
-    doc = "households of each of them"
+    doc = "households of each of them, every one a sample of an update"
     return Field("num_households", "int", default, doc, minimum=1, maximum=100_000, static=True)
 
 

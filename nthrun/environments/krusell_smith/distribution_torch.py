@@ -236,6 +236,19 @@ class Histogram:
         by_kind: Tensor = kept.unflatten(-1, (self._num_kinds, self._num_bins))
         return by_kind.sum(-2)
 
+    def beyond(self, kept: Tensor, state: Tensor, band: Tensor) -> Tensor:
+        """What of the bins' shares lies outside a band about those of the start, summed over bins,
+        `(..., 1)`.
+
+        Args:
+            kept: shares of the cells.
+            state: of Z, whose start is meant, `(..., 1)`.
+            band: the share of itself by which a bin's may be off.
+        """
+        first = self._bins(kept).first[state.squeeze(-1).long()]
+        off = (self.shown(kept) - first).abs()
+        return (off - band * first).clamp(min=0.0).sum(-1, keepdim=True)
+
     def seen(self, observation: Tensor) -> Seen:
         """See `Distribution`."""
         bins = self._bins(observation)

@@ -259,15 +259,22 @@ def test_a_band_is_drawn_about_a_histogram() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parameters", "told"),
-    [({"horizon": [0, 1]}, "got 1, allowed: 0, or 2"), ({"sampling": ["band"]}, "got band")],
+    ("parameters", "environment", "told"),
+    [
+        ({"horizon": [0, 1]}, {}, "got 1, allowed: 0, or 2"),
+        ({"sampling": ["band"]}, {}, "got band"),
+        ({"a_pdf_penalty": [0, 1]}, BINS, "which a price taker does not move, allowed: 0"),
+        ({"a_pdf_penalty": [1], "gradient": ["planner"]}, {}, "about a histogram, and there is no"),
+    ],
     ids=str,
 )
-def test_what_cannot_be_simulated_is_refused(parameters: dict[str, Any], told: str) -> None:
-    """A horizon without a period before the last, and a band without a histogram, are refused
-    before anything is trained."""
+def test_what_cannot_be_simulated_is_refused(
+    parameters: dict[str, Any], environment: dict[str, Any], told: str
+) -> None:
+    """A horizon without a period before the last, a band without a histogram, and a penalty that
+    nobody feels, are refused before anything is trained."""
     with pytest.raises(SpecError) as caught:
-        solver_spec("bellman_ac", parameters)
+        solver_spec("bellman_ac", parameters, environment)
     (fault,) = caught.value.faults
     assert told in fault.problem
     assert fault.hint
@@ -287,3 +294,60 @@ def test_what_is_worth_nothing_less_is_never_positive() -> None:
         consumed = (1.0 - share) * found.resources
         assert float(solver.panel.households.economy.utility(consumed).max()) < 1.0
         assert math.isfinite(float(consumed.min()))
+
+
+def test_what_lies_beyond_a_band_is_added_up() -> None:
+    """A bin whose share is within the band about the first one counts for nothing; of others what
+    is beyond it does, below as above."""
+    shares = (0.2, 0.4, 0.3, 0.1)
+    bins = {**BINS, "bins": 4, "initial_shares": shares, "lowest_bin": 0.2, "highest_bin": 1.4}
+    solver, _ = made({"gradient": ["planner"]}, bins)
+    histogram = solver.panel.histogram
+    assert histogram is not None
+    kinds = torch.from_numpy(solver.panel.households.economy.economy.shares[2]).float()
+    now = torch.tensor([0.22, 0.3, 0.3, 0.18])
+    kept = (kinds.unsqueeze(1) * now).flatten().view(1, 1, -1)
+    state, band = torch.full((1, 1, 1), 2.0), torch.full((1, 1, 1), 0.15)
+    expected = (0.4 * 0.85 - 0.3) + (0.18 - 0.1 * 1.15)
+    assert float(histogram.beyond(kept, state, band)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_only_a_planner_is_moved_by_a_penalty() -> None:
+    """What households make of the distribution has a slope in a planner's rule, that of the
+    difference, and none at all in a price taker's, whatever the penalty."""
+    for whose in ("planner", "price_taker"):
+        solver, state = made({"gradient": [whose], "horizon": [4]}, BINS)
+        state, band = in_double(state), torch.full((2, 1, 1), 0.01).double()
+        world, luck = begun(solver, state)
+
+        def beyond(row: Tensor) -> Tensor:
+            found = solver._paths(state, row, world, luck, band).beyond  # noqa: B023
+            assert found is not None
+            return found.mean((1, 2))
+
+        row = state["policy"].clone().requires_grad_()
+        at = beyond(row)
+        assert at.min() > 0
+        assert at.requires_grad == (whose == "planner")
+        if whose == "planner":
+            (slope,) = torch.autograd.grad(at.sum(), row)
+            direction = uniform(*row.shape, seed=3).double() - 0.5
+            with torch.no_grad():
+                ends = [beyond(state["policy"] + sign * 1e-6 * direction) for sign in (-1.0, 1.0)]
+            along = (slope * direction).sum(1)
+            torch.testing.assert_close(along, (ends[1] - ends[0]) / 2e-6, rtol=1e-3, atol=1e-9)
+
+
+def test_a_penalty_changes_a_planners_step_and_no_label() -> None:
+    """A planner that is punished takes another step from the same state; what the value learns from
+    is the same."""
+    found = []
+    for penalty in (0.0, 50.0):
+        given = {"gradient": ["planner"], "a_pdf_penalty": [penalty]}
+        solver, state = made(given, BINS)
+        stepped(solver, state, 0)
+        found.append((state["policy"], state["last.value_loss"], state["last.policy_loss"]))
+    free, punished = found
+    assert not torch.equal(free[0], punished[0])
+    assert torch.equal(free[1], punished[1])
+    assert (punished[2] > free[2]).all()
