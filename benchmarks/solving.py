@@ -1,11 +1,12 @@
 """How close solvers of the economic models come to the exact solution, and how long they take.
 
 Every solver is run by index with its shipped spec on several seeds, one run after the other on one
-core; for Bewley also with other calibrations, of which none is tuned for. All runs are kept under
-results/solving, so that the same command continues where it was stopped.
+core; for Bewley and Krusell and Smith also with other calibrations, of which none is tuned for. All
+runs are kept under results/solving, so that the same command continues where it was stopped.
 
     python benchmarks/solving.py
     python benchmarks/solving.py --model GHM --runs 2
+    python benchmarks/solving.py --model KrusellSmith
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from nthrun.records.schema import Run
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "config"
 POINTS = 100
+LINE = ("intercept", "slope")
 """Percentage points."""
 ECONOMIES: dict[str, dict[str, Any]] = {
     "as shipped": {},
@@ -40,6 +42,30 @@ ECONOMIES: dict[str, dict[str, Any]] = {
     "income taxed at .2, rebated": {"calibration.income_tax": 0.2, "calibration.rebated": True},
 }
 """What a Bewley economy differs in from config/environment/Bewley.json."""
+CYCLES: tuple[tuple[str, str, dict[str, Any], dict[str, int]], ...] = (
+    ("ghh", "KrusellSmith", {}, {"euler_ks": 5, "bellman_ac": 5}),
+    ("jedc", "KrusellSmith_jedc", {}, {"euler_ks": 3}),
+    (
+        "ghh, β .85",
+        "KrusellSmith",
+        {"gamma": 0.85, "calibration.beta": 0.85},
+        {"bellman_ac": 1, "euler_ks": 1},
+    ),
+    (
+        "ghh, σ 1.5",
+        "KrusellSmith",
+        {"calibration.sigma": 1.5},
+        {"bellman_ac": 1, "euler_ks": 1},
+    ),
+    (
+        "ghh, ρ .9",
+        "KrusellSmith",
+        {"calibration.rho_tfp": 0.9},
+        {"bellman_ac": 1, "euler_ks": 1},
+    ),
+    ("jedc", "KrusellSmith_jedc", {}, {"bellman_ac": 1}),
+)
+"""Economies with aggregate risk: name, the shipped spec, what differs from it, seeds by agent."""
 
 
 def trained(environment: dict[str, Any], agent: str, runs: int, save_dir: str) -> list[Run]:
@@ -91,6 +117,44 @@ def show_economies(runs: int) -> None:
             )
 
 
+def show_cycles(runs: int) -> None:
+    """Print how far learned rules are from the exact one, and their laws from its law: the largest
+    distance of all states of Z where b₂ is 0, of b₀ and of b₁."""
+    click.echo(
+        "\n| economy | agent | seeds | largest oracle_gap | oracle_gap_mean | mean K off, % "
+        "| law off: b₀, b₁ | seconds |\n|---|---|---|---|---|---|---|---|"
+    )
+    for title, spec, changes, agents in CYCLES:
+        folder = f"solving/{{agent}}/{title}".replace(" ", "_").replace(",", "")
+        environment = shipped(spec) | changes
+        once = environment | {"total_timesteps": 1, "eval_interval_timesteps": 1}
+        exact = trained(once, "ks_linear", 1, folder.format(agent="ks_linear"))
+        for agent, number in agents.items():
+            found = trained(environment, agent, min(runs, number), folder.format(agent=agent))
+            gap, mean, capital = (
+                last(found, name) for name in ("oracle_gap", "oracle_gap_mean", "mean_k_gap")
+            )
+            off = [farthest(found, exact[0], f"law_linear_{term}_") for term in LINE]
+            click.echo(
+                f"| {title} | {agent} | {len(found)} | {scientific(gap)} | {scientific(mean)} "
+                f"| {span(POINTS * capital, 2)} | {off[0]:.4f}, {off[1]:.4f} "
+                f"| {seconds(found):.0f} |"
+            )
+
+
+def farthest(found: list[Run], exact: Run, prefix: str) -> float:
+    """The largest distance of some runs' last numbers from the exact ones."""
+    names = [name for name in exact["eval_metrics"] if name.startswith(prefix)]
+    return max(
+        float(np.abs(last(found, name) - exact["eval_metrics"][name][-1]).max()) for name in names
+    )
+
+
+def scientific(values: np.ndarray) -> str:
+    """All values, the smallest first."""
+    return ", ".join(f"{value:.1e}" for value in np.sort(values))
+
+
 def last(found: list[Run], name: str) -> np.ndarray:
     """A number of the last evaluation of each run."""
     return np.array([run["eval_metrics"][name][-1] for run in found])
@@ -126,7 +190,11 @@ def show_firms(runs: int) -> None:
             click.echo(f"{agent:<12} {line}; best {share.max():.1%}; {seconds([run]):.0f} s")
 
 
-MODELS: dict[str, Callable[[int], None]] = {"Bewley": show_economies, "GHM": show_firms}
+MODELS: dict[str, Callable[[int], None]] = {
+    "Bewley": show_economies,
+    "KrusellSmith": show_cycles,
+    "GHM": show_firms,
+}
 
 
 @click.command()
