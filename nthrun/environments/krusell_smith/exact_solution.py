@@ -59,7 +59,7 @@ def exact_solution(economy: Economy, curved: bool, grids: Grids) -> Solution:
             path = folder / f"law-{key}.exact"
             try:
                 with locked(path.with_suffix(".lock")):
-                    if found is None and (kept := _kept(path, key)):
+                    if found is None and (kept := _kept(path, key, economy)):
                         return kept
                     found = found or _solved_aloud(economy, curved, grids)
                     _keep(path, key, found)
@@ -146,7 +146,7 @@ def _keep(path: Path, key: str, solution: Solution) -> None:
         left_behind.unlink(missing_ok=True)
 
 
-def _kept(path: Path, key: str) -> Solution | None:
+def _kept(path: Path, key: str, economy: Economy) -> Solution | None:
     """The solution of a file, None where it is none that can be trusted."""
     if not is_own_file(path):
         return None
@@ -154,16 +154,17 @@ def _kept(path: Path, key: str) -> Solution | None:
         header, content = read_checksummed(path)
         if header["key"] != key:
             return None
-        return _solution(_parted(header["shapes"], content[block_size(content) :]))
-    except (DataFileError, KeyError, TypeError, ValueError):
+        solution = _solution(_parted(header["shapes"], content[block_size(content) :]))
+    except (AttributeError, DataFileError, KeyError, OverflowError, TypeError, ValueError):
         return None
+    return solution if _is_of(solution, economy) else None
 
 
 def _parted(shapes: dict[str, Any], payload: memoryview) -> dict[str, Array]:
     """The arrays of a payload.
 
     Raises:
-        TypeError, ValueError: it holds other ones.
+        AttributeError, OverflowError, TypeError, ValueError: it holds other ones.
     """
     arrays, begin = {}, 0
     for name, shape in shapes.items():
@@ -171,3 +172,29 @@ def _parted(shapes: dict[str, Any], payload: memoryview) -> dict[str, Array]:
         arrays[name] = np.frombuffer(payload[begin:end], "<f8").reshape(shape)
         begin = end
     return arrays
+
+
+def _is_of(solution: Solution, economy: Economy) -> bool:
+    """Whether all arrays have shapes that go with an economy and each other, and hold numbers."""
+    law, choices, exact = solution.law, solution.choices, solution.exact
+    states, kinds, dates = economy.num_states, economy.num_kinds, len(DATES)
+    groups, points = choices.consumption.shape[1:2], exact.assets.size
+    wanted = (
+        (law.coefficients, (states, 3)),
+        (law.log_bounds, (states, 2)),
+        (choices.saved, (choices.saved.size,)),
+        (choices.log_capital, (choices.log_capital.size,)),
+        (
+            choices.consumption,
+            (states, *groups, choices.log_capital.size, choices.saved.size),
+        ),
+        (exact.assets, (points,)),
+        (exact.start, (kinds, points)),
+        (exact.capital, (dates,)),
+        (exact.masses, (dates, kinds, points)),
+        (exact.log_next, (dates,)),
+    )
+    return math.isfinite(exact.capital_mean) and all(
+        array.shape == shape and array.size > 0 and bool(np.isfinite(array).all())
+        for array, shape in wanted
+    )

@@ -16,9 +16,16 @@ from environments.krusell_smith.economies import JEDC
 
 from nthrun.environments.krusell_smith.calibration import GivenLabourCalibration
 from nthrun.environments.krusell_smith.classical import Grids, Solution
-from nthrun.environments.krusell_smith.exact_solution import exact_solution, solution_key
+from nthrun.environments.krusell_smith.evaluation import DATES
+from nthrun.environments.krusell_smith.exact_solution import (
+    _arrays,
+    exact_solution,
+    solution_key,
+)
+from nthrun.environments.markov_chains import Array
 from nthrun.errors import NoSolutionError
 from nthrun.files.cache_folder import NOTED_VARIABLE
+from nthrun.records.durable_file import write_checksummed
 
 QUICK = Grids(num_points=80, num_choices=40, capital_step=0.5, tolerance=3e-3)
 ECONOMY = GivenLabourCalibration().economy()
@@ -89,14 +96,44 @@ def a_link(path: Path) -> None:
     path.symlink_to(path.with_suffix(".else"))
 
 
+def forged(path: Path, name: str, array: Array) -> None:
+    """Put an array into a file in the place of another, with a checksum that is right."""
+    arrays = _arrays(solution()) | {name: array}
+    key = path.name.removeprefix("law-").removesuffix(".exact")
+    header = {"key": key, "shapes": {each: kept.shape for each, kept in arrays.items()}}
+    payload = b"".join(kept.tobytes() for kept in arrays.values())
+    path.unlink()
+    write_checksummed(path, header, lambda block: payload)
+    path.chmod(0o600)
+
+
+def of_other_shapes(path: Path) -> None:
+    forged(path, "coefficients", np.zeros(6))
+
+
+def without_numbers(path: Path) -> None:
+    forged(path, "log_next", np.full(len(DATES), np.nan))
+
+
+def with_a_list(path: Path) -> None:
+    path.unlink()
+    key = path.name.removeprefix("law-").removesuffix(".exact")
+    write_checksummed(path, {"key": key, "shapes": [1]}, lambda block: b"")
+    path.chmod(0o600)
+
+
 @pytest.mark.parametrize(
-    "spoil", [cut_short, changed, of_another_key, open_to_others, a_pipe, a_link]
+    "spoil",
+    [
+        *(cut_short, changed, of_another_key, open_to_others, a_pipe, a_link),
+        *(of_other_shapes, without_numbers, with_a_list),
+    ],
 )
 def test_what_cannot_be_trusted_is_computed_anew(
     chosen: Path, capfd: pytest.CaptureFixture[str], spoil: Callable[[Path], None]
 ) -> None:
-    """A sound file is read; one that is damaged, of other numbers, or that others may have written
-    is not, the solution is the same, and it is kept again."""
+    """A sound file is read; one that is damaged, of other numbers, that others may have written, or
+    that holds what is no solution is not, the solution is the same, and it is kept again."""
     first = solution()
     assert_same(first, solution())
     assert capfd.readouterr().err.count(SAID) == 1
