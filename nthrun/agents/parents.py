@@ -142,6 +142,9 @@ class ParentReader:
     def _opened(self, directory: str) -> tuple[Experiment, Data]:
         """An experiment in the same environment, and its records."""
         if directory not in self._experiments:
+            if "\0" in directory:
+                problem = f"{directory!r} is no path, allowed: a directory beside the own one"
+                raise ParentError(problem, "write the directory's name")
             # What a path goes up from may not be made yet, and then is nothing to the system.
             place = os.path.realpath(self._parents.root / directory)
             experiment = open_experiment(Path(place))

@@ -51,7 +51,9 @@ STATE = click.Option(
     ["--state"], type=int, help="Number of the state of Z, 0 the lowest.  [default: the middle one]"
 )
 CAPITAL = click.Option(
-    ["--capital"], type=float, help="K that the cross-section is to be near.  [default: median]"
+    ["--capital"],
+    type=click.FloatRange(min=0, min_open=True),
+    help="K that the cross-section is to be near.  [default: median]",
 )
 WEALTH = click.Option(
     ["--wealth"],

@@ -148,6 +148,8 @@ class Field:
                 raise RejectedError(self._got(raw))
             return raw
         if kind == "str":
+            if raw == "" and not self.choices:
+                raise RejectedError('got "", allowed: a string of one character or more')
             if not isinstance(raw, str) or not raw or (self.choices and raw not in self.choices):
                 raise RejectedError(self._got(raw), self._nearest(raw))
             return raw

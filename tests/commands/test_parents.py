@@ -118,6 +118,11 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {},
         "index 0-1: {out}/missing: not an experiment directory",
     ),
+    "no path": (
+        {"pretrained": ["a\0b"]},
+        {},
+        "index 0-1: 'a\\x00b' is no path, allowed: a directory beside the own one",
+    ),
     "index": (
         {"parent_index": [0, 3]},
         {},
