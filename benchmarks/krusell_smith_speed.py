@@ -178,6 +178,7 @@ def main(rounds: int) -> None:
     small = {"num_worlds": 8, "num_households": 8}
     learners = {
         "bellman_ac, as shipped": learner(1),
+        "bellman_ac, 64 x 64, 30 periods": learner(1, num_worlds=64, num_households=64, horizon=30),
         "bellman_ac, 8 x 8": learner(1, **small),
         "bellman_ac, 8 x 8, pack of 8": learner(8, **small),
     }
@@ -193,7 +194,7 @@ def main(rounds: int) -> None:
             done = steps * advance(STEPS)
             speeds[name].append(done / (time.process_time() - begin))
     for name, values in speeds.items():
-        click.echo(f"  {name:<30} {statistics.median(values):12.0f}")
+        click.echo(f"  {name:<32} {statistics.median(values):12.0f}")
 
 
 if __name__ == "__main__":
