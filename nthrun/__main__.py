@@ -19,6 +19,7 @@ COMMANDS = {
     "describe": ("nthrun.commands.run:describe", "Print what the indices mean; train nothing."),
     "export": ("nthrun.commands.export:export", "Write records as runs of another package."),
     "forget": ("nthrun.commands.forget:forget", "Remove the records of some indices."),
+    "logs": ("nthrun.commands.logs:logs", "Print what the task of an index has printed."),
     "new": ("nthrun.commands.new:new", "Write a small project of your own."),
     "plot": ("nthrun.commands.plot:plot", "Draw a figure of experiments."),
     "report": ("nthrun.commands.report:report", "Write a page about experiments."),

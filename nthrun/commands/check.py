@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from nthrun.commands.experiment_paths import experiments_at
 from nthrun.commands.options import Command, debug_option
 from nthrun.commands.schedule_tables import place_of, show_table
 from nthrun.commands.soundness import (
@@ -27,10 +28,8 @@ from nthrun.commands.submit import queue_if_known
 from nthrun.errors import NthrunError, StorageError
 from nthrun.records.combine import combine
 from nthrun.records.experiment import open_experiment
-from nthrun.records.listing import is_there
-from nthrun.scheduling.pending import active_tasks, experiments_under
+from nthrun.scheduling.pending import active_tasks
 from nthrun.scheduling.plan import LOCK, read_plans
-from nthrun.specs.directory import save_directory
 from nthrun.terminal import note, show
 
 
@@ -53,9 +52,8 @@ def check(directories: Sequence[str], mend: bool, dry_run: bool, debug: bool) ->
     --mend deletes temporary files whose writer is gone, and writes data.json and data.h5 anew; it
     never touches a record, nor an experiment that is running.
     """
-    places = [_place(directory) for directory in directories]
     closed: list[tuple[Path, StorageError]] = []
-    under = (root for place in places for root in experiments_under(place, closed))
+    under = (root for directory in directories for root in experiments_at(directory, closed))
     roots = list(dict.fromkeys(under))
     findings = {root: list(look_through(root)) for root in roots}
     if mend or dry_run:
@@ -71,12 +69,6 @@ def check(directories: Sequence[str], mend: bool, dry_run: bool, debug: bool) ->
     for each in unsound:
         show(f"{place_of(each.path)}: {each.state}: {each.problem}; hint: {each.remedy}")
     return 1 if unsound else 0
-
-
-def _place(directory: str) -> Path:
-    """Where a directory is: as it is named, or else as a save dir, under `results/`."""
-    named = Path(directory)
-    return named if is_there(named) else save_directory(directory)
 
 
 def _rows(findings: dict[Path, list[Finding]]) -> Iterator[list[str]]:

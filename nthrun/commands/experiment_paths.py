@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from nthrun.errors import DataFileError
+from nthrun.errors import DataFileError, StorageError
 from nthrun.records.experiment import is_experiment
 from nthrun.records.listing import is_file, paths_in
+from nthrun.scheduling.pending import experiments_under
 from nthrun.specs.directory import save_directory
 
 
@@ -37,6 +39,30 @@ def data_path(text: str) -> Path:
     return places[0]
 
 
+def experiments_at(text: str, closed: list[tuple[Path, StorageError]] | None = None) -> list[Path]:
+    """The experiments that a text of a command line names, those that are only planned too.
+
+    Args:
+        text: an experiment's directory or a save dir, as it stands or else under `results/`.
+        closed: see `experiments_under`.
+
+    Raises:
+        DataFileError: there is none.
+        StorageError: a folder cannot be listed.
+    """
+    _require_text(text)
+    named, saved = Path(text), save_directory(text)
+    if named != saved:
+        with contextlib.suppress(DataFileError):
+            return experiments_under(named, closed)
+    return experiments_under(saved, closed)
+
+
+def _require_text(text: str) -> None:
+    if not text:
+        raise DataFileError('"": no path', "name an experiment's directory, or a file of data")
+
+
 def _places(text: str) -> list[Path]:
     """Where a text is to be found: as it stands, or else under `results/`.
 
@@ -44,8 +70,7 @@ def _places(text: str) -> list[Path]:
         DataFileError: it is empty.
         StorageError: a folder cannot be listed.
     """
-    if not text:
-        raise DataFileError('"": no path', "name an experiment's directory, or a file of data")
+    _require_text(text)
     for place in dict.fromkeys((Path(text), save_directory(text))):
         if is_file(place) or is_experiment(place):
             return [place]

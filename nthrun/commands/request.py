@@ -16,30 +16,23 @@ from nthrun.specs.selection import select
 MAX_WORKERS = 1024
 
 
+def spec_option(name: str, noun: str, required: bool) -> Option:
+    """The option that names the files of a spec."""
+    return Option(
+        name,
+        multiple=True,
+        required=required,
+        metavar="FILE",
+        help=f"{noun} spec, JSON or YAML; given again, later files override earlier ones.",
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions(SweepOptions):
     """The options of `main.py`."""
 
-    env_json: Annotated[
-        tuple[str, ...],
-        Option(
-            "--env-json",
-            multiple=True,
-            required=True,
-            metavar="FILE",
-            help="Environment spec, JSON or YAML; given again, later files override earlier ones.",
-        ),
-    ]
-    agent_json: Annotated[
-        tuple[str, ...],
-        Option(
-            "--agent-json",
-            multiple=True,
-            required=True,
-            metavar="FILE",
-            help="Agent spec, JSON or YAML; given again, later files override earlier ones.",
-        ),
-    ]
+    env_json: Annotated[tuple[str, ...], spec_option("--env-json", "Environment", required=True)]
+    agent_json: Annotated[tuple[str, ...], spec_option("--agent-json", "Agent", required=True)]
     index: Annotated[
         str | None,
         Option(
@@ -128,6 +121,12 @@ class RunOptions(SweepOptions):
         ),
     ]
 
+    @property
+    def says_which(self) -> bool:
+        """Whether an option says which runs."""
+        named = self.index is not None or self.runs is not None
+        return named or self.settings is not None or bool(self.where)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -165,7 +164,7 @@ def make_request(options: RunOptions, spec: ExperimentSpec) -> Request:
         IndexSpecError: nothing says which runs, or what does is unreadable or out of range.
         UsageError: an option's value is not allowed, or takes back another option.
     """
-    _refuse_contradictions(options)
+    refuse_contradictions(options)
     agent = spec.agent.declaration
     if options.monitor and agent.solves:
         message = f"--monitor shows training steps, and {agent.name} is a solver, which takes none"
@@ -213,7 +212,12 @@ def _indices(options: RunOptions, spec: ExperimentSpec) -> tuple[int, ...]:
     )
 
 
-def _refuse_contradictions(options: RunOptions) -> None:
+def refuse_contradictions(options: RunOptions) -> None:
+    """Check that no option takes back another.
+
+    Raises:
+        UsageError: one does.
+    """
     several = options.workers > 1
     selects = options.runs is not None or options.settings is not None or options.where
     contradictions = (

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import click
 
+from nthrun.commands.experiment_paths import experiments_at
 from nthrun.commands.schedule_tables import duration, place_of, show_table
 from nthrun.commands.submit import queue_if_known
 from nthrun.errors import DataFileError
 from nthrun.index import format_indices
 from nthrun.scheduling.failures import age
 from nthrun.scheduling.lease import end_process
-from nthrun.scheduling.pending import ActiveTask, active_tasks, experiments_under
+from nthrun.scheduling.pending import ActiveTask, active_tasks
 from nthrun.scheduling.plan import LOCK, PLANS, read_plans
 from nthrun.scheduling.slurm import Queue, cancel_jobs, read_queue
 from nthrun.scheduling.status import ExperimentStatus, StageStatus, experiment_status
-from nthrun.specs.directory import save_directory
 from nthrun.terminal import complain, note, show
 
 SHOWN_TASKS = 20
@@ -133,7 +133,7 @@ def _end_here(task: ActiveTask) -> bool:
 
 def _experiments(save_dirs: Sequence[str]) -> Iterator[Path]:
     for save_dir in save_dirs:
-        yield from experiments_under(save_directory(save_dir))
+        yield from experiments_at(save_dir)
 
 
 def _row(stage: StageStatus) -> list[str]:

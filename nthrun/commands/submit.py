@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from nthrun.commands.experiment_opening import with_suggestions
 from nthrun.commands.schedule_tables import place_of, show_costs
 from nthrun.commands.slurm_entry import run_task
-from nthrun.errors import DataFileError, Fault, RunFailedError, SlurmError, SpecError, StorageError
-from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
+from nthrun.commands.submission_request import SubmissionRequest
+from nthrun.errors import DataFileError, RunFailedError, SlurmError, StorageError
 from nthrun.planning.parents import require_parents
 from nthrun.records.durable_file import ensure_directory, storage_error
 from nthrun.records.listing import require_inside
-from nthrun.scheduling.code_snapshot import ENTRY, require_code_root, snapshot_name, take_snapshot
+from nthrun.scheduling.code_snapshot import (
+    own_checkout,
+    require_code_root,
+    snapshot_name,
+    take_snapshot,
+)
 from nthrun.scheduling.limits import Limits, read_limits, require_runnable
-from nthrun.scheduling.pending import WantedRuns, pending_runs
+from nthrun.scheduling.pending import pending_runs
 from nthrun.scheduling.plan import Plan, write_plan
 from nthrun.scheduling.plan_draft import Choices, Draft, draft_plan
 from nthrun.scheduling.slurm import Queue, has_slurm, read_queue
@@ -34,60 +36,14 @@ from nthrun.scheduling.submission import (
     script_of,
     submit_array,
 )
-from nthrun.specs.cluster_spec import ClusterSpec, read_cluster_spec
-from nthrun.specs.documents import ENVIRONMENT, of_spec, parse_overrides
-from nthrun.specs.project import find_project, use_project
+from nthrun.specs.cluster_spec import ClusterSpec
 from nthrun.specs.search.adaptive_sweep import require_tried
-from nthrun.specs.search.search_spec import BAYES
-from nthrun.specs.selection import select
-from nthrun.specs.solver_limits import require_solvable
 from nthrun.terminal import note, show, show_text
 
-if TYPE_CHECKING:
-    from nthrun.commands.schedule import ScheduleOptions
-
-ONE_FILE = "what main.py merges of several agent files, write into one"
 NO_LIMITS = Limits(10**9, None)
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """What a command line of `schedule.py` asks for.
-
-    Attributes:
-        cluster: file of the cluster spec.
-        overrides: its fields given on the command line.
-        executable, root: the entry point, which must be main.py, and the checkout it is in.
-        environment, agents: files of the specs; each agent is an experiment.
-        save_dir: see `experiment_directory`.
-        num_runs: of each setting.
-        stage: of every run.
-        options: which settings, and how they are run.
-    """
-
-    cluster: str
-    overrides: dict[str, object]
-    executable: str
-    root: str
-    environment: str
-    save_dir: str
-    agents: tuple[str, ...]
-    num_runs: int
-    stage: int
-    options: ScheduleOptions
-
-    def wanted(self, spec: ExperimentSpec) -> WantedRuns:
-        """Which runs of an experiment.
-
-        Raises:
-            IndexSpecError: it has no such settings.
-        """
-        space, options = spec.agent.space, self.options
-        selection = select(spec.sweep, space, self.num_runs, options.settings, options.where)
-        return WantedRuns(selection, self.stage, options.retry_failed)
-
-
-def submit(submission: Submission) -> int:
+def submit(request: SubmissionRequest) -> int:
     """Submit the runs that are missing, or run them here where the cluster spec is local.
 
     Returns:
@@ -98,30 +54,25 @@ def submit(submission: Submission) -> int:
         NthrunError: bad input, no cluster, a refusal, a full disk.
         Abort: the question was answered with no.
     """
-    cluster = _own_account(read_cluster_spec(submission.cluster, submission.overrides))
-    for line in cluster.notes:
-        note(f"{submission.cluster}: {line}")
-    if Path(submission.executable).name != ENTRY:
-        raise click.UsageError(f"{submission.executable}: the executable must be {ENTRY}")
-    require_code_root(Path(submission.root))
-    files = (submission.environment, *submission.agents)
-    use_project(find_project(files, submission.options.project))
-    specs = _specs(submission)
+    cluster, options = request.cluster, request.options
+    if request.checkout is not None:
+        require_code_root(request.checkout)
     if not cluster.is_local:
-        require_plain_paths(cluster, specs)
-    drafts = _drafts(submission, cluster, specs)
+        require_plain_paths(cluster, [experiment.root for experiment in request.experiments])
+    drafts = _drafts(request)
     show_costs(drafts)
     chosen = [draft for draft in drafts if draft.plan.tasks]
-    if submission.options.dry_run:
-        _show_scripts(chosen, snapshot_name(Path(submission.root)))
-    if submission.options.dry_run or not chosen:
+    source = request.checkout or own_checkout()
+    if options.dry_run:
+        _show_scripts(chosen, snapshot_name(source) if source else "")
+    if options.dry_run or not chosen:
         return 0
-    if not submission.options.yes:
+    if not options.yes:
         _ask(chosen)
     failure: RunFailedError | None = None
     for draft in chosen:
         try:
-            _carry_out(draft, submission)
+            _carry_out(draft, source)
         except RunFailedError as error:
             failure = failure or error
     if failure is not None:
@@ -129,71 +80,17 @@ def submit(submission: Submission) -> int:
     return 0
 
 
-def _own_account(cluster: ClusterSpec) -> ClusterSpec:
-    """A cluster spec that names no account takes the user's $SBATCH_ACCOUNT, as sbatch would."""
-    account = os.environ.get("SBATCH_ACCOUNT", "")
-    if cluster.text("account") or not account:
-        return cluster
-    return replace(cluster, values={**cluster.values, "account": account})
-
-
-def _specs(submission: Submission) -> dict[Path, ExperimentSpec]:
-    """The experiments, by directory.
-
-    Raises:
-        SpecError: a fault of a spec.
-        UnsupportedOperationError: a solver is to be compiled.
-        DataFileError: two agent files belong into one directory.
-    """
-    specs: dict[Path, ExperimentSpec] = {}
-    overrides = parse_overrides(submission.options.fields)
-    for agent in submission.agents:
-        try:
-            spec = read_experiment_spec([submission.environment], [agent], overrides)
-        except SpecError as error:
-            raise SpecError(_apart(error.faults, agent, submission)) from error
-        files = [submission.environment]
-        own = of_spec(overrides, ENVIRONMENT)
-        if spec.agent.search.method == BAYES:
-            spec = with_suggestions(spec, submission.save_dir)
-        backend = submission.options.backend
-        require_solvable(spec.agent.declaration, spec.environment, files, backend, own)
-        root = spec.directory(submission.save_dir).absolute()
-        if root in specs:
-            raise DataFileError(
-                f"{agent}: belongs into {place_of(root)}, as another agent file of this command",
-                f"give them different save dirs, in commands of their own; {ONE_FILE}",
-            )
-        for line in spec.notes:
-            note(f"{agent}: {line}")
-        specs[root] = spec
-    return specs
-
-
-def _apart(faults: Sequence[Fault], agent: str, submission: Submission) -> list[Fault]:
-    """Faults with a hint where an agent file of several is no whole one."""
-    hint = f"each agent file here is an experiment of its own: {ONE_FILE}"
-    several = len(submission.agents) > 1
-    return [
-        replace(fault, hint=hint)
-        if several and fault.file == agent and fault.problem.startswith("missing")
-        else fault
-        for fault in faults
-    ]
-
-
-def _drafts(
-    submission: Submission, cluster: ClusterSpec, specs: dict[Path, ExperimentSpec]
-) -> list[Draft]:
-    queue, limits = _cluster_says(cluster, submission.options.dry_run)
+def _drafts(request: SubmissionRequest) -> list[Draft]:
+    cluster, options = request.cluster, request.options
+    queue, limits = _cluster_says(cluster, options.dry_run)
     drafts = []
-    for root, spec in specs.items():
-        wanted = submission.wanted(spec)
+    for experiment in request.experiments:
+        spec, root, wanted = experiment.spec, experiment.root, experiment.wanted
         indices = wanted.selection.indices(spec.sweep.num_settings)
         require_tried(spec.sweep, indices, wanted.stage)
-        pending = pending_runs(spec, root, wanted, queue, touch=not submission.options.dry_run)
+        pending = pending_runs(spec, root, wanted, queue, touch=not options.dry_run)
         require_parents(spec, pending.missing, root.parent)
-        choices = Choices(submission.options.backend, submission.options.pack_lanes, limits)
+        choices = Choices(options.backend, options.pack_lanes, limits)
         drafts.append(draft_plan(spec, pending, wanted, cluster, choices))
         if limits.free_tasks is not None:
             free = limits.free_tasks - len(drafts[-1].plan.tasks)
@@ -253,8 +150,12 @@ def _ask(drafts: Sequence[Draft]) -> None:
     click.confirm(f"{doing} {tasks} task{'s' * (tasks != 1)}?", abort=True, err=True)
 
 
-def _carry_out(draft: Draft, submission: Submission) -> None:
+def _carry_out(draft: Draft, source: Path | None) -> None:
     """Submit a draft, or run it here.
+
+    Args:
+        draft: what is submitted.
+        source: the checkout that tasks run a snapshot of; None where nthrun is installed.
 
     Raises:
         RunFailedError: runs failed here.
@@ -266,14 +167,15 @@ def _carry_out(draft: Draft, submission: Submission) -> None:
     require_inside(root)
     with scheduling_lock(root):
         queue = queue_if_known() if draft.plan.cluster.is_local else read_queue()
-        now = pending_runs(draft.spec, root, submission.wanted(draft.spec), queue)
+        now = pending_runs(draft.spec, root, draft.wanted, queue)
         if now.missing != draft.pending.missing:
             raise DataFileError(
                 f"{place_of(root)}: what is missing has changed since it was shown",
                 "give the same command again",
             )
         if not draft.plan.cluster.is_local:
-            submit_arrays(replace(draft.plan, code=take_snapshot(Path(submission.root), root)))
+            code = take_snapshot(source, root) if source else ""
+            submit_arrays(replace(draft.plan, code=code))
             return
         write_plan(draft.plan)
         from nthrun.commands.local_plan import run_plan  # noqa: PLC0415 - imports torch

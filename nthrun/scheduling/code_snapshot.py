@@ -22,7 +22,7 @@ from nthrun.files.forms import Fields, Items, Text, Unchecked
 from nthrun.files.regular_file import ABSENT, cannot_read, read_regular
 from nthrun.records.durable_file import ensure_directory, storage_error
 from nthrun.records.listing import is_file, is_there
-from nthrun.training.source import SNAPSHOT_FILE, checkout_state
+from nthrun.training.source import PACKAGE, SNAPSHOT_FILE, checkout_state
 
 CODE = "code"
 NEW = ".new-"
@@ -50,6 +50,11 @@ def require_code_root(source: Path) -> None:
                 f"{source}: {needed} is not there; allowed: the root of an nthrun checkout",
                 "give ./ where you are in it",
             )
+
+
+def own_checkout() -> Path | None:
+    """The checkout that nthrun runs from; None where it is installed."""
+    return PACKAGE.parent if (PACKAGE.parent / ENTRY).is_file() else None
 
 
 def take_snapshot(source: Path, root: Path) -> str:

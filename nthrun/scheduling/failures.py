@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from nthrun.records.shard import OpenShards
 from nthrun.scheduling.lease import Attempt, read_attempt
 from nthrun.scheduling.plan import Plan
 from nthrun.scheduling.slurm import Job, Place, read_accounting
+from nthrun.scheduling.task_log import open_log
 from nthrun.terminal import printable
 
 TAIL_LINES = 5
@@ -130,25 +130,16 @@ def age(moment: float) -> str:
 
 
 def _tail(attempt: Attempt | None, root: Path) -> str:
-    """The last lines of what a task printed, which is a regular file of this user's.
-
-    Where it lies, a file says that anybody may have written: of one outside the experiment's
-    directory only the place is told, as it could be a file that is not for others' eyes.
-    """
-    if attempt is None or not attempt.log:
-        return ""
+    """The last lines of what a task printed, or where it lies."""
+    opened = open_log(attempt, root) if attempt is not None else ""
+    if isinstance(opened, str):
+        return opened
     try:
-        path = os.path.realpath(attempt.log)
-        if not Path(path).is_relative_to(os.path.realpath(root)):
-            return f"what it printed lies outside the experiment: {attempt.log}"
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW)
-        with open(descriptor, "rb") as file:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
-                return ""
-            file.seek(max(found.st_size - TAIL_BYTES, 0))
+        with opened as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(file.tell() - TAIL_BYTES, 0))
             text = file.read(TAIL_BYTES).decode(errors="replace")
-    except (OSError, ValueError):  # ValueError: a NUL in the path
+    except OSError:
         return ""
     lines = re.split(r"\r\n|\r|\n", text.rstrip())
     return "\n".join(printable(line) for line in lines[-TAIL_LINES:])

@@ -57,12 +57,15 @@ _PLAIN = (
     "stage",
     "num_runs",
     "settings",
+    "named",
     "retry_failed",
     "device",
     "backend",
     "code",
     "command",
 )
+ADDED = ("command", "settings", "named")
+"""Of them the one that is no text, and those that earlier plans have not."""
 
 FORM = Fields(
     {
@@ -87,7 +90,7 @@ FORM = Fields(
         "arrays": Items(Row((Whole(), Whole(1)))),
         "tasks": Items(Row((Whole(1), Number(0), Items(Text())))),
     },
-    {"settings": Text()},
+    {"settings": Text(), "named": Text()},
 )
 
 
@@ -134,7 +137,7 @@ class Plan:
         fingerprint, num_settings: of the experiment.
         agent, environment: the specs as documents.
         stage: of every run.
-        num_runs, settings: what was asked for, see `Selection`.
+        num_runs, settings, named: what was asked for, see `Selection`.
         retry_failed: whether failed runs were to be run again.
         cluster: where it runs, command-line overrides included.
         device: "cpu" or "cuda".
@@ -162,11 +165,13 @@ class Plan:
     tasks: tuple[Task, ...]
     arrays: tuple[Array, ...]
     command: tuple[str, ...]
+    named: str = ""
 
     @property
     def wanted(self) -> Sequence[int]:
         """The indices that were asked for, recorded ones too."""
-        return Selection(self.num_runs, self.settings).indices(self.num_settings)
+        selection = Selection(self.num_runs, self.settings, self.named)
+        return selection.indices(self.num_settings)
 
     @property
     def path(self) -> Path:
@@ -253,8 +258,8 @@ def read_plan(path: Path) -> Plan:
     require_form(path, content, FORM, NOUN)
     try:
         plan = Plan(
-            **{name: content[name] for name in _PLAIN if name not in ("command", "settings")},
-            settings=content.get("settings", ""),
+            **{name: content[name] for name in _PLAIN if name not in ADDED},
+            **{name: content.get(name, "") for name in ADDED[1:]},
             command=tuple(content["command"]),
             cluster=cluster_of_document(str(path), **content["cluster"]),
             root=path.absolute().parents[1],
@@ -301,6 +306,8 @@ def _problem(plan: Plan, stem: str) -> str:
         return f"name: got {plan.name}, not that of the file"
     settings = parse_ranges(plan.settings, "settings:") if plan.settings else ()
     chosen = count_of(settings) if settings else plan.num_settings
+    if plan.named and count_of(parse_ranges(plan.named, "named:")) > MAX_INDICES:
+        return f"named: got more than {MAX_INDICES:,} indices"
     if chosen * plan.num_runs > MAX_INDICES or (settings and settings[-1][1] >= plan.num_settings):
         return f"num_runs: {plan.num_runs:,} of {chosen:,} settings"
     first = 0

@@ -61,6 +61,7 @@ class Draft:
     Attributes:
         spec: of the experiment.
         pending: what it is about.
+        wanted: which runs.
         plan: the plan; without tasks where nothing is missing or may be submitted.
         run_times: what runs are taken to take.
         num_left: missing runs that the cluster's limits leave for later.
@@ -68,6 +69,7 @@ class Draft:
 
     spec: ExperimentSpec
     pending: PendingRuns
+    wanted: WantedRuns
     plan: Plan
     run_times: RunTimes
     num_left: int
@@ -137,6 +139,7 @@ def draft_plan(
         stage=wanted.stage,
         num_runs=wanted.selection.num_runs,
         settings=wanted.selection.settings,
+        named=wanted.selection.named,
         retry_failed=wanted.retry_failed,
         cluster=cluster,
         device=device,
@@ -146,7 +149,9 @@ def draft_plan(
         arrays=plan_arrays(kept, choices.limits.array_tasks),
         command=tuple(sys.argv),
     )
-    return Draft(spec, pending, plan, run_times, sum(t.num_runs for t in tasks[len(kept) :]))
+    return Draft(
+        spec, pending, wanted, plan, run_times, sum(t.num_runs for t in tasks[len(kept) :])
+    )
 
 
 def _timed(

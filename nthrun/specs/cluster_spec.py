@@ -14,6 +14,7 @@ from nthrun.specs.cluster_rules import broken_rules
 from nthrun.specs.documents import Document, read_document
 from nthrun.specs.field import Field, RejectedError, Value, plain, shown, unknown_keys
 from nthrun.specs.older_cluster import read_older_cluster
+from nthrun.specs.shipped import shipped_folder
 from nthrun.specs.slurm_time import (
     MEMORY_FORMS,
     TIME_FORMS,
@@ -38,6 +39,7 @@ MAIL_TYPES = (
     "TIME_LIMIT_50",
     "ARRAY_TASKS",
 )
+CLUSTERS = "clusters"
 MAX_COUNT = 10**7
 MAX_SIGNAL_SECONDS = 65_535  # sbatch's own bound
 NAMES = ("account", "partition", "qos", "gpuType", "email")
@@ -176,7 +178,8 @@ def read_cluster_spec(path: str, overrides: Mapping[str, object] = {}) -> Cluste
     """Read and check a cluster file, some fields overridden by options of the command line.
 
     Args:
-        path: a JSON or YAML file.
+        path: a JSON or YAML file; or a name alone, such as "fir", of a file in the working
+            directory or in `clusters` of it, or of one that is shipped.
         overrides: field -> value that counts instead of the file's. A text is read as the
             field's kind (`"4"`, `"true"`), one text makes a list of one, "" is not given, and
             None leaves the file's value.
@@ -184,6 +187,7 @@ def read_cluster_spec(path: str, overrides: Mapping[str, object] = {}) -> Cluste
     Raises:
         SpecError: every fault; one of an option names it, such as `--cores`, in the file's place.
     """
+    path = str(_cluster_file(path))
     options = {key: value for key, value in overrides.items() if value is not None}
     source = _Source(read_document([path]), options)
     reading = read_older_cluster(source.document.values)
@@ -213,6 +217,16 @@ def read_cluster_spec(path: str, overrides: Mapping[str, object] = {}) -> Cluste
     nodes = spec.integer("nodes")
     cores = max(nodes, usable_cores() // nodes * nodes)
     return replace(spec, values={**values, "cores": cores})
+
+
+def _cluster_file(text: str) -> Path:
+    """The file that a text names: itself, or else the first that there is of its name."""
+    path = Path(text)
+    if path.exists() or path.suffix or len(path.parts) != 1:
+        return path
+    folders = Path(), Path(CLUSTERS), shipped_folder(CLUSTERS)
+    found = (folder / f"{text}.json" for folder in folders)
+    return next((each for each in found if each.is_file()), path)
 
 
 def cluster_of_document(source: str, name: str, fields: Mapping[str, object]) -> ClusterSpec:

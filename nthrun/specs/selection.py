@@ -27,15 +27,17 @@ MAX_SETTINGS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Runs 0 to `num_runs - 1` of some settings.
+    """Runs 0 to `num_runs - 1` of some settings; or runs that are named one by one.
 
     Attributes:
         num_runs: of each setting.
         settings: setting numbers as `parse_indices` reads them; "" is every setting.
+        named: indices as `parse_indices` reads them, which then count alone; "" names none.
     """
 
     num_runs: int
     settings: str = ""
+    named: str = ""
 
     def indices(self, num_settings: int) -> Sequence[int]:
         """The indices, ascending.
@@ -43,6 +45,8 @@ class Selection:
         Args:
             num_settings: of the sweep.
         """
+        if self.named:
+            return parse_indices(self.named)
         if not self.settings:
             return range(num_settings * self.num_runs)
         numbers = parse_indices(self.settings, "--settings")
