@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from in_process import ended
 from plans import LOCAL, make_cluster, own_experiment, record, written_plan
-from processes import EXPERIMENT, ROOT, call, recorded, write_specs
+from processes import EXPERIMENT, call, recorded, write_specs
 from schedule_commands import arguments
 
 from nthrun.__main__ import commands
@@ -101,28 +101,20 @@ def test_clusters_have_names(specs: list[str]) -> None:
 def test_an_index_is_trained_and_the_rest_finished(specs: list[str], tmp_path: Path) -> None:
     """Named indices are planned and trained; the directory alone then finishes what its plans
     asked for and is missing, on the cluster of the newest plan."""
-    words = ["-m", "nthrun", "schedule"]
     given = [*specs, "--cluster", "local", "--cores", "1", "--yes", "--index", "0,3"]
-    done = call_module(tmp_path, *words[2:], *given)
+    done = call("schedule.py", *given, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert set(recorded(tmp_path / "out")) == {(0, 0), (0, 3)}
     root = tmp_path / "out" / EXPERIMENT
     [path] = plan_paths(root)
     assert list(read_plan(path).wanted) == [0, 3]
-    assert call_module(tmp_path, "forget", str(root), "--index", "3").returncode == 0
-    done = call_module(tmp_path, "schedule", str(tmp_path / "out"), "--yes")
+    assert ended(commands, "forget", str(root), "--index", "3").code == 0
+    done = call("schedule.py", str(tmp_path / "out"), "--yes", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert set(recorded(tmp_path / "out")) == {(0, 0), (0, 3)}
     newest = read_plan(plan_paths(root)[-1])
     assert [task.packs for task in newest.tasks] == [((3,),)]
     assert newest.cluster.integer("cores") == 1
-
-
-def call_module(folder: Path, *words: str):  # type: ignore[no-untyped-def]
-    """`python -m nthrun` in a folder."""
-    script = folder / "console.py"
-    script.write_text("from nthrun.__main__ import main\nmain()\n")
-    return call(str(script), *words, cwd=folder, PYTHONPATH=str(ROOT))
 
 
 class TestFinish:
