@@ -22,7 +22,8 @@ from nthrun.files.forms import Fields, Items, Text, Unchecked
 from nthrun.files.regular_file import ABSENT, cannot_read, read_regular
 from nthrun.records.durable_file import ensure_directory, storage_error
 from nthrun.records.listing import is_file, is_there
-from nthrun.training.source import PACKAGE, SNAPSHOT_FILE, checkout_state
+from nthrun.specs.shipped import PACKAGE
+from nthrun.training.source import SNAPSHOT_FILE, checkout_state
 
 CODE = "code"
 NEW = ".new-"
