@@ -32,8 +32,9 @@ from nthrun.records.schema import Run
 from nthrun.records.shard import ShardHeader, new_shard_id, write_shard
 from nthrun.specs.fingerprint import fingerprint
 from nthrun.training.context import TrainingContext, make_context
-from nthrun.training.pack_training import PackRequest, train_pack
+from nthrun.training.pack_training import train_pack
 from nthrun.training.progress import Began, News
+from nthrun.training.requests import PackRequest
 
 ENVIRONMENT = {
     "env_name": "Pendulum-v1",

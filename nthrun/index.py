@@ -2,6 +2,7 @@
 
     setting number = index mod num_settings        run number = index div num_settings
     random_seed    = stage * 2**32 + run number
+    program_seed   = stage * 2**24 + run number, what a program is given as its seed
 
 Counting starts at 0. A run's generators grow from its stage and run number and from nothing else:
 seeds of different stages are disjoint, and settings of the same run number share their seed (common
@@ -22,6 +23,9 @@ MAX_INDICES = 10_000_000
 RUNS_PER_STAGE = 2**32
 MAX_RUN_NUMBER = RUNS_PER_STAGE - 1
 MAX_STAGE = 2**20
+PROGRAM_RUNS = 2**24
+PROGRAM_STAGES = 2**7
+"""Run numbers and stages whose seeds programs take."""
 MAX_INDEX = 2**63 - 1
 """The largest that a record holds."""
 Ranges = tuple[tuple[int, int], ...]
@@ -53,6 +57,24 @@ def random_seed(stage: int, run_number: int) -> int:
     return stage * RUNS_PER_STAGE + run_number
 
 
+def program_seed(stage: int, run_number: int) -> int:
+    """The seed that a program is given, below 2**31, which every library's seeding takes.
+
+    Args:
+        stage, run_number: of the run.
+
+    Raises:
+        IndexSpecError: there is no such seed, or it would be that of another run.
+    """
+    if not (0 <= run_number < PROGRAM_RUNS and 0 <= stage < PROGRAM_STAGES):
+        raise IndexSpecError(
+            f"stage {stage}, run number {run_number}: the seed of a program is stage x "
+            f"{PROGRAM_RUNS} + run number and less than 2**31, allowed: stages to "
+            f"{PROGRAM_STAGES - 1} and run numbers to {PROGRAM_RUNS - 1}"
+        )
+    return stage * PROGRAM_RUNS + run_number
+
+
 class Purpose(IntEnum):
     """What a stream's numbers are for; the numbers are part of every record's meaning."""
 
@@ -61,6 +83,7 @@ class Purpose(IntEnum):
     AGENT = 2
     REPLAY = 3
     EVALUATION = 4
+    PROGRAM = 5
 
 
 def parse_indices(text: str, option: str = "--index") -> tuple[int, ...]:

@@ -44,15 +44,17 @@ from nthrun.specs.field import Field, did_you_mean
 from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface
 from nthrun.specs.layout import Layout
+from nthrun.specs.program_spec import COMMAND, FUNCTION, program_declaration
 from nthrun.specs.trust import require_may_run
 from nthrun.specs.user_class import (
     EXAMPLE,
     Checks,
     is_list_of,
     raised_by,
+    require_attribute,
     require_attributes,
-    user_class,
     user_misfits,
+    user_object,
 )
 
 AGENTS: dict[str, AgentDeclaration] = {
@@ -101,33 +103,46 @@ CHECKS: Checks = {
     ),
 }
 """What the attributes of a user's own class have to be."""
+PROGRAM_CHECKS: Checks = {"hyperparameters": CHECKS["hyperparameters"]}
+"""What those of a user's own function have to be."""
 
 
 def agent_declaration(document: Document) -> AgentDeclaration:
     """The declaration of the agent a document names.
 
-    A name with a colon, `package.module:Class`, is a user's own.
+    A name with a colon is a user's own: `package.module:Class` an agent, `package.module:function`
+    a program; `command` is a program, too.
 
     Raises:
         SpecError: it names none, one that does not exist, or one that may not be run.
     """
     name, origin = name_of(document, "agent_name"), document.origin("agent_name")
     require_may_run(document.values, document.trust, origin)
+    if name == COMMAND:
+        return program_declaration(name, COMMAND, document, None)
     if ":" in name:
-        return _own_agent(name, origin)
+        return _own_agent(name, document)
     if name not in AGENTS:
-        problem = f"got {name!r}, allowed: {', '.join(AGENTS)}, or your own package.module:Class"
+        own = "your own package.module:Class or package.module:function, or command"
+        problem = f"got {name!r}, allowed: {', '.join(AGENTS)}, {own}"
         raise SpecError([Fault(origin, "agent_name", problem, did_you_mean(name, AGENTS))])
     return AGENTS[name]
 
 
-def _own_agent(name: str, origin: str) -> AgentDeclaration:
-    """The declaration of a user's own class, made of its attributes.
+def _own_agent(name: str, document: Document) -> AgentDeclaration:
+    """The declaration of a user's own class or function, made of its attributes.
 
     Raises:
-        SpecError: it cannot be imported, or is no agent.
+        SpecError: it cannot be imported, or is neither an agent nor a program.
     """
-    own = user_class(name, "agent_name", origin, "hyperparameters", "agent")
+    origin = document.origin("agent_name")
+    own = user_object(name, "agent_name", origin)
+    if callable(own) and not isinstance(own, type):
+        declared = getattr(own, "hyperparameters", None)
+        require_attributes(own, name, (origin, "agent_name"), PROGRAM_CHECKS)
+        fields = None if declared is None else tuple(declared)
+        return program_declaration(name, FUNCTION, document, fields)
+    require_attribute(own, name, ("agent_name", origin), "hyperparameters", "agent")
     require_attributes(own, name, (origin, "agent_name"), CHECKS)
     fits, takes_heads = getattr(own, "fits", None), bool(getattr(own, "takes_heads", False))
     anywhere = fits_single if takes_heads else fits_numbered

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -12,22 +13,15 @@ from pathlib import Path
 import click
 
 from nthrun.commands.experiment_paths import experiments_at
+from nthrun.commands.findings import DAMAGED, SOUND, STALE, STATES, Finding
 from nthrun.commands.options import Command, debug_option
 from nthrun.commands.schedule_tables import place_of, show_table
-from nthrun.commands.soundness import (
-    DAMAGED,
-    DATA,
-    SOUND,
-    STALE,
-    STATES,
-    TEMPORARY,
-    Finding,
-    look_through,
-)
+from nthrun.commands.soundness import DATA, TEMPORARY, look_through
 from nthrun.commands.submit import queue_if_known
 from nthrun.errors import NthrunError, StorageError
 from nthrun.records.combine import combine
 from nthrun.records.experiment import open_experiment
+from nthrun.records.listing import is_own_folder
 from nthrun.scheduling.pending import active_tasks
 from nthrun.scheduling.plan import LOCK, read_plans
 from nthrun.terminal import note, show
@@ -116,9 +110,12 @@ def _can_be_rebuilt(each: Finding) -> bool:
 
 
 def _delete(path: Path) -> str:
-    """Delete a file; returns why that was not done."""
+    """Delete a file, or a directory of copies; returns why that was not done."""
     try:
-        path.unlink(missing_ok=True)
+        if is_own_folder(path):
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
     except OSError as error:
         return error.strerror or str(error)
     return ""

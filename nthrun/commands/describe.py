@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nthrun.index import format_indices, random_seed
+from nthrun.index import format_indices, program_seed, random_seed
 from nthrun.planning.costs import (
     GroupCost,
     PackOptions,
@@ -16,7 +18,8 @@ from nthrun.planning.costs import (
     group_costs,
 )
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.machine import readable
+from nthrun.planning.machine import readable, visible_gpu
+from nthrun.planning.packs import plan_run
 from nthrun.planning.width import Workers
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.specs.field import plain, shown
@@ -25,10 +28,49 @@ from nthrun.specs.search.search_spec import BAYES, NO_PRUNER, SearchSpec
 from nthrun.specs.search.space import Range, Space
 from nthrun.specs.sweep import GridSweep
 
+if TYPE_CHECKING:
+    from nthrun.commands.request import Request
+
 SHOWN_INDICES = 20
 SHOWN_GROUPS = 20
 NO_OPTIONS = PackOptions()
 COLUMNS = ("runs", "packs", "memory", "replay", "state", "series", "work", "records", "checkpoints")
+
+
+def dry_run(spec: ExperimentSpec, request: Request) -> str:
+    """What would be run: of a program the command line and the variables of each index."""
+    options = PackOptions(request.device, request.backend, request.pack, request.workers)
+    if spec.agent.program is None:
+        return describe(spec, request.indices, request.stage, request.save_dir, options=options)
+    lines: list[str] = []
+    for index in request.indices[:SHOWN_INDICES]:
+        lines += _program_lines(spec, request, index)
+    if len(request.indices) > SHOWN_INDICES:
+        lines.append(f"... and {len(request.indices) - SHOWN_INDICES} more indices")
+    return "\n".join(lines)
+
+
+def _program_lines(spec: ExperimentSpec, request: Request, index: int) -> Iterator[str]:
+    """The command line of a run of a program, and the variables that it is given."""
+    from nthrun.programs.command_line import Given, PlaceholderError  # noqa: PLC0415 - imports h5py
+    from nthrun.programs.scratch import scratch_of  # noqa: PLC0415
+
+    assert spec.agent.program is not None
+    root = spec.directory(request.save_dir)
+    scratch = scratch_of(root / "checkpoints", request.stage, index)
+    device = "cuda" if request.device != "cpu" and visible_gpu() else "cpu"
+    run = plan_run(spec, index, request.stage)
+    given = Given(run, spec.environment, device, scratch.path, scratch.report(0))
+    yield f"index {index}:"
+    for name, value in given.variables().items():
+        yield f"  {name}={shlex.quote(value)}"
+    if command := spec.agent.program.command:
+        try:
+            yield f"  {shlex.join(given.filled(command))}"
+        except PlaceholderError as error:
+            yield f"  note: {error}"
+    else:
+        yield f"  calls {spec.agent.agent_name}(run) in a process of its own"
 
 
 def describe(
@@ -42,7 +84,9 @@ def describe(
     """Number of settings, digit order, what each index means, and the packs they would form."""
     lines = [*_sweep_lines(spec, save_dir), *(f"note: {line}" for line in spec.notes)]
     lines += _index_lines(spec, indices, stage)
-    if indices:
+    if indices and spec.agent.program is not None:
+        lines += _needs_lines(spec, len(indices))
+    elif indices:
         root = spec.directory(save_dir)
         options = replace(options, workers=min(options.workers, len(indices)))
         if spec.agent.declaration.solves and options.backend == "auto":
@@ -51,6 +95,17 @@ def describe(
         costs = group_costs(spec, indices, workers, options.width)
         lines += [*_pack_lines(spec, costs, workers), *_file_lines(costs, workers.num, root)]
     return "\n".join(lines)
+
+
+def _needs_lines(spec: ExperimentSpec, num_runs: int) -> Iterator[str]:
+    """What runs of a program take, as far as the spec says so, and the files they make."""
+    assert spec.agent.program is not None
+    program = spec.agent.program
+    what = shlex.join(program.command) if program.command else f"{spec.agent.agent_name}(run)"
+    yield f"each run is a process of its own: {what}"
+    needs = [f"{name} {value:g}" for name, value in program.needs.items()]
+    yield f"a run needs: {', '.join(needs) or 'not said; `needs` of the agent spec says it'}"
+    yield f"files: one of records a run, {num_runs} in all, and what it keeps as artifacts"
 
 
 def _settings(number: int) -> str:
@@ -109,6 +164,8 @@ def _index_lines(spec: ExperimentSpec, indices: Sequence[int], stage: int) -> It
     for index in indices[:SHOWN_INDICES]:
         setting_number, run_number = spec.sweep.locate(index)
         seed = random_seed(stage, run_number)
+        if spec.agent.program is not None:
+            seed = program_seed(stage, run_number)
         chosen = _chosen(spec, setting_number)
         yield (
             f"index {index}: setting {setting_number}, run {run_number}, stage {stage}, "

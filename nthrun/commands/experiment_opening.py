@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import shlex
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nthrun.errors import (
     DeviceError,
     MissingCompilerError,
+    MissingExtraError,
     UnsupportedOperationError,
     require_extra,
 )
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.machine import compiler
+from nthrun.planning.machine import compiler, visible_gpu
 from nthrun.planning.packs import planned_setting, static_groups
 from nthrun.planning.parents import require_parents
 from nthrun.planning.width import planned_width, workers_here
@@ -54,10 +56,11 @@ def open_for(spec: ExperimentSpec, request: Request, root: Path | None = None) -
     Raises:
         FingerprintError: it belongs to other specs.
         DeviceError: this machine cannot provide what the manifest says.
-        MissingExtraError: a package that logs are written with is not installed.
+        MissingExtraError: torch, or a package that logs are written with, is not installed.
         ParentError: what its runs are to start from is not there.
         StorageError: nothing can be written there.
     """
+    require_torch(spec)
     root = root or spec.directory(request.save_dir)
     require_inside(root)
     _prepare_logs(spec, root)
@@ -67,9 +70,28 @@ def open_for(spec: ExperimentSpec, request: Request, root: Path | None = None) -
     else:
         require_parents(spec, request.indices, root.parent)
         require_writable(root)
+        if not spec.agent.declaration.declared:
+            note(f"{spec.agent.agent_name}: declares no hyperparameters: ranges are not checked")
         experiment = create_experiment(root, new_manifest(spec, request))
-    require_fixed(experiment, request)
+    require_fixed(spec, experiment, request)
     return experiment
+
+
+def require_torch(spec: ExperimentSpec) -> None:
+    """Check that torch is installed, where an agent is to be trained; programs need none.
+
+    Raises:
+        MissingExtraError: it is not.
+    """
+    if spec.agent.program is not None:
+        return
+    try:
+        import_module("torch")
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        message = f"{spec.agent.agent_name}: agents need torch, which is not installed"
+        raise MissingExtraError(message, 'pip install "nthrun[torch]"') from error
 
 
 def _prepare_logs(spec: ExperimentSpec, root: Path) -> None:
@@ -86,7 +108,7 @@ def _prepare_logs(spec: ExperimentSpec, root: Path) -> None:
         note(f"log: wandb: W&B's runs are written from the records, by {command}")
 
 
-def require_fixed(experiment: Experiment, request: Request) -> None:
+def require_fixed(spec: ExperimentSpec, experiment: Experiment, request: Request) -> None:
     """Check that the runs of an experiment are made, and can be made here, as asked.
 
     Raises:
@@ -111,14 +133,11 @@ def require_fixed(experiment: Experiment, request: Request) -> None:
             "found (looked for $CXX, g++, c++, clang++)",
             "load one, for example `module load gcc`, or give another --save-dir",
         )
-    if manifest.device == "cuda":
-        from nthrun.training.backends import resolve_device  # noqa: PLC0415 - imports torch
-
-        if resolve_device("auto") != "cuda":
-            raise DeviceError(
-                f"the runs of {experiment.root} are made on cuda, and this machine has no GPU",
-                "run on a machine with a GPU, or give another --save-dir",
-            )
+    if manifest.device == "cuda" and _device(spec, "auto") != "cuda":
+        raise DeviceError(
+            f"the runs of {experiment.root} are made on cuda, and this machine has no GPU",
+            "run on a machine with a GPU, or give another --save-dir",
+        )
 
 
 def with_suggestions(spec: ExperimentSpec, save_dir: str) -> ExperimentSpec:
@@ -144,19 +163,33 @@ def new_manifest(spec: ExperimentSpec, request: Request) -> Manifest:
         PlanError: not even one run fits in memory.
         CompileError: `compile` is asked for and not possible, or the compiler failed.
     """
-    from nthrun.training.backends import resolve_device  # noqa: PLC0415 - imports torch
-
     agent, environment = spec.agent.as_document(), spec.environment.as_document()
-    device = resolve_device(request.device)
+    device = _device(spec, request.device)
     return Manifest(
         fingerprint=fingerprint(agent, environment),
         num_settings=spec.sweep.num_settings,
         agent=agent,
         environment=environment,
         device=device,
-        backend=_new_backend(spec, request, device),
+        backend="eager" if spec.agent.program else _new_backend(spec, request, device),
         threads=THREADS,
     )
+
+
+def _device(spec: ExperimentSpec, asked: str) -> str:
+    """The device that a name stands for; whether a program can use a GPU, it knows alone.
+
+    Raises:
+        DeviceError: this machine lacks it.
+    """
+    if spec.agent.program is None:
+        from nthrun.training.backends import resolve_device  # noqa: PLC0415 - imports torch
+
+        return resolve_device(asked)
+    found = "cuda" if asked != "cpu" and visible_gpu() else "cpu"
+    if asked == "cuda" != found:
+        raise DeviceError("--device cuda: this machine has no GPU", "give --device cpu")
+    return found
 
 
 def _new_backend(spec: ExperimentSpec, request: Request, device: str) -> str:

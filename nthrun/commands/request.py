@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import click
 
 from nthrun.commands.options import Option, SweepOptions, joined
 from nthrun.errors import IndexSpecError
-from nthrun.index import parse_indices
+from nthrun.index import parse_indices, program_seed
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.specs.selection import select
 
@@ -112,6 +113,15 @@ class RunOptions(SweepOptions):
             "nothing.",
         ),
     ]
+    dry_run: Annotated[
+        bool,
+        Option(
+            "--dry-run",
+            is_flag=True,
+            help="Print what would be run, of a program the command line and the variables of each "
+            "index, and run nothing.",
+        ),
+    ]
     verify: Annotated[
         bool,
         Option(
@@ -172,6 +182,8 @@ def make_request(options: RunOptions, spec: ExperimentSpec) -> Request:
     indices = _indices(options, spec)
     for index in indices[:1] + indices[-1:]:
         spec.sweep.locate(index)
+    if agent.is_program:
+        require_program(options, spec, indices)
     return Request(
         indices,
         options.save_dir,
@@ -184,6 +196,21 @@ def make_request(options: RunOptions, spec: ExperimentSpec) -> Request:
         options.retry_failed,
         max(options.after, 0) if options.monitor else None,
     )
+
+
+def require_program(options: RunOptions, spec: ExperimentSpec, indices: Sequence[int]) -> None:
+    """Check that nothing is asked of a program that it lacks.
+
+    Raises:
+        UsageError: an option is for agents alone.
+        IndexSpecError: a run's seed would be too large.
+    """
+    if options.monitor:
+        raise click.UsageError("--monitor shows the steps of agents: a program draws its own")
+    if options.backend == "compile":
+        raise click.UsageError("--backend compile is for agents: a program runs as it is")
+    for index in indices[-1:]:
+        program_seed(options.chosen_stage, spec.sweep.locate(index)[1])
 
 
 def _indices(options: RunOptions, spec: ExperimentSpec) -> tuple[int, ...]:

@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from nthrun.commands.describe import describe as described
+from nthrun.commands.describe import dry_run
 from nthrun.commands.entry import called_as
 from nthrun.commands.options import Command, takes_options
-from nthrun.commands.request import RunOptions, make_request
+from nthrun.commands.request import Request, RunOptions, make_request
 from nthrun.errors import FingerprintError
 from nthrun.planning.costs import PackOptions
 from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
@@ -78,15 +79,28 @@ def _carried_out(spec: ExperimentSpec, options: RunOptions) -> int:
             described(spec, request.indices, request.stage, request.save_dir, options=pack_options)
         )
         return 0
-    # Training imports torch, which takes seconds that --help and --describe do not owe.
-    from nthrun.commands import train, verify  # noqa: PLC0415
-
+    if options.dry_run:
+        show_text(dry_run(spec, request))
+        return 0
     for line in spec.notes:
         note(line)
-
     if options.verify:
-        return verify.verify(spec, request)
-    return train.train(spec, request)
+        return _verified(spec, request)
+    # Training imports what --help and --describe do not owe; of agents torch, which takes seconds.
+    from nthrun.commands.train import train  # noqa: PLC0415
+
+    return train(spec, request)
+
+
+def _verified(spec: ExperimentSpec, request: Request) -> int:
+    """Run recorded indices again and compare them."""
+    if spec.agent.program is not None:
+        from nthrun.commands.verify_programs import verify_programs  # noqa: PLC0415
+
+        return verify_programs(spec, request)
+    from nthrun.commands.verify import verify  # noqa: PLC0415 - imports torch
+
+    return verify(spec, request)
 
 
 def _other_directory(save_dir: str) -> str:

@@ -12,6 +12,6 @@ def run_task(plan_path: str, number: int) -> NoReturn:
         plan_path: file of the plan.
         number: of the task.
     """
-    from nthrun.commands.slurm_task import run_task_of_slurm  # noqa: PLC0415 - imports torch
+    from nthrun.commands.slurm_task import run_task_of_slurm  # noqa: PLC0415 - imports h5py
 
     run_task_of_slurm(plan_path, number)

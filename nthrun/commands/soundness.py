@@ -1,10 +1,4 @@
-"""Soundness: what each file of an experiment is found to be when all of it is read.
-
-sound      whole, and of this experiment
-damaged    its checksum, or what it holds, is not what was written
-foreign    nothing that nthrun put there, or of another experiment
-stale      left behind or outdated: it does no harm, and can go or be made anew
-"""
+"""Soundness: what each file of an experiment is found to be when all of it is read."""
 
 from __future__ import annotations
 
@@ -12,11 +6,15 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from nthrun.commands.findings import DAMAGED, FOREIGN_FILE, MOVE, SOUND, STALE, Finding
+from nthrun.commands.program_soundness import artifact_findings, scratch_findings
 from nthrun.errors import NthrunError, StorageError
 from nthrun.files.regular_file import ABSENT
+from nthrun.programs.scratch import PROGRAMS
+from nthrun.records.artifacts import ARTIFACTS
 from nthrun.records.combine import DATA_H5, DATA_JSON
 from nthrun.records.data import Data, open_combined, open_directory
 from nthrun.records.durable_file import verified_header
@@ -42,35 +40,13 @@ from nthrun.training.checkpoint_index import (
     state_files,
 )
 
-SOUND, DAMAGED, FOREIGN_FILE, STALE = "sound", "damaged", "foreign", "stale"
-STATES = (SOUND, DAMAGED, FOREIGN_FILE, STALE)
 TEMPORARY = "temporary files"
 DATA = "data files"
 SHARD_NAME = re.compile(r"stage[0-9]+-[0-9]+-[0-9]+-[0-9a-f]{12}\.h5|[0-9a-f]{12}\.forget")
 LOG_NAME = re.compile(r"series\.log|replay-[0-9]+\.log")
-MOVE = "move it away"
 NO_DIGEST = (
     "made before such files had a digest; its fingerprint was checked, its numbers cannot be"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was found of a file or a directory.
-
-    Attributes:
-        kind: what it is one of.
-        path: where it is.
-        state: one of `STATES`.
-        problem: what is wrong with it, or of a sound one what cannot be checked.
-        remedy: what to do about that.
-    """
-
-    kind: str
-    path: Path
-    state: str = SOUND
-    problem: str = ""
-    remedy: str = ""
 
 
 def look_through(root: Path) -> Iterator[Finding]:
@@ -100,6 +76,7 @@ def _found_in(root: Path) -> Iterator[Finding]:
         ("records", _records(experiment, recorded)),
         ("checkpoints", _checkpoints(root / "checkpoints", recorded)),
         ("snapshots", _snapshots(root / "snapshots")),
+        (ARTIFACTS, artifact_findings(experiment)),
         ("plans", _plans(root)),
         ("search", _journal(root)),
         (DATA, _data_files(experiment)),
@@ -144,7 +121,7 @@ def own_directories(root: Path) -> Iterator[Path]:
     """The directories of an experiment in which files are written aside; no links to others, nor
     what lies behind one."""
     yield root
-    for name in ("runs", "checkpoints", "snapshots", PLANS, "search"):
+    for name in ("runs", "checkpoints", "snapshots", ARTIFACTS, PLANS, "search"):
         if is_own_folder(root / name):
             yield root / name
             if name in ("checkpoints", PLANS):
@@ -203,6 +180,9 @@ def _cache(path: Path) -> Finding:
 def _checkpoints(directory: Path, recorded: dict[int, set[int]]) -> Iterator[Finding]:
     for pack in paths_in(directory):
         if pack.name.startswith(TEMPORARY_PREFIX):
+            continue
+        if pack.name == PROGRAMS and is_own_folder(pack):
+            yield from scratch_findings(directory, recorded)
             continue
         match = PACK.fullmatch(pack.name)
         if match is None or not is_own_folder(pack):

@@ -29,9 +29,11 @@ from nthrun.scheduling.submission import WARNING, own_job, own_log
 from nthrun.specs.cluster_spec import usable_cores
 from nthrun.terminal import note
 from nthrun.training.progress import Advanced, Began, Lost, News, TrainingProgress
-from nthrun.training.stopping import StopRequest
+from nthrun.training.stopping import GRACE_SECONDS, StopRequest
 
 TIME_IS_UP = signal.Signals[f"SIG{WARNING}"]
+RESERVED_SECONDS = 30.0
+"""What of the time between Slurm's warning and the end is left for ending a task."""
 STORAGE_SECONDS = 20.0
 """Time between attempts to go on where the disk is full."""
 
@@ -164,7 +166,7 @@ class TaskAttempt:
         self._task_progress.begin(self.task.num_runs - len(missing))
         packs = [rest for pack in self.task.packs if (rest := sorted(missing & set(pack)))]
         pool = WorkerPool(
-            Job(self.spec, experiment, request, lease.fence),
+            Job(self.spec, experiment, request, lease.fence, self._grace_seconds),
             Placements(visible_gpus(os.environ, self.plan.cluster.integer("gpus")), self._cores()),
             Oversight(
                 self._pool_stop, self._reporter(progress), self._look, self._clock.has_time_for_pack
@@ -214,6 +216,12 @@ class TaskAttempt:
         plan = self.plan
         inventory = experiment.inventory()
         return set(inventory.missing(self.task.indices, plan.stage, plan.retry_failed))
+
+    @property
+    def _grace_seconds(self) -> float:
+        """What a program has to save: where Slurm warns of the end, most of what that leaves."""
+        warned = self.plan.cluster.integer("signalSeconds") - RESERVED_SECONDS
+        return GRACE_SECONDS if self.plan.cluster.is_local else max(warned, GRACE_SECONDS)
 
     def _cores(self) -> tuple[int, ...]:
         """The cores to pin workers to: where Slurm confines this task to its own, and no other's

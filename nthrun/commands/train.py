@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
-
-import torch
 
 from nthrun.commands.experiment_opening import open_for
 from nthrun.commands.scoreboard import Scoreboard, recorded_news
@@ -18,23 +16,29 @@ from nthrun.commands.worker_process import Placements, visible_gpus
 from nthrun.errors import RunFailedError
 from nthrun.index import format_indices
 from nthrun.planning.experiment_spec import ExperimentSpec
+from nthrun.planning.machine import free_gpu_bytes
 from nthrun.planning.packs import packs_of_indices
 from nthrun.planning.parents import require_parents
 from nthrun.planning.width import planned_width, workers_here
+from nthrun.programs.context import ProgramContext
 from nthrun.records.data import open_directory
 from nthrun.records.durable_file import require_writable
 from nthrun.records.experiment import Experiment
+from nthrun.records.inventory import Inventory
+from nthrun.specs.cluster_spec import usable_cores
 from nthrun.studies.pruning import pruner_of
 from nthrun.studies.study import with_suggested_settings
 from nthrun.terminal import note, show
-from nthrun.training.context import OnStep, make_context, write_freely
-from nthrun.training.monitor import Monitor
-from nthrun.training.pack_training import PackRequest, train_pack
 from nthrun.training.progress import News, Recorded, Report, TrainingProgress
+from nthrun.training.requests import PackRequest, PruningRule, write_freely
 from nthrun.training.stopping import StopRequest
 
 if TYPE_CHECKING:
     from nthrun.commands.request import Request
+    from nthrun.training.context import OnStep
+
+TrainNext = Callable[[Sequence[int], Inventory | None], Inventory]
+"""A function of indices and what is known to be recorded, which it gives again afterwards."""
 
 
 def train(spec: ExperimentSpec, request: Request) -> int:
@@ -72,7 +76,9 @@ def train(spec: ExperimentSpec, request: Request) -> int:
             stop = StopRequest()
             stop.install()
             if min(request.workers, len(packs)) > 1:
-                workers = WorkerPool(job, Placements(gpus(experiment)), Oversight(stop, report))
+                workers = WorkerPool(
+                    job, Placements(gpus(spec, experiment)), Oversight(stop, report)
+                )
                 lost = workers.train(packs, request.workers)
             else:
                 train_here(job, packs, stop, report, _viewer(job))
@@ -125,7 +131,7 @@ def train_here(
     report: Report,
     on_step: OnStep | None = None,
 ) -> None:
-    """Train packs in this process, one after the other.
+    """Train packs in this process, one after the other, or run programs from it.
 
     Args:
         job: what the packs belong to.
@@ -137,41 +143,91 @@ def train_here(
     Raises:
         NthrunError: a full disk, or an interruption.
     """
-    spec, experiment, request = job.spec, job.experiment, job.request
-    manifest = experiment.manifest
-    pruner = pruner_of(spec, experiment, request.stage)
+    train = _program_trainer if job.spec.agent.program is not None else _agent_trainer
+    train_next = train(job, stop, report, on_step)
+    inventory = None
+    for indices in packs:
+        inventory = train_next(indices, inventory)
+
+
+def _agent_trainer(
+    job: Job, stop: StopRequest, report: Report, on_step: OnStep | None
+) -> TrainNext:
+    """What trains a pack of an agent's."""
+    from nthrun.training.context import make_context  # noqa: PLC0415 - imports torch
+    from nthrun.training.pack_training import train_pack  # noqa: PLC0415
+
+    experiment, manifest = job.experiment, job.experiment.manifest
     context = replace(
-        make_context(spec, manifest.backend, manifest.device, manifest.threads),
+        make_context(job.spec, manifest.backend, manifest.device, manifest.threads),
         experiment=experiment,
         root=experiment.root.parent,
         stop=stop,
         report=report,
         on_step=on_step,
-        should_prune=None if pruner is None else pruner.should_prune,
+        should_prune=_pruning_rule(job),
         before_writing=write_freely if job.fence is None else job.fence.require,
     )
-    wanted = PackRequest(
+    request = _pack_request(job)
+    return lambda indices, inventory: train_pack(indices, context, request, inventory)
+
+
+def _program_trainer(
+    job: Job, stop: StopRequest, report: Report, on_step: OnStep | None
+) -> TrainNext:
+    """What runs a program; nothing draws its steps."""
+    from nthrun.programs.program_runs import run_programs  # noqa: PLC0415 - not for agents
+
+    context = ProgramContext(
+        job.spec,
+        job.experiment.manifest.device,
+        job.experiment,
+        stop,
+        report,
+        _pruning_rule(job),
+        write_freely if job.fence is None else job.fence.require,
+        job.grace_seconds,
+        usable_cores() // job.request.workers if job.request.workers > 1 else 0,
+    )
+    request = _pack_request(job)
+    return lambda indices, inventory: run_programs(indices, context, request, inventory)
+
+
+def _pruning_rule(job: Job) -> PruningRule | None:
+    pruner = pruner_of(job.spec, job.experiment, job.request.stage)
+    return None if pruner is None else pruner.should_prune
+
+
+def _pack_request(job: Job) -> PackRequest:
+    """What a command asks of each pack."""
+    spec, request = job.spec, job.request
+    return PackRequest(
         request.stage,
         request.overwrite,
         request.retry_failed,
-        know=partial(with_suggested_settings, spec, experiment, stage=request.stage),
+        know=partial(with_suggested_settings, spec, job.experiment, stage=request.stage),
         announce=partial(recorded_news, spec),
     )
-    inventory = None
-    for indices in packs:
-        inventory = train_pack(indices, context, wanted, inventory)
 
 
 def _viewer(job: Job) -> OnStep | None:
     """What draws each step, where that is asked for."""
     after = job.request.monitor_after
-    return None if after is None else Monitor(job.spec.environment, after).show
+    if after is None:
+        return None
+    from nthrun.training.monitor import Monitor  # noqa: PLC0415 - imports torch
+
+    return Monitor(job.spec.environment, after).show
 
 
-def gpus(experiment: Experiment) -> list[str]:
+def gpus(spec: ExperimentSpec, experiment: Experiment) -> list[str]:
     """The GPUs to share out among workers; none on the CPU."""
     if experiment.manifest.device != "cuda":
         return []
+    if spec.agent.program is not None:
+        return visible_gpus(os.environ, len(free_gpu_bytes()) or 1)
+    import torch  # noqa: PLC0415 - programs need none
+
     return visible_gpus(os.environ, torch.cuda.device_count())
 
 

@@ -13,20 +13,27 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nthrun.commands.experiment_opening import require_fixed
+from nthrun.commands.recorded_runs import (
+    DIFFERS,
+    EQUAL,
+    NOT_COMPARABLE,
+    as_recorded,
+    differing_name,
+    read_entry,
+    recorded_entries,
+)
 from nthrun.commands.train import plan
-from nthrun.errors import DeviceError, IndexSpecError, NthrunError
+from nthrun.errors import DeviceError, NthrunError
 from nthrun.index import format_indices
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import Pack, Place, packed_otherwise, packs_of_runs, plan_run
-from nthrun.records.data import open_directory
 from nthrun.records.experiment import Experiment, open_experiment, require_fingerprint
-from nthrun.records.schema import OMITTED_FROM_JSON, Run, first_difference
 from nthrun.records.sources import Entry
 from nthrun.studies.pruning import pruner_of
 from nthrun.studies.study import with_known_settings
 from nthrun.terminal import show
 from nthrun.training.comparability import difference, parent_difference
-from nthrun.training.context import PruningRule, TrainingContext, make_context
+from nthrun.training.context import TrainingContext, make_context
 from nthrun.training.pack_training import trained
 from nthrun.training.progress import Advanced, News, TrainingProgress
 from nthrun.training.provenance import comparable
@@ -34,7 +41,6 @@ from nthrun.training.provenance import comparable
 if TYPE_CHECKING:
     from nthrun.commands.request import Request
 
-EQUAL, DIFFERS, NOT_COMPARABLE = 0, 1, 3
 Group = tuple[list[int], list[Pack]]
 """Indices that are told together, and the packs that are run for them."""
 
@@ -53,9 +59,9 @@ def verify(spec: ExperimentSpec, request: Request) -> int:
     agent, environment = spec.agent.as_document(), spec.environment.as_document()
     require_fingerprint(experiment, agent, environment, spec.agent.defaults)
     spec = with_known_settings(spec, experiment)
-    recorded = _recorded(experiment, spec, request)
+    recorded = recorded_entries(experiment, spec, request)
     try:
-        require_fixed(experiment, request)
+        require_fixed(spec, experiment, request)
     except DeviceError as error:
         show(f"index {format_indices(recorded)}: not comparable, {error.message}")
         return NOT_COMPARABLE
@@ -69,7 +75,7 @@ def verify(spec: ExperimentSpec, request: Request) -> int:
     codes = {EQUAL}
     fit = [index for index in request.indices if _is_comparable(index, recorded, context, codes)]
     groups = list(_groups(spec, experiment, request, fit, _places(experiment, recorded)))
-    context = replace(context, should_prune=_as_recorded(recorded) if pruned else None)
+    context = replace(context, should_prune=as_recorded(recorded) if pruned else None)
     codes |= set(_compared(groups, context, recorded))
     return DIFFERS if DIFFERS in codes else max(codes)
 
@@ -88,34 +94,12 @@ def _compared(
         for asked, packs in groups:
             runs = {run["index"]: run for pack in packs for run in trained(pack, context, {})}
             for index in asked:
-                key = _difference(runs[index], recorded[index])
+                key = differing_name(runs[index], recorded[index])
                 said = f"differs, first in {key}" if key else "equal"
                 if runs[index]["status"] == "failed":
                     said = f"differs, now it fails: {runs[index]['reason']}"
                 progress.say(f"index {index}: {said}")
                 yield DIFFERS if key else EQUAL
-
-
-def _recorded(
-    experiment: Experiment, spec: ExperimentSpec, request: Request
-) -> dict[int, list[Entry]]:
-    """The records of every index asked for, unread.
-
-    Raises:
-        IndexSpecError: an index has none.
-    """
-    wanted = set(request.indices)
-    recorded: dict[int, list[Entry]] = {}
-    for entry in open_directory(experiment).entries:
-        setting_number, stage, run_number = entry.identity
-        index = spec.sweep.index(setting_number, run_number)
-        if stage == request.stage and index in wanted:
-            recorded.setdefault(index, []).append(entry)
-    if absent := wanted.difference(recorded):
-        raise IndexSpecError(
-            f"index {format_indices(absent)}: not recorded in {experiment.root}, nothing to verify"
-        )
-    return recorded
 
 
 def _places(experiment: Experiment, recorded: dict[int, list[Entry]]) -> dict[int, Place]:
@@ -125,7 +109,7 @@ def _places(experiment: Experiment, recorded: dict[int, list[Entry]]) -> dict[in
     places = {}
     for index, entries in recorded.items():
         pack = packs.get(entries[0].shard, [index])
-        width = _read(entries[0])["provenance"].get("pack_width", len(pack))
+        width = read_entry(entries[0])["provenance"].get("pack_width", len(pack))
         places[index] = Place(0, 1) if width == 1 else Place(pack.index(index), width)
     return places
 
@@ -170,7 +154,7 @@ def _is_comparable(
 ) -> bool:
     """Whether a run was made with what there is here, and did not fail; if not, that is printed and
     noted."""
-    run = _read(recorded[index][0])
+    run = read_entry(recorded[index][0])
     if run["status"] == "failed":
         codes.add(DIFFERS)
         show(f"index {index}: failed, so that there is nothing to verify: {run['reason']}")
@@ -192,28 +176,3 @@ def _of_parent(index: int, made: Mapping[str, Any], context: TrainingContext) ->
     except NthrunError as error:
         return f"its parent is not as it was ({error.message})"
     return parent_difference(made, parent)
-
-
-def _as_recorded(recorded: dict[int, list[Entry]]) -> PruningRule:
-    """Ends runs where their records end: others may have come further since."""
-    ends = {}
-    for index, entries in recorded.items():
-        run = _read(entries[0])
-        if run["status"] == "pruned":
-            ends[index] = run["total_timesteps"]
-
-    def should_prune(indices: Sequence[int], step: int, values: Sequence[float]) -> list[bool]:
-        return [ends.get(index) == step for index in indices]
-
-    return should_prune
-
-
-def _read(entry: Entry) -> Run:
-    """A record without its large arrays."""
-    return entry.load(OMITTED_FROM_JSON)
-
-
-def _difference(again: Run, recorded: list[Entry]) -> str | None:
-    """The first key in which any record of a run differs from running it again."""
-    keys = (first_difference(entry.load(()), again) for entry in recorded)
-    return next((key for key in keys if key is not None), None)

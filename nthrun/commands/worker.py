@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from nthrun.errors import InterruptedRunError, NthrunError, described
 from nthrun.training.progress import Advanced, News
-from nthrun.training.stopping import StopRequest
+from nthrun.training.stopping import GRACE_SECONDS, StopRequest
 
 if TYPE_CHECKING:
     from nthrun.commands.request import Request
@@ -40,12 +40,14 @@ class Job:
 
     Attributes:
         fence: checked before anything is recorded; None where no other attempt can take over.
+        grace_seconds: what a program has between SIGTERM and its end by force.
     """
 
     spec: ExperimentSpec
     experiment: Experiment
     request: Request
     fence: Fence | None = None
+    grace_seconds: float = GRACE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ def _work(connection: Connection) -> None:
     job = _receive(connection)
     if job is None:
         return
-    from nthrun.commands.train import train_here  # noqa: PLC0415 - imports torch
+    from nthrun.commands.train import train_here  # noqa: PLC0415 - agents import torch
 
     stop = StopRequest()
     stop.install_for_good([signal.SIGTERM])

@@ -14,10 +14,11 @@ from nthrun.legacy.differences import differences
 from nthrun.legacy.spec_files import Reading, read_older_agent, read_older_environment
 from nthrun.planning.spec_notes import notes_of, uneven_steps, unmeasured
 from nthrun.specs.agent_spec import AgentSpec, read_agent_spec
-from nthrun.specs.declaration import NUM_WORLDS
+from nthrun.specs.declaration import NUM_WORLDS, AgentDeclaration
 from nthrun.specs.directory import experiment_directory
 from nthrun.specs.documents import AGENT, ENVIRONMENT, Document, Override, of_spec, read_document
 from nthrun.specs.environment_spec import EnvironmentSpec, read_environment_spec
+from nthrun.specs.program_environment import read_program_environment
 from nthrun.specs.search.search_spec import NO_PRUNER
 from nthrun.specs.sweep import Sweep
 from nthrun.specs.trust import Trust
@@ -64,6 +65,9 @@ class ExperimentSpec:
 
     def directory(self, save_dir: str) -> Path:
         """The experiment's directory under a save dir."""
+        if self.agent.program is not None:
+            name = self.agent.program.name
+            return experiment_directory(save_dir, self.environment.env_name, name, [])
         policies = [str(value) for value in self.agent.values_of("policy_type")]
         labels = [self.environment.values[n] for n in self.environment.declaration.label_fields]
         name = "-".join([self.environment.env_name, *map(str, labels)])
@@ -87,19 +91,23 @@ def read_experiment_spec(
     """
     faults: list[Fault] = []
     readings: list[Reading] = []
-    environment = agent = None
-    try:
-        document = read_document(environment_files, of_spec(overrides, ENVIRONMENT))
-        document = _as_ours(read_older_environment(document), readings)
-        environment = read_environment_spec(document, environment_declaration(document))
-    except SpecError as error:
-        faults += error.faults
+    environment = agent = declaration = None
+    is_own = False
     try:
         document = read_document(agent_files, of_spec(overrides, AGENT), read_wandb_sweep)
         document = _as_ours(read_older_agent(document, AGENTS), readings)
-        agent = _read_agent(document)
+        is_own = ":" in str(document.values.get("agent_name"))
+        declaration = agent_declaration(document)
+        agent = read_agent_spec(document, declaration)
     except SpecError as error:
         faults += error.faults
+    try:
+        world = read_document(environment_files, of_spec(overrides, ENVIRONMENT))
+        if not _is_of_program(declaration, is_own):
+            world = _as_ours(read_older_environment(world), readings)
+        environment = _read_environment(world, _is_of_program(declaration, is_own))
+    except SpecError as error:
+        faults = [*error.faults, *faults]
     faults += (fault for reading in readings for fault in reading.faults)
     if faults or agent is None or environment is None:
         raise SpecError(faults)
@@ -164,13 +172,33 @@ def experiment_spec_of(
         SpecError: this version does not know them any more, or they name code that may not be run.
     """
     document = Document(dict(environment), {}, (source,), trust=trust)
-    environment_spec = read_environment_spec(document, environment_declaration(document))
     agent_document = Document(dict(agent), {}, (source,), trust=trust)
-    return _fitting(_read_agent(agent_document), environment_spec, agent_document)
+    declaration = agent_declaration(agent_document)
+    environment_spec = _read_environment(document, declaration.is_program)
+    agent_spec = read_agent_spec(agent_document, declaration)
+    return _fitting(agent_spec, environment_spec, agent_document)
 
 
-def _read_agent(document: Document) -> AgentSpec:
-    return read_agent_spec(document, agent_declaration(document))
+def _is_of_program(agent: AgentDeclaration | None, is_own: bool) -> bool:
+    """Whether an environment may be any, as that of a program; so it is where a user's own code
+    cannot be read.
+
+    Args:
+        agent: None is one that cannot be read.
+        is_own: whether it is a user's own.
+    """
+    return is_own if agent is None else agent.is_program
+
+
+def _read_environment(document: Document, of_program: bool) -> EnvironmentSpec:
+    """The environment that an agent, or a program, is to act in.
+
+    Raises:
+        SpecError: every fault of the document.
+    """
+    if of_program:
+        return read_program_environment(document)
+    return read_environment_spec(document, environment_declaration(document))
 
 
 def _fitting(agent: AgentSpec, environment: EnvironmentSpec, document: Document) -> ExperimentSpec:
@@ -188,7 +216,8 @@ def _fitting(agent: AgentSpec, environment: EnvironmentSpec, document: Document)
     if uneven := uneven_steps(agent, environment):
         key = f"parameters.{NUM_WORLDS}"
         faults.append(Fault(document.origin(key), key, *uneven))
-    if agent.search.text("pruner") != NO_PRUNER and not environment.eval_episodes:
+    evaluated = environment.eval_episodes or agent.program is not None
+    if agent.search.text("pruner") != NO_PRUNER and not evaluated:
         problem = "runs are compared at their evaluations, and eval_episodes is 0"
         hint = "give eval_episodes in the environment's spec"
         faults.append(Fault(document.origin("search.pruner"), "search.pruner", problem, hint))

@@ -112,6 +112,8 @@ class LaneMemory:
 
 def lane_memory(spec: ExperimentSpec, setting: Setting) -> LaneMemory:
     """What a run of a setting costs; it depends on the static hyperparameters alone."""
+    if spec.agent.program is not None:
+        return _program_memory(spec.agent.program.memory_bytes)
     environment = spec.environment
     agent = agent_footprint(spec.agent.declaration, setting, environment)
     worlds = spec.agent.declaration.num_worlds(setting)
@@ -140,6 +142,12 @@ def lane_memory(spec: ExperimentSpec, setting: Setting) -> LaneMemory:
         checkpoint=_checkpoint_bytes(environment, agent, state, events),
         once=_once_bytes(environment),
     )
+
+
+def _program_memory(needed: int) -> LaneMemory:
+    """What a run of a program costs: what its spec says it needs; nothing is known of its files."""
+    host = max(needed, 1)
+    return LaneMemory(AgentFootprint(), host, 0, 0, 0, 0, 0, 0, RECORD_TEXTS, 0, 0)
 
 
 def _once_bytes(spec: EnvironmentSpec) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 
@@ -25,10 +26,11 @@ def notes_of(agent: AgentSpec, environment: EnvironmentSpec) -> Iterator[str]:
     for key, values in agent.parameters.items():
         if isinstance(values, Range) or agent.search.draws:  # a draw may favour a value so
             continue
-        for value, times in list(Counter(values).items())[:SHOWN]:
+        written = Counter(json.dumps(plain(value)) for value in values)  # 1 is not 1.0
+        for text, times in list(written.items())[:SHOWN]:
             if times > 1:
                 same = "so that several settings are the same"
-                yield f"parameters.{key}: {shown(plain(value))} is listed {times} times, {same}"
+                yield f"parameters.{key}: {shown(json.loads(text))} is listed {times} times, {same}"
     settings = Counter(tuple(sorted(one.items())) for one in _listed(agent))
     for setting, times in list(settings.items())[:SHOWN]:
         if times > 1:
@@ -49,7 +51,7 @@ def unmeasured(agent: AgentSpec, environment: EnvironmentSpec) -> tuple[str, str
     What a user's own agent and a solver report is known only once they have run.
     """
     search, metric = agent.search, agent.search.text("metric")
-    if search.method != BAYES or metric in MEASURED:
+    if search.method != BAYES or metric in MEASURED or agent.program is not None:
         return None
     declaration = agent.declaration
     if metric in EVALUATED and not environment.eval_episodes:

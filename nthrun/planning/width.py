@@ -10,6 +10,7 @@ from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.machine import free_gpu_bytes, host_memory, readable
 from nthrun.planning.memory_estimate import LaneMemory, lane_memory
 from nthrun.specs.declaration import Setting
+from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.search.search_spec import BAYES
 
 AUTO = 0
@@ -92,7 +93,7 @@ def planned_width(
     spec: ExperimentSpec, workers: Workers, num_runs: int, asked: int = AUTO
 ) -> Callable[[Setting], int]:
     """`pack_width` for the runs of a setting, as `packs_of_indices` asks for it."""
-    asked = asked_width(spec, asked)
+    asked = 1 if spec.agent.program is not None else asked_width(spec, asked)
 
     def width(setting: Setting) -> int:
         return pack_width(lane_memory(spec, setting), workers, num_runs, asked)
@@ -138,6 +139,12 @@ def _share(total: int | None, num: int, base: int) -> int | None:
 
 def _does_not_fit(lane: LaneMemory, workers: Workers) -> PlanError:
     share, need, place = _host_left(lane, workers), lane.host, "memory"
+    if lane.agent == AgentFootprint():  # of a program, of which only `needs` is known
+        return PlanError(
+            f"one run needs {readable(need)} of memory, as `needs` says; available: "
+            f"{readable(share or 0)} for each of {workers.num} worker{'s' * (workers.num != 1)}",
+            "use fewer --workers, or take a machine with more memory",
+        )
     on_device = workers.device_share()
     if on_device is not None and lane.device > on_device:
         share, need, place = on_device, lane.device, "GPU memory"

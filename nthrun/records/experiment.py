@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nthrun.errors import FingerprintError
+from nthrun.records.artifacts import remove_artifacts
 from nthrun.records.durable_file import nothing, written_aside
 from nthrun.records.inventory import Inventory, Refused, take_inventory
 from nthrun.records.listing import is_there
@@ -102,7 +103,7 @@ class Experiment:
     def forget(
         self, stage: int, indices: Collection[int], combined: Collection[RecordPlace] = ()
     ) -> list[int]:
-        """Remove the records of some indices; returns those that had any.
+        """Remove the records of some indices, and what they keep; returns those that had any.
 
         Args:
             stage, indices: which runs.
@@ -118,6 +119,7 @@ class Experiment:
             )
             write_forget(self.runs, header)
             self._drop_empty()
+            remove_artifacts(self.root, stage, recorded)
         return sorted(recorded)
 
     def _drop_empty(self) -> None:

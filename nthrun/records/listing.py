@@ -14,7 +14,7 @@ from pathlib import Path
 from nthrun.errors import DataFileError, StorageError
 
 FOLDERS = (
-    *("runs", "checkpoints", "snapshots", "plans", "search", "code"),
+    *("runs", "checkpoints", "snapshots", "artifacts", "plans", "search", "code"),
     *("logs", "logs/tensorboard", "logs/wandb"),
 )
 """The folders of an experiment that commands write to."""

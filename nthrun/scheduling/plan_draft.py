@@ -19,6 +19,7 @@ from nthrun.records.experiment import Experiment
 from nthrun.scheduling.limits import Limits
 from nthrun.scheduling.pending import PendingRuns, WantedRuns
 from nthrun.scheduling.plan import Array, Plan, Task, new_plan_name, task_cores
+from nthrun.scheduling.program_needs import cluster_for, with_known_needs
 from nthrun.scheduling.run_time import (
     START_SECONDS,
     RunTimes,
@@ -118,7 +119,9 @@ def draft_plan(
         DeviceError: the experiment's runs are made on another device or backend.
     """
     device, backend = _made_on(pending, cluster, choices)
-    run_times = estimate_run_times(spec, cluster, pending.experiment, backend)
+    needed = with_known_needs(spec, pending.experiment, wanted.retry_failed)
+    cluster = cluster_for(needed, cluster)
+    run_times = estimate_run_times(needed, cluster, pending.experiment, backend)
     shape = Shape(
         cluster.num_workers,
         usable_seconds(cluster),

@@ -25,6 +25,8 @@ from nthrun.specs.solver_limits import tried_backend
 START_SECONDS = 60.0
 """A task's start-up: Python, torch, compiling, the first look at what is recorded [assumed]."""
 DAY_SECONDS = 86_400
+PROGRAM_SECONDS = 3600.0
+"""Of a run of a program of which nothing is known [assumed]."""
 MARGIN = 1.2
 """Factor on recorded times: runs of one spec differ by hyperparameters, processor and load."""
 SAMPLED_SHARDS = 20
@@ -110,10 +112,16 @@ def estimate_run_times(
         source = f"{number} record{'s' * (number != 1)}"
         times = {statics: MARGIN * mean for statics, mean in means.items()}
         return RunTimes(spec, times, max(times.values()), speed, source)
+    program = spec.agent.program
+    if program is not None and program.seconds:
+        return RunTimes(
+            spec, {}, program.seconds, speed, f"needs: {program.seconds / 60:g} minutes"
+        )
     sequential, usable = cluster.integer("sequential"), usable_seconds(cluster)
     if sequential and usable != float("inf"):
         return RunTimes(spec, {}, usable / sequential, speed, f"sequential {sequential}")
-    return RunTimes(spec, {}, None, speed, "assumed, as nothing is recorded yet")
+    otherwise = None if program is None else PROGRAM_SECONDS
+    return RunTimes(spec, {}, otherwise, speed, "assumed, as nothing is recorded yet")
 
 
 def _recorded(spec: ExperimentSpec, experiment: Experiment) -> dict[Statics, list[float]]:

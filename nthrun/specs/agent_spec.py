@@ -12,6 +12,7 @@ from nthrun.errors import Fault, IndexSpecError, SpecError
 from nthrun.specs.declaration import AgentDeclaration, AtMost
 from nthrun.specs.documents import Document, flatten
 from nthrun.specs.field import Field, RejectedError, Value, plain, shown, unknown_keys
+from nthrun.specs.program_spec import ProgramSpec, keys_of, read_program
 from nthrun.specs.search.adaptive_sweep import AdaptiveSweep
 from nthrun.specs.search.points import PointMethod, point_function
 from nthrun.specs.search.search_spec import BAYES, SETTINGS, SearchSpec, read_search, search_faults
@@ -42,6 +43,7 @@ class AgentSpec:
         declaration: what the agent declares.
         search: how settings are found.
         suggested: setting number -> setting, of those that a search has suggested so far.
+        program: what the spec says of a program; None for an agent.
     """
 
     agent_name: str
@@ -49,6 +51,7 @@ class AgentSpec:
     declaration: AgentDeclaration
     search: SearchSpec = field(default_factory=SearchSpec)
     suggested: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    program: ProgramSpec | None = None
 
     @cached_property
     def named(self) -> frozenset[str]:
@@ -118,6 +121,7 @@ class AgentSpec:
             for key, values in self.parameters.items()
         }
         document = {"agent_name": self.agent_name, "parameters": parameters}
+        document |= {} if self.program is None else self.program.as_document()
         search = self.search.as_document()
         return {**document, "search": search} if search else document
 
@@ -156,11 +160,17 @@ def read_agent_spec(document: Document, declaration: AgentDeclaration) -> AgentS
     Raises:
         SpecError: every fault of the document.
     """
+    keys = (*TOP_KEYS, *keys_of(declaration))
     faults = [
         Fault(document.origin(key), key, problem, hint)
-        for key, problem, hint in unknown_keys(document.values, TOP_KEYS, ", ".join(TOP_KEYS))
+        for key, problem, hint in unknown_keys(document.values, keys, ", ".join(keys))
     ]
-    raw = document.values.get("parameters", {} if "search" in document.values else None)
+    program, program_faults = (
+        read_program(document, declaration) if declaration.is_program else (None, [])
+    )
+    faults += program_faults
+    may_lack = "search" in document.values or declaration.is_program
+    raw = document.values.get("parameters", {} if may_lack else None)
     if not isinstance(raw, dict):
         problem = f"got {shown(raw)}, allowed: a mapping of hyperparameters to lists of values"
         raise SpecError([*faults, Fault(document.origin("parameters"), "parameters", problem)])
@@ -168,7 +178,7 @@ def read_agent_spec(document: Document, declaration: AgentDeclaration) -> AgentS
     reader = ParameterReader(document, fields)
     parameters = {key: reader.values(key, value) for key, value in flatten(raw, is_drawn)}
     search, search_problems = read_search(document, fields)
-    spec = AgentSpec(declaration.name, parameters, declaration, search)
+    spec = AgentSpec(declaration.name, parameters, declaration, search, program=program)
     faults += [*reader.faults, *search_problems, *reader.repeated(parameters)]
     faults += reader.absent(spec.named)
     faults += () if search_problems else search_faults(search, parameters, fields, document)

@@ -186,6 +186,8 @@ class AgentDeclaration:
             own start from, beside those of `nthrun.agents.parents`; "" if there is none.
         parent_shares: the hyperparameters that such a run has to share, which then is one of the
             same agent; empty where it may be any agent's.
+        kind: "agent", or what kind of program it is; see `nthrun.specs.program_spec`.
+        declared: whether it declares its hyperparameters, so that their ranges are checked.
         doc: what it is, in a sentence or two.
         source: the paper.
     """
@@ -200,8 +202,15 @@ class AgentDeclaration:
     solves: bool = False
     parent: str = ""
     parent_shares: tuple[str, ...] = ()
+    kind: str = "agent"
+    declared: bool = True
     doc: str = ""
     source: str = ""
+
+    @property
+    def is_program(self) -> bool:
+        """Whether a run of it is a process of its own, and not a lane."""
+        return self.kind != "agent"
 
     def static_names(self) -> tuple[str, ...]:
         """Names of the static hyperparameters."""

@@ -141,12 +141,15 @@ class EnvironmentSpec:
         values: dotted key -> value, for every field, defaults included.
         declaration: what the environment declares.
         interface: its shapes and bounds.
+        given: the spec of a program's environment as it was written, which may say anything; None
+            for an environment of agents, of which every field is known.
     """
 
     env_name: str
     values: Mapping[str, Value]
     declaration: EnvironmentDeclaration
     interface: Interface
+    given: Mapping[str, Any] | None = None
 
     def integer(self, key: str) -> int:
         """The value of an integer field."""
@@ -187,6 +190,8 @@ class EnvironmentSpec:
 
     def as_document(self) -> dict[str, Any]:
         """The spec as plain data, every field written out: what the record holds."""
+        if self.given is not None:
+            return dict(plain(self.given))
         document: dict[str, Any] = {"env_name": self.env_name}
         for dotted, value in self.values.items():
             target = document

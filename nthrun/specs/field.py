@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Value = bool | int | float | str | tuple[Any, ...] | Mapping[str, Any]
-Kind = Literal["bool", "int", "float", "str", "ints", "floats", "strs", "parts", "mapping"]
+Kind = Literal["bool", "int", "float", "str", "ints", "floats", "strs", "parts", "mapping", "any"]
 
 NUMBER_TEXT = re.compile(r"[-+]?(?!0\d+\Z)(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 """A decimal number; not 0100, which is 64 to some and 100 to others."""
@@ -46,7 +46,8 @@ class Field:
         name: the key.
         kind: type of one value; `ints`, `floats`, `strs` are lists (swept, lists of lists),
             and so is `parts`, each of whose entries is a field of its own. A `mapping` is any plain
-            data under names, kept exactly as it stands.
+            data under names, kept exactly as it stands. `any` is what nobody declared: a number, a
+            text, true, false or a list of them, of the type that the spec wrote.
         default: the value where a spec is silent; None means that the key is required.
         doc: meaning and unit, in one phrase.
         minimum, maximum: inclusive bounds of a number or of a list's numbers.
@@ -88,6 +89,8 @@ class Field:
         """
         if self.kind == "mapping":
             return self._mapping(raw)
+        if self.kind == "any":
+            return self._undeclared(raw, yaml_text)
         if not self.is_list:
             return self._scalar(raw, yaml_text)
         if not isinstance(raw, (list, tuple)):
@@ -104,6 +107,8 @@ class Field:
             return "true or false"
         if self.kind == "mapping":
             return "a mapping of names to values"
+        if self.kind == "any":
+            return "numbers, texts, true, false, or lists of them"
         if self.parts:
             return f"[{', '.join(part.name for part in self.parts)}], " + ", ".join(
                 f"{part.name} {part.allowed()}" for part in self.parts
@@ -131,6 +136,18 @@ class Field:
             raise RejectedError(f"{key}: got {shown(value)}, allowed: numbers that JSON can hold")
         kept: Mapping[str, Any] = plain(raw)
         return kept
+
+    def _undeclared(self, raw: object, yaml_text: bool) -> Value:
+        """A value of the type that it was written as."""
+        if isinstance(raw, (list, tuple)):
+            return tuple(self._undeclared(item, yaml_text) for item in raw)
+        if isinstance(raw, str) and yaml_text and NUMBER_TEXT.fullmatch(raw) and "e" in raw.lower():
+            return float(raw)
+        for _, value in _unwritable(raw):
+            raise RejectedError(f"got {shown(value)}, allowed: numbers that JSON can hold")
+        if not isinstance(raw, (bool, int, float, str)):
+            raise RejectedError(self._got(raw))
+        return raw
 
     def _parts(self, raw: Sequence[object], yaml_text: bool) -> Value:
         if len(raw) != len(self.parts):

@@ -14,6 +14,8 @@ from nthrun.specs.search.search_spec import KNOWN_GOALS, LISTED
 from nthrun.specs.search.space import names_of, split
 
 METRIC = "metric"
+PROGRAM_KEYS = ("command", "results")
+"""Keys of an agent spec that say what a program computes."""
 
 Specs = tuple[Mapping[str, Any], Mapping[str, Any]]
 """An agent's and an environment's document."""
@@ -35,6 +37,8 @@ def fingerprint(agent: Mapping[str, Any], environment: Mapping[str, Any]) -> str
     ]
     if search := _search(agent):
         content.append(search)
+    if program := _program(agent):
+        content.append(program)
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
@@ -78,6 +82,7 @@ def _texts(
     parameters = {**agent["parameters"], **silent}
     named |= {f"parameters.{key}": value for key, value in parameters.items()}
     named |= {f"search.{key}": value for key, value in _search(agent)}
+    named |= _program(agent)
     return {key: json.dumps(value) for key, value in named.items()}
 
 
@@ -97,7 +102,9 @@ def _sense(
         search.setdefault("goal", KNOWN_GOALS.get(search[METRIC]))
     search[LISTED] = [{**constant, **setting} for setting in search.get(LISTED, ())]
     world = json.dumps(sorted(_meaning(environment).items()))
-    return agent["agent_name"], varying, constant, search, world
+    typed = json.dumps([varying, sorted(constant.items()), search]) if "name" in agent else ""
+    program = json.dumps([_program(agent), typed])
+    return agent["agent_name"], varying, constant, search, world, program
 
 
 def _search(agent: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -107,6 +114,11 @@ def _search(agent: Mapping[str, Any]) -> list[tuple[str, Any]]:
     ignored = () if goes_by else (METRIC, "goal")
     meaning = sorted((key, value) for key, value in search.items() if key not in ignored)
     return [] if meaning == [("method", "grid")] else meaning
+
+
+def _program(agent: Mapping[str, Any]) -> dict[str, Any]:
+    """What a program computes besides; empty for an agent."""
+    return {key: _in_order(agent[key]) for key in PROGRAM_KEYS if key in agent}
 
 
 def _meaning(environment: Mapping[str, Any]) -> dict[str, Any]:

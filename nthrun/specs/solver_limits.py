@@ -47,9 +47,10 @@ def require_solvable(
 
 
 def tried_backend(agent: AgentDeclaration, asked: str) -> str:
-    """What is tried for a backend asked for: `auto` compiles all but solvers, which run eagerly."""
+    """What is tried for a backend asked for: `auto` compiles agents; solvers and programs run as
+    they are."""
     if asked == "auto":
-        return "eager" if agent.solves else "compile"
+        return "eager" if agent.solves or agent.is_program else "compile"
     return asked
 
 

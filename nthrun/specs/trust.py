@@ -1,8 +1,9 @@
 """Trust: whether code that a document names may be run.
 
 An agent or environment of a user's own is a class that a spec names, as `package.module:Class`, and
-importing a module runs it. Data files and manifests hold specs, too, and may be anybody's. So only
-what the user gave may name code: a spec, or a command.
+importing a module runs it; a program is a function or a command that a spec names, which is run.
+Data files and manifests hold specs, too, and may be anybody's. So only what the user gave may name
+code: a spec, or a command.
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ from typing import Any
 from nthrun.errors import Fault, SpecError
 
 NAMES = ("agent_name", "env_name")
+CODE = ("command", "wrappers")
+"""Keys of a spec that name what is executed or imported, whatever else it names."""
 KEYWORDS = "kwargs"
+
+
+COMMAND = "command"
+"""The `agent_name` of what is executed."""
 
 
 class Trust(Enum):
@@ -37,6 +44,8 @@ def may_run(document: Mapping[str, Any], trust: Trust) -> bool:
     if trust is Trust.USER:
         return True
     if any(":" in str(document.get(name, "")) for name in NAMES):
+        return False
+    if document.get("agent_name") == COMMAND or any(key in document for key in CODE):
         return False
     keywords = [value for key, value in document.items() if key.partition(".")[0] == KEYWORDS]
     return not any(isinstance(leaf, str) for leaf in _leaves(keywords))

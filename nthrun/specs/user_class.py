@@ -37,6 +37,34 @@ def user_class(
         SpecError: it cannot be imported, or lacks the attribute.
         MissingExtraError: it needs torch, which is not installed.
     """
+    made = user_object(name, key, origin)
+    require_attribute(made, name, (key, origin), needed, noun, hint)
+    return made
+
+
+def require_attribute(
+    made: Any, name: str, where: tuple[str, str], needed: str, noun: str, hint: str = EXAMPLE
+) -> None:
+    """Check that an object that a name stands for has an attribute; see `user_class`.
+
+    Args:
+        where: the key, and the file it is in.
+
+    Raises:
+        SpecError: it lacks the attribute.
+    """
+    if not hasattr(made, needed):
+        key, origin = where
+        problem = f"got {name!r}: this is no {noun}, it has no `{needed}`"
+        raise SpecError([Fault(origin, key, problem, hint)])
+
+
+def user_object(name: str, key: str, origin: str) -> Any:
+    """The object that "package.module:attribute" names.
+
+    Raises:
+        SpecError: it cannot be imported.
+    """
 
     def fault(problem: str, hint: str) -> SpecError:
         return SpecError([Fault(origin, key, f"got {name!r}: {problem}", hint)])
@@ -56,8 +84,6 @@ def user_class(
     except BaseException as error:  # whatever a user's module raises when it is imported
         problem = f"its module cannot be imported ({described(error)})"
         raise fault(problem, _public_import(error) or "mend the module") from error
-    if not hasattr(made, needed):
-        raise fault(f"this is no {noun}, it has no `{needed}`", hint)
     return made
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -16,25 +16,14 @@ from nthrun.records.experiment import Experiment
 from nthrun.specs.declaration import load_program
 from nthrun.specs.environment_spec import EnvironmentSpec, requested_series
 from nthrun.training.backends import Steppers, prepare_torch
-from nthrun.training.progress import News, Noted, Report
+from nthrun.training.progress import Noted, Report
 from nthrun.training.provenance import Setup, comparable
+from nthrun.training.requests import PruningRule, report_nothing, write_freely
 from nthrun.training.source import git_state
 from nthrun.training.stopping import StopRequest
 
-PruningRule = Callable[[Sequence[int], int, Sequence[float]], Sequence[bool]]
-"""A function of indices, the step they are at and the score of each; it says which to end there."""
-
-
 OnStep = Callable[[State, int], None]
 """A function that is called with the state of a pack and the step it is at."""
-
-
-def report_nothing(news: News) -> None:
-    """Let news pass unheard."""
-
-
-def write_freely() -> None:
-    """Let every record be written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from nthrun.agents.parents import Of
 from nthrun.planning.packs import Pack
 from nthrun.records.schema import Run
 from nthrun.specs.environment_spec import EnvironmentSpec
+from nthrun.training.attempts import attempt
 from nthrun.training.checkpoints import REPLAY, LaneProgress
 from nthrun.training.comparability import PARENT
 from nthrun.training.noise import Streams
-from nthrun.training.provenance import attempt
 from nthrun.training.recording import Event, LaneRecorder, lane_event
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from nthrun.errors import NotReplayedError, NthrunError, described
-from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import Pack, PlannedRun, packs_of_runs, plan_run
 from nthrun.records.durable_file import modified
 from nthrun.records.inventory import Inventory
@@ -23,36 +22,12 @@ from nthrun.training.checkpoint_index import (
 from nthrun.training.context import TrainingContext
 from nthrun.training.lanes import Lanes
 from nthrun.training.loop import Training
-from nthrun.training.progress import Began, Recorded
+from nthrun.training.progress import Began
 from nthrun.training.provenance import provenance
+from nthrun.training.requests import PackRequest
 
 Checkpoints = Mapping[int, CheckpointFile]
 """Index -> its newest checkpoint, where there is one."""
-
-
-@dataclass(frozen=True, slots=True)
-class PackRequest:
-    """What a command asks of each of its packs.
-
-    Attributes:
-        stage: of all runs.
-        overwrite: whether recorded runs are trained again and replaced.
-        retry_failed: whether failed runs are trained again.
-        know: gives the specs with the settings of some indices, which a search may suggest now.
-        announce: puts a recorded run into the news of it.
-    """
-
-    stage: int
-    overwrite: bool
-    retry_failed: bool
-    know: Callable[[Sequence[int]], ExperimentSpec]
-    announce: Callable[[Run], Recorded]
-
-    def missing(self, indices: Sequence[int], inventory: Inventory) -> list[int]:
-        """Those of some indices that are to be trained."""
-        if self.overwrite:
-            return list(indices)
-        return inventory.missing(indices, self.stage, self.retry_failed)
 
 
 def train_pack(

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import platform
 import resource
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from typing import Any
@@ -24,19 +22,6 @@ from nthrun.training.source import code_hash, git_state
 PACKAGES = ("torch", "numpy", "h5py", "gymnasium")
 HOST_PACKAGES = ("gymnasium", "mujoco", "dm_control", "MinAtar")
 """What the numbers of an environment on the host may come from."""
-SLURM_VARIABLES = (
-    "SLURM_JOB_ID",
-    "SLURM_ARRAY_JOB_ID",
-    "SLURM_ARRAY_TASK_ID",
-    "SLURM_RESTART_COUNT",
-    "SLURMD_NODENAME",
-    "SLURM_CLUSTER_NAME",
-    "SLURM_JOB_NAME",
-)
-PLAN_VARIABLES = ("NTHRUN_PLAN", "NTHRUN_TASK", "NTHRUN_ATTEMPT")
-"""Variables of the processes of a task: the plan's name, the task's number, the attempt's token."""
-
-
 FLUSHED, KEPT = "flushed to zero", "as the processor has them"
 """What steps do with denormal numbers: not every processor can take them for zero."""
 
@@ -82,14 +67,6 @@ def host_versions() -> dict[str, str]:
         with contextlib.suppress(metadata.PackageNotFoundError):
             installed[name] = metadata.version(name)
     return installed
-
-
-def attempt(step: int) -> dict[str, Any]:
-    """The start of an attempt at a run: the step it began at, when and where."""
-    slurm = {name: os.environ[name] for name in SLURM_VARIABLES if name in os.environ}
-    plan = {name: os.environ[name] for name in PLAN_VARIABLES if name in os.environ}
-    started = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"step": step, "started": started, "host": platform.node(), "slurm": slurm, "plan": plan}
 
 
 def comparable(setup: Setup) -> dict[str, Any]:

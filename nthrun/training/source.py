@@ -68,17 +68,32 @@ def code_hash(programs: tuple[str, ...], native: bool) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def source_closure(programs: Iterable[str], checkout: Path) -> dict[str, str]:
+@cache
+def program_hash(function: str) -> str:
+    """SHA-256 of the code of a function that is a program; only the same goes on from its state.
+
+    The first call decides, as of `code_hash`.
+
+    Args:
+        function: "package.module:function".
+    """
+    parts = source_closure([function], PACKAGE.parent, loop="")
+    return hashed(sorted(parts.items()))
+
+
+def source_closure(programs: Iterable[str], checkout: Path, loop: str = LOOP) -> dict[str, str]:
     """The modules that decide a run's numbers: name -> hash of the syntax tree.
 
     Args:
         programs: see `code_hash`.
         checkout: the directory that nthrun is in.
+        loop: what trains beside them; "" is nothing of nthrun's.
     """
     modules = sorted(module_of(program) for program in programs if ":" in program)
     sources = _Sources(modules, checkout)
     beside = [f"{_package_of(module)}.{DECLARATION}" for module in modules if "." in module]
-    pending = [module_of(LOOP), *modules, *map(top_package, modules), *beside]
+    of_packages = map(top_package, modules)
+    pending = [*filter(None, [module_of(loop)]), *modules, *of_packages, *beside]
     public = _public_names(checkout)
     looked_at = {PACKAGE.name, *map(module_of, REGISTRIES)}
     trees: dict[str, str] = {}

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterable
 
 LOOK_SECONDS = 0.5
+GRACE_SECONDS = 20.0
+"""What a program has between SIGTERM and its end by force, where nothing else is said."""
 
 
 class StopRequest:

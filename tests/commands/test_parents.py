@@ -25,8 +25,9 @@ from nthrun.records.data import open_data
 from nthrun.records.experiment import open_experiment
 from nthrun.records.schema import Run, first_difference
 from nthrun.training.context import make_context
-from nthrun.training.pack_training import PackRequest, train_pack
+from nthrun.training.pack_training import train_pack
 from nthrun.training.progress import Noted, Recorded
+from nthrun.training.requests import PackRequest
 from nthrun.training.saved_policy import load_policy
 
 FOREBEAR, HEIR = "Pendulum-v1_Forebear", "Pendulum-v1_Heir"

@@ -35,7 +35,8 @@ from nthrun.specs.footprint import AgentFootprint
 from nthrun.training.backends import try_compiled
 from nthrun.training.checkpoints import CheckpointWriter
 from nthrun.training.context import make_context
-from nthrun.training.pack_training import PackRequest, train_pack
+from nthrun.training.pack_training import train_pack
+from nthrun.training.requests import PackRequest
 from nthrun.training.saved_policy import Learned, restored
 
 PENDULUM = {"env_name": "Pendulum-v1"}

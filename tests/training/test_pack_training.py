@@ -16,8 +16,9 @@ from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.records.data import open_directory
 from nthrun.records.experiment import open_experiment
 from nthrun.training.context import TrainingContext, make_context
-from nthrun.training.pack_training import PackRequest, train_pack
+from nthrun.training.pack_training import train_pack
 from nthrun.training.progress import Began, News, Noted, Recorded
+from nthrun.training.requests import PackRequest
 
 SHORT = {"total_timesteps": 20, "eval_interval_timesteps": 20, "eval_episodes": 0}
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import NormalDist
 from typing import Any, Literal, cast, get_args
@@ -252,6 +252,9 @@ def read_range(raw: Mapping[str, object], field: Field, *, yaml_text: bool) -> R
     if not isinstance(numbers, list) or len(numbers) not in sizes:
         ends = "[first, second]" if kind in SHAPED else "[low, high]"
         raise RejectedError(f"got {shown(raw)}, allowed: {kind} {ends}")
+    if field.kind == "any":
+        is_whole = kind == "int" or (len(numbers) > 2 and {*map(type, numbers)} == {int})
+        field = replace(field, kind="int" if is_whole else "float")
     step = _step(raw, numbers, field, yaml_text) if len(numbers) > 2 else 0
     whole = kind == "int" or (bool(step) and isinstance(step, int))
     if field.kind not in ("int", "float") or (field.kind == "int") != whole:

@@ -28,8 +28,9 @@ from nthrun.specs.interface import Interface
 from nthrun.training.checkpoint_index import drop_checkpoints, find_checkpoints
 from nthrun.training.context import make_context
 from nthrun.training.loop import Training
-from nthrun.training.pack_training import PackRequest, train_pack
+from nthrun.training.pack_training import train_pack
 from nthrun.training.progress import News, Noted, Recorded
+from nthrun.training.requests import PackRequest
 from nthrun.training.steppers.agent_functions import EagerFunctions
 
 SMALL = {"hidden_dim": [16], "batch_size": [8], "replay_capacity": [200], "critic_lr": [1e-3, 3e-4]}

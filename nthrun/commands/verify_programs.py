@@ -1,0 +1,74 @@
+"""`--verify` of a program: run recorded indices again, and say whether they are equal.
+
+Nothing is promised of a program: whether it computes the same again is its own affair.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nthrun.commands.experiment_opening import require_fixed
+from nthrun.commands.recorded_runs import (
+    DIFFERS,
+    EQUAL,
+    as_recorded,
+    differing_name,
+    read_entry,
+    recorded_entries,
+)
+from nthrun.planning.experiment_spec import ExperimentSpec
+from nthrun.planning.packs import plan_run
+from nthrun.programs.context import ProgramContext
+from nthrun.programs.program_runs import run_again
+from nthrun.records.experiment import open_experiment, require_fingerprint
+from nthrun.records.sources import Entry
+from nthrun.studies.pruning import pruner_of
+from nthrun.studies.study import with_known_settings
+from nthrun.terminal import show
+
+if TYPE_CHECKING:
+    from nthrun.commands.request import Request
+
+
+def verify_programs(spec: ExperimentSpec, request: Request) -> int:
+    """Run every index asked for again, and say whether its record is what comes out.
+
+    Returns:
+        0 if all are equal, else 1.
+
+    Raises:
+        IndexSpecError: an index is not recorded.
+        InterruptedRunError: a signal came.
+    """
+    experiment = open_experiment(spec.directory(request.save_dir))
+    agent, environment = spec.agent.as_document(), spec.environment.as_document()
+    require_fingerprint(experiment, agent, environment, spec.agent.defaults)
+    spec = with_known_settings(spec, experiment)
+    recorded = recorded_entries(experiment, spec, request)
+    require_fixed(spec, experiment, request)
+    pruned = pruner_of(spec, experiment, request.stage) is not None
+    context = ProgramContext(
+        spec, experiment.manifest.device, should_prune=as_recorded(recorded) if pruned else None
+    )
+    context.stop.install()
+    said = [_compared(spec, context, index, recorded[index]) for index in request.indices]
+    return max(said, default=EQUAL)
+
+
+def _compared(
+    spec: ExperimentSpec, context: ProgramContext, index: int, entries: list[Entry]
+) -> int:
+    """Run an index again and say how it compares with its records."""
+    before = read_entry(entries[0])
+    if before["status"] == "failed":
+        show(f"index {index}: failed, so that there is nothing to verify: {before['reason']}")
+        return DIFFERS
+    again = run_again(plan_run(spec, index, before["stage"]), context)
+    if again["status"] == "failed":
+        show(f"index {index}: differs, now it fails: {again['reason']}")
+        return DIFFERS
+    name = differing_name(again, entries)
+    code = context.code
+    changed = ", and its code has changed" if code != before["provenance"].get("code", code) else ""
+    show(f"index {index}: differs, first in {name}{changed}" if name else f"index {index}: equal")
+    return DIFFERS if name else EQUAL

@@ -1,0 +1,163 @@
+"""Scratch: the directory of one run of a program, which lasts until the run is recorded.
+
+checkpoints/programs/<stage>-<index>/            the program's own
+checkpoints/programs/<stage>-<index>/.nthrun/    ours: job.json, report-<attempt>.jsonl, saved,
+                                                 learned, output, attempts.json, outcome.json
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nthrun.errors import DataFileError
+from nthrun.files.document import read_document
+from nthrun.files.forms import Fields, Items, Number, Plain, Whole
+from nthrun.records.durable_file import ensure_directory, open_in_place, storage_error
+from nthrun.records.listing import is_own_folder, names_in
+
+PROGRAMS = "programs"
+"""The folder in checkpoints/ that holds the scratch directories."""
+NAME = re.compile(r"([0-9]{1,18})-([0-9]{1,19})")
+OWN = ".nthrun"
+SCRATCH_VARIABLE = "NTHRUN_SCRATCH"
+"""Variable that every process of a run has, and by which they are found."""
+ATTEMPTS = Items(Fields({"step": Whole(), "seconds": Number(0)}, others=Plain()))
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """The scratch directory of one run.
+
+    Attributes:
+        path: the program's own, absolute.
+    """
+
+    path: Path
+
+    @property
+    def own(self) -> Path:
+        """Where files of ours lie."""
+        return self.path / OWN
+
+    @property
+    def output(self) -> Path:
+        """The end of what the program printed."""
+        return self.own / "output"
+
+    def report(self, attempt: int) -> Path:
+        """The file of an attempt's report lines."""
+        return self.own / f"report-{attempt}.jsonl"
+
+    def attempts(self) -> list[dict[str, Any]]:
+        """What is known of earlier attempts, in order; none where that cannot be read."""
+        try:
+            found: list[dict[str, Any]] = read_document(
+                self.own / "attempts.json", ATTEMPTS, "a list of attempts"
+            )
+        except DataFileError:
+            return []
+        return found
+
+    def write_attempts(self, attempts: list[dict[str, Any]]) -> None:
+        """Write down what is known of all attempts so far."""
+        temporary = self.own / "attempts.writing"
+        temporary.write_text(json.dumps(attempts))
+        os.replace(temporary, self.own / "attempts.json")
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[bool]:
+        """Hold the directory, which is made; gives False where another process holds it.
+
+        Raises:
+            StorageError: it cannot be made.
+        """
+        try:
+            ensure_directory(self.own)
+            descriptor = open_in_place(self.own / "lock")
+        except OSError as error:
+            raise storage_error(self.path, error) from error
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            except OSError:  # a file system without locks
+                pass
+            yield True
+        finally:
+            os.close(descriptor)
+
+    def clear(self) -> None:
+        """Delete all that earlier attempts left, but the directory itself and its lock."""
+        for name in names_in(self.path) - {OWN}:
+            _delete(self.path / name)
+        for name in names_in(self.own) - {"lock"}:
+            _delete(self.own / name)
+
+    def remove(self) -> None:
+        """Delete the directory, as far as that can be done."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self.path.parent.rmdir()
+
+
+def scratch_of(checkpoints: Path, stage: int, index: int) -> Scratch:
+    """The scratch directory of a run of an experiment.
+
+    Args:
+        checkpoints: the experiment's folder of that name.
+        stage, index: which run.
+    """
+    return Scratch(checkpoints.absolute() / PROGRAMS / f"{stage}-{index}")
+
+
+def scratch_directories(checkpoints: Path) -> Iterator[tuple[Scratch, int, int]]:
+    """Every scratch directory of an experiment, with stage and index.
+
+    Raises:
+        StorageError: they cannot be listed.
+    """
+    folder = checkpoints.absolute() / PROGRAMS
+    for name in sorted(names_in(folder)):
+        match = NAME.fullmatch(name)
+        if match and is_own_folder(folder / name):
+            yield Scratch(folder / name), int(match[1]), int(match[2])
+
+
+def end_processes(scratch: Path) -> int:
+    """End every process that was started for a run and still is there; returns how many.
+
+    Those of an attempt whose parent was killed are found, and those that left their group.
+    """
+    wanted = f"{SCRATCH_VARIABLE}={scratch}".encode()
+    ended = 0
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
+        if not name.isdecimal() or int(name) == os.getpid():
+            continue
+        try:
+            variables = Path("/proc", name, "environ").read_bytes().split(b"\0")
+            if wanted in variables:
+                os.kill(int(name), signal.SIGKILL)
+                ended += 1
+        except OSError:  # another user's, or gone by now
+            continue
+    return ended
+
+
+def _delete(path: Path) -> None:
+    if is_own_folder(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
