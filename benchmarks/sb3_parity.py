@@ -1,10 +1,12 @@
-"""SAC beside Stable-Baselines3's, seed by seed: are their final returns told apart?
+"""SAC and PPO beside Stable-Baselines3's: are their final returns told apart?
 
-The same task and settings for both: networks of two hidden layers, batch, step sizes, temperature
-tuned from 1, uniform actions and no updates for the first 100 steps, one update a step. The final
-return is the mean of evaluation episodes with the deterministic policy after the last step. Printed
-are each side's mean with a 95 % interval (Student), the difference of the means with Welch's
-interval, and the p-values of Mann and Whitney's and of Kolmogorov and Smirnov's tests.
+The same task and settings for both. SAC: networks of two hidden layers, batch, step sizes,
+temperature tuned from 1, uniform actions and no updates for the first 100 steps, one update a step.
+PPO: Stable-Baselines3's defaults but for what a task names; its actions are brought to [-1, 1], as
+ours are for the policy. The final return is the mean of evaluation episodes with the deterministic
+policy after the last step. Printed are each side's mean with a 95 % interval (Student), the
+difference of the means with Welch's interval, and the p-values of Mann and Whitney's and of
+Kolmogorov and Smirnov's tests.
 
     python benchmarks/sb3_parity.py
 """
@@ -19,6 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -46,6 +49,9 @@ class Task:
         steps: of training.
         steps_per_episode: the episodes' length.
         hidden_dim, batch_size, learning_rate: of all networks.
+        agent: SAC or PPO.
+        n_steps: of PPO's rollouts.
+        gamma: the discount.
     """
 
     env_name: str
@@ -54,12 +60,41 @@ class Task:
     hidden_dim: int
     batch_size: int
     learning_rate: float
+    agent: str = "SAC"
+    n_steps: int = 2048
+    gamma: float = 0.99
+
+    @property
+    def name(self) -> str:
+        """How it is chosen."""
+        return f"{self.agent}:{self.env_name}"
 
 
 TASKS = (
     Task("Pendulum-v1", 10_000, 200, 64, 32, 1e-3),
     Task("HalfCheetah-v5", 5_000, 1000, 64, 64, 1e-3),
+    Task("CartPole-v1", 16_384, 500, 64, 64, 3e-4, "PPO"),
+    Task("Pendulum-v1", 51_200, 200, 64, 64, 1e-3, "PPO", 1024, 0.9),
+    Task("HalfCheetah-v5", 20_480, 1000, 64, 64, 3e-4, "PPO"),
 )
+
+
+def parameters_of(task: Task) -> dict[str, object]:
+    """Our hyperparameters."""
+    shared = {"hidden_dim": task.hidden_dim, "batch_size": task.batch_size}
+    if task.agent == "PPO":
+        policy = "Softmax" if task.env_name == "CartPole-v1" else "Gaussian"
+        own = {"n_steps": task.n_steps, "lr": task.learning_rate, "policy_type": policy}
+        return shared | own
+    return shared | {
+        "critic_lr": task.learning_rate,
+        "alpha_lr": task.learning_rate,
+        "alpha": 1.0,
+        "replay_capacity": REPLAY_CAPACITY,
+        "weight_init": "kaiming_uniform",
+        "uniform_exploration_steps": LEARNING_STARTS,
+        "steps_before_learning": LEARNING_STARTS,
+    }
 
 
 def nthrun_returns(task: Task, seeds: int, episodes: int) -> list[float]:
@@ -70,20 +105,10 @@ def nthrun_returns(task: Task, seeds: int, episodes: int) -> list[float]:
         "steps_per_episode": task.steps_per_episode,
         "eval_interval_timesteps": task.steps,
         "eval_episodes": episodes,
-    }
-    parameters = {
-        "hidden_dim": task.hidden_dim,
-        "batch_size": task.batch_size,
-        "critic_lr": task.learning_rate,
-        "alpha_lr": task.learning_rate,
-        "alpha": 1.0,
-        "replay_capacity": REPLAY_CAPACITY,
-        "weight_init": "kaiming_uniform",
-        "uniform_exploration_steps": LEARNING_STARTS,
-        "steps_before_learning": LEARNING_STARTS,
+        "gamma": task.gamma,
     }
     prepare_torch(1)
-    agent = {"agent_name": "SAC", "parameters": parameters}
+    agent = {"agent_name": task.agent, "parameters": parameters_of(task)}
     spec = experiment_spec_of(environment, agent, "sb3_parity")
     runs = [plan_run(spec, index, 0) for index in range(seeds)]
     context = make_context(spec, "compile")
@@ -92,28 +117,48 @@ def nthrun_returns(task: Task, seeds: int, episodes: int) -> list[float]:
     return [float(record["eval_episode_rewards"][-1].mean()) for record in records]
 
 
+def peer_world(task: Task) -> Any:
+    """A world of Gymnasium's, for PPO with actions in [-1, 1]."""
+    import gymnasium  # noqa: PLC0415 - a process of its own needs it alone
+
+    world = gymnasium.make(task.env_name, max_episode_steps=task.steps_per_episode)
+    if task.agent == "PPO" and isinstance(world.action_space, gymnasium.spaces.Box):
+        return gymnasium.wrappers.RescaleAction(world, -1.0, 1.0)
+    return world
+
+
+def peer_model(task: Task, seed: int) -> Any:
+    """Stable-Baselines3's agent."""
+    from stable_baselines3 import PPO, SAC  # noqa: PLC0415 - a process of its own needs it alone
+
+    shared: dict[str, Any] = {
+        "learning_rate": task.learning_rate,
+        "batch_size": task.batch_size,
+        "gamma": task.gamma,
+        "policy_kwargs": {"net_arch": [task.hidden_dim, task.hidden_dim]},
+        "device": "cpu",
+        "seed": seed,
+    }
+    if task.agent == "PPO":
+        return PPO("MlpPolicy", peer_world(task), n_steps=task.n_steps, **shared)
+    return SAC(
+        "MlpPolicy",
+        peer_world(task),
+        learning_starts=LEARNING_STARTS,
+        buffer_size=REPLAY_CAPACITY,
+        **shared,
+    )
+
+
 def peer_return(task: Task, episodes: int, seed: int) -> float:
     """The final return of one run of Stable-Baselines3."""
-    import gymnasium  # noqa: PLC0415 - a process of its own needs it alone
-    import torch  # noqa: PLC0415
-    from stable_baselines3 import SAC  # noqa: PLC0415
+    import torch  # noqa: PLC0415 - a process of its own needs it alone
     from stable_baselines3.common.evaluation import evaluate_policy  # noqa: PLC0415
 
     torch.set_num_threads(1)
-    limit = {"max_episode_steps": task.steps_per_episode}
-    model = SAC(
-        "MlpPolicy",
-        gymnasium.make(task.env_name, **limit),
-        learning_rate=task.learning_rate,
-        batch_size=task.batch_size,
-        learning_starts=LEARNING_STARTS,
-        buffer_size=REPLAY_CAPACITY,
-        policy_kwargs={"net_arch": [task.hidden_dim, task.hidden_dim]},
-        device="cpu",
-        seed=seed,
-    )
+    model = peer_model(task, seed)
     model.learn(task.steps)
-    fresh = gymnasium.make(task.env_name, **limit)
+    fresh = peer_world(task)
     fresh.reset(seed=seed + 10_000)
     mean, _ = evaluate_policy(model, fresh, episodes, warn=False)
     assert isinstance(mean, float)
@@ -134,11 +179,11 @@ def report(name: str, returns: Sequence[float]) -> None:
 @click.option("--seeds", default=20, show_default=True, help="Runs of each side.")
 @click.option("--episodes", default=10, show_default=True, help="Evaluation episodes of a run.")
 @click.option("--processes", default=os.cpu_count() or 1, show_default=True)
-@click.option("--task", "names", multiple=True, default=[task.env_name for task in TASKS])
+@click.option("--task", "names", multiple=True, default=[task.name for task in TASKS])
 def main(seeds: int, episodes: int, processes: int, names: tuple[str, ...]) -> None:
     """Print one comparison a task."""
     click.echo(f"{cpu_model()}, {seeds} seeds, {episodes} evaluation episodes each")
-    for task in (task for task in TASKS if task.env_name in names):
+    for task in (task for task in TASKS if task.name in names):
         click.echo(f"\n{task}")
         ours = nthrun_returns(task, seeds, episodes)
         report("nthrun", ours)

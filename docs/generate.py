@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # nthrun from this
 
 from nthrun.agents.registry import AGENTS
 from nthrun.environments.registry import ENVIRONMENTS
-from nthrun.specs.declaration import AgentDeclaration, EnvironmentDeclaration
+from nthrun.specs.declaration import AgentDeclaration, AtMost, EnvironmentDeclaration, Rule
 from nthrun.specs.environment_spec import fields_of
 from nthrun.specs.field import Field, plain, shown
 from nthrun.specs.interface import Interface, Role
@@ -99,12 +99,19 @@ def row(field: Field, *more: str) -> str:
 def _agent(agent: AgentDeclaration) -> str:
     about = f"{agent.doc} {SOLVER}" if agent.solves else agent.doc
     lines = [f"## {agent.name}", "", about, *_source(agent.source), ""]
-    lines += [f"In every setting, `{r.small}` <= `{r.large}`.\n" for r in agent.rules]
+    lines += [f"In every setting, {_rule_text(rule)}.\n" for rule in agent.rules]
     if agent.hyperparameters:
         lines += ["| name | allowed | default | meaning | static |", "|---|---|---|---|---|"]
         fields = agent.hyperparameters
         lines += [row(field, "yes" if field.static else "no") for field in fields]
     return "\n".join([*lines, ""])
+
+
+def _rule_text(rule: Rule) -> str:
+    """A relation between hyperparameters in words."""
+    if isinstance(rule, AtMost):
+        return f"`{rule.small}` <= `{rule.large}`"
+    return f"`{rule.divisor}` divides {' times '.join(f'`{name}`' for name in rule.factors)}"
 
 
 def _environment(environment: EnvironmentDeclaration) -> str:

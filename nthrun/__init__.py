@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from nthrun.records.data import table as table
     from nthrun.records.snapshots import read_snapshot as read_snapshot
     from nthrun.specs.declaration import AtMost as AtMost
+    from nthrun.specs.declaration import Divides as Divides
     from nthrun.specs.declaration import FitsRoles as FitsRoles
     from nthrun.specs.declaration import Setting as Setting
     from nthrun.specs.declaration import fits_any as fits_any
@@ -139,7 +140,7 @@ _NAMES = {
     "nthrun.records.data": "Data open_data table",
     "nthrun.records.snapshots": "read_snapshot",
     "nthrun.specs.declaration": (
-        "AtMost FitsRoles Setting fits_any fits_continuous fits_discrete fits_single"
+        "AtMost Divides FitsRoles Setting fits_any fits_continuous fits_discrete fits_single"
     ),
     "nthrun.specs.environment_spec": "EnvironmentSpec score_field",
     "nthrun.specs.field": "Field",

@@ -32,6 +32,7 @@ SMALL = {
     "hidden_dim": 16,
     "batch_size": 4,
     "replay_capacity": 100,
+    "n_steps": 16,
     "num_tilings": 2,
     "num_bins": 2,
     "num_starts": 2,

@@ -26,6 +26,7 @@ TEXT = (ROOT / "docs/extending.md").read_text()
 OF_BEFORE = ROOT / "tests/data/own_classes_of_before"
 CLASSES = (
     "linear_q.py",
+    "rollout_ac.py",
     "constant_search.py",
     "linear_q_heir.py",
     "corridor.py",
@@ -34,6 +35,7 @@ CLASSES = (
 )
 SPECS = (
     "LinearQ.json",
+    "RolloutAC.json",
     "ConstantSearch.json",
     "Firm.json",
     "LinearQHeir.json",
@@ -80,6 +82,7 @@ def test_the_commands_run(checkout: Path) -> None:
     assert {path.name for path in (checkout / "results").iterdir()} == {
         "CartPole-v1_LinearQ",
         "CartPole-v1_LinearQHeir",
+        "CartPole-v1_RolloutAC",
         "GHM_ConstantSearch",
         "Corridor_LinearQ",
         "Coin_LinearQ",
@@ -97,6 +100,19 @@ def test_a_users_classes_are_packed_bit_for_bit(checkout: Path, backend: str) ->
     packed = train(spec, [0, 1, 2, 3], context=context)
     assert first_difference(alone, packed[1]) is None
     assert alone["train_episode_steps"][-20:].mean() < 12
+
+
+@pytest.mark.parametrize("backend", ["eager", "compile"])
+def test_a_users_rollouts_are_packed_bit_for_bit(checkout: Path, backend: str) -> None:
+    """A user's agent that learns from rollouts has the same bits alone and in a pack, and learns
+    the way."""
+    spec = written_spec(checkout, "Corridor.json", "RolloutAC.json")
+    context = make_context(spec, backend)
+    alone = train(spec, [1], context=context)[1]
+    packed = train(spec, [0, 1, 2, 3], context=context)
+    assert first_difference(alone, packed[1]) is None
+    assert alone["train_episode_steps"][-20:].mean() < 12
+    assert len((checkout / "rollout_ac.py").read_text().splitlines()) < 80
 
 
 def test_a_users_world_on_the_host_is_packed_bit_for_bit(checkout: Path) -> None:

@@ -54,6 +54,7 @@ def _of_agent(agent: Agent, state: State) -> AgentFootprint:
         max_updates=updates.most,
         num_update_draws=updates.num_draws,
         num_play_draws=num_play_draws(agent),
+        update_interval=updates.first() + 1 if updates.gathers else 1,
     )
 
 

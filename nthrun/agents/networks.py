@@ -11,10 +11,17 @@ Inputs are normalised by running statistics. Of each input x the means of x and 
 by a share 1 - m of the way to those of every new batch, and
 
     z = (x - mean) / max(0.01, √(mean of x² - mean²)), kept within ±10.
+
+`accumulate` has the mean and variance of everything up to now instead, in the form that loses no
+digits where the mean is large (Chan, Golub and LeVeque, 1983). With δ between the means of n old
+and k new inputs,
+
+    mean ← mean + δ k/(n + k),    variance ← (n variance + k variance' + δ² n k/(n + k)) / (n + k).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -32,6 +39,17 @@ from nthrun.specs.interface import Interface
 def silu(x: Tensor) -> Tensor:
     """x / (1 + e^(-x)) (Elfwing, Uchibe and Doya, 2018)."""
     return 0.5 * x * (1.0 + torch.tanh(0.5 * x))
+
+
+ORTHOGONAL = "orthogonal"
+
+
+def orthogonal(generator: np.random.Generator, rows: int, columns: int) -> np.ndarray:
+    """A random matrix whose columns are orthonormal, or whose rows if it has more columns."""
+    normal = generator.standard_normal((max(rows, columns), min(rows, columns)))
+    basis, triangle = np.linalg.qr(normal)
+    basis = basis * np.where(np.diag(triangle) < 0.0, -1.0, 1.0)  # uniform (Mezzadri, 2007)
+    return np.asarray(basis if rows >= columns else basis.T)
 
 
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "silu": silu}
@@ -69,19 +87,34 @@ class MLP(MLPShape):
             outputs = torch.baddbmm(bias, hidden, weight.view(-1, widths[-1], head))
         return outputs.narrow(-1, 0, self.out_dim)
 
-    def initial(self, generator: np.random.Generator, weight_init: str) -> np.ndarray:
-        """Fresh parameters `(P,)`: uniform weights, zero biases.
+    def initial(
+        self,
+        generator: np.random.Generator,
+        weight_init: str,
+        heads: Sequence[tuple[int, float]] = (),
+    ) -> np.ndarray:
+        """Fresh parameters `(P,)`: random weights, zero biases.
 
         `xavier_uniform` has bound sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010);
-        `kaiming_uniform` has bound sqrt(1 / fan_in), which is PyTorch's default for a layer.
+        `kaiming_uniform` has bound sqrt(1 / fan_in), which is PyTorch's default for a layer;
+        `orthogonal` has orthonormal rows or columns, times √2 in hidden layers (Saxe, McClelland
+        and Ganguli, 2014).
+
+        Args:
+            heads: where weights are orthogonal, parts of the last layer: outputs and their scale.
         """
         parts = []
-        layers = zip(pairwise(self.true_widths()), pairwise(self.widths()), strict=True)
-        for (fan_in, fan_out), (rows, columns) in layers:
-            square = 6 / (fan_in + fan_out) if weight_init == "xavier_uniform" else 1 / fan_in
+        layers = list(zip(pairwise(self.true_widths()), pairwise(self.widths()), strict=True))
+        for number, ((fan_in, fan_out), (rows, columns)) in enumerate(layers, 1):
             weight = np.zeros((rows, columns), np.float32)
-            bound = np.sqrt(square)
-            weight[:fan_in, :fan_out] = generator.uniform(-bound, bound, (fan_in, fan_out))
+            if weight_init == ORTHOGONAL:
+                scaled = heads if number == len(layers) else [(fan_out, np.sqrt(2.0))]
+                drawn = [scale * orthogonal(generator, fan_in, width) for width, scale in scaled]
+                weight[:fan_in, :fan_out] = np.concatenate(drawn, 1)
+            else:
+                square = 6 / (fan_in + fan_out) if weight_init == "xavier_uniform" else 1 / fan_in
+                bound = np.sqrt(square)
+                weight[:fan_in, :fan_out] = generator.uniform(-bound, bound, (fan_in, fan_out))
             parts += [weight.ravel(), np.zeros(columns, np.float32)]
         row = np.concatenate(parts)
         return np.pad(row, (0, self.num_params() - len(row)))
@@ -168,6 +201,36 @@ def normalised(state: State, inputs: Tensor) -> Tensor:
     mean, square = (state[name].unsqueeze(1) for name in NORMALISER)
     spread = (square - mean * mean).clamp(min=0.0).sqrt().clamp(min=LEAST_DEVIATION)
     return ((inputs - mean) / spread).clamp(-FARTHEST, FARTHEST)
+
+
+def accumulate(state: State, name: str, inputs: Tensor) -> None:
+    """Take inputs into the statistics of `name`, in place.
+
+    Args:
+        state: with `<name>.count` `(lanes, 1)`, `<name>.mean` and `<name>.variance`
+            `(lanes, width)`; before the first inputs 0, 0 and 1.
+        inputs: `(lanes, batch, width)`.
+    """
+    count, mean, variance = (state[f"{name}.{kept}"] for kept in STATISTICS)
+    batch = inputs.shape[1]
+    new_mean = inputs.mean(1)
+    new_variance = (inputs - new_mean.unsqueeze(1)).square().mean(1)
+    total = count + batch
+    share, change = batch / total, new_mean - mean
+    spread = variance * (1.0 - share) + new_variance * share
+    variance.copy_(spread + change * change * (share * (1.0 - share)))
+    mean.copy_(mean + change * share)
+    count.copy_(total)
+
+
+STATISTICS = ("count", "mean", "variance")
+LEAST_VARIANCE = 1e-8
+
+
+def standardised(state: State, name: str, inputs: Tensor) -> Tensor:
+    """(x - mean) / √(variance + 10⁻⁸) by the statistics of `name`, kept within ±10."""
+    mean, variance = (state[f"{name}.{kept}"].unsqueeze(1) for kept in STATISTICS[1:])
+    return ((inputs - mean) / (variance + LEAST_VARIANCE).sqrt()).clamp(-FARTHEST, FARTHEST)
 
 
 class ActionScale:

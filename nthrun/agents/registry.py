@@ -24,6 +24,7 @@ from nthrun.agents.linear_actor_critic.declaration import LINEAR_AC, SOFTMAX_AC
 from nthrun.agents.linear_sarsa.declaration import EXPECTED_SARSA, SARSA
 from nthrun.agents.mc_pg.declaration import MC_PG
 from nthrun.agents.pg_types.declaration import PG_TYPES
+from nthrun.agents.ppo.declaration import PPO
 from nthrun.agents.ppo_types.declaration import PPO_TYPES
 from nthrun.agents.random_agent.declaration import RANDOM
 from nthrun.agents.sac.declaration import SAC
@@ -33,6 +34,7 @@ from nthrun.specs.declaration import (
     NUM_WORLDS,
     AgentDeclaration,
     AtMost,
+    Divides,
     Setting,
     fits_numbered,
     fits_single,
@@ -85,15 +87,17 @@ AGENTS: dict[str, AgentDeclaration] = {
         KS_LINEAR,
         BELLMAN_AC,
         EULER_KS,
+        PPO,
     )
 }
 
+RULES = (AtMost, Divides)
 CHECKS: Checks = {
     "hyperparameters": (
         lambda value: is_list_of(Field, value) and all(one.kind != "mapping" for one in value),
         "a tuple of Fields, of any kind but mapping",
     ),
-    "rules": (lambda value: is_list_of(AtMost, value), "a tuple of AtMost"),
+    "rules": (lambda value: is_list_of(RULES, value), "a tuple of AtMost and Divides"),
     "fits": (lambda value: value is None or callable(value), "a function of interface and values"),
     "layout": (lambda value: value is None or callable(value), "a function that gives a Layout"),
     "parent": (lambda value: isinstance(value, str), "the name of a hyperparameter"),

@@ -33,8 +33,8 @@ class MLPShape:
 
     def widths(self) -> tuple[int, ...]:
         """Layer widths with padding."""
-        hidden = (_padded(width, HIDDEN_MULTIPLE) for width in self.hidden)
-        head = 1 if self.out_dim == 1 else _padded(self.out_dim, HEAD_MULTIPLE)
+        hidden = (padded_width(width, HIDDEN_MULTIPLE) for width in self.hidden)
+        head = 1 if self.out_dim == 1 else padded_width(self.out_dim, HEAD_MULTIPLE)
         return self.in_dim, *hidden, head
 
     def true_widths(self) -> tuple[int, ...]:
@@ -44,7 +44,7 @@ class MLPShape:
     def sizes(self) -> list[int]:
         """Entries of weight 1, bias 1, weight 2, ... in a row; the last is padded."""
         sizes = [size for a, b in pairwise(self.widths()) for size in (a * b, b)]
-        return [*sizes[:-1], _padded(sizes[-1], HIDDEN_MULTIPLE)]
+        return [*sizes[:-1], padded_width(sizes[-1], HIDDEN_MULTIPLE)]
 
     def num_params(self) -> int:
         """Entries of a row, padding included."""
@@ -65,7 +65,8 @@ def row_widths(environment: Interface) -> list[int]:
     return [observation, environment.action_dim, 1, observation, 1]
 
 
-def _padded(width: int, multiple: int) -> int:
+def padded_width(width: int, multiple: int) -> int:
+    """A width, made a multiple."""
     return -(-width // multiple) * multiple
 
 

@@ -12,7 +12,7 @@ from nthrun.environments.registry import environment_declaration
 from nthrun.errors import Fault, SpecError
 from nthrun.legacy.differences import differences
 from nthrun.legacy.spec_files import Reading, read_older_agent, read_older_environment
-from nthrun.planning.spec_notes import notes_of, uneven_steps, unmeasured
+from nthrun.planning.spec_notes import never_learning, notes_of, uneven_steps, unmeasured
 from nthrun.specs.agent_spec import AgentSpec, read_agent_spec
 from nthrun.specs.declaration import NUM_WORLDS, AgentDeclaration
 from nthrun.specs.directory import experiment_directory
@@ -216,6 +216,9 @@ def _fitting(agent: AgentSpec, environment: EnvironmentSpec, document: Document)
     if uneven := uneven_steps(agent, environment):
         key = f"parameters.{NUM_WORLDS}"
         faults.append(Fault(document.origin(key), key, *uneven))
+    if never := never_learning(agent, environment):
+        key = f"parameters.{agent.declaration.rollout[0]}"
+        faults.append(Fault(document.origin(key), key, *never))
     evaluated = environment.eval_episodes or agent.program is not None
     if agent.search.text("pruner") != NO_PRUNER and not evaluated:
         problem = "runs are compared at their evaluations, and eval_episodes is 0"

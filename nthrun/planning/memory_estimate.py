@@ -20,6 +20,8 @@ from nthrun.specs.interface import Interface
 BLOCK_STEPS = 128
 """The longest block of training steps, drawn ahead and recorded together, and so the steps between
 looks at the outside world; part of what a diverged record means."""
+ROLLOUT_BLOCK_STEPS = 512
+"""The same of an agent that learns after many steps, so that more of them share a block's cost."""
 BLOCK_DRAWS = 1 << 21
 """The most numbers drawn ahead for a lane, where a step needs many."""
 EVALUATION_STEPS = 32
@@ -49,10 +51,10 @@ CHECKPOINT_HEADER = 8_192
 EVENT_HEADER = 2_048
 
 
-def block_steps(num_draws: int) -> int:
+def block_steps(num_draws: int, longest: int = BLOCK_STEPS) -> int:
     """The longest block of steps, or of updates with noise of their own, that draw so many numbers
     each."""
-    return max(1, min(BLOCK_STEPS, BLOCK_DRAWS // max(1, num_draws)))
+    return max(1, min(longest, BLOCK_DRAWS // max(1, num_draws)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,8 @@ def _block_steps(spec: EnvironmentSpec, agent: AgentFootprint, worlds: int) -> i
     """The longest block in steps of the program."""
     drawn = agent.num_simulation_draws or worlds * sum(_draws(spec))
     of_update = agent.num_replay_draws if agent.max_updates == 1 else 0
-    return block_steps(agent.num_agent_draws + drawn + of_update)
+    longest = ROLLOUT_BLOCK_STEPS if agent.update_interval > 1 else BLOCK_STEPS
+    return block_steps(agent.num_agent_draws + drawn + of_update, longest)
 
 
 def _block_updates(agent: AgentFootprint) -> int:
@@ -218,20 +221,22 @@ def _working_bytes(spec: EnvironmentSpec, agent: AgentFootprint) -> int:
 def _series(spec: EnvironmentSpec, agent: AgentFootprint, worlds: int) -> tuple[int, int]:
     """Bytes of the requested series of a whole run, and the number of arrays they come in."""
     observation = FLOAT * spec.interface.observation_dim
+    total = spec.integer("total_timesteps")
+    updates = total // worlds // agent.update_interval * agent.max_updates / max(1, total)
     per_step = {
         "train_states": observation,
         "train_actions": FLOAT * spec.interface.action_dim,
         "train_rewards": FLOAT,
         "train_next_states": observation,
-        "update_indices": DOUBLE * agent.num_replay_draws * agent.max_updates / worlds,
-        "metrics": FLOAT * agent.num_metrics * agent.max_updates / worlds,
+        "update_indices": DOUBLE * agent.num_replay_draws * updates,
+        "metrics": FLOAT * agent.num_metrics * updates,
     }
     wanted = requested_series(spec.items("record"))
     kept = [size for name, size in per_step.items() if name in wanted]
-    total = spec.integer("total_timesteps")
     steps = _block_steps(spec, agent, worlds)
     if agent.max_updates > 1:
-        steps = min(steps, max(1, _block_updates(agent) // agent.max_updates))
+        full = agent.update_interval * _block_updates(agent) // agent.max_updates
+        steps = min(steps, max(1, full))
     num_blocks = total // worlds // steps + total // spec.integer("eval_interval_timesteps") + 1
     num_arrays = num_blocks * (len(kept) + agent.num_metrics * ("metrics" in wanted))
     eval_states = _num_evaluations(spec) * _eval_state_bytes(spec) * ("eval_states" in wanted)

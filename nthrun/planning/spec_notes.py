@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator
 
@@ -86,6 +87,16 @@ def uneven_steps(agent: AgentSpec, environment: EnvironmentSpec) -> tuple[str, s
                 problem = f"got {worlds}, of which {key}, {steps}, is no multiple"
                 more = (steps // worlds + 1) * worlds
                 return problem, f"give {key} {more}, or another number of worlds"
+    return None
+
+
+def never_learning(agent: AgentSpec, environment: EnvironmentSpec) -> tuple[str, str] | None:
+    """Problem and hint where a run ends within its first rollout; None where none does."""
+    names, total = agent.declaration.rollout, environment.total_timesteps
+    for setting in agent.sweep.examples(names) if names else ():
+        if (steps := math.prod(setting[name] for name in names)) > total:
+            problem = f"a rollout has {steps} steps, and total_timesteps is {total}"
+            return problem, "give more total_timesteps, or shorter rollouts"
     return None
 
 

@@ -68,7 +68,7 @@ class RunTimes:
 
     def _counted(self, setting: Setting) -> float:
         agent = agent_footprint(self.spec.agent.declaration, setting, self.spec.environment)
-        samples = agent.num_replay_draws * agent.max_updates
+        samples = agent.num_replay_draws * agent.max_updates / agent.update_interval
         products = PRODUCTS * agent.learned_bytes / FLOAT * samples
         beside, products_per_second = self.speed
         step = beside + products / products_per_second

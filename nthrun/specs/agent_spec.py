@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 from typing import Any, cast
 
 from nthrun.errors import Fault, IndexSpecError, SpecError
-from nthrun.specs.declaration import AgentDeclaration, AtMost
+from nthrun.specs.declaration import AgentDeclaration, Rule
 from nthrun.specs.documents import Document, flatten
 from nthrun.specs.field import Field, RejectedError, Value, plain, shown, unknown_keys
 from nthrun.specs.program_spec import ProgramSpec, keys_of, read_program
@@ -107,7 +107,8 @@ class AgentSpec:
         elif key in (None, name):
             taken = list(values)
         else:
-            taken = list(dict.fromkeys(_entries(key, values, name)))
+            entries = _values_of_key(self, key, [name])
+            taken = list(dict.fromkeys(entry for (entry,) in entries))
         taken += [setting[name] for setting in self.search.settings if name in setting]
         others = self.space.inactive if taken else self.space.defaults
         if name in others and others[name] not in taken:
@@ -186,7 +187,7 @@ def read_agent_spec(document: Document, declaration: AgentDeclaration) -> AgentS
     faults += () if faults else _unanswerable(spec, document)
     checked = search.is_plain or not (faults or search.draws)  # what is drawn keeps them
     for rule in declaration.rules if checked else ():
-        if faulty.isdisjoint((rule.small, rule.large)):
+        if faulty.isdisjoint(rule.names):
             faults += _broken(spec, rule, document)
     if faults:
         raise SpecError(faults)
@@ -307,43 +308,50 @@ def _unanswerable(spec: AgentSpec, document: Document) -> Iterator[Fault]:
         yield Fault(document.origin("search"), "search", problem, error.hint)
 
 
-def _broken(spec: AgentSpec, rule: AtMost, document: Document) -> Iterator[Fault]:
-    """A fault for every pair of values of the product that breaks the rule."""
-    small_key = _key_of(spec.parameters, rule.small)
-    pairs = _pairs(spec, rule)
-    illegal = sorted(pair for pair in pairs if pair[0] > pair[1])
+def _broken(spec: AgentSpec, rule: Rule, document: Document) -> Iterator[Fault]:
+    """A fault where values of the product come together that break the rule."""
+    names, together = rule.names, _together(spec, rule.names)
+    legal = {values for values in together if rule.allows(*values)}
+    illegal = sorted(together - legal)
     if not illegal:
         return
-    small, large = illegal[0]
-    key = f"parameters.{small_key or rule.small}"
-    coupled = f"{rule.small}{COUPLER}{rule.large}"
-    legal = sorted(pairs.difference(illegal)) or [("…", "…")]
+    first, *others = (f"{name} {value}" for name, value in zip(names, illegal[0], strict=True))
+    key = f"parameters.{_key_of(spec.parameters, names[0]) or names[0]}"
+    shown_legal = [list(values) for values in sorted(legal)] or [["…"] * len(names)]
+    which = "pairs" if len(names) == 2 else "values"
     yield Fault(
         document.origin(key),
         key,
-        f"{rule.small} {small} with {rule.large} {large}, allowed: {rule.small} <= {rule.large}",
-        f'list the legal pairs under one key, "{coupled}": {shown([list(p) for p in legal])}',
+        f"{first} with {' and '.join(others)}, allowed: {rule.expression().text}",
+        f'list the legal {which} under one key, "{COUPLER.join(names)}": {shown(shown_legal)}',
     )
 
 
-def _pairs(spec: AgentSpec, rule: AtMost) -> set[tuple[Any, ...]]:
-    """Values of the two hyperparameters of a rule that come together in a setting."""
-    names = rule.small, rule.large
+def _together(spec: AgentSpec, names: Sequence[str]) -> set[tuple[Any, ...]]:
+    """Values of some hyperparameters that come together in a setting."""
     if not spec.search.is_plain:
         return {tuple(map(setting.get, names)) for setting in spec.sweep.examples(names)}
-    small_key, large_key = (_key_of(spec.parameters, name) for name in names)
-    if small_key is None or small_key != large_key:
-        return set(product(*map(spec.values_of, names)))
-    values = spec.parameters[small_key]
-    assert not isinstance(values, Range)
-    return set(zip(*(_entries(small_key, values, name) for name in names), strict=True))
+    keys = dict.fromkeys(_key_of(spec.parameters, name) or name for name in names)
+    parts = [list(_values_of_key(spec, key, names)) for key in keys]
+    order = [name for key in keys for name in names if name in key.split(COUPLER)]
+    places = [order.index(name) for name in names]
+    rows = (tuple(value for part in chosen for value in part) for chosen in product(*parts))
+    return {tuple(row[place] for place in places) for row in rows}
 
 
 def _key_of(parameters: Mapping[str, object], name: str) -> str | None:
     return next((key for key in parameters if name in key.split(COUPLER)), None)
 
 
-def _entries(key: str, values: Iterable[Value], name: str) -> list[Any]:
-    """What one hyperparameter takes in the values of a coupled key, value by value."""
-    position = key.split(COUPLER).index(name)
-    return [value[position] for value in values if isinstance(value, tuple)]
+def _values_of_key(spec: AgentSpec, key: str, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """What those of some hyperparameters that are in a key take together, value by value."""
+    coupled = key.split(COUPLER)
+    if len(coupled) == 1:
+        yield from ((value,) for value in spec.values_of(key))
+        return
+    places = [coupled.index(name) for name in names if name in coupled]
+    values = spec.parameters[key]
+    assert not isinstance(values, Range)
+    for value in values:
+        if isinstance(value, tuple):
+            yield tuple(value[place] for place in places)

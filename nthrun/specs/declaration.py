@@ -113,13 +113,16 @@ class FitsPolicies:
 
     Attributes:
         policies: policy type -> the actions it is for.
+        by_heads: whether discrete actions may be several whole numbers.
     """
 
     policies: Mapping[str, Actions]
+    by_heads: bool = False
 
     def __call__(self, interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
         """The policy types swept over that are for other actions."""
-        if unfit := list(fits_numbered(interface, values_of)):
+        fits = fits_single if self.by_heads else fits_numbered
+        if unfit := list(fits(interface, values_of)):
             yield from unfit
             return
         actions = _actions(interface)
@@ -160,9 +163,52 @@ class AtMost:
     small: str
     large: str
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The hyperparameters it relates."""
+        return self.small, self.large
+
+    def allows(self, small: Any, large: Any) -> bool:
+        """Whether values of `names` keep it."""
+        return bool(small <= large)
+
     def expression(self) -> Expression:
         """The rule as a constraint of a search."""
-        return parse_expression(f"{self.small} <= {self.large}", {self.small: 0, self.large: 0})
+        return _constraint(f"{self.small} <= {self.large}", self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class Divides:
+    """The rule that one hyperparameter divides another, or the product of several, of one setting.
+
+    Attributes:
+        divisor: at least 1.
+        factors: of what it divides.
+    """
+
+    divisor: str
+    factors: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The hyperparameters it relates."""
+        return self.divisor, *self.factors
+
+    def allows(self, divisor: int, *factors: int) -> bool:
+        """Whether values of `names` keep it."""
+        return math.prod(factors) % divisor == 0
+
+    def expression(self) -> Expression:
+        """The rule as a constraint of a search."""
+        return _constraint(f"{' * '.join(self.factors)} % {self.divisor} == 0", self.names)
+
+
+Rule = AtMost | Divides
+"""A relation between hyperparameters that every setting must satisfy."""
+
+
+def _constraint(text: str, names: tuple[str, ...]) -> Expression:
+    return parse_expression(text, dict.fromkeys(names, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +228,8 @@ class AgentDeclaration:
             there is one for it.
         solves: whether it learns from simulations of its own instead of acting step by step, its
             program being a `Solver`; see `nthrun.agents.base`.
+        rollout: the hyperparameters whose product is the steps that it takes before it learns;
+            empty for an agent that learns from single steps.
         parent: the hyperparameter that names the experiment in which the runs are recorded that its
             own start from, beside those of `nthrun.agents.parents`; "" if there is none.
         parent_shares: the hyperparameters that such a run has to share, which then is one of the
@@ -196,10 +244,11 @@ class AgentDeclaration:
     hyperparameters: tuple[Field, ...]
     program: str
     layout: Callable[[Setting, Interface], Layout | AgentFootprint] | None = None
-    rules: tuple[AtMost, ...] = ()
+    rules: tuple[Rule, ...] = ()
     fits: Fits = fits_any
     takes_heads: bool = False
     solves: bool = False
+    rollout: tuple[str, ...] = ()
     parent: str = ""
     parent_shares: tuple[str, ...] = ()
     kind: str = "agent"

@@ -25,6 +25,7 @@ class AgentFootprint:
         max_updates: the most updates that follow one step.
         num_update_draws: numbers that one update draws, where there may be several.
         num_play_draws: numbers that one action of evaluation draws, where it is by chance.
+        update_interval: steps of which updates follow one.
     """
 
     state_bytes: int = 0
@@ -40,6 +41,7 @@ class AgentFootprint:
     max_updates: int = 1
     num_update_draws: int = 0
     num_play_draws: int = 0
+    update_interval: int = 1
 
     @property
     def replay_bytes(self) -> int:

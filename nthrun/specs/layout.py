@@ -37,6 +37,7 @@ class Layout:
         max_updates: the most updates that follow one step.
         num_update_draws: standard normal numbers drawn for one update, where there may be several.
         num_play_draws: uniform numbers drawn for one action of evaluation, where it is by chance.
+        update_interval: steps of which updates follow one.
         largest: whether shapes are the largest that there may be, which only the solution knows.
     """
 
@@ -55,6 +56,7 @@ class Layout:
     max_updates: int = 1
     num_update_draws: int = 0
     num_play_draws: int = 0
+    update_interval: int = 1
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> Layout:
@@ -78,6 +80,7 @@ class Layout:
             max_updates=self.max_updates,
             num_update_draws=self.num_update_draws,
             num_play_draws=self.num_play_draws,
+            update_interval=self.update_interval,
         )
 
     def mismatch(self, state: Mapping[str, Any]) -> str:

@@ -120,8 +120,8 @@ def require_attributes(made: Any, name: str, where: tuple[str, str], checks: Che
         raise SpecError([Fault(*where, problem, EXAMPLE) for problem in problems])
 
 
-def is_list_of(kind: type, value: object) -> bool:
-    """Whether a value is a tuple or list of instances of a class."""
+def is_list_of(kind: type | tuple[type, ...], value: object) -> bool:
+    """Whether a value is a tuple or list of instances of a class, or of one of several."""
     return isinstance(value, (tuple, list)) and all(isinstance(item, kind) for item in value)
 
 

@@ -11,7 +11,6 @@ import torch
 from nthrun.errors import DeviceError, UnsupportedOperationError
 from nthrun.index import random_seed
 from nthrun.planning.experiment_spec import ExperimentSpec
-from nthrun.planning.memory_estimate import BLOCK_STEPS
 from nthrun.planning.packs import Pack, PlannedRun, packs_of_runs
 from nthrun.specs.declaration import AgentDeclaration, Setting
 from nthrun.specs.user_class import failing_as
@@ -65,7 +64,7 @@ def make_stepper(program: Program, backend: str, device: str) -> Stepper:
     if backend == "eager":
         return EagerStepper(program)
     if device == "cuda":
-        return GraphedStepper(program, BLOCK_STEPS)
+        return GraphedStepper(program, program.longest_block)
     return CompiledStepper(program)
 
 

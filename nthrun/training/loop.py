@@ -168,8 +168,10 @@ class Training:
         """The next multiple of the block length or the evaluation interval, or the end; or the step
         whose updates make a block full."""
         interval = self._interval("eval")
-        sizes = self.program.noise_sizes(), self.program.update_sizes()
-        most_steps, most_updates = (block_steps(sum(drawn.values())) for drawn in sizes)
+        most_steps = block_steps(
+            sum(self.program.noise_sizes().values()), self.program.longest_block
+        )
+        most_updates = block_steps(sum(self.program.update_sizes().values()))
         steps = (most_steps, interval)
         end = min(*((self.step // n + 1) * n for n in steps), self.total_steps)
         if not self.program.updates.are_apart:

@@ -22,6 +22,7 @@ from nthrun.agents.solver import SampledPlay, Solver, begun, num_play_draws
 from nthrun.agents.updates import updates_of
 from nthrun.environments.base import Environment, Transition, make_environment
 from nthrun.index import Purpose
+from nthrun.planning.memory_estimate import BLOCK_STEPS, ROLLOUT_BLOCK_STEPS
 from nthrun.planning.packs import Pack
 from nthrun.specs.declaration import Setting, load_program, num_worlds
 from nthrun.specs.environment_spec import EnvironmentSpec
@@ -61,7 +62,8 @@ class Program:
 
     def _make(self, kind: Any, statics: Setting) -> None:
         self.num_worlds = num_worlds(statics)
-        self.agent: Agent = kind(statics, self.interface)
+        told = {"total_timesteps": self.spec.total_timesteps, **statics}
+        self.agent: Agent = kind(told, self.interface)
         self.num_play_draws = num_play_draws(self.agent)
         self.updates = updates_of(self.agent)
 
@@ -75,6 +77,11 @@ class Program:
     def replay_capacity(self) -> int:
         """Environment steps that the agent keeps; 0 without a replay."""
         return self.agent.replay_capacity
+
+    @property
+    def longest_block(self) -> int:
+        """Steps of the longest block, where what they draw does not make it shorter."""
+        return ROLLOUT_BLOCK_STEPS if self.updates.gathers else BLOCK_STEPS
 
     def update_counts(self, first: int, end: int) -> np.ndarray:
         """How many updates follow each of some steps (0-based), `(num_steps,)`."""

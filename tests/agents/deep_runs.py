@@ -23,6 +23,8 @@ from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 
 SMALL = {
+    "n_steps": [24],
+    "n_epochs": [2],
     "critic_lr": [0.001, 0.0003, 0.002],
     "hidden_dim": [16],
     "batch_size": [8],

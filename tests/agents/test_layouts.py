@@ -80,6 +80,13 @@ NUMBERED: list[tuple[str, dict[str, Any]]] = [
     ("FKL", {"policy_type": "Softmax", "kl": "reverse"}),
     ("epsgreedy", {"policy_type": "Argmax"}),
 ]
+PPO: list[dict[str, Any]] = [
+    {},
+    {"n_steps": 7, "batch_size": 1, "hidden_dim": 7},
+    {"n_steps": 512, "batch_size": 512, "hidden_dim": 256, "shared_trunk": True},
+    {"n_steps": 100, "batch_size": 50, "normalise_observations": True, "normalise_rewards": True},
+]
+PPO_ACTIONS = [("wide", {}), ("many discrete", {"policy_type": "Softmax"})]
 Case = tuple[str, str, dict[str, Any]]
 
 
@@ -97,6 +104,8 @@ def _cases() -> Iterator[Case]:
         yield from (("linearAC", actions, statics) for actions in ("one action", "many actions"))
         for name in ("SoftmaxAC", "Sarsa", "ExpectedSarsa"):
             yield from ((name, actions, statics) for actions in ("discrete", "many discrete"))
+    for changes in PPO:
+        yield from (("PPO", actions, changes | policy) for actions, policy in PPO_ACTIONS)
     yield from (("random", actions, {}) for actions in INTERFACES)
 
 
@@ -145,7 +154,15 @@ def update_with(case: Case, agent: Any, state: State) -> Callable[[], Mapping[st
     experience = Experience(*(torch.zeros(LANES, 1, size) for size in sizes))
     ended, now = torch.zeros(LANES, 1, 1, dtype=torch.bool), torch.tensor(0)
     agent.act(state, experience.observation, noise, now)
-    return lambda: agent.update(state, experience, ended, noise, now)
+    if not updates_of(agent).gathers:
+        return lambda: agent.update(state, experience, ended, noise, now)
+
+    def gathered() -> Mapping[str, torch.Tensor]:
+        agent.gather(state, now)
+        metrics: Mapping[str, torch.Tensor] = agent.update(state, experience, ended, noise, now)
+        return metrics
+
+    return gathered
 
 
 def test_every_agent_is_tried() -> None:

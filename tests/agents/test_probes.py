@@ -23,6 +23,7 @@ from nthrun.agents.linear import values
 from nthrun.agents.linear_actor_critic.program import LinearActorCritic
 from nthrun.agents.linear_sarsa.program import LinearActionValues
 from nthrun.agents.off_policy import OffPolicyAgent
+from nthrun.agents.ppo.program import ProximalPolicyOptimisation
 from nthrun.agents.registry import AGENTS
 from nthrun.agents.sac.program import SoftActorCritic
 from nthrun.errors import SpecError
@@ -59,6 +60,9 @@ NETWORKS = {
     "n_rho": [[10, 0.2]],
     "num_search_steps": 3,
     "search_lr": 0.05,
+    "n_steps": 128,
+    "lr": 0.003,
+    "entropy_weight": 0.01,
 }
 """Learn quickly, actors slower than critics lest they settle before they have seen all actions;
 values have no entropy in them, and policies hardly seek it."""
@@ -75,7 +79,7 @@ Case = tuple[str, str, bool]
 """An agent, its policy type or "", and whether actions are continuous."""
 
 
-def spec_of(case: Case, environment: str, gamma: float = GAMMA) -> ExperimentSpec:
+def spec_of(case: Case, environment: str, gamma: float = GAMMA, **more: int) -> ExperimentSpec:
     """An experiment.
 
     Raises:
@@ -86,6 +90,7 @@ def spec_of(case: Case, environment: str, gamma: float = GAMMA) -> ExperimentSpe
     quick = TABLE if "num_tilings" in own else NETWORKS
     parameters: dict[str, Any] = {name: value for name, value in quick.items() if name in own}
     parameters |= {"policy_type": policy} if policy else {}
+    parameters |= more
     world = {"env_name": f"probes:{environment}", "continuous": continuous}
     document = {"agent_name": agent, "parameters": parameters}
     return experiment_spec_of(world | PROTOCOL | {"gamma": gamma}, document, "test")
@@ -125,6 +130,11 @@ def _(agent: SoftActorCritic, state: State, observation: Tensor, action: Tensor)
 @value_of.register
 def _(agent: OffPolicyAgent, state: State, observation: Tensor, action: Tensor) -> Tensor:
     return agent.critic.value(state["critic"], observation, agent.actions.to_unit(action))
+
+
+@value_of.register
+def _(agent: ProximalPolicyOptimisation, state: State, observation: Tensor, _: Tensor) -> Tensor:
+    return agent.evaluated(state["network"], observation)[1]
 
 
 @value_of.register
@@ -177,6 +187,14 @@ def test_an_agent_finds_all_answers(case: Case) -> None:
     """Every run learns the values of all states that have one, and the best actions of the others,
     from episodes of all probes."""
     training = training_of(case, "Together")
+    training.run()
+    assert not wrong_answers(training, PROBES)
+
+
+def test_several_worlds_find_all_answers() -> None:
+    """Eight worlds of a run find what one finds."""
+    spec = spec_of(("PPO", "Softmax", False), "Together", num_worlds=8, n_steps=16)
+    training = Training(pack_of(spec, RUNS), make_context(spec, "compile"))
     training.run()
     assert not wrong_answers(training, PROBES)
 

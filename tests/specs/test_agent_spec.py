@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from nthrun.specs.agent_spec import (
     AgentSpec,
     read_agent_spec,
 )
-from nthrun.specs.declaration import AgentDeclaration, AtMost
+from nthrun.specs.declaration import AgentDeclaration, AtMost, Divides
 from nthrun.specs.documents import name_of, read_document
 from nthrun.specs.field import Field
 
@@ -349,6 +350,24 @@ class TestRules:
         else:
             [fault] = faults(folder, batch_size=small, replay_capacity=large)
             assert '"batch_size/replay_capacity"' in fault.hint
+
+    def test_a_divisor_divides_a_product(self, folder: Path) -> None:
+        """A rule between three hyperparameters is kept by every setting, however two of them are
+        coupled."""
+        wide = Field("wide", "int", 1, "", minimum=1)
+        toy = replace(
+            TOY,
+            rules=(Divides("small", ("large", "wide")),),
+            hyperparameters=(*TOY.hyperparameters, wide),
+        )
+        legal = {"rate": 1, "small": [4, 6], "large": 12, "wide": [1, 2]}
+        assert read(folder, json.dumps({"agent_name": "Toy", "parameters": legal}), toy)
+        [fault] = faults(folder, toy, **{"rate": 1, "wide/small": [[2, 8], [3, 16]], "large": 12})
+        assert fault.key == "parameters.wide/small"
+        assert (
+            fault.problem == "small 16 with large 12 and wide 3, allowed: large * wide % small == 0"
+        )
+        assert fault.hint.endswith('"small/large/wide": [[8, 12, 2]]')
 
     def test_large_products(self, folder: Path) -> None:
         """A product of a million pairs is judged in seconds."""

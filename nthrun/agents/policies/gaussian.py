@@ -102,6 +102,37 @@ def _log_density(mean: Tensor, log_std: Tensor, raw: Tensor) -> Tensor:
     return -HALF_LOG_TWO_PI * error.shape[-1] - surprise.sum(-1)
 
 
+class UnboundedGaussian:
+    """a normal with mean μ and standard deviation σ, not bounded: whoever plays it cuts it.
+
+    Its outputs are (μ, log σ), `(lanes, batch, 2 action_dim)`, and the deterministic action is μ.
+    """
+
+    def sample_action(self, outputs: Tensor, noise: Tensor) -> Tensor:
+        """Actions, `(lanes, batch, action_dim)`.
+
+        Args:
+            outputs: `(lanes, batch, 2 action_dim)`.
+            noise: standard normal, `(lanes, batch, action_dim)`.
+        """
+        mean, log_std = outputs.chunk(2, -1)
+        return torch.addcmul(mean, log_std.exp(), noise)
+
+    def log_density(self, outputs: Tensor, action: Tensor) -> Tensor:
+        """log π(a|s) of actions `(lanes, batch, action_dim)`, `(lanes, batch)`."""
+        mean, log_std = outputs.chunk(2, -1)
+        return _log_density(mean, log_std, action)
+
+    def entropy(self, outputs: Tensor) -> Tensor:
+        """Σ (log σ + log √(2πe)), `(lanes, batch)`."""
+        log_std = outputs.chunk(2, -1)[1]
+        return (log_std + (HALF_LOG_TWO_PI + 0.5)).sum(-1)
+
+    def mode(self, outputs: Tensor) -> Tensor:
+        """The most probable action, `(lanes, batch, action_dim)`."""
+        return outputs.chunk(2, -1)[0]
+
+
 class SquashedGaussian(Policy):
     """a = tanh(u), u normal with mean μ and standard deviation σ (Haarnoja et al., 2018, app. C).
 

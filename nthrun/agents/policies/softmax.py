@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -20,6 +22,51 @@ def drawn(probability: Tensor, noise: Tensor) -> Tensor:
     """
     reached = uniform_of(noise) >= partial_sums(probability)
     return reached.sum(-1, keepdim=True).to(probability.dtype)
+
+
+class HeadedSoftmax:
+    """A softmax for each of several components of an action, independent of one another.
+
+    The network puts out the x of one component behind those of another,
+    `(lanes, batch, sum(heads))`. An action is a number 0, 1, ... of each as a float,
+    `(lanes, batch, len(heads))`.
+
+    Args:
+        heads: how many values each component takes.
+    """
+
+    def __init__(self, heads: Sequence[int]) -> None:
+        self._heads = list(heads)
+
+    def log_density(self, outputs: Tensor, action: Tensor) -> Tensor:
+        """log π(a|s) of actions, `(lanes, batch)`."""
+        pairs = zip(self._parts(outputs), action.long().split(1, -1), strict=True)
+        return torch.cat([torch.log_softmax(x, -1).gather(-1, a) for x, a in pairs], -1).sum(-1)
+
+    def entropy(self, outputs: Tensor) -> Tensor:
+        """-Σ_a π(a|s) log π(a|s), `(lanes, batch)`."""
+        parts = self._parts(outputs)
+        surprise = [torch.softmax(x, -1) * torch.log_softmax(x, -1) for x in parts]
+        return -torch.cat(surprise, -1).sum(-1)
+
+    def sample_action(self, outputs: Tensor, noise: Tensor) -> Tensor:
+        """Actions by their cumulative probabilities, without gradient.
+
+        Args:
+            outputs: `(lanes, batch, sum(heads))`.
+            noise: standard normal, `(lanes, batch, len(heads))`.
+        """
+        pairs = zip(self._parts(outputs), noise.split(1, -1), strict=True)
+        return torch.cat([drawn(torch.softmax(x, -1), z) for x, z in pairs], -1)
+
+    def mode(self, outputs: Tensor) -> Tensor:
+        """The most probable action, the first of equals."""
+        parts = [part.argmax(-1, keepdim=True) for part in self._parts(outputs)]
+        return torch.cat(parts, -1).to(outputs.dtype)
+
+    def _parts(self, outputs: Tensor) -> tuple[Tensor, ...]:
+        parts: tuple[Tensor, ...] = outputs.split(self._heads, -1)
+        return parts
 
 
 class Softmax:

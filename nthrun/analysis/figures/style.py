@@ -59,6 +59,7 @@ AGENT_COLOURS = {
     "SoftmaxAC": COLOURS[0],
     "Sarsa": COLOURS[4],
     "ExpectedSarsa": COLOURS[2],
+    "PPO": "#44AA99",
     "mc_pg": COLOURS[0],
     "barrier": COLOURS[4],
     "dp": COLOURS[6],

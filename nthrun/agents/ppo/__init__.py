@@ -1,0 +1,1 @@
+"""Proximal policy optimisation, for continuous and for discrete actions."""
