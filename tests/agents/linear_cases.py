@@ -152,10 +152,16 @@ class PlainActorCritic:
         x = np.zeros(len(self.critic))
         x[tiles] = 1.0
         decay = self.gamma * self.setting["decay"]
-        self.critic_trace = decay * self.critic_trace + x
-        self.actor_trace = decay * self.actor_trace + np.outer(score, x)
+        held, kept = decay * self.setting["use_critic_trace"] * self.critic_trace, np.ones_like(x)
+        if self.setting["trace"] == "replacing":
+            kept = 1.0 - x
+        self.critic_trace = held * kept + x
+        held = decay * self.setting["use_actor_trace"] * self.actor_trace
+        kept = np.ones_like(x) if "temperature" in self.setting else kept  # softmax adds
+        self.actor_trace = held * kept + np.outer(score, x)
         self.critic += self.setting["critic_lr"] / len(tiles) * error * self.critic_trace
-        rate = self.setting["actor_lr"] / len(tiles) * scale
+        relative = self.setting["actor_lr_scale"] * self.setting["critic_lr"]
+        rate = (relative or self.setting["actor_lr"]) / len(tiles) * scale
         self.actor += rate[:, None] * error * self.actor_trace
         if step.ended:
             self.critic_trace[:], self.actor_trace[:] = 0.0, 0.0

@@ -55,10 +55,21 @@ def raw_actions(step: Update, name: str, s: Tensor, normal: Tensor) -> Tensor:
     return mean + log_std.exp() * normal
 
 
+def action_of(step: Update, raw: Tensor) -> Tensor:
+    """The actions of raw values."""
+    return raw if is_gaussian(step) else torch.tanh(raw)
+
+
+def log_density_of(step: Update, outputs: Tensor, raw: Tensor) -> Tensor:
+    """log π at the actions of raw values."""
+    if is_gaussian(step):
+        return gaussian(outputs).log_prob(raw).sum(-1)
+    return log_density_at(outputs, raw)
+
+
 def sampled(step: Update, name: str, s: Tensor, normal: Tensor) -> Tensor:
     """Actions of the actor or the proposal."""
-    raw = raw_actions(step, name, s, normal)
-    return raw if is_gaussian(step) else torch.tanh(raw)
+    return action_of(step, raw_actions(step, name, s, normal))
 
 
 # Values of the next state, v̄(s').
@@ -74,7 +85,7 @@ def of_a_sampled_action_softly(step: Update) -> Tensor:
     """Q̄(s', a') - α log π(a'|s'), a' ~ π."""
     s2 = step.batch[3]
     action = sampled(step, "actor", s2, numbers(step)[0])
-    log_density = squashed(perceptron(step.params, "actor", s2)).log_prob(action).sum(-1)
+    log_density = policy_of(step, perceptron(step.params, "actor", s2)).log_prob(action).sum(-1)
     return of_a_sampled_action(step) - ALPHA * log_density
 
 
@@ -149,11 +160,11 @@ def importance(step: Update, actor: Params) -> Tensor:
     """-Σ_i w_i log π(a_i|s), w_i ∝ exp(Q/α)/π at actions of the actor's own."""
     s = step.batch[0]
     raw = raw_actions(step, "actor", s, numbers(step)[1:])
-    values = value(with_new(step, "critic"), "critic", s, torch.tanh(raw))
-    density = log_density_at(perceptron(step.params, "actor", s), raw).exp()
+    values = value(with_new(step, "critic"), "critic", s, action_of(step, raw))
+    density = log_density_of(step, perceptron(step.params, "actor", s), raw).exp()
     weight = (values / ALPHA).exp() / density
     weight = weight / weight.sum(0)
-    return -(weight * log_density_at(perceptron(actor, "actor", s), raw)).sum(0).mean()
+    return -(weight * log_density_of(step, perceptron(actor, "actor", s), raw)).sum(0).mean()
 
 
 def boltzmann(step: Update) -> Categorical:
@@ -227,6 +238,7 @@ class Case(NamedTuple):
 
 SOFTMAX = {"policy_type": ["Softmax"]}
 ARGMAX = {"policy_type": ["Argmax"]}
+CLAMPED = {"policy_type": ["Gaussian"]}
 FIVE, SIX, TEN = {"num_samples": [5]}, {"num_samples": [6]}, {"n_rho": [[10, 0.3]]}
 SQUASHED_TEN = {"policy_type": ["SquashedGaussian"], **TEN}
 HARD, REVERSE = {"soft_q": [False]}, {"kl": ["reverse"]}
@@ -240,6 +252,8 @@ CASES = [
     Case("FKL", SIX, "critic", critic(of_a_sampled_action_softly)),
     Case("FKL", {**SIX, **HARD}, "critic", critic(of_a_sampled_action)),
     Case("FKL", SIX, "actor", importance),
+    Case("FKL", {**SIX, **CLAMPED}, "critic", critic(of_a_sampled_action_softly)),
+    Case("FKL", {**SIX, **CLAMPED}, "actor", importance),
     Case("FKL", SOFTMAX, "critic", critic(of_every_number_softly)),
     Case("FKL", {**SOFTMAX, **HARD}, "critic", critic(of_every_number)),
     Case("FKL", SOFTMAX, "actor", forward_divergence),

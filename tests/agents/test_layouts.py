@@ -64,6 +64,7 @@ SAMPLING: list[tuple[str, dict[str, Any]]] = [
     ("VAC", {"policy_type": "SquashedGaussian", "num_samples": 1}),
     ("FKL", {}),
     ("FKL", {"kl": "reverse", "num_samples": 7}),
+    ("FKL", {"policy_type": "Gaussian"}),
     ("epsgreedy", {}),
     ("epsgreedy_SGD", {}),
     ("epsgreedy_SGD", {"num_starts": 1, "num_search_steps": 1}),

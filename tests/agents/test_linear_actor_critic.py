@@ -28,6 +28,13 @@ SWEPT: list[dict[str, Any]] = [
 ]
 """A lane each: discounted and average reward share a pack."""
 TILES = {"num_tilings": 4, "num_bins": 3}
+WAYS: list[dict[str, Any]] = [
+    {},
+    {"trace": "replacing", "actor_lr_scale": 0.4},
+    {"trace": "replacing", "use_critic_trace": False},
+    {"use_actor_trace": False},
+]
+"""Traces of every kind, and of none."""
 
 
 def assert_learned(driven: Driven, plain: list[PlainActorCritic]) -> None:
@@ -40,10 +47,11 @@ def assert_learned(driven: Driven, plain: list[PlainActorCritic]) -> None:
         assert params["average_reward"] == pytest.approx(run.average_reward, abs=1e-5)
 
 
-@pytest.mark.parametrize("scaled", [True, False])
-def test_linear_ac_is_its_equations(scaled: bool) -> None:
+@pytest.mark.parametrize(("scaled", "way"), [(False, WAYS[0]), *((True, way) for way in WAYS)])
+def test_linear_ac_is_its_equations(scaled: bool, way: dict[str, Any]) -> None:
     """Actions, errors, entropies and weights of a pack are those of plain runs, step by step."""
-    settings = [setting_of("linearAC", scaled=scaled, clip_stddev=1.3, **TILES, **s) for s in SWEPT]
+    chosen = {"scaled": scaled, "clip_stddev": 1.3, **TILES, **way}
+    settings = [setting_of("linearAC", **chosen, **swept) for swept in SWEPT]
     driven = Driven("linearAC", settings, CONTINUOUS)
     num_features = driven.agent.sizes.num_features
     plain = [PlainActorCritic(setting, GAMMA, num_features, 5) for setting in settings]
@@ -68,23 +76,26 @@ def test_linear_ac_is_its_equations(scaled: bool) -> None:
     assert_learned(driven, plain)
 
 
-def test_softmax_ac_is_its_equations() -> None:
+@pytest.mark.parametrize("temperature", [1.0, 0.4])
+@pytest.mark.parametrize("way", WAYS[:3])
+def test_softmax_ac_is_its_equations(temperature: float, way: dict[str, Any]) -> None:
     """Probabilities, errors, entropies and weights of a pack are those of plain runs; an action is
     the first whose running sum of probabilities exceeds the uniform number."""
-    settings = [setting_of("SoftmaxAC", **TILES, **s) for s in SWEPT]
+    chosen = {"temperature": temperature, **TILES, **way}
+    settings = [setting_of("SoftmaxAC", **chosen, **swept) for swept in SWEPT]
     driven = Driven("SoftmaxAC", settings, DISCRETE)
     num_features = driven.agent.sizes.num_features
     plain = [PlainActorCritic(setting, GAMMA, num_features, 4) for setting in settings]
     for moment in random_steps(driven, STEPS):
         errors, entropies = [], []
         for lane, run in enumerate(plain):
-            preferences = np.exp(run.outputs(moment.tiles[lane]))
+            preferences = np.exp(run.outputs(moment.tiles[lane]) / temperature)
             probability = preferences / preferences.sum()
             action = int(moment.action[lane, 0])
             uniform = float(torch.special.ndtr(torch.tensor(moment.normal[lane, 0])))
             before = probability[:action].sum()
             assert before - 1e-5 <= uniform <= before + probability[action] + 1e-5
-            score = np.eye(3)[action] - probability
+            score = (np.eye(3)[action] - probability) / temperature
             errors.append(run.learn(moment.tiles[lane], score, np.ones(3), moment.steps[lane]))
             entropies.append(-(probability * np.log(probability)).sum())
         metrics = moment.update()

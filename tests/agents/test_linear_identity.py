@@ -56,6 +56,21 @@ def test_compiled_packs_have_the_same_bits(agent_name: str) -> None:
     run_of_same_bits(spec, 7, beside_neighbours(7, (3, 33)), "compile")
 
 
+WITHOUT: dict[str, dict[str, Any]] = {
+    "linearAC": {"trace": ["replacing"], "use_critic_trace": [False], "actor_lr_scale": [0.1]},
+    "SoftmaxAC": {"trace": ["replacing"], "use_actor_trace": [False], "temperature": [0.5]},
+}
+
+
+@pytest.mark.parametrize("agent_name", WITHOUT)
+def test_traces_of_all_kinds_have_the_same_bits(agent_name: str) -> None:
+    """The same where traces are replaced or there is none; compiled steps learn what others do."""
+    spec = small(agent_name, STATICS[0] | WITHOUT[agent_name], 110)
+    run_of_same_bits(spec, 7, beside_neighbours(7, (3,)))
+    if agent_name == "linearAC":
+        run_of_same_bits(spec, 7, beside_neighbours(7, (3,)), "compile")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("agent_name", WORLDS)
 @pytest.mark.parametrize("statics", STATICS)

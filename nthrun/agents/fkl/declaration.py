@@ -32,14 +32,16 @@ FKL = AgentDeclaration(
     name="FKL",
     program="nthrun.agents.fkl.program:KLGreedification",
     layout=partial(off_policy_layout, fkl_parts),
-    fits=FitsPolicies({"SquashedGaussian": "continuous", "Softmax": "discrete"}),
+    fits=FitsPolicies(
+        {"SquashedGaussian": "continuous", "Gaussian": "continuous", "Softmax": "discrete"}
+    ),
     doc="Actor-critic whose actor reduces the forward or the reverse KL divergence to the "
     "Boltzmann policy of the action values.",
     source='Chan et al., 2022, "Greedification Operators for Policy Optimization: Investigating '
     'Forward and Reverse KL Divergences"',
     rules=RULES,
     hyperparameters=(
-        policy_type("SquashedGaussian", "Softmax"),
+        policy_type("SquashedGaussian", "Gaussian", "Softmax"),
         Field(
             "kl",
             "str",

@@ -13,8 +13,9 @@ over B is estimated with actions of π by weighted importance sampling,
 
     Σ_i w_i f(a_i),  w_i ∝ exp(Q(s, a_i)/α) / π(a_i|s),  Σ_i w_i = 1,  a_i ~ π(·|s)
 
-and the reverse divergence by a likelihood ratio (`likelihood_ratio`). The policy has to be a
-density on the bounded actions themselves, as B is: a clamped Gaussian is not.
+and the reverse divergence by a likelihood ratio (`likelihood_ratio`). A squashed Gaussian is a
+density on the bounded actions themselves, as B is. A clamped one is not: its density is that of the
+normal variate at the clamped action, so that its weights are not exact near the bounds.
 """
 
 from __future__ import annotations

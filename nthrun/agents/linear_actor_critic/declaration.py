@@ -67,12 +67,19 @@ def _fits_softmax(interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]
 
 
 def _step_sizes(decay: float, critic_lr: float, actor_lr: float) -> tuple[Field, ...]:
-    """The fields of the algorithm, with these defaults."""
+    """The fields of the algorithm, with these defaults of three of them."""
     divided = "divided by the number of active features"
     return (
         Field("decay", "float", decay, "λ of critic's and actor's traces", minimum=0, maximum=1),
         Field("critic_lr", "float", critic_lr, f"critic step size, {divided}", minimum=0),
         Field("actor_lr", "float", actor_lr, f"actor step size, {divided}", minimum=0),
+        Field(
+            "actor_lr_scale",
+            "float",
+            0.0,
+            "actor step size as a multiple of critic_lr; 0 leaves it to actor_lr",
+            minimum=0,
+        ),
         Field(
             "avg_reward_lr",
             "float",
@@ -80,6 +87,16 @@ def _step_sizes(decay: float, critic_lr: float, actor_lr: float) -> tuple[Field,
             "step size of the average reward; above 0 rewards are not discounted, at 0 they are",
             minimum=0,
         ),
+        Field(
+            "trace",
+            "str",
+            "accumulating",
+            "whether what a trace has of an active feature is added to or replaced",
+            choices=("accumulating", "replacing"),
+            static=True,
+        ),
+        Field("use_critic_trace", "bool", True, "whether the critic has a trace", static=True),
+        Field("use_actor_trace", "bool", True, "whether the actor has one", static=True),
     )
 
 
@@ -114,5 +131,16 @@ SOFTMAX_AC = AgentDeclaration(
     doc="Linear actor-critic with traces and a softmax policy, on tile-coded observations; for "
     "discounted or for average reward.",
     source=SOURCE,
-    hyperparameters=(*_step_sizes(decay=0.9, critic_lr=0.1, actor_lr=0.03), *TILE_FIELDS),
+    hyperparameters=(
+        *_step_sizes(decay=0.9, critic_lr=0.1, actor_lr=0.03),
+        Field(
+            "temperature",
+            "float",
+            1.0,
+            "what preferences are divided by before the softmax",
+            above=0,
+            static=True,
+        ),
+        *TILE_FIELDS,
+    ),
 )

@@ -9,6 +9,8 @@ With x the binary features of s, n of which are active, v and u the critic's and
     actor        e_u ← γλ e_u + ∇_u log π(a|s)          u ← u + (α_u / n) δ e_u
 
 d is 1 for a terminal state and 0 for a truncated episode; traces are 0 where an episode begins.
+A critic or an actor without a trace has λ = 0. Where `trace` is "replacing", an active feature has
+e_v = 1, and the Gaussian policy's e_u is the gradient of now; a softmax policy's is added to.
 α_r > 0 is the average-reward setting, in which γ is 1 whatever the environment says; α_r = 0 is
 the discounted one, in which r̄ stays 0.
 
@@ -22,7 +24,7 @@ within [1/clip_stddev, clip_stddev]; clipping has no part in the gradient.
 
 Softmax policy over preferences h_i = u_iᵀx:
 
-    π(i) = exp h_i / Σ_j exp h_j          ∇_{u_j} log π(i) = ([i = j] - π(j)) x
+    π(i) = exp(h_i/T) / Σ_j exp(h_j/T)    ∇_{u_j} log π(i) = ([i = j] - π(j)) x / T
 """
 
 from __future__ import annotations
@@ -56,6 +58,8 @@ class LinearActorCritic(ABC):
     """
 
     num_outputs: int
+    replaces_actor_trace = True
+    """Whether "replacing" is of the actor's trace too."""
     layout_of: Callable[[Setting, Interface], Layout]
     num_replay_draws = 0
     replay_capacity = 0
@@ -64,6 +68,11 @@ class LinearActorCritic(ABC):
         self.num_agent_draws = type(self).layout_of(statics, environment).num_agent_draws
         self.sizes = tile_sizes(statics, environment)
         self.tiles = TileCoder(self.sizes, environment)
+        self.replaces: bool = statics["trace"] == "replacing"
+        self.traced: tuple[bool, bool] = (
+            statics["use_critic_trace"],
+            statics["use_actor_trace"],
+        )
 
     def initial_state(
         self,
@@ -81,7 +90,7 @@ class LinearActorCritic(ABC):
             "average_reward": torch.zeros(lanes, 1),
             "discount": lane_column(discounts),
             "critic_lr": lane_column([setting["critic_lr"] / active for setting in settings]),
-            "actor_lr": lane_column([setting["actor_lr"] / active for setting in settings]),
+            "actor_lr": lane_column([_actor_lr(setting) / active for setting in settings]),
             "avg_reward_lr": lane_column([setting["avg_reward_lr"] for setting in settings]),
         }
 
@@ -113,7 +122,10 @@ class LinearActorCritic(ABC):
         tiles = state["tiles"].expand(-1, 1 + self.num_outputs, -1)
         increase = increase.expand(tiles.shape)
         rate = rate.unsqueeze(2)
-        learn(state["weights"], state["traces"], fade(state, ended), tiles, increase, rate)
+        fading = self._fading(fade(state, ended))
+        if self.replaces:
+            increase = increase - self._replaced(fading * state["traces"].gather(2, tiles))
+        learn(state["weights"], state["traces"], fading, tiles, increase, rate)
         state["average_reward"].addcmul_(state["avg_reward_lr"], error)
         return {"td_error": error.squeeze(1), "entropy": entropy}
 
@@ -145,6 +157,23 @@ class LinearActorCritic(ABC):
     def named_actor(self, weights: Tensor) -> dict[str, Tensor]:
         """The actor's weights by name."""
 
+    def _fading(self, fading: Tensor) -> Tensor:
+        """What traces are multiplied by, row by row where critic or actor has none.
+
+        Args:
+            fading: of those that there are, `(lanes, 1, 1)`.
+        """
+        if all(self.traced):
+            return fading
+        critic, actor = (fading if traced else torch.zeros_like(fading) for traced in self.traced)
+        return torch.cat((critic, actor.expand(-1, self.num_outputs, -1)), 1)
+
+    def _replaced(self, held: Tensor) -> Tensor:
+        """What is taken out of the traces of active features, `(lanes, rows, num_active)`."""
+        if self.replaces_actor_trace:
+            return held
+        return torch.cat((held[:, :1], torch.zeros_like(held[:, 1:])), 1)
+
     def _error(self, state: State, experience: Experience, value: Tensor) -> Tensor:
         """δ, `(lanes, 1)`."""
         next_tiles = self.tiles(experience.next_observation)
@@ -152,6 +181,14 @@ class LinearActorCritic(ABC):
         going_on = 1.0 - experience.terminated.squeeze(1)
         reward = experience.reward.squeeze(1) - state["average_reward"]
         return reward + state["discount"] * going_on * next_value - value
+
+
+def _actor_lr(setting: Setting) -> float:
+    """The actor's step size, not yet divided by the number of active features."""
+    scale: float = setting["actor_lr_scale"]
+    critic_lr: float = setting["critic_lr"]
+    actor_lr: float = setting["actor_lr"]
+    return scale * critic_lr if scale else actor_lr
 
 
 class GaussianActorCritic(LinearActorCritic):
@@ -196,13 +233,15 @@ class SoftmaxActorCritic(LinearActorCritic):
     """`SoftmaxAC`: rows 1.. are the preferences of the actions."""
 
     layout_of = staticmethod(softmax_layout)
+    replaces_actor_trace = False
 
     def __init__(self, statics: Setting, environment: Interface) -> None:
         super().__init__(statics, environment)
         self.num_outputs = environment.num_actions
+        self.temperature: float = statics["temperature"]
 
     def sampled(self, outputs: Tensor, normal: Tensor) -> Tensor:
-        return drawn(torch.softmax(outputs, -1), normal)
+        return drawn(self._probability(outputs), normal)
 
     def mode(self, outputs: Tensor) -> Tensor:
         return outputs.argmax(-1, keepdim=True).to(outputs.dtype)
@@ -210,12 +249,19 @@ class SoftmaxActorCritic(LinearActorCritic):
     def score(
         self, outputs: Tensor, normal: Tensor, action: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        probability = torch.softmax(outputs, -1)
+        probability = self._probability(outputs)
         number = torch.arange(self.num_outputs, device=outputs.device)
         score = (number == action).to(outputs.dtype) - probability
+        if self.temperature != 1.0:
+            score = score / self.temperature
         surprise = -torch.log(probability.clamp(min=torch.finfo(outputs.dtype).tiny))
         entropy = (probability * surprise).sum(1)
         return score, torch.ones_like(score), entropy
 
     def named_actor(self, weights: Tensor) -> dict[str, Tensor]:
         return {"actor.weight": weights}
+
+    def _probability(self, outputs: Tensor) -> Tensor:
+        if self.temperature != 1.0:
+            outputs = outputs / self.temperature
+        return torch.softmax(outputs, -1)
