@@ -21,6 +21,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from nthrun.index import MAX_STAGE
+from nthrun.legacy.conventions import CONVENTIONS, KEY
+from nthrun.specs.documents import ENVIRONMENT, Override, parse_overrides
 
 MAX_PACK = 65_536
 LARGEST_INTEGER = 2**63 - 1
@@ -167,6 +169,15 @@ class SweepOptions:
             "may be repeated, for other fields.",
         ),
     ]
+    conventions: Annotated[
+        str | None,
+        Option(
+            "--conventions",
+            type=click.Choice(CONVENTIONS),
+            help="Read the files with the meaning that this tool gives them; see "
+            "docs/coming_from.md.  [default: ours]",
+        ),
+    ]
     project: Annotated[
         str | None,
         Option(
@@ -213,6 +224,15 @@ class SweepOptions:
         bool, Option("--retry-failed", is_flag=True, help="Run failed indices again.")
     ]
     debug: Annotated[bool, debug_option]
+
+    def overrides(self) -> tuple[Override, ...]:
+        """The fields of specs that the command line gives.
+
+        Raises:
+            SpecError: they are not readable, or given twice.
+        """
+        asked = (f"{ENVIRONMENT}.{KEY}={self.conventions}",) if self.conventions else ()
+        return parse_overrides((*self.fields, *asked))
 
     @property
     def chosen_stage(self) -> int:

@@ -16,7 +16,7 @@ from nthrun.commands.request import Request, RunOptions, make_request
 from nthrun.errors import FingerprintError
 from nthrun.planning.costs import PackOptions
 from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
-from nthrun.specs.documents import ENVIRONMENT, of_spec, parse_overrides
+from nthrun.specs.documents import ENVIRONMENT, of_spec
 from nthrun.specs.project import find_project, use_project
 from nthrun.specs.search.adaptive_sweep import require_tried
 from nthrun.specs.search.search_spec import BAYES
@@ -49,7 +49,7 @@ def describe(**values: Any) -> int:
 
 def _run(options: RunOptions) -> int:
     use_project(find_project((*options.env_json, *options.agent_json), options.project))
-    overrides = parse_overrides(options.fields)
+    overrides = options.overrides()
     spec = read_experiment_spec(options.env_json, options.agent_json, overrides)
     agent, environment = spec.agent.declaration, spec.environment
     of_environment = of_spec(overrides, ENVIRONMENT)

@@ -25,7 +25,7 @@ from nthrun.records.experiment import is_experiment, open_experiment
 from nthrun.scheduling.pending import WantedRuns
 from nthrun.scheduling.plan import Plan, read_plans
 from nthrun.specs.cluster_spec import ClusterSpec, read_cluster_spec
-from nthrun.specs.documents import ENVIRONMENT, of_spec, parse_overrides
+from nthrun.specs.documents import ENVIRONMENT, of_spec
 from nthrun.specs.project import find_project, use_project
 from nthrun.specs.search.search_spec import BAYES
 from nthrun.specs.selection import Selection, select
@@ -216,7 +216,7 @@ def _read(
         SpecError: a fault of a spec.
         UnsupportedOperationError: a solver is to be compiled.
     """
-    overrides = parse_overrides(options.fields)
+    overrides = options.overrides()
     spec = read_experiment_spec(environment, agent, overrides)
     if spec.agent.search.method == BAYES:
         spec = with_suggestions(spec, save_dir)

@@ -6,7 +6,12 @@ from dataclasses import replace
 from functools import partial
 
 from nthrun.environments.access_control.declaration import ACCESS_CONTROL
-from nthrun.environments.acrobot.declaration import ACROBOT, DENSE_ACROBOT
+from nthrun.environments.acrobot.declaration import (
+    ACROBOT,
+    ANGLE_ACROBOT,
+    DENSE_ACROBOT,
+    DENSE_ANGLE_ACROBOT,
+)
 from nthrun.environments.bewley.declaration import BEWLEY
 from nthrun.environments.bimodal.declaration import (
     ASYMMETRIC_BIMODAL,
@@ -51,6 +56,8 @@ DECLARATIONS = (
     DENSE_MOUNTAIN_CAR_CONTINUOUS,
     ACROBOT,
     DENSE_ACROBOT,
+    ANGLE_ACROBOT,
+    DENSE_ANGLE_ACROBOT,
     CARTPOLE,
     CONTINUOUS_CARTPOLE,
     PUDDLE_WORLD,

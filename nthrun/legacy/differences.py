@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from nthrun.legacy.conventions import BATCH, DELAY, GRIDWORLDS, MIXTURE, REPLAY
 from nthrun.legacy.spec_keys import EPSILON_GREEDY
 from nthrun.specs.agent_spec import AgentSpec
 from nthrun.specs.environment_spec import EnvironmentSpec
-
-BATCH, REPLAY = "batch_size", "replay_capacity"
-MIXTURE = "SquashedGaussianMixture"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +19,26 @@ class Difference:
     Attributes:
         there: what holds there, in a phrase.
         concerns: whether it makes a difference to a pair of specs.
+        is_kept: whether conventions keep it, though that does not show in the specs.
     """
 
     there: str
     concerns: Callable[[AgentSpec, EnvironmentSpec], bool]
+    is_kept: bool = False
 
 
-def differences(agent: AgentSpec, environment: EnvironmentSpec) -> Iterator[str]:
-    """What a pair of specs means there and not here, in phrases."""
-    return (one.there for one in DIFFERENCES if one.concerns(agent, environment))
+def differences(
+    agent: AgentSpec, environment: EnvironmentSpec, *, by_conventions: bool = False
+) -> Iterator[str]:
+    """What a pair of specs means there and not here, in phrases.
+
+    Args:
+        agent, environment: as they were read.
+        by_conventions: whether with the older tool's meaning, as far as we can.
+    """
+    for one in DIFFERENCES:
+        if one.concerns(agent, environment) and not (by_conventions and one.is_kept):
+            yield one.there
 
 
 def orders_differ(agent: AgentSpec) -> bool:
@@ -66,21 +75,22 @@ def _decays(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
 
 
 def _waits(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
-    if agent.agent_name not in EPSILON_GREEDY[:2]:
-        return False
-    return _takes(agent, "steps_before_learning", lambda steps: steps > max(_batches(agent)) - 1)
+    """Whether an agent that has no delay there waits for longer than a batch."""
+    is_one = agent.agent_name in EPSILON_GREEDY[:2]
+    return is_one and any(delay > batch - 1 for batch, delay in _first_updates(agent))
 
 
 def _learns_early(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
     """Whether there are updates before a batch is full."""
-    batches = _batches(agent)
-    if not batches:
-        return False
-    return _takes(agent, "steps_before_learning", lambda steps: steps < max(batches) - 1)
+    return any(delay < batch - 1 for batch, delay in _first_updates(agent))
 
 
-def _batches(agent: AgentSpec) -> list[Any]:
-    return list(agent.values_of(BATCH))
+def _first_updates(agent: AgentSpec) -> Iterator[tuple[int, int]]:
+    """Batch sizes and the delays that come with them."""
+    names = (BATCH, DELAY)
+    for setting in agent.sweep.examples(names):
+        if set(names) <= setting.keys():
+            yield setting[BATCH], setting[DELAY]
 
 
 def _tunes(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
@@ -93,9 +103,23 @@ def _mixes(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
     return mixed and "num_components" not in agent.named
 
 
+def _cools(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
+    cooled = _takes(agent, "temperature", lambda temperature: temperature != 1.0)
+    return agent.agent_name == "SoftmaxAC" and cooled
+
+
 def _searches(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
     named = {"num_starts", "num_search_steps", "search_lr"}
     return agent.agent_name == "epsgreedy_SGD" and not named <= agent.named
+
+
+def _is_sparser(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
+    is_ours = environment.env_name == "SparsePendulum-v1"
+    return is_ours and environment.values["sparsity_factor"] != 1.0
+
+
+def _is_rewarded(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
+    return environment.env_name in GRIDWORLDS and not environment.values["overwrite_rewards"]
 
 
 def _evaluates(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
@@ -111,7 +135,8 @@ DIFFERENCES = (
     Difference("steps_before_learning was not read", _waits),
     Difference("it had two critics and no target of the actor", _of("epsgreedy")),
     Difference("it had two critics", _of(*EPSILON_GREEDY[1:])),
-    Difference("a search had 30 starts, 100 steps and a rate of 0.01", _searches),
+    Difference("a search had 30 starts, 100 steps and a rate of 0.01 / 30", _searches),
+    Difference("a search stopped once its best action had not changed", _of("epsgreedy_SGD")),
     Difference(
         "SciPy searched from two guesses to act, and a network gave the target's action",
         _of("epsgreedy_optimizer"),
@@ -119,15 +144,14 @@ DIFFERENCES = (
     Difference("the first update waited for batch_size steps", _learns_early),
     Difference("a tuned alpha began at 1", _tunes),
     Difference("num_components was 1", _mixes),
+    Difference("the actor's gradient was not divided by temperature", _cools),
     Difference(
         "an observation was (θ₁, θ₂) and their speeds, and the start (0, 0, 0, 0)",
         _in("Acrobot-v1", "DenseAcrobot-v1"),
     ),
     Difference("the reward was the tip's height - 1", _in("DenseAcrobot-v1")),
-    Difference(
-        "sparsity_factor multiplied the tolerance, and the angle before the step counted",
-        _in("SparsePendulum-v1"),
-    ),
+    Difference("sparsity_factor multiplied the tolerance", _is_sparser, is_kept=True),
+    Difference("the angle before the step counted", _in("SparsePendulum-v1")),
     Difference("the force was 30 times the action", _in("ContinuousCartpole-v0")),
     Difference("the reward was the position", _in("DenseMountainCarContinuous-v1")),
     Difference("an observation was (x, y), not shares of the grid", _in("XYGridworld")),

@@ -11,6 +11,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nthrun.errors import Fault, SpecError
+from nthrun.legacy.conventions import (
+    CONSTANT_EPSILON,
+    CONVENTIONS,
+    NOT_READ,
+    agent_by_conventions,
+    environment_by_conventions,
+)
+from nthrun.legacy.conventions import KEY as CONVENTIONS_KEY
 from nthrun.legacy.spec_keys import (
     AGENT_NAMES,
     MINATAR,
@@ -79,31 +87,41 @@ class _Findings:
         return Reading(document, tuple(notes), tuple(self.faults), older)
 
 
-def read_older_agent(document: Document, agents: Mapping[str, AgentDeclaration]) -> Reading:
+def read_older_agent(
+    document: Document, agents: Mapping[str, AgentDeclaration], conventions: str = ""
+) -> Reading:
     """The agent spec that a document of either tool stands for.
 
     Args:
         document: not checked yet.
         agents: those that there are, by name.
+        conventions: whose meaning it has, one of `CONVENTIONS`; "" is ours.
 
     Raises:
         SpecError: it names an agent of which there is no counterpart here.
     """
     said = document.values.get("agent_name")
     meant = _agent_meant(said, agents)
+    without = {key: value for key, value in document.values.items() if key != CONVENTIONS_KEY}
     if meant is None:
-        return Reading(document)
+        return Reading(replace(document, values=without))
     findings = _Findings(document)
     if meant.lacking:
         findings.fault("agent_name", f"got {shown(said)}: {meant.lacking}", "choose another agent")
         raise SpecError(findings.faults)
-    values = {**document.values, "agent_name": meant.name}
+    values = {**without, "agent_name": meant.name}
     raw = document.values.get("parameters")
     if isinstance(raw, dict):
-        reader = _Hyperparameters(findings, agents[meant.name])
+        reader = _Hyperparameters(findings, agents[meant.name], conventions)
         parameters = reader.read(raw)
         implied = {k: [v] for k, v in meant.implied.items() if k not in parameters}
         values["parameters"] = {**parameters, **implied}
+        if conventions and "search" not in values:
+            values["parameters"], problems = agent_by_conventions(
+                values["parameters"], agents[meant.name]
+            )
+            for problem in problems:
+                findings.fault(*problem)
     if said != meant.name:
         going = "".join(f", {key} {shown(value)}" for key, value in meant.implied.items())
         findings.renamed.insert(0, f"agent_name {said} as {meant.name}{going}")
@@ -123,9 +141,10 @@ def _agent_meant(said: object, agents: Mapping[str, AgentDeclaration]) -> AgentN
 class _Hyperparameters:
     """Reads `parameters`."""
 
-    def __init__(self, findings: _Findings, agent: AgentDeclaration) -> None:
+    def __init__(self, findings: _Findings, agent: AgentDeclaration, conventions: str) -> None:
         self.findings = findings
         self.agent = agent
+        self.conventions = conventions
         self.fields = {field.name: field for field in agent.hyperparameters}
 
     def read(self, raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,12 +158,20 @@ class _Hyperparameters:
             if new != key:
                 self.findings.renamed.append(f"{key} as {new}")
             unused = None if new in self.fields else self._unused(key)
+            if self._is_not_read(new):
+                unused = Unused(f"not read by {self.agent.name} of {self.conventions}")
             if unused is None:
                 parameters[new] = self._values(new, values)
             else:
                 self._pass_over(key, values, unused, policies)
         is_older = bool(self.findings.passed or self.findings.renamed)
         return self._constant_epsilon(parameters) if is_older else parameters
+
+    def _is_not_read(self, key: str) -> bool:
+        """Whether a key of ours is none that the agent has by the conventions asked for."""
+        if not self.conventions or self.agent.name not in CONSTANT_EPSILON:
+            return False
+        return key in NOT_READ
 
     def _unused(self, key: str) -> Unused | None:
         """What the table says of a key of this agent."""
@@ -201,7 +228,8 @@ class _Hyperparameters:
     def _constant_epsilon(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """The parameters with every ε that begins below its minimum as its own minimum."""
         values, least = parameters.get(EPSILON), as_list(parameters.get(EPSILON_MIN, [0]))
-        if AtMost(EPSILON_MIN, EPSILON) not in self.agent.rules or len(least) != 1:
+        is_ruled = AtMost(EPSILON_MIN, EPSILON) in self.agent.rules
+        if self._is_not_read(EPSILON_MIN) or not is_ruled or len(least) != 1:
             return parameters
         items = as_list(values)
         if not all(map(_is_number, [*items, *least])) or min(items) >= least[0]:
@@ -233,14 +261,32 @@ class _Hyperparameters:
         return {name: value for name, value in renamed if name not in PAIR}
 
 
-def read_older_environment(document: Document) -> Reading:
+def conventions_of(documents: Sequence[Document]) -> str:
+    """The conventions that specs ask for; "" is ours.
+
+    Raises:
+        SpecError: there are none of that name, or they ask for several.
+    """
+    asked = [d for d in documents if CONVENTIONS_KEY in d.values]
+    for document in asked:
+        name = document.values[CONVENTIONS_KEY]
+        if name not in CONVENTIONS or name != asked[0].values[CONVENTIONS_KEY]:
+            allowed = f"one of {', '.join(CONVENTIONS)}, the same in both specs"
+            origin = document.origin(CONVENTIONS_KEY)
+            problem = f"got {shown(name)}, allowed: {allowed}"
+            raise SpecError([Fault(origin, CONVENTIONS_KEY, problem)])
+    return str(asked[0].values[CONVENTIONS_KEY]) if asked else ""
+
+
+def read_older_environment(document: Document, conventions: str = "") -> Reading:
     """The environment spec that a document of either tool stands for.
 
     Args:
         document: not checked yet.
+        conventions: whose meaning it has, one of `CONVENTIONS`; "" is ours.
     """
     findings = _Findings(document)
-    values = dict(document.values)
+    values = {key: value for key, value in document.values.items() if key != CONVENTIONS_KEY}
     is_older = values.get("rewards") == {}
     if is_older:
         del values["rewards"]
@@ -255,6 +301,8 @@ def read_older_environment(document: Document) -> Reading:
         values[KEYWORDS] = {**_mapping(values.get(KEYWORDS)), CONTROL_COST: values[CONTROL_COST]}
         del values[CONTROL_COST]
         findings.renamed.append(f"{CONTROL_COST} as {KEYWORDS}.{CONTROL_COST}")
+    if conventions:
+        values = environment_by_conventions(values)
     return findings.reading(values, "keys", is_older=is_older)
 
 

@@ -11,12 +11,26 @@ from nthrun.agents.registry import AGENTS, agent_declaration
 from nthrun.environments.registry import environment_declaration
 from nthrun.errors import Fault, SpecError
 from nthrun.legacy.differences import differences
-from nthrun.legacy.spec_files import Reading, read_older_agent, read_older_environment
+from nthrun.legacy.spec_files import (
+    Reading,
+    conventions_of,
+    read_older_agent,
+    read_older_environment,
+)
 from nthrun.planning.spec_notes import never_learning, notes_of, uneven_steps, unmeasured
 from nthrun.specs.agent_spec import AgentSpec, read_agent_spec
 from nthrun.specs.declaration import NUM_WORLDS, AgentDeclaration
 from nthrun.specs.directory import experiment_directory
-from nthrun.specs.documents import AGENT, ENVIRONMENT, Document, Override, of_spec, read_document
+from nthrun.specs.documents import (
+    AGENT,
+    ENVIRONMENT,
+    Document,
+    Override,
+    Translate,
+    as_it_is,
+    of_spec,
+    read_document,
+)
 from nthrun.specs.environment_spec import EnvironmentSpec, read_environment_spec
 from nthrun.specs.program_environment import read_program_environment
 from nthrun.specs.search.search_spec import NO_PRUNER
@@ -92,32 +106,48 @@ def read_experiment_spec(
     faults: list[Fault] = []
     readings: list[Reading] = []
     environment = agent = declaration = None
-    is_own = False
+    worlds = _read(faults, environment_files, of_spec(overrides, ENVIRONMENT))
+    learners = _read(faults, agent_files, of_spec(overrides, AGENT), read_wandb_sweep)
+    conventions = conventions_of([*worlds, *learners])
+    is_own, of_agent = False, list[Fault]()
     try:
-        document = read_document(agent_files, of_spec(overrides, AGENT), read_wandb_sweep)
-        document = _as_ours(read_older_agent(document, AGENTS), readings)
-        is_own = ":" in str(document.values.get("agent_name"))
-        declaration = agent_declaration(document)
-        agent = read_agent_spec(document, declaration)
+        for written in learners:
+            document = _as_ours(read_older_agent(written, AGENTS, conventions), readings)
+            is_own = ":" in str(document.values.get("agent_name"))
+            declaration = agent_declaration(document)
+            agent = read_agent_spec(document, declaration)
+    except SpecError as error:
+        of_agent += error.faults
+    is_program = _is_of_program(declaration, is_own)
+    try:
+        for world in worlds:
+            older = Reading(world) if is_program else read_older_environment(world, conventions)
+            environment = _read_environment(_as_ours(older, readings), is_program)
     except SpecError as error:
         faults += error.faults
-    try:
-        world = read_document(environment_files, of_spec(overrides, ENVIRONMENT))
-        if not _is_of_program(declaration, is_own):
-            world = _as_ours(read_older_environment(world), readings)
-        environment = _read_environment(world, _is_of_program(declaration, is_own))
-    except SpecError as error:
-        faults = [*error.faults, *faults]
-    faults += (fault for reading in readings for fault in reading.faults)
+    faults += (*of_agent, *(fault for reading in readings for fault in reading.faults))
     if faults or agent is None or environment is None:
         raise SpecError(faults)
-    spec = replace(
-        _fitting(agent, environment, document), reading=tuple(_told(readings, agent, environment))
-    )
+    told = _told(readings, agent, environment, conventions)
+    spec = replace(_fitting(agent, environment, document), reading=tuple(told))
     if misfit := unmeasured(agent, environment):
         key = "search.metric"
         raise SpecError([Fault(document.origin(key), key, *misfit)])
     return spec
+
+
+def _read(
+    faults: list[Fault],
+    files: Sequence[str],
+    overrides: Sequence[Override],
+    translate: Translate = as_it_is,
+) -> list[Document]:
+    """The document of files, if they can be read; else their faults are added."""
+    try:
+        return [read_document(files, overrides, translate)]
+    except SpecError as error:
+        faults += error.faults
+        return []
 
 
 def _as_ours(reading: Reading, readings: list[Reading]) -> Document:
@@ -127,14 +157,14 @@ def _as_ours(reading: Reading, readings: list[Reading]) -> Document:
 
 
 def _told(
-    readings: Sequence[Reading], agent: AgentSpec, environment: EnvironmentSpec
+    readings: Sequence[Reading], agent: AgentSpec, environment: EnvironmentSpec, conventions: str
 ) -> Iterator[str]:
     """What is to be said of files of the older tool."""
     for reading in readings:
         yield from (*reading.document.notes, *reading.notes)
-    if not any(reading.is_older for reading in readings):
+    if not conventions and not any(reading.is_older for reading in readings):
         return
-    if there := "; ".join(differences(agent, environment)):
+    if there := "; ".join(differences(agent, environment, by_conventions=bool(conventions))):
         yield f"in the older tool, whose files these are, {there}: see docs/coming_from.md"
 
 

@@ -141,3 +141,20 @@ def test_the_dense_acrobot_is_paid_by_height() -> None:
     np.testing.assert_array_equal(dense.terminated, sparse.terminated)
     np.testing.assert_allclose(dense.rewards, height(dense.states) - 2.0, atol=1e-12)
     assert -4.0 <= dense.rewards.min() < dense.rewards.max() <= 0.0
+
+
+def test_the_acrobot_of_angles_moves_as_the_other() -> None:
+    """AngleAcrobot-v1 shows its state, starts at rest, and moves, pays and ends as Acrobot-v1; the
+    dense one is paid by the tip's height above the line."""
+    before = states()
+    taken = actions(len(before))
+    other = tensor_steps(world("Acrobot-v1"), before, taken, torch.float64)
+    for name, rewards in (("AngleAcrobot-v1", other.rewards), ("DenseAngleAcrobot-v1", None)):
+        environment = world(name)
+        ours = tensor_steps(environment, before, taken, torch.float64)
+        np.testing.assert_array_equal(ours.states, other.states)
+        np.testing.assert_array_equal(ours.observations, other.states)
+        np.testing.assert_array_equal(ours.terminated, other.terminated)
+        expected = height(ours.states) - 1.0 if rewards is None else rewards
+        np.testing.assert_allclose(ours.rewards, expected, atol=1e-12)
+        assert not environment.reset(torch.zeros(2, 3, 0)).any()

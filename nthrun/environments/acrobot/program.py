@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from nthrun.environments.base import Transition
-from nthrun.environments.tensors import start_states, wrap
+from nthrun.environments.tensors import same_start_states, start_states, wrap
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 GRAVITY = 9.8
@@ -74,6 +74,28 @@ class DenseAcrobot(Acrobot):
         new_state = self._swung(state, action)
         tip = height(new_state)
         return Transition(new_state, tip - 2.0, (tip > LINE).to(state.dtype))
+
+
+class AngleAcrobot(Acrobot):
+    """The same from rest, hanging down, observed as it is: (θ₁, θ₂, θ̇₁, θ̇₂)."""
+
+    def reset(self, draws: Tensor) -> Tensor:
+        """All four numbers 0, or the spec's start state."""
+        return same_start_states(self._spec, draws, 0.0, 0.0, 0.0, 0.0)
+
+    def observe(self, state: Tensor) -> Tensor:
+        """The state."""
+        return state
+
+
+class DenseAngleAcrobot(AngleAcrobot):
+    """The same with the reward height' - 1."""
+
+    def step(self, state: Tensor, action: Tensor, draws: Tensor) -> Transition:
+        """Apply a torque, of number 0, 1, 2 or in [-1, 1]; terminates with the tip above a line."""
+        new_state = self._swung(state, action)
+        tip = height(new_state)
+        return Transition(new_state, tip - LINE, (tip > LINE).to(state.dtype))
 
 
 def height(state: Tensor) -> Tensor:
