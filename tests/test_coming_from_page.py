@@ -13,10 +13,15 @@ from processes import ROOT
 from nthrun.__main__ import commands
 from nthrun.agents.registry import AGENTS
 from nthrun.commands.best import best
+from nthrun.commands.combine import combine
 from nthrun.commands.plot import figure_command
 from nthrun.commands.run import run
 from nthrun.commands.schedule import schedule
+from nthrun.environments.from_dm_control.declaration import TASK
+from nthrun.environments.from_gymnasium.declaration import FIELD
 from nthrun.environments.registry import ENVIRONMENTS
+from nthrun.legacy import spec_keys
+from nthrun.legacy.differences import DIFFERENCES
 from nthrun.planning.experiment_spec import read_experiment_spec
 from nthrun.records import schema
 from nthrun.specs import environment_spec
@@ -26,11 +31,11 @@ PAGE = ROOT / "docs/coming_from.md"
 COMMANDS: dict[str, click.Command] = {
     "main.py": run,
     "schedule.py": schedule,
+    "simple_combine.py": combine,
     "utils/plot_decision_rules.py": figure_command("decision_rules"),
     "utils/plot_simulated_path.py": figure_command("simulated_path"),
     "-m nthrun best": best,
 }
-ENVIRONMENTS_NAMED = ("GHM", "Bewley", "KrusellSmith")
 FOLDERS = {"checkpoints", "snapshots", "logs", "summary.json", "parameters", "results"}
 SCORES = {"num_runs", "num_lost"}
 EQUILIBRIUM_KEYS = """
@@ -76,9 +81,9 @@ def known() -> set[str]:
     """Options, fields, hyperparameters, keys of records and summaries, folders."""
     options = {o for command in COMMANDS.values() for p in command.params for o in p.opts}
     of_specs = [*environment_spec.FIELDS, *search_spec.FIELDS]
-    of_specs += [f for name in ENVIRONMENTS_NAMED for f in ENVIRONMENTS[name].fields]
-    names = ("mc_pg", "euler_quadrature", "bellman_ac")
-    of_specs += [f for name in names for f in AGENTS[name].hyperparameters]
+    of_specs += [field for declared in ENVIRONMENTS.values() for field in declared.fields]
+    of_specs += [field for declared in AGENTS.values() for field in declared.hyperparameters]
+    options |= {*AGENTS, *ENVIRONMENTS, FIELD.name, TASK.name}
     records = {*schema.INTEGERS, *schema.FLOATS, *schema.TEXTS, *schema.JSON_TEXTS}
     records |= {*schema.OMITTED_FROM_JSON}
     return options | {field.name for field in of_specs} | records | FOLDERS | SCORES
@@ -102,7 +107,7 @@ def test_names_exist() -> None:
             there = (
                 command[1] in commands.list_commands(click.Context(commands))
                 if command
-                else name in names or (ROOT / path).is_file()
+                else names.issuperset(name.split("/")) or (ROOT / path).is_file()
             )
             assert there, (name, cells)
 
@@ -131,3 +136,15 @@ def test_links_are_there() -> None:
     """Everything that the page links to exists."""
     for link in re.findall(r"\]\(([^)#]+)\)", PAGE.read_text()):
         assert (PAGE.parent / link).exists(), link
+
+
+def test_every_key_of_the_older_tool() -> None:
+    """Everything of spec files of the older tool that is read otherwise than it stands has a row,
+    in the left column, and so has every difference."""
+    left = [cells[0] for cells in rows()]
+    told = {name.lower() for cell in left for name in re.findall(r"`([^`]+)`", cell)}
+    keys = {*spec_keys.UNUSED_HYPERPARAMETERS, *spec_keys.UNUSED_FIELDS, *spec_keys.REFUSED_FIELDS}
+    keys |= {*spec_keys.AGENT_NAMES}
+    keys |= {name for renamed in spec_keys.RENAMED.values() for name in renamed}
+    assert not keys - told
+    assert not {one.there for one in DIFFERENCES}.difference(left)

@@ -58,7 +58,8 @@ class Quantity:
             number a run.
         series: from those arrays.
         one_number: whether it is one number a run, which has no course.
-        unit: what its values are of, which says what of them there is up to a step.
+        unit: what its values are of, which says what of them there is up to a step; of "updates",
+            and of episodes that count alike, it is as large a part as of the steps.
     """
 
     name: str
@@ -209,6 +210,15 @@ WITH_UNFINISHED = replace(
     series=_of_training_and_unfinished,
 )
 """Training returns as they are scored: with those so far of episodes that runs' ends cut off."""
+EPISODES = Quantity(
+    "episodes",
+    "return (mean over episodes)",
+    True,
+    TRAINING_RETURN.arrays[:1],
+    lambda arrays: _as_one_step_each(arrays["train_episode_rewards"]),
+    unit="updates",
+)
+"""Training returns of finished episodes, each of which counts alike, however long it is."""
 EVALUATION_RETURN = Quantity(
     "evaluation",
     "evaluation return",
@@ -228,6 +238,7 @@ NAMED = {
     quantity.name: quantity
     for quantity in (
         TRAINING_RETURN,
+        EPISODES,
         EVALUATION_RETURN,
         FINAL_EVALUATION,
         _number("train_time", "training time (s)", "train_time"),

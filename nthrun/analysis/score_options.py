@@ -12,8 +12,8 @@ import click
 from nthrun.analysis.scores import DIRECTIONS, WHOLE_RUN
 
 METRICS = (
-    "What runs are compared by: return, evaluation, final_evaluation, train_time, peak_memory, or "
-    "any metric that they recorded, such as oracle_gap."
+    "What runs are compared by: return, episodes, evaluation, final_evaluation, train_time, "
+    "peak_memory, or any metric that they recorded, such as oracle_gap."
 )
 METRIC: dict[str, Any] = {"help": f"{METRICS}  [default: the search's metric, else return]"}
 LAST: dict[str, Any] = {

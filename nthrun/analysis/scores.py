@@ -110,11 +110,11 @@ def read_scores(
     Args:
         data: an opened shard, experiment directory, data.json or data.h5.
         metric: None is what the experiment's search goes by, else "return", that of training
-            episodes, or of evaluations where no run has finished one; "evaluation" is the mean over
-            evaluations, each counting for the steps since the one before; "final_evaluation" the
-            last one's; any other of `eval_metrics`, such as "oracle_gap", likewise, or of
-            `metrics`, each update counting alike; "train_time", "eval_time" (seconds),
-            "peak_memory" (MB).
+            episodes, or of evaluations where no run has finished one; "episodes" is the mean over
+            training episodes, each counting alike; "evaluation" is the mean over evaluations, each
+            counting for the steps since the one before; "final_evaluation" the last one's; any
+            other of `eval_metrics`, such as "oracle_gap", likewise, or of `metrics`, each update
+            counting alike; "train_time", "eval_time" (seconds), "peak_memory" (MB).
         last: percent of the run's counted steps, in (0, 100].
         stage: whose runs.
         direction: "maximize" or "minimize"; None is what is known of the metric.

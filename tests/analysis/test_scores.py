@@ -69,6 +69,14 @@ class TestMetrics:
         assert scores.lost.tolist() == [False, True]
         assert scores.higher_is_better
 
+    def test_episodes(self, tmp_path: Path) -> None:
+        """The mean over episodes counts each alike, and a run without one is lost."""
+        runs = [make_run(0, 0, 0, [0.0, -100.0], [9, 91]), make_run(1, 1, 0, [], [])]
+        scores = read_scores(opened(tmp_path, 2, runs), "episodes")
+        assert scores.values[0] == pytest.approx(-50.0)
+        assert scores.lost.tolist() == [False, True]
+        assert scores.higher_is_better
+
     def test_columns(self, tmp_path: Path) -> None:
         """Every row is one run, in the order of setting, stage and run number, with its status and
         its setting's hyperparameters."""

@@ -21,7 +21,7 @@ GRID, SETTINGS, BAYES = "grid", "settings", "bayes"
 DRAWN = ("random", "sobol", "halton")
 METHODS = (GRID, *DRAWN, SETTINGS, BAYES)
 GOALS = ("maximize", "minimize")
-RETURNS = ("return", "evaluation", "final_evaluation")
+RETURNS = ("return", "episodes", "evaluation", "final_evaluation")
 KNOWN_GOALS = {
     **dict.fromkeys(RETURNS, GOALS[0]),
     **dict.fromkeys(("oracle_gap", "train_time", "eval_time", "peak_memory"), GOALS[1]),
