@@ -16,15 +16,16 @@ from nthrun.specs.cluster_spec import FIELDS
 ENTRY = "main.py"
 POSITIONS = "CLUSTER main.py ROOT ENV_JSON SAVE_DIR AGENT_JSON..."
 NUM_POSITIONS = 6
+OTHER_NAMES = {"gpus": ("-g", "--gpu")}
+"""Field of a cluster spec -> its options in the older tool."""
 
 
 def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """An option for every field of a cluster spec, of the same name."""
     for field in reversed(FIELDS):
         text = f"{field.doc}; instead of the cluster spec's."
-        option = click.option(
-            f"--{field.name}", f"field_{field.name}", multiple=field.is_list, help=text
-        )
+        names = (*OTHER_NAMES.get(field.name, ()), f"--{field.name}", f"field_{field.name}")
+        option = click.option(*names, multiple=field.is_list, help=text)
         command = option(command)
     return command
 
@@ -77,6 +78,7 @@ class ScheduleOptions(RunOptions):
     cancel: Annotated[
         bool, Option("--cancel", is_flag=True, help="End what is queued or running of DIRs.")
     ]
+    debug: Annotated[bool, Option("-d", "--debug", is_flag=True, help="Show tracebacks.")]
 
 
 @click.command(cls=Command)

@@ -211,12 +211,14 @@ def test_a_dry_run_touches_nothing(tmp_path: Path, commands: Commands) -> None:
     assert listing(tmp_path) == before
 
 
-def test_gpus_reach_the_script(tmp_path: Path, commands: Commands) -> None:
-    """GPUs of a kind are asked for, with the cores that go with them, and paid for by the hour."""
+@pytest.mark.parametrize("option", ["--gpus", "-g"])
+def test_gpus_reach_the_script(tmp_path: Path, commands: Commands, option: str) -> None:
+    """GPUs of a kind are asked for, with the cores that go with them, and paid for by the hour; by
+    the older tool's option too."""
     write_specs(tmp_path)
     cluster = str(ROOT / "clusters" / "fir_gpu.json")
     code, output, _ = invoke(
-        *arguments(tmp_path, cluster), "--dry-run", "--gpus", "2", "--gpuType", "h100"
+        *arguments(tmp_path, cluster), "--dry-run", option, "2", "--gpuType", "h100"
     )
     assert code == 0
     assert "GPU-hours" in output
