@@ -151,7 +151,7 @@ class OffPolicyAgent(ABC):
     def update_critic(
         self, state: State, batch: Experience, next_value: Tensor, clock: AdamClock
     ) -> Tensor:
-        """One step on J_Q; returns it, `(lanes,)`.
+        """One step on J_Q, of several critics the sum; returns it, `(lanes,)`.
 
         Args:
             next_value: v̄(s'), `(lanes, batch)`.
@@ -159,10 +159,13 @@ class OffPolicyAgent(ABC):
         gamma = state["gamma"]
         discount = gamma - gamma * batch.terminated.squeeze(-1)
         target = batch.reward.squeeze(-1) + discount * next_value
+        several = self.parts.num_critics > 0
+        target = target.unsqueeze(1) if several else target
 
         def loss(critic: Tensor) -> tuple[Tensor, Tensor]:
             error = self.critic.value(critic, batch.observation, batch.action) - target
-            return (error * error).mean(1), error
+            squared = error * error
+            return squared.mean(-1).sum(1) if several else squared.mean(1), error
 
         critic_loss, _, slope = gradient(loss, state["critic"])
         adam_step(state, "critic", slope, state["critic_lr"], clock)
@@ -223,16 +226,17 @@ class Critic:
         return self.values(parameters, observation).min(1).values
 
     def values_of(self, parameters: Tensor, observation: Tensor, action: Tensor) -> Tensor:
-        """Q(s, a) of several continuous actions of each state, `(lanes, count, batch)`.
+        """Q(s, a) of several continuous actions of each state, `(lanes, count, batch)`; of several
+        critics the smallest.
 
         Args:
             observation: `(lanes, batch, observation_dim)`.
             action: `(lanes, count, batch, action_dim)`.
         """
         states = observation.unsqueeze(1).expand(*action.shape[:-1], -1)
-        return self.value(parameters, states.flatten(1, 2), action.flatten(1, 2)).view(
-            action.shape[:-1]
-        )
+        values = self.value(parameters, states.flatten(1, 2), action.flatten(1, 2))
+        values = values.min(1).values if values.dim() > 2 else values
+        return values.view(action.shape[:-1])
 
 
 class Actions:

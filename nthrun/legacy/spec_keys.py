@@ -67,13 +67,10 @@ UNUSED_HYPERPARAMETERS: Mapping[str, tuple[Unused, ...]] = {
     "num_samples": (_ONE_WAY,),
     "reparameterized": (_ONE_WAY, Unused("likelihood ratios are its gradient", ("VAC", "FKL"))),
     "baseline_actions": (_ONE_WAY,),
-    "double_q": (
-        Unused("it has one critic", EPSILON_GREEDY),
-        Unused("it has one critic", ("GreedyAC", "GreedyACNoEntReg"), (False,)),
-    ),
+    "double_q": (Unused("it has one critic", EPSILON_GREEDY),),
     "soft_q": (
         _NO_TEMPERATURE,
-        Unused("its values have no entropy", ("GreedyAC", "GreedyACNoEntReg"), (False,)),
+        Unused("its values have no entropy", ("GreedyACNoEntReg",), (False,)),
     ),
     "alpha": (
         _NO_TEMPERATURE,

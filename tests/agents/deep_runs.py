@@ -135,8 +135,20 @@ def perceptron(params: Params, name: str, x: Tensor) -> Tensor:
     return x
 
 
+def smallest(params: Params, name: str, s: Tensor, a: Tensor) -> Tensor:
+    """The smaller of Q(s, a) of two critics of continuous actions, or that of the only one."""
+    values = value(params, name, s, a)
+    return values.amin(0) if params[f"{name}.weight1"].dim() > 2 else values
+
+
 def value(params: Params, name: str, s: Tensor, a: Tensor) -> Tensor:
-    """Q(s, a) of continuous actions; any leading axes."""
+    """Q(s, a) of continuous actions; any leading axes, before which two critics have their own."""
+    if params[f"{name}.weight1"].dim() > 2:
+        each = [
+            {key: array[number] for key, array in params.items() if key.startswith(f"{name}.")}
+            for number in range(2)
+        ]
+        return torch.stack([value(one, name, s, a) for one in each])
     return perceptron(params, name, torch.cat([s.expand(*a.shape[:-1], -1), a], -1))[..., 0]
 
 
@@ -154,12 +166,13 @@ def with_new(update: Update, *blocks: str) -> Params:
 
 
 def critic_loss(update: Update, params: Params, next_value: Tensor) -> Tensor:
-    """E[(Q(s, a) - y)²], y = r + γ (1 - d) v̄, with γ = 0.99, of continuous or discrete actions."""
+    """E[(Q(s, a) - y)²], y = r + γ (1 - d) v̄, with γ = 0.99, of continuous or discrete actions; of
+    two critics the sum."""
     s, a, r, _, d = update.batch
     assert 0 < d.sum() < len(d)
     numbered = update.agent.critic.network.in_dim == s.shape[-1]
     values = (value_of_number if numbered else value)(params, "critic", s, a)
-    return ((values - (r + 0.99 * (1 - d) * next_value)) ** 2).mean()
+    return ((values - (r + 0.99 * (1 - d) * next_value)) ** 2).mean(-1).sum()
 
 
 def actions_of(update: Update, count: int) -> Tensor:

@@ -18,6 +18,7 @@ from agents.deep_runs import (
     numbers_drawn,
     perceptron,
     probabilities,
+    smallest,
     squashed,
     update_of,
     value,
@@ -78,7 +79,7 @@ def sampled(step: Update, name: str, s: Tensor, normal: Tensor) -> Tensor:
 def of_a_sampled_action(step: Update) -> Tensor:
     """Q̄(s', a'), a' ~ π."""
     s2 = step.batch[3]
-    return value(step.params, "target_critic", s2, sampled(step, "actor", s2, numbers(step)[0]))
+    return smallest(step.params, "target_critic", s2, sampled(step, "actor", s2, numbers(step)[0]))
 
 
 def of_a_sampled_action_softly(step: Update) -> Tensor:
@@ -189,7 +190,7 @@ def best_actions(step: Update) -> Tensor:
     values, `(3, batch, 1)`."""
     s, name = step.batch[0], "proposal" if "proposal" in step.before else "actor"
     actions = sampled(step, name, s, numbers(step)[1:])
-    values = value(with_new(step, "critic"), "critic", s, actions)
+    values = smallest(with_new(step, "critic"), "critic", s, actions)
     chosen = torch.stack([values[:, n].argsort(descending=True)[:3] for n in range(len(s))], 1)
     return actions.gather(0, chosen.unsqueeze(-1))
 
@@ -242,6 +243,7 @@ CLAMPED = {"policy_type": ["Gaussian"]}
 FIVE, SIX, TEN = {"num_samples": [5]}, {"num_samples": [6]}, {"n_rho": [[10, 0.3]]}
 SQUASHED_TEN = {"policy_type": ["SquashedGaussian"], **TEN}
 HARD, REVERSE = {"soft_q": [False]}, {"kl": ["reverse"]}
+SOFT_TWICE = {"soft_q": [True], "double_q": [True]}
 GREEDY_SHARE = {**SOFTMAX, "n_rho": [[30, 0.1]]}
 CASES = [
     Case("VAC", FIVE, "critic", critic(of_a_sampled_action)),
@@ -267,6 +269,8 @@ CASES = [
             ("proposal", best_likelihood_and_entropy),
         )
     ),
+    Case("GreedyAC", {**TEN, **SOFT_TWICE}, "critic", critic(of_a_sampled_action_softly)),
+    Case("GreedyAC", {**TEN, **SOFT_TWICE}, "actor", best_likelihood),
     Case("GreedyACNoEntReg", TEN, "actor", best_likelihood),
     Case("GreedyAC", GREEDY_SHARE, "critic", critic(of_a_drawn_number)),
     Case("GreedyAC", GREEDY_SHARE, "actor", greedy_likelihood),

@@ -34,6 +34,8 @@ CONTINUOUS_CASES: list[tuple[str, dict[str, Any]]] = [
     ("VAC", {}),
     ("FKL", {}),
     ("FKL", {"kl": ["reverse"], "soft_q": [False]}),
+    ("FKL", {"policy_type": ["Gaussian"]}),
+    ("GreedyAC", {"double_q": [True], "soft_q": [True]}),
     ("epsgreedy", {}),
     ("epsgreedy_SGD", {}),
     ("epsgreedy_optimizer", {}),
@@ -44,6 +46,7 @@ DISCRETE_CASES: list[tuple[str, dict[str, Any]]] = [
     ("VAC", {"policy_type": ["Softmax"]}),
     ("FKL", {"policy_type": ["Softmax"]}),
     ("FKL", {"policy_type": ["Softmax"], "kl": ["reverse"]}),
+    ("GreedyAC", {"policy_type": ["Softmax"], "double_q": [True], "soft_q": [True]}),
     ("epsgreedy", {"policy_type": ["Argmax"]}),
     ("random", {}),
 ]

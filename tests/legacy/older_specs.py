@@ -42,12 +42,16 @@ CONTINUOUS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         "epsgreedy_optimizer",
         {**SEARCHED, "policy_type": ["ScipyOptimizer"]},
     ),
+    "FKL": ("fkl", {**REPLAY, **NETWORK, "alpha": [0.1], "policy_type": ["Gaussian"]}),
+    "LinearGaussianAC": ("LinearGaussianAC", LINEAR),
+    "GreedyAC of two critics": ("GreedyAC", {**REPLAY, **NETWORK, **CRITICS, "alpha": [0.1]}),
     "GreedyAC": ("GreedyAC", {**REPLAY, **NETWORK, "alpha": [0.1], "n_rho": [[10, 0.2]]}),
     "VAC": ("vac", {**REPLAY, **NETWORK, "alpha": [0.1], "reparameterized": [False]}),
 }
 DISCRETE: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "SACDiscrete": ("SACDiscrete", {**REPLAY, **NETWORK, "alpha": [0.1], "num_hidden": [3]}),
     "VACDiscrete": ("VACDiscrete", {**REPLAY, **NETWORK, "policy_type": ["Softmax"]}),
+    "LinearSoftmaxAC": ("LinearSoftmaxAC", {**LINEAR, "temperature": [1.0, 0.1]}),
     "GreedyACDiscrete": ("GreedyACDiscrete", {**REPLAY, **NETWORK, "policy_type": ["softmax"]}),
 }
 

@@ -30,6 +30,9 @@ CASES = [
     *((agent, environment, True) for agent, environment in product(CONTINUOUS, ENVIRONMENTS)),
     *((agent, environment, False) for agent, environment in product(DISCRETE, OF_DISCRETE_ACTIONS)),
 ]
+UNBOUNDED = ("pendulum-swingup", "MinAtarBreakout", "MinAtarSpace_Invaders")
+"""Environments whose observations cannot be tiled, or into too many tiles."""
+CASES = [case for case in CASES if not (case[0].startswith("Linear") and case[1] in UNBOUNDED)]
 
 
 def read(
@@ -65,7 +68,7 @@ def test_every_pair_loads(tmp_path: Path, agent: str, environment: str, continuo
     for values in parameters.values():
         expected *= len(values)
     assert spec.sweep.num_settings == expected
-    assert any("passed over" in note for note in spec.notes)
+    assert any("passed over" in note or "read as" in note for note in spec.notes)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +77,7 @@ def test_every_pair_loads(tmp_path: Path, agent: str, environment: str, continuo
         (CONTINUOUS["SAC of pairs"], ("pendulum-swingup", ENVIRONMENTS["pendulum-swingup"])),
         (CONTINUOUS["epsgreedy"], ("Acrobot-v1", ENVIRONMENTS["Acrobot-v1"])),
         (DISCRETE["SACDiscrete"], ("MinAtarBreakout", OF_DISCRETE_ACTIONS["MinAtarBreakout"])),
+        (CONTINUOUS["LinearGaussianAC"], ("Acrobot-v1", ENVIRONMENTS["Acrobot-v1"])),
     ],
 )
 def test_they_run(tmp_path: Path, agent: Any, environment: Any) -> None:
@@ -82,7 +86,7 @@ def test_they_run(tmp_path: Path, agent: Any, environment: Any) -> None:
     files = ["--env-json", environment_file, "--agent-json", write_agent(tmp_path, *agent)]
     done = ended(run, *files, "--index", "1", "--save-dir", tmp_path / "save", "--backend", "eager")
     assert done.code == 0, done.err
-    assert "cuda (--device says where runs train)" in done.err
+    assert "passed over, as without effect here: " in done.err
     (directory,) = (tmp_path / "save").iterdir()
     manifest = json.loads((directory / "manifest.json").read_text())
     assert "cuda" not in json.dumps(manifest)
@@ -186,9 +190,9 @@ REFUSED: dict[str, tuple[tuple[str, Any], dict[str, Any], str]] = {
         "agent.json: parameters.num_hidden: got a range of what has no effect here",
     ),
     "another value": (
-        ("GreedyAC", {"double_q": [True]}),
+        ("GreedyACNoEntReg", {"soft_q": [True]}),
         {},
-        "agent.json: parameters.double_q: got true, allowed: false; hint: it has one critic",
+        "agent.json: parameters.soft_q: got true, allowed: false; hint: its values have no entropy",
     ),
     "an effect there": (
         ("SAC", {"policy_type": ["SquashedGaussian", "Beta"], "clip_min": [0.1]}),

@@ -43,6 +43,7 @@ def no_ent_reg_parts(setting: Setting, environment: Interface) -> OffPolicyParts
     actor, critic = actor_shape(setting, environment), critic_shape(setting, environment)
     draws, (count, _) = policy_spec(setting, environment).num_draws, setting["n_rho"]
     num_proposed = 0 if environment.discrete else count
+    num_critics = 2 if setting["double_q"] else 0
     return OffPolicyParts(
         networks={"critic": critic, "actor": actor},
         targets={"target_critic": "critic"},
@@ -51,7 +52,8 @@ def no_ent_reg_parts(setting: Setting, environment: Interface) -> OffPolicyParts
         num_update_draws=draws * setting["batch_size"] * (1 + num_proposed),
         metrics=("critic_loss", "actor_loss"),
         acting_numbers=sum(actor.widths()),
-        sampled_numbers=sampled_numbers(num_proposed, critic, environment),
+        sampled_numbers=max(1, num_critics) * sampled_numbers(num_proposed, critic, environment),
+        num_critics=num_critics,
     )
 
 
@@ -79,6 +81,13 @@ SHARED = (
     CRITIC_LR,
     ACTOR_LR_SCALE,
     N_RHO,
+    Field(
+        "double_q",
+        "bool",
+        False,
+        "two critics and the smaller of their values, or one critic",
+        static=True,
+    ),
     CLIP_STDDEV,
     *LEARNING,
 )
@@ -94,7 +103,18 @@ GREEDY_AC = AgentDeclaration(
     rules=RULES,
     hyperparameters=(
         *SHARED,
-        temperature(0.1, "weight of the proposal's entropy; without effect for Softmax"),
+        temperature(
+            0.1,
+            "weight of the proposal's entropy, without effect for Softmax, and with soft_q of the "
+            "actor's in values",
+        ),
+        Field(
+            "soft_q",
+            "bool",
+            False,
+            "whether the critic's target has the actor's entropy",
+            static=True,
+        ),
     ),
 )
 GREEDY_AC_NO_ENT_REG = AgentDeclaration(

@@ -6,6 +6,9 @@ New Conditional Cross-Entropy Method for Policy Improvement", algorithm 1).
     actor      ascend  E[mean_{a ∈ I*(s)} log π(a|s)]
     proposal   ascend  E[mean_{a ∈ I*(s)} log π̃(a|s) + α H(π̃(·|s))]
 
+With two critics, which the authors have too, each is trained so, and Q and Q̄ are the smaller of
+both; where values are soft, v̄ is less α log π(a'|s').
+
 The proposal π̃ starts equal to the actor π and has its step size. Its entropy's gradient is that of
 -log π̃ at the n reparameterised actions; a Gaussian, whose actions are clamped, has the entropy of
 the clamped action, which is bounded (`policies.gaussian`), and the clamped actions are those whose
@@ -62,8 +65,7 @@ class GreedyActorCritic(ActorCriticAgent):
     ) -> dict[str, Tensor]:
         normal = self.draws(normal, 1 + self.num_proposed)
         clock = adam_tick(state)
-        next_action = self.sampled(state["actor"], batch.next_observation, normal[:, 0])
-        next_value = self.critic.value(state["target_critic"], batch.next_observation, next_action)
+        next_value = self._next_value(state, batch.next_observation, normal[:, 0])
         critic_loss = self.update_critic(state, batch, next_value, clock)
         self.update_targets(state, count)
         if self.discrete:
@@ -72,11 +74,32 @@ class GreedyActorCritic(ActorCriticAgent):
             actor_metrics = self._follow_proposed(state, batch.observation, normal[:, 1:], clock)
         return {"critic_loss": critic_loss, **actor_metrics}
 
+    def _next_value(self, state: State, observation: Tensor, normal: Tensor) -> Tensor:
+        """v̄(s'), `(lanes, batch)`.
+
+        Args:
+            normal: of a', `(lanes, batch, num_draws)`.
+        """
+        outputs = self.actor(state["actor"], observation)
+        policy = self.softmax if self.discrete else self.policy
+        action = policy.sample_action(outputs, normal)
+        judge = self.critic.smallest if self.parts.num_critics else self.critic.value
+        value = judge(state["target_critic"], observation, action)
+        if not self.statics.get("soft_q"):
+            return value
+        if self.discrete:
+            chances = self.softmax.log_probabilities(outputs)
+            log_density = chances.gather(-1, action.long()).squeeze(-1)
+        else:
+            log_density = self.policy.sample(outputs, normal)[1]
+        return value - state["alpha"] * log_density
+
     def _follow_best(
         self, state: State, observation: Tensor, clock: AdamClock
     ) -> dict[str, Tensor]:
         """One step of the actor towards the best discrete actions."""
-        values = self.critic.values(state["critic"], observation)
+        judge = self.critic.smallest_of_all if self.parts.num_critics else self.critic.values
+        values = judge(state["critic"], observation)
         best = largest(values, self.num_best, -1)
 
         def loss(actor: Tensor) -> tuple[Tensor, Tensor]:
