@@ -25,7 +25,7 @@ SHOWN = 5
 def notes_of(agent: AgentSpec, environment: EnvironmentSpec) -> Iterator[str]:
     """What is allowed and yet hardly meant, a line each."""
     for key, values in agent.parameters.items():
-        if isinstance(values, Range) or agent.search.draws:  # a draw may favour a value so
+        if isinstance(values, Range):
             continue
         written = Counter(json.dumps(plain(value)) for value in values)  # 1 is not 1.0
         for text, times in list(written.items())[:SHOWN]:

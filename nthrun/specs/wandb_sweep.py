@@ -278,6 +278,7 @@ class _Reader:
             hint = f"round them, so that {MAX_REPETITIONS} entries have them"
             self.fault(f"{key}.probabilities", problem, hint)
             return []
+        self.notes.append(f"{key}.probabilities as a list that has each value so often")
         return [v for v, count in zip(values, counts, strict=True) for _ in range(count)]
 
 
