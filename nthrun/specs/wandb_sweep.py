@@ -238,6 +238,8 @@ class _Reader:
             return {kind or "uniform": numbers}
         if name in EXPONENTS:
             numbers = sorted(float(f"{math.exp(EXPONENTS[name] * n):.9g}") for n in numbers)
+            ends = " to ".join(map(shown, numbers))
+            self.notes.append(f"{key} of {name}, whose ends are exponents of e, is from {ends}")
         whole = all(isinstance(one, int) for one in numbers)
         kind = kind or ("int" if whole else "uniform")
         if str(what.get("distribution")).startswith(QUANTISED):

@@ -262,6 +262,15 @@ def test_what_a_field_forbids_is_cut_off(tmp_path: Path) -> None:
     assert max(setting["training.rate"] for setting in settings) > 0.1
 
 
+def test_exponents_are_told(tmp_path: Path) -> None:
+    """Ends that are exponents are told as what they stand for."""
+    path = tmp_path / "sweep.yaml"
+    path.write_text("method: random\nparameters: {a: {distribution: log_uniform, min: -3, max: 0}}")
+    document = read_document([path], translate=read_wandb_sweep)
+    told = "parameters.a of log_uniform, whose ends are exponents of e, is from 0.0497870684 to 1.0"
+    assert document.notes == (told,)
+
+
 def test_probabilities(tmp_path: Path) -> None:
     """Values with probabilities are drawn so often."""
     chances = "{values: [linear, network], probabilities: [0.2, 0.8]}"
