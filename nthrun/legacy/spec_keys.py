@@ -46,7 +46,7 @@ UNUSED_HYPERPARAMETERS: Mapping[str, tuple[Unused, ...]] = {
     "cuda": (Unused("--device says where runs train"),),
     "clip_actions": (Unused("actions always stay within the environment's bounds"),),
     "num_hidden": (Unused("networks have two hidden layers, hidden_dim wide"),),
-    "gamma": (Unused("gamma is a key of the environment's spec"),),
+    "gamma": (Unused("the environment's spec has it: --set environment.gamma"),),
     "seed": (Unused("seeds follow from stage and run number"),),
     "feature_size": (Unused("sizes follow from the environment"),),
     "use_tile_coding": (_NOT_TILED,),
