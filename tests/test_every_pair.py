@@ -14,6 +14,7 @@ from nthrun.agents.registry import AGENTS
 from nthrun.commands.run import run as main
 from nthrun.environments.registry import ENVIRONMENTS
 from nthrun.errors import SpecError
+from nthrun.legacy.conventions import ENVIRONMENTS as VARIANTS
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.records.data import open_data
 from nthrun.records.experiment import open_experiment
@@ -99,9 +100,11 @@ def documents(agent: str, policy: str, environment: str, continuous: bool) -> li
 
 
 def fitting(agent: str, policy: str) -> Iterator[tuple[str, list[dict[str, Any]], ExperimentSpec]]:
-    """The environments an agent fits, with their documents and specs; a solver is refused by the
-    others in one line."""
+    """The environments an agent fits, with their documents and specs, but for those that differ
+    from another in a number; a solver is refused by the others in one line."""
     for name, declared in ENVIRONMENTS.items():
+        if name in VARIANTS.values():
+            continue
         for continuous in declared.continuous:
             made = documents(agent, policy, name, continuous)
             try:

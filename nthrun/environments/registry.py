@@ -18,17 +18,29 @@ from nthrun.environments.bimodal.declaration import (
     BIMODAL,
     STOCHASTIC_BIMODAL,
 )
-from nthrun.environments.cartpole.declaration import CARTPOLE, CONTINUOUS_CARTPOLE
+from nthrun.environments.cartpole.declaration import CARTPOLE, CONTINUOUS_CARTPOLE, STRONG_CARTPOLE
 from nthrun.environments.ghm.declaration import GHM
-from nthrun.environments.gridworld.declaration import GRIDWORLD, INDEX_GRIDWORLD, XY_GRIDWORLD
+from nthrun.environments.gridworld.declaration import (
+    CELL_GRIDWORLD,
+    GRIDWORLD,
+    INDEX_GRIDWORLD,
+    NUMBER_GRIDWORLD,
+    XY_GRIDWORLD,
+)
 from nthrun.environments.krusell_smith.declaration import KRUSELL_SMITH
 from nthrun.environments.matrix_game.declaration import MATRIX_GAME
 from nthrun.environments.mountain_car.declaration import (
     DENSE_MOUNTAIN_CAR_CONTINUOUS,
     MOUNTAIN_CAR,
     MOUNTAIN_CAR_CONTINUOUS,
+    POSITION_MOUNTAIN_CAR_CONTINUOUS,
 )
-from nthrun.environments.pendulum.declaration import COSINE_PENDULUM, PENDULUM, SPARSE_PENDULUM
+from nthrun.environments.pendulum.declaration import (
+    COSINE_PENDULUM,
+    EARLY_SPARSE_PENDULUM,
+    PENDULUM,
+    SPARSE_PENDULUM,
+)
 from nthrun.environments.puddle_world.declaration import PUDDLE_WORLD
 from nthrun.environments.rbc.declaration import RBC
 from nthrun.environments.short_corridor.declaration import CONTINUOUS_SHORT_CORRIDOR
@@ -51,19 +63,24 @@ DECLARATIONS = (
     PENDULUM,
     COSINE_PENDULUM,
     SPARSE_PENDULUM,
+    EARLY_SPARSE_PENDULUM,
     MOUNTAIN_CAR,
     MOUNTAIN_CAR_CONTINUOUS,
     DENSE_MOUNTAIN_CAR_CONTINUOUS,
+    POSITION_MOUNTAIN_CAR_CONTINUOUS,
     ACROBOT,
     DENSE_ACROBOT,
     ANGLE_ACROBOT,
     DENSE_ANGLE_ACROBOT,
     CARTPOLE,
     CONTINUOUS_CARTPOLE,
+    STRONG_CARTPOLE,
     PUDDLE_WORLD,
     GRIDWORLD,
     INDEX_GRIDWORLD,
     XY_GRIDWORLD,
+    CELL_GRIDWORLD,
+    NUMBER_GRIDWORLD,
     BIMODAL,
     ASYMMETRIC_BIMODAL,
     STOCHASTIC_BIMODAL,

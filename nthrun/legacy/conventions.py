@@ -25,7 +25,15 @@ CONSTANT_EPSILON = EPSILON_GREEDY[:2]
 """Agents whose ε stays what it is, and that begin to learn with the first whole batch."""
 NOT_READ = ("epsilon_decay", "epsilon_min", DELAY, "target_update_interval")
 """Hyperparameters that they take there and do not read; they are passed over."""
-ENVIRONMENTS = {"Acrobot-v1": "AngleAcrobot-v1", "DenseAcrobot-v1": "DenseAngleAcrobot-v1"}
+ENVIRONMENTS = {
+    "Acrobot-v1": "AngleAcrobot-v1",
+    "DenseAcrobot-v1": "DenseAngleAcrobot-v1",
+    "SparsePendulum-v1": "EarlySparsePendulum-v1",
+    "ContinuousCartpole-v0": "StrongContinuousCartpole-v0",
+    "DenseMountainCarContinuous-v1": "PositionMountainCarContinuous-v1",
+    "XYGridworld": "CellXYGridworld",
+    "IndexGridworld": "NumberGridworld",
+}
 """Environment -> the one that is meant there."""
 GRIDWORLDS = ("Gridworld", "IndexGridworld", "XYGridworld")
 

@@ -19,26 +19,15 @@ class Difference:
     Attributes:
         there: what holds there, in a phrase.
         concerns: whether it makes a difference to a pair of specs.
-        is_kept: whether conventions keep it, though that does not show in the specs.
     """
 
     there: str
     concerns: Callable[[AgentSpec, EnvironmentSpec], bool]
-    is_kept: bool = False
 
 
-def differences(
-    agent: AgentSpec, environment: EnvironmentSpec, *, by_conventions: bool = False
-) -> Iterator[str]:
-    """What a pair of specs means there and not here, in phrases.
-
-    Args:
-        agent, environment: as they were read.
-        by_conventions: whether with the older tool's meaning, as far as we can.
-    """
-    for one in DIFFERENCES:
-        if one.concerns(agent, environment) and not (by_conventions and one.is_kept):
-            yield one.there
+def differences(agent: AgentSpec, environment: EnvironmentSpec) -> Iterator[str]:
+    """What a pair of specs, as it was read, means there and not here, in phrases."""
+    return (one.there for one in DIFFERENCES if one.concerns(agent, environment))
 
 
 def orders_differ(agent: AgentSpec) -> bool:
@@ -150,7 +139,7 @@ DIFFERENCES = (
         _in("Acrobot-v1", "DenseAcrobot-v1"),
     ),
     Difference("the reward was the tip's height - 1", _in("DenseAcrobot-v1")),
-    Difference("sparsity_factor multiplied the tolerance", _is_sparser, is_kept=True),
+    Difference("sparsity_factor multiplied the tolerance", _is_sparser),
     Difference("the angle before the step counted", _in("SparsePendulum-v1")),
     Difference("the force was 30 times the action", _in("ContinuousCartpole-v0")),
     Difference("the reward was the position", _in("DenseMountainCarContinuous-v1")),

@@ -164,7 +164,7 @@ def _told(
         yield from (*reading.document.notes, *reading.notes)
     if not conventions and not any(reading.is_older for reading in readings):
         return
-    if there := "; ".join(differences(agent, environment, by_conventions=bool(conventions))):
+    if there := "; ".join(differences(agent, environment)):
         yield f"in the older tool, whose files these are, {there}: see docs/coming_from.md"
 
 

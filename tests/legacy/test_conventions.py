@@ -15,6 +15,7 @@ from legacy.older_specs import ENVIRONMENTS, PLAIN, write_agent, write_environme
 
 from nthrun.commands.run import run
 from nthrun.errors import SpecError
+from nthrun.legacy.conventions import ENVIRONMENTS as ENVIRONMENTS_THERE
 from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
 from nthrun.specs.documents import parse_overrides
 
@@ -154,18 +155,26 @@ def test_meanings_are_written_out(tmp_path: Path, case: str) -> None:
     assert "conventions" not in json.dumps(document)
 
 
-def test_environments(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ENVIRONMENTS_THERE)
+def test_environments(tmp_path: Path, name: str) -> None:
     """Environments that differ are those of the older tool, and directories have their names."""
-    names = {}
-    for name in ("Acrobot-v1", "DenseAcrobot-v1"):
-        spec = read(tmp_path, "SAC", FIXED, name, continuous=True)
-        names[name] = spec.environment.env_name
-        assert spec.directory("save").name.startswith(f"{names[name]}_SAC")
-        assert not any("observation" in note or "reward" in note for note in spec.notes)
-    assert names == {"Acrobot-v1": "AngleAcrobot-v1", "DenseAcrobot-v1": "DenseAngleAcrobot-v1"}
+    numbered = "Gridworld" in name
+    agent, parameters = ("SACDiscrete", {}) if numbered else ("SAC", FIXED)
+    fields = {} if numbered else {"continuous": True}
+    spec = read(tmp_path, agent, {**parameters, "batch_size": [8]}, name, **fields)
+    assert spec.environment.env_name == ENVIRONMENTS_THERE[name]
+    assert spec.directory("save").name.startswith(f"{ENVIRONMENTS_THERE[name]}_SAC")
+    assert not any("in the older tool" in note for note in spec.notes)
+    told = read_experiment_spec(
+        [write_environment(tmp_path, name, {**PLAIN, **fields})], [str(tmp_path / "agent.json")]
+    )
+    assert any("in the older tool" in note for note in told.notes)
+
+
+def test_fields_of_environments(tmp_path: Path) -> None:
+    """A sparsity factor is its inverse, and a grid's goal is worth 0."""
     sparse = read(tmp_path, "SAC", FIXED, "SparsePendulum-v1", sparsity_factor=2.0)
     assert sparse.environment.values["sparsity_factor"] == 0.5
-    assert not any("multiplied" in note for note in sparse.notes)
     grid = read(tmp_path, "SACDiscrete", {}, "Gridworld")
     assert grid.environment.as_document()["rewards"] == {"timestep": -1.0, "goal": 0.0}
 

@@ -25,7 +25,7 @@ GRAVITY = 9.8
 POLE_MASS = 0.1
 TOTAL_MASS = 1.1
 HALF_LENGTH = 0.5
-MAX_FORCE = 10.0
+MAX_FORCE, STRONG_FORCE = 10.0, 30.0
 TIME_STEP_SECONDS = 0.02
 MAX_POSITION = 2.4
 MAX_ANGLE = 12.0 * math.pi / 180.0
@@ -33,6 +33,8 @@ MAX_ANGLE = 12.0 * math.pi / 180.0
 
 class CartPole:
     """State and observation (x, ẋ, θ in radians from upright, θ̇); the reward is 1 a step."""
+
+    max_force = MAX_FORCE
 
     def __init__(self, spec: EnvironmentSpec) -> None:
         self._spec = spec
@@ -49,12 +51,18 @@ class CartPole:
     def step(self, state: Tensor, action: Tensor, draws: Tensor) -> Transition:
         """Push left (0) or right (1), or with a share of the force in [-1, 1]; terminates where
         |x| > 2.4 m or |θ| > 12°."""
-        force = MAX_FORCE * (2.0 * action - 1.0 if self._discrete else action)
+        force = self.max_force * (2.0 * action - 1.0 if self._discrete else action)
         new_state = state + TIME_STEP_SECONDS * slope(state, force)
         position, _, angle, _ = new_state.split(1, -1)
         lost = (position.abs() > MAX_POSITION) | (angle.abs() > MAX_ANGLE)
         terminated = lost.to(state.dtype)
         return Transition(new_state, torch.ones_like(terminated), terminated)
+
+
+class StrongCartPole(CartPole):
+    """The same with three times the force."""
+
+    max_force = STRONG_FORCE
 
 
 def slope(state: Tensor, force: Tensor) -> Tensor:

@@ -27,6 +27,20 @@ def _index_interface(values: Mapping[str, Value]) -> Interface:
     return Interface((0.0,) * cells, (1.0,) * cells, num_actions=4, state_dim=2)
 
 
+def _cell_interface(values: Mapping[str, Value]) -> Interface:
+    rows, cols = values["rows"], values["cols"]
+    assert isinstance(rows, int)
+    assert isinstance(cols, int)
+    return Interface((0.0, 0.0), (float(cols), float(rows)), num_actions=4, state_dim=2)
+
+
+def _number_interface(values: Mapping[str, Value]) -> Interface:
+    rows, cols = values["rows"], values["cols"]
+    assert isinstance(rows, int)
+    assert isinstance(cols, int)
+    return Interface((0.0,), (float(rows * cols),), num_actions=4, state_dim=2)
+
+
 INDEX_GRIDWORLD = EnvironmentDeclaration(
     name="IndexGridworld",
     interface=_index_interface,
@@ -50,4 +64,20 @@ XY_GRIDWORLD = EnvironmentDeclaration(
     fields=FIELDS,
     continuous=(False,),
     doc=RULES + "The observation is (x / (cols - 1), y / (rows - 1)).",
+)
+CELL_GRIDWORLD = EnvironmentDeclaration(
+    name="CellXYGridworld",
+    interface=_cell_interface,
+    program="nthrun.environments.gridworld.program:CellGridworld",
+    fields=FIELDS,
+    continuous=(False,),
+    doc=RULES + "The observation is (x, y).",
+)
+NUMBER_GRIDWORLD = EnvironmentDeclaration(
+    name="NumberGridworld",
+    interface=_number_interface,
+    program="nthrun.environments.gridworld.program:NumberGridworld",
+    fields=FIELDS,
+    continuous=(False,),
+    doc=RULES + "The observation is the cell's number, y * cols + x.",
 )

@@ -45,6 +45,24 @@ class XYGridworld:
         return torch.cat((x.clamp(0.0, self._right), y.clamp(0.0, self._top)), -1)
 
 
+class CellGridworld(XYGridworld):
+    """The same with the cell itself as the observation."""
+
+    def observe(self, state: Tensor) -> Tensor:
+        """(x, y)."""
+        return state
+
+
+class NumberGridworld(XYGridworld):
+    """The same with the cell's number as the observation."""
+
+    def observe(self, state: Tensor) -> Tensor:
+        """y cols + x."""
+        x, y = state.split(1, -1)
+        number: Tensor = y * (self._right + 1) + x
+        return number
+
+
 class IndexGridworld(XYGridworld):
     """The same with a one-hot observation of the cell."""
 

@@ -58,25 +58,39 @@ MOUNTAIN_CAR_CONTINUOUS = EnvironmentDeclaration(
     ),
     source=SOURCE,
 )
+DENSE_FIELDS = (
+    Field(
+        "goal_velocity",
+        "float",
+        0.0,
+        "the least velocity at the goal that counts as reaching it",
+        minimum=-0.07,
+        maximum=0.07,
+    ),
+    Field("episodic", "bool", False, "whether reaching the goal ends the episode"),
+)
+
 DENSE_MOUNTAIN_CAR_CONTINUOUS = EnvironmentDeclaration(
     name="DenseMountainCarContinuous-v1",
     interface=_dense,
     program=f"{PROGRAM}:DenseMountainCarContinuous",
     viewer=f"{VIEWER}:MountainCarContinuousViewer",
-    fields=(
-        Field(
-            "goal_velocity",
-            "float",
-            0.0,
-            "the least velocity at the goal that counts as reaching it",
-            minimum=-0.07,
-            maximum=0.07,
-        ),
-        Field("episodic", "bool", False, "whether reaching the goal ends the episode"),
-    ),
+    fields=DENSE_FIELDS,
     doc=(
         "The continuous mountain car with a reward at every step, sin 3x - 1 of the position x "
         "reached: the height above the valley's mean less that of the hilltop, within [-2, 0]."
+    ),
+    source=SOURCE,
+)
+POSITION_MOUNTAIN_CAR_CONTINUOUS = EnvironmentDeclaration(
+    name="PositionMountainCarContinuous-v1",
+    interface=_dense,
+    program=f"{PROGRAM}:PositionMountainCarContinuous",
+    viewer=f"{VIEWER}:MountainCarContinuousViewer",
+    fields=DENSE_FIELDS,
+    doc=(
+        "The continuous mountain car with the position x reached as its reward at every step, less "
+        "0.6, the right wall's, where reaching the goal ends the episode."
     ),
     source=SOURCE,
 )

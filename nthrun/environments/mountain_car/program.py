@@ -66,15 +66,27 @@ class DenseMountainCarContinuous(MountainCar):
         self._goal_velocity = spec.number("goal_velocity")
         self._terminates = spec.interface.terminates
 
+    def reward(self, position: Tensor) -> Tensor:
+        """Of a position, `(..., 1)`."""
+        return torch.sin(3.0 * position) - 1.0
+
     def step(self, state: Tensor, action: Tensor, draws: Tensor) -> Transition:
         """Push with a force in [-1, 1]; terminates at the goal if the spec says so."""
         new_state = driven(state, action, CONTINUOUS_FORCE)
-        reward = torch.sin(3.0 * new_state[..., :1]) - 1.0
+        reward = self.reward(new_state[..., :1])
         if not self._terminates:
             return Transition(new_state, reward, torch.zeros_like(reward))
         return Transition(
             new_state, reward, arrived(new_state, CONTINUOUS_GOAL, self._goal_velocity)
         )
+
+
+class PositionMountainCarContinuous(DenseMountainCarContinuous):
+    """The same with r = x', less that of the right wall where the goal ends an episode."""
+
+    def reward(self, position: Tensor) -> Tensor:
+        """Of a position, `(..., 1)`."""
+        return position - MAX_POSITION if self._terminates else position
 
 
 def driven(state: Tensor, force: Tensor, power: float) -> Tensor:

@@ -53,32 +53,45 @@ COSINE_PENDULUM = EnvironmentDeclaration(
     ),
     source="Neumann et al. (2023), Greedy Actor-Critic, ICLR",
 )
+SPARSE_FIELDS = (
+    Field("g", "float", 10.0, "gravity in m/s²", minimum=0, maximum=1000),
+    Field(
+        "tolerance",
+        "float",
+        1.0,
+        "degrees from upright within which a pendulum is rewarded",
+        above=0,
+        maximum=180,
+    ),
+    Field(
+        "sparsity_factor",
+        "float",
+        1.0,
+        "divides `tolerance`: the larger, the rarer the reward",
+        above=0,
+        maximum=10**6,
+    ),
+)
+
 SPARSE_PENDULUM = EnvironmentDeclaration(
     name="SparsePendulum-v1",
     interface=SWING_UP,
     program="nthrun.environments.pendulum.program:SparsePendulum",
     viewer=VIEWER,
-    fields=(
-        Field("g", "float", 10.0, "gravity in m/s²", minimum=0, maximum=1000),
-        Field(
-            "tolerance",
-            "float",
-            1.0,
-            "degrees from upright within which a pendulum is rewarded",
-            above=0,
-            maximum=180,
-        ),
-        Field(
-            "sparsity_factor",
-            "float",
-            1.0,
-            "divides `tolerance`: the larger, the rarer the reward",
-            above=0,
-            maximum=10**6,
-        ),
-    ),
+    fields=SPARSE_FIELDS,
     doc=(
         "Pendulum-v1 with reward 1 where the angle reached is within `tolerance / sparsity_factor` "
         "degrees of upright, else 0."
+    ),
+)
+EARLY_SPARSE_PENDULUM = EnvironmentDeclaration(
+    name="EarlySparsePendulum-v1",
+    interface=SWING_UP,
+    program="nthrun.environments.pendulum.program:EarlySparsePendulum",
+    viewer=VIEWER,
+    fields=SPARSE_FIELDS,
+    doc=(
+        "SparsePendulum-v1 with reward 1 where the angle before the step is nearer to upright than "
+        "`tolerance / sparsity_factor` degrees, else 0."
     ),
 )

@@ -71,6 +71,18 @@ class SparsePendulum(Pendulum):
         return Transition(new_state, reward, torch.zeros_like(reward))
 
 
+class EarlySparsePendulum(SparsePendulum):
+    """The same with a reward of 1 where the angle was near upright before the step.
+
+    reward      r  = 1 if |wrap(θ)| < tolerance / sparsity_factor else 0
+    """
+
+    def step(self, state: Tensor, action: Tensor, draws: Tensor) -> Transition:
+        """Apply the torque u in [-2, 2] for one time step; never terminates."""
+        reward = (wrap(state[..., :1]).abs() < self._near).to(state.dtype)
+        return Transition(swung(state, action, self._gravity), reward, torch.zeros_like(reward))
+
+
 class CosinePendulum:
     """State and observation (θ in radians from upright on [-π, π), θ̇ in radians per second).
 
