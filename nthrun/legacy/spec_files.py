@@ -200,9 +200,11 @@ class _Hyperparameters:
 
     def _values(self, key: str, values: Any) -> Any:
         """The values of one of our keys."""
+        if isinstance(values, dict):  # how they are drawn
+            return values
         if key == "policy_type":
             return self._policy_types(values, is_told=True)
-        if key != "clip_stddev" or isinstance(values, dict):
+        if key != "clip_stddev":
             return values
         items = as_list(values)
         if not any(_is_number(item) and item <= 0 for item in items):
@@ -212,7 +214,7 @@ class _Hyperparameters:
 
     def _policy_types(self, values: Any, *, is_told: bool = False) -> list[Any]:
         """The policy types as we write them."""
-        if values is None or "policy_type" not in self.fields:
+        if values is None or isinstance(values, dict) or "policy_type" not in self.fields:
             return []
         choices = self.fields["policy_type"].choices
         meant = {choice.lower(): choice for choice in choices}

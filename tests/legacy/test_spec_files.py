@@ -168,6 +168,20 @@ def test_values(tmp_path: Path, case: str) -> None:
     assert [setting[name] for setting in settings] == values
 
 
+def test_what_is_drawn_is_left_alone(tmp_path: Path) -> None:
+    """Values that say how they are drawn stand as they are."""
+    drawn = {"policy_type": {"choice": ["Gaussian", "Beta"]}, "clip_stddev": {"uniform": [2, 9]}}
+    agent = {"agent_name": "SAC", "parameters": {**drawn, "cuda": False}}
+    agent |= {"search": {"method": "random", "capacity": 9}}
+    path = tmp_path / "agent.json"
+    path.write_text(json.dumps(agent))
+    spec = read_experiment_spec([write_environment(tmp_path, "Pendulum-v1", PLAIN)], [str(path)])
+    assert spec.agent.as_document()["parameters"] == {
+        "policy_type": ["Gaussian", "Beta"],
+        "clip_stddev": {"uniform": [2.0, 9.0]},
+    }
+
+
 def test_epsilon_below_its_minimum(tmp_path: Path) -> None:
     """An ε that begins below its minimum is constant, in its place of the order."""
     parameters = {"cuda": [True], "epsilon": [0.02, 0.2], "tau": [0.1, 0.2], "epsilon_min": [0.1]}
