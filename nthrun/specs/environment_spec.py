@@ -75,7 +75,12 @@ FIELDS = (
     Field("rewards.timestep", "float", 0.0, "reward of a step that reaches no terminal state"),
     Field("rewards.goal", "float", 0.0, "reward of a step into a terminal state"),
     Field("start_state", "floats", (), "fixed start state; [] draws it at random"),
-    Field("continuous", "bool", True, "whether actions are continuous"),
+    Field(
+        "continuous",
+        "bool",
+        True,
+        "whether actions are continuous; an environment with a choice may have another default",
+    ),
     Field("record", "strs", (), "per-step series to keep", choices=SERIES),
     Field(
         "snapshots",
