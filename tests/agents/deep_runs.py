@@ -170,7 +170,7 @@ def critic_loss(update: Update, params: Params, next_value: Tensor) -> Tensor:
     two critics the sum."""
     s, a, r, _, d = update.batch
     assert 0 < d.sum() < len(d)
-    numbered = update.agent.critic.network.in_dim == s.shape[-1]
+    numbered = params["critic.weight1"].shape[-2] == s.shape[-1]
     values = (value_of_number if numbered else value)(params, "critic", s, a)
     return ((values - (r + 0.99 * (1 - d) * next_value)) ** 2).mean(-1).sum()
 
