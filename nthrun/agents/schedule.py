@@ -134,7 +134,7 @@ def last_good(state: State, lane: int) -> str:
         return ""
     step, most = (int(state[name][lane]) for name in (GOOD_STEP, MAX_RESETS))
     return (
-        f"it had gone back {most} times, as often as max_resets allows; "
+        f"it had gone back {most} time{'s' * (most != 1)}, as often as max_resets allows; "
         f"learned_params are those of step {step}, the last good ones"
     )
 

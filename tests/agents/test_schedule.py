@@ -131,7 +131,7 @@ def test_a_lost_lane_stays_at_its_last_good_state() -> None:
         assert state["x"].flatten().tolist() == [0.0, 8.0]
         assert loss.isnan().flatten().tolist() == [True, False]
     assert state["schedule.resets"].flatten().tolist() == [2, 2]
-    told = "it had gone back 1 times, as often as max_resets allows"
+    told = "it had gone back 1 time, as often as max_resets allows"
     kept = "learned_params are those of step 300, the last good ones"
     assert last_good(state, 0) == f"{told}; {kept}"
     assert last_good(state, 1) == ""
