@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,20 +78,18 @@ def open_for(spec: ExperimentSpec, request: Request, root: Path | None = None) -
 
 
 def require_torch(spec: ExperimentSpec) -> None:
-    """Check that torch is installed, where an agent is to be trained; programs need none.
+    """Check that torch is installed, where an agent is to be trained; programs need none. It is not
+    imported, as what is recorded already needs none either.
 
     Raises:
         MissingExtraError: it is not.
     """
     if spec.agent.program is not None:
         return
-    try:
-        import_module("torch")
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
+    found = find_spec("torch")
+    if found is None or found.origin is None:  # a folder here may have its name
         message = f"{spec.agent.agent_name}: agents need torch, which is not installed"
-        raise MissingExtraError(message, 'pip install "nthrun[torch]"') from error
+        raise MissingExtraError(message, 'pip install "nthrun[torch]"')
 
 
 def _prepare_logs(spec: ExperimentSpec, root: Path) -> None:
