@@ -1,16 +1,18 @@
-"""PPO's speed against Stable-Baselines3's: environment steps per CPU-second, in one process.
+"""PPO's speed against Stable-Baselines3's and JAX's: environment steps per CPU-second, one process.
 
-The same settings for both, Stable-Baselines3's defaults: 2,048 steps a rollout, 10 epochs of
+The same settings for all, Stable-Baselines3's defaults: 2,048 steps a rollout, 10 epochs of
 batches of 64, separate networks of 64×64 tanh for policy and value; and the zoo's for CartPole: 8
 worlds, 32 steps a rollout in each, 20 epochs of batches of 256. One thread. Rounds go from
 contestant to contestant, a rollout or some a turn, so that a change of the machine's speed meets
-all of them; medians over rounds are reported, and the median of each round's ratio.
+all of them; medians over rounds are reported, and the median of each round's ratio. JAX's PPO
+(`jax_ppo`) knows CartPole alone.
 
     python benchmarks/ppo_speed.py
 """
 
 from __future__ import annotations
 
+import importlib
 import statistics
 import sys
 from collections.abc import Mapping
@@ -134,6 +136,29 @@ def peer_contestant(task: Task) -> Contestant:
     return advance
 
 
+def jax_contestant(task: Task, lanes: int) -> Contestant:
+    """A pack of `jax_ppo`, advanced rollout by rollout."""
+    jax_ppo = importlib.import_module("jax_ppo")
+    pack = jax_ppo.Pack(lanes, jax_ppo.Sizes(task.worlds, **task.settings()))
+
+    def advance(num_steps: int) -> int:
+        rollouts = max(1, num_steps // (lanes * task.rollout))
+        for _ in range(rollouts):
+            pack.train_rollout()
+        return rollouts * task.rollout * lanes
+
+    return advance
+
+
+def why_no_jax() -> str:
+    """Why JAX does not take part; "" if it does."""
+    try:
+        importlib.import_module("jax_ppo")
+    except ImportError as error:
+        return str(error)
+    return ""
+
+
 def table(task: Task, speeds: Mapping[str, list[float]], peak: float) -> None:
     """Print one task's table."""
     click.echo(f"\n{task.name}: steps per CPU-second (median), ratio to {PEER}, share of the peak")
@@ -153,12 +178,16 @@ def main(rounds: int, names: tuple[str, ...], lanes: tuple[int, ...]) -> None:
     prepare_torch(1)
     peak = max(fma_peak() for _ in range(5))
     click.echo(f"{cpu_model()}, one thread, {rounds} rounds")
-    click.echo(", ".join(f"{k} {v}" for k, v in (versions() | installed(PEERS[:1])).items()))
+    click.echo(", ".join(f"{k} {v}" for k, v in (versions() | installed(PEERS)).items()))
     click.echo(f"peak of one core, measured: {peak / 1e9:.1f}e9 float32 FMA per CPU-second")
+    if missing := why_no_jax():
+        click.echo(f"JAX is left out: {missing}")
     for task in (task for task in TASKS if task.name in names):
         contestants = {PEER: peer_contestant(task)}
         for count in lanes:
             contestants[f"nthrun, pack of {count}"] = nthrun_contestant(task, count)
+        for count in () if missing or task.env_name != "CartPole-v1" else lanes:
+            contestants[f"JAX, pack of {count}"] = jax_contestant(task, count)
         table(task, measure(contestants, rounds, task.rollout), peak)
 
 
