@@ -54,6 +54,7 @@ SMALL = {
     "num_worlds": 2,
     "horizon": 3,
     "max_histories": 10**13,
+    "eval_worlds": 4,
 }
 """Sizes that keep this quick, for agents that have them."""
 MISFIT = re.compile("actions|features|bounded|episodes|solves|game")

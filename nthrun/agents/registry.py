@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from nthrun.agents.bellman_ac.declaration import BELLMAN_AC
+from nthrun.agents.best_response.declaration import BEST_RESPONSE
 from nthrun.agents.bewley_oracle.declaration import EGM
 from nthrun.agents.epsilon_greedy.declaration import (
     EPSILON_GREEDY,
@@ -76,6 +77,7 @@ AGENTS: dict[str, AgentDeclaration] = {
         EXPECTED_SARSA,
         PPO_TYPES,
         PG_TYPES,
+        BEST_RESPONSE,
         EXACT_RESPONSE,
         RANDOM,
         MC_PG,

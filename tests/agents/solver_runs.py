@@ -95,6 +95,13 @@ SMALL: dict[str, dict[str, Any]] = {
         "reward_scale": [[5.0, 3e4, 1e3]],
         "learning_every": [[1, 2, 1]],
     },
+    "best_response": {
+        "num_worlds": [2],
+        "eval_worlds": [3],
+        "hidden": [[16]],
+        "lr": [[0.001], [0.01]],
+        "reward_scale": [[5.0, 3e4, 1e3]],
+    },
     "exact_response": {"max_histories": [10**9]},
 }
 GAME: dict[str, Any] = {
@@ -134,7 +141,9 @@ WORLDS = dict.fromkeys(("mc_pg", "barrier", "dp"), ENVIRONMENT) | dict.fromkeys(
 )
 WORLDS["ks_linear"] = CYCLES
 WORLDS |= dict.fromkeys(("euler_ks", "bellman_ac"), AGGREGATE)
-WORLDS |= dict.fromkeys(("ppo_types", "pg_types"), GAME) | {"exact_response": TINY_GAME}
+WORLDS |= dict.fromkeys(("ppo_types", "pg_types", "best_response"), GAME) | {
+    "exact_response": TINY_GAME
+}
 """What each solves."""
 
 

@@ -265,6 +265,9 @@ SOLVER_CASES: list[SolverCase] = [
     ("ppo_types", {"num_worlds": [64], "hidden": [[64, 64]]}, CROWDED),
     ("pg_types", {"num_worlds": [16], "hidden": [[32, 32]]}, CROWDED),
     ("pg_types", {"reward_scale": [[1.0]], "learning_every": [[1]]}, {"num_governments": 0}),
+    ("best_response", {}, {}),
+    ("best_response", {"role": ["firm"], "deviators": ["one"], "num_worlds": [16]}, CROWDED),
+    ("best_response", {"loss": ["ppo"], "num_worlds": [16], "hidden": [[64, 64]]}, CROWDED),
     ("exact_response", {}, {}),
 ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nthrun.agents.roles.learners import RolesSolver
+from nthrun.agents.roles.solver import RolesSolver
 
 
 class PPOTypes(RolesSolver):

@@ -100,27 +100,43 @@ def roles_layout(setting: Setting, environment: Interface) -> Layout:
     roles = environment.roles
     for role in roles:
         shape, name = network_shape(setting, role), f"policy.{role.name}"
-        kept = ("", ".mean", ".square")
-        state |= {name + of: (shape.num_params(),) for of in kept} | {f"{name}.powers": (2,)}
+        state |= optimised_shapes(name, shape.num_params())
         state[f"mask.{role.name}"] = (sum(role.heads),)
         state |= columns(*(f"last.{metric}_{role.name}" for metric in LEARNED))
         learned |= shape.named_shapes(f"{name}.")
         learned[f"mask.{role.name}"] = (sum(role.heads),)
     state |= dict.fromkeys(("adam.betas", "adam.weights"), (2,))
     state |= {**dict.fromkeys(OF_ROLES, (len(roles),)), **columns(*lane_numbers(setting))}
-    worlds, steps = setting["num_worlds"], environment.horizon_steps
-    chosen = len(environment.action_heads)
-    step_draws = chosen + environment.num_step_draws
     return Layout(
         state=state,
         learned=learned,
         metrics=metric_names(environment),
-        num_simulation_draws=worlds * (environment.num_reset_draws + steps * step_draws),
-        num_play_draws=chosen,
-        update_bytes=FLOAT_BYTES * _numbers_of_update(setting, environment),
-        acting_bytes=FLOAT_BYTES
-        * sum(role.count * 3 * sum(network_shape(setting, role).widths()) for role in roles),
+        num_simulation_draws=simulation_draws(setting, environment),
+        num_play_draws=len(environment.action_heads),
+        update_bytes=FLOAT_BYTES * numbers_of_update(setting, environment),
+        acting_bytes=FLOAT_BYTES * acting_numbers(setting, environment),
     )
+
+
+def optimised_shapes(name: str, size: int) -> dict[str, tuple[int, ...]]:
+    """Parameters that Adam learns, and what it keeps of them, with powers of their own."""
+    return {
+        **dict.fromkeys((name, f"{name}.mean", f"{name}.square"), (size,)),
+        f"{name}.powers": (2,),
+    }
+
+
+def simulation_draws(setting: Setting, environment: Interface) -> int:
+    """Uniform numbers of an episode in each world."""
+    step = len(environment.action_heads) + environment.num_step_draws
+    worlds: int = setting["num_worlds"]
+    return worlds * (environment.num_reset_draws + environment.horizon_steps * step)
+
+
+def acting_numbers(setting: Setting, environment: Interface) -> int:
+    """Numbers that choosing a joint action holds."""
+    widths = (role.count * sum(network_shape(setting, role).widths()) for role in environment.roles)
+    return 3 * sum(widths)
 
 
 def scenes_at_once(setting: Setting, environment: Interface, role: Role) -> int:
@@ -129,7 +145,7 @@ def scenes_at_once(setting: Setting, environment: Interface, role: Role) -> int:
     return max(1, min(scenes, ROWS_AT_ONCE // role.count))
 
 
-def _numbers_of_update(setting: Setting, environment: Interface) -> int:
+def numbers_of_update(setting: Setting, environment: Interface) -> int:
     """Numbers that an update holds: what was played, while it is put together twice, and the
     gradient of the largest role."""
     scenes, played, largest = setting["num_worlds"] * environment.horizon_steps, 0, 0
@@ -176,10 +192,22 @@ def fields(clipped: bool) -> tuple[Field, ...]:
     Args:
         clipped: whether changes of policy and value are clipped; there may be several updates then.
     """
-    return (*_SHARED, *(_OF_CLIPPING if clipped else ()), *_CURRICULUM)
+    return (*_SHARED, *(CLIPPING if clipped else ()), *_CURRICULUM)
 
 
-_OF_CLIPPING = (
+LOSS = (
+    Field(
+        "returns",
+        "str",
+        "discounted",
+        "Σ γˢ r_{t+s}; or as in the original's code, r_t + γ Σ_{s>0} r_{t+s}",
+        choices=("discounted", "source"),
+        static=True,
+    ),
+    Field("value_weight", "float", 1.0, "weight of the value's loss", minimum=0),
+    Field("max_grad_norm", "float", 2.0, "a longer gradient is cut to this length", above=0),
+)
+CLIPPING = (
     Field("clip", "float", 0.1, "ratios and values stay so near the old ones", above=0),
     Field(
         "value_clipping",
@@ -221,15 +249,7 @@ _SHARED = (
     ),
     Field("lr", "floats", (1e-3,), "step size of each role or of all", minimum=0),
     Field("reward_scale", "floats", (1.0,), "what rewards are divided by, likewise", above=0),
-    Field(
-        "returns",
-        "str",
-        "discounted",
-        "Σ γˢ r_{t+s}; or as in the original's code, r_t + γ Σ_{s>0} r_{t+s}",
-        choices=("discounted", "source"),
-        static=True,
-    ),
-    Field("value_weight", "float", 1.0, "weight of the value's loss", minimum=0),
+    *LOSS,
     Field("entropy_weight", "float", 0.5, "weight of the entropy at the start", minimum=0),
     Field(
         "entropy_decay",
@@ -239,7 +259,6 @@ _SHARED = (
         minimum=0,
     ),
     Field("entropy_floor", "float", 0.1, "the share of it that stays", minimum=0, maximum=1),
-    Field("max_grad_norm", "float", 2.0, "a longer gradient is cut to this length", above=0),
     BETAS,
 )
 _CURRICULUM = (

@@ -42,6 +42,22 @@ class RoleNetwork:
             shared: `(lanes, worlds, s)`.
             own: `(lanes, worlds, count, o)`.
         """
+        hidden, weight, bias = self._hidden(parameters, shared, own)
+        outputs = torch.baddbmm(bias, hidden, weight)
+        size = self.mlp.out_dim - 1
+        return Said(outputs[..., :size], outputs[..., size : size + 1])
+
+    def values(self, parameters: Tensor, shared: Tensor, own: Tensor) -> Tensor:
+        """The values alone, to rounding."""
+        hidden, weight, bias = self._hidden(parameters, shared, own)
+        column = weight[..., self.mlp.out_dim - 1].unsqueeze(1)
+        value = (hidden * column).sum(-1, keepdim=True)
+        return value + bias[..., self.mlp.out_dim - 1 : self.mlp.out_dim]
+
+    def _hidden(
+        self, parameters: Tensor, shared: Tensor, own: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The last hidden layer `(lanes, rows, width)`, and weight and bias of the heads."""
         *widths, head = self.mlp.widths()
         *layers, weight, bias = parameters.split(self.mlp.sizes(), 1)
         first = layers[0].view(-1, widths[0], widths[1])
@@ -50,10 +66,7 @@ class RoleNetwork:
         for (rows, columns), w, b in later:
             product = torch.baddbmm(b.unsqueeze(1), hidden, w.view(-1, rows, columns))
             hidden = torch.relu(product)
-        matrix, bias = weight.view(-1, widths[-1], head), bias[:, :head].unsqueeze(1)
-        outputs = torch.baddbmm(bias, hidden, matrix)
-        size = self.mlp.out_dim - 1
-        return Said(outputs[..., :size], outputs[..., size : size + 1])
+        return hidden, weight.view(-1, widths[-1], head), bias[:, :head].unsqueeze(1)
 
     def _first(self, weight: Tensor, bias: Tensor, shared: Tensor, own: Tensor) -> Tensor:
         """The first hidden layer, `(lanes, rows, width)`."""

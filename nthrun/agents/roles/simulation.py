@@ -48,6 +48,20 @@ class Episodes(NamedTuple):
     aggregates: tuple[Tensor, ...]
 
 
+class Deviation(NamedTuple):
+    """One agent of a role in each world that plays another policy than its fellows.
+
+    Attributes:
+        role: its name.
+        parameters: of the policy, `(lanes, P)`.
+        agents: 1.0 at the agent, `(lanes, worlds, count, 1)`.
+    """
+
+    role: str
+    parameters: Tensor
+    agents: Tensor
+
+
 class _Luck(NamedTuple):
     """Numbers of a step, `(lanes, worlds, ...)`: for choices, and for the game."""
 
@@ -79,6 +93,18 @@ class RolePlay:
         said = self.network(parameters, shared, own)
         return Said(said.logits + mask.unsqueeze(1), said.value), shared, own
 
+    def acted(self, parameters: Tensor, mask: Tensor, seen: Tensor, draws: Tensor) -> list[Tensor]:
+        """What it does by chance: all of `Played` but rewards.
+
+        Args:
+            parameters, mask, seen: see `said`.
+            draws: uniform on [0, 1), `(lanes, worlds, count, heads)`.
+        """
+        said, shared, own = self.said(parameters, mask, seen)
+        made, logs = self.heads.sample(said.logits, draws.flatten(1, 2))
+        parts = (part.view(*own.shape[:3], -1) for part in (made, logs, said.value))
+        return [shared, own, *parts]
+
 
 class Simulation:
     """Plays a game.
@@ -89,17 +115,16 @@ class Simulation:
 
     Attributes:
         steps: of an episode.
-        num_scenes: steps of all worlds.
+        num_worlds: side by side.
         plays: role name -> how it acts.
     """
 
     def __init__(self, setting: Setting, game: RolesEnvironment, interface: Interface) -> None:
         self._game, self.steps = game, interface.horizon_steps
-        self._worlds = setting["num_worlds"]
-        self.num_scenes = self.steps * self._worlds
+        self.num_worlds = setting["num_worlds"]
         self.plays = {role.name: RolePlay(setting, role) for role in game.roles}
         self._sizes = [role.count * len(role.heads) for role in game.roles]
-        self._resets = self._worlds * interface.num_reset_draws
+        self._resets = self.num_worlds * interface.num_reset_draws
         self._chosen = sum(self._sizes)
 
     def episodes(
@@ -108,6 +133,7 @@ class Simulation:
         masks: Mapping[str, Tensor],
         factor: Tensor,
         draws: Tensor,
+        deviation: Deviation | None = None,
     ) -> Episodes:
         """An episode in each world.
 
@@ -116,18 +142,21 @@ class Simulation:
             masks: role name -> `(lanes, num_logits)`.
             factor: that the game is eased by, `(lanes, 1, 1)`.
             draws: uniform on [0, 1), `(lanes, num_simulation_draws)`.
+            deviation: of an agent, of whose role then only that agent is shown.
         """
         lanes = len(draws)
         first, luck = draws.tensor_split([self._resets], 1)
-        state = self._game.reset(first.view(lanes, self._worlds, -1))
+        state = self._game.reset(first.view(lanes, self.num_worlds, -1))
         state = self._game.eased(state, factor)
-        lucks = luck.reshape(lanes, self.steps, self._worlds, -1)
+        lucks = luck.reshape(lanes, self.steps, self.num_worlds, -1)
         per_step = _Luck(*lucks.tensor_split([self._chosen], -1))
 
         def period(carry: tuple[Tensor], now: _Luck) -> tuple[tuple[Tensor], tuple[Tensor, ...]]:
-            chosen, shown = self._choices(policies, masks, carry[0], now.choices)
+            chosen, shown = self._choices(policies, masks, carry[0], now.choices, deviation)
             outcome = self._game.step_roles(carry[0], chosen, now.game)
-            rewards = [outcome.rewards[name].unsqueeze(-1) for name in self.plays]
+            rewards = [
+                _alone(outcome.rewards[name].unsqueeze(-1), name, deviation) for name in self.plays
+            ]
             return (outcome.state,), (*shown, *rewards, *self._game.aggregates(carry[0]))
 
         _, shown = repeat(period, (state,), per_step, 1)
@@ -161,22 +190,21 @@ class Simulation:
         masks: Mapping[str, Tensor],
         state: Tensor,
         luck: Tensor,
+        deviation: Deviation | None,
     ) -> tuple[dict[str, Tensor], list[Tensor]]:
         """What everybody chooses, and what is shown of each role but its rewards."""
         chosen, shown = {}, []
-        for (name, play), draws in zip(
-            self.plays.items(), luck.split(self._sizes, -1), strict=True
-        ):
+        of_role = luck.split(self._sizes, -1)
+        for (name, play), drawn in zip(self.plays.items(), of_role, strict=True):
             seen = self._game.observe_role(state, name)
-            said, shared, own = play.said(policies[name], masks[name], seen)
-            lanes, worlds, count = own.shape[:3]
-            rows = draws.reshape(lanes, worlds * count, -1)
-            made, logs = play.heads.sample(said.logits, rows)
-            made, logs, value = (
-                part.view(lanes, worlds, count, -1) for part in (made, logs, said.value)
-            )
-            chosen[name] = made
-            shown += [shared, own, made, logs, value]
+            draws = drawn.unflatten(-1, (play.role.count, -1))
+            done = play.acted(policies[name], masks[name], seen, draws)
+            chosen[name] = done[2]
+            if deviation is not None and name == deviation.role:
+                alone = (_alone(part, name, deviation) for part in (seen, draws))
+                done = play.acted(deviation.parameters, masks[name], *alone)
+                chosen[name] = torch.where(deviation.agents > 0.5, done[2], chosen[name])
+            shown += done
         return chosen, shown
 
     def _episodes(self, shown: tuple[Tensor, ...]) -> Episodes:
@@ -188,3 +216,11 @@ class Simulation:
             for place, name in enumerate(self.plays)
         }
         return Episodes(roles, tuple(shown[count * (each + 1) :]))
+
+
+def _alone(numbers: Tensor, role: str, deviation: Deviation | None) -> Tensor:
+    """Numbers of agents `(lanes, worlds, count, k)`, or of the one that deviates alone, whose count
+    is 1."""
+    if deviation is None or role != deviation.role:
+        return numbers
+    return (numbers * deviation.agents).sum(2, keepdim=True)

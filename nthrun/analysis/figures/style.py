@@ -71,6 +71,7 @@ AGENT_COLOURS = {
     "ks_linear": COLOURS[6],
     "ppo_types": COLOURS[0],
     "pg_types": COLOURS[1],
+    "best_response": COLOURS[2],
     "exact_response": COLOURS[4],
 }
 """Agents that are compared with one another differ; any other has the colour its name gives it."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nthrun.agents.base import Noise, State
 from nthrun.agents.registry import AGENTS
-from nthrun.agents.roles.learners import RolesSolver
+from nthrun.agents.roles.solver import RolesSolver
 from nthrun.specs.declaration import load_program
 from nthrun.specs.environment_spec import EnvironmentSpec
 

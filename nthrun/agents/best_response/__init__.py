@@ -1,0 +1,1 @@
+"""Approximate best responses to what other runs have learned in a game."""
