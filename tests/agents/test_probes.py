@@ -191,6 +191,7 @@ def test_an_agent_finds_all_answers(case: Case) -> None:
     assert not wrong_answers(training, PROBES)
 
 
+@pytest.mark.slow
 def test_several_worlds_find_all_answers() -> None:
     """Eight worlds of a run find what one finds."""
     spec = spec_of(("PPO", "Softmax", False), "Together", num_worlds=8, n_steps=16)
