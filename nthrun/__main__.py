@@ -13,6 +13,10 @@ from nthrun.commands.lazy_group import LazyGroup
 
 COMMANDS = {
     "best": ("nthrun.commands.best:best", "Choose the best setting, and write it as a spec."),
+    "best-responses": (
+        "nthrun.commands.best_responses:best_responses",
+        "Print what best responses in a game gained.",
+    ),
     "cancel": ("nthrun.commands.schedule:cancel", "End what is queued or running."),
     "check": ("nthrun.commands.check:check", "Read all of an experiment; say what is sound."),
     "combine": ("nthrun.commands.combine:combine", "Merge the records of an experiment."),

@@ -18,6 +18,7 @@ from nthrun.agents.base import State
 from nthrun.agents.best_response.program import BestResponse
 from nthrun.agents.parents import Parent
 from nthrun.agents.registry import AGENTS
+from nthrun.commands.best_responses import best_responses
 from nthrun.commands.run import run as main
 from nthrun.records.data import open_data
 from nthrun.specs.environment_spec import EnvironmentSpec
@@ -165,6 +166,22 @@ def test_a_sweep_of_responses_is_recorded_by_index(tmp_path: Path) -> None:
         parent = record["provenance"]["parent"]
         step = sweep["parent_step"][index // 2]
         assert parent["step"] == (4 if step < 0 else step)
+    printed = ended(best_responses, tmp_path / "out/RBC_best_response", "--out", tmp_path / "br")
+    assert printed.code in (None, 0), printed.err
+    for place, line in enumerate(printed.out.splitlines()):
+        record = records[(0, 2, 1, 3)[place]]  # consumers at both steps, then firms
+        role = record["agent_params"]["role"]
+        before, after = (record["eval_metrics"][f"{w}_{role}"][-1] / 4 for w in ("before", "after"))
+        assert line == (
+            f"mean reward (std) on rollout {record['provenance']['parent']['step']}: "
+            f"before BR training {before} (0.0), after BR training {after} (0.0), "
+            f"mean improvement {after - before} (0.0)"
+        )
+    written = sorted((tmp_path / "br").rglob("*.txt"))
+    assert [path.name for path in written] == ["br_consumer_output.txt", "br_firm_output.txt"]
+    assert "".join(path.read_text() for path in written) == printed.out
+    refused = ended(best_responses, tmp_path / "out/RBC_ppo_types")
+    assert refused.code == 2 and "runs of ppo_types, allowed: of best_response" in refused.err
     wrong = {"parent": ["../../out/RBC_ppo_types"], "parent_step": [3]}
     bad = {"agent_name": "best_response", "parameters": responder["parameters"] | wrong}
     (tmp_path / "bad").mkdir()
