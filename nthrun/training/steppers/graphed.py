@@ -192,8 +192,15 @@ class _Graph:
         return state | now | {STEP: self._clock}
 
     def _take_step(self, state: State) -> dict[str, Tensor]:
-        """Take one step; what it shows, after its state is written back."""
+        """Take one step; what it shows, after its state is written back.
+
+        An output may be a part of the state as it was, such as the observation that was acted on.
+        """
         outputs = dict(zip(self._names, self._step(*self._inputs(state).values()), strict=True))
+        held = {tensor.untyped_storage().data_ptr() for tensor in state.values()}
+        for name, tensor in outputs.items():
+            if state.get(name) is not tensor and tensor.untyped_storage().data_ptr() in held:
+                outputs[name] = tensor.clone()
         for name, tensor in state.items():
             if outputs.get(name, tensor) is not tensor:
                 tensor.copy_(outputs[name])
