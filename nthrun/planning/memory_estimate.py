@@ -129,7 +129,8 @@ def lane_memory(spec: ExperimentSpec, setting: Setting) -> LaneMemory:
     episodes = _num_episodes(environment)
     objects = episodes * EPISODE_OBJECTS + _num_evaluations(environment) * EVALUATION_OBJECTS
     objects += num_arrays * ARRAY_OBJECTS + LANE_OBJECTS
-    record = series + evaluations + episodes * 2 * DOUBLE + agent.learned_bytes + RECORD_TEXTS
+    of_episode = (3 if worlds > 1 else 2) * DOUBLE
+    record = series + evaluations + episodes * of_episode + agent.learned_bytes + RECORD_TEXTS
     return LaneMemory(
         agent=agent,
         state=state,

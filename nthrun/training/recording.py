@@ -7,6 +7,7 @@ checkpoint restore a new recorder.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -140,7 +141,7 @@ class LaneRecorder:
         self._partial_steps = [0] * num_worlds
         self._returns: list[float] = []
         self._lengths: list[int] = []
-        self._ends: list[int] = []
+        self._ends = array("q")
         self._evaluations: list[tuple[int, np.ndarray, np.ndarray]] = []
         self._series: dict[str, list[np.ndarray]] = {}
 
@@ -164,8 +165,8 @@ class LaneRecorder:
     def episodes_from(self, first: int) -> list[tuple[float, int, int]]:
         """(return, steps, end) of each finished training episode from that number on; the end is
         the number of its last environment step, counted from 1."""
-        parts = (part[first:] for part in (self._returns, self._lengths, self._ends))
-        return list(zip(*parts, strict=True))
+        ends = self._ends[first:]
+        return list(zip(self._returns[first:], self._lengths[first:], ends, strict=True))
 
     def outcome(self, failure: str = "", left: str = "") -> dict[str, str]:
         """Status and reason of the run as it stands, or of one that an exception ended.

@@ -9,15 +9,19 @@ import numpy as np
 import pytest
 from checkpoints import attempt, experiment_in
 from packs import BACKENDS, beside_neighbours, pack_of, run_of_same_bits, train
-from several import ENVIRONMENT, several_spec
+from several import ENVIRONMENT, Several, several_spec
 
+from nthrun import Field
 from nthrun.errors import InterruptedRunError, SpecError
 from nthrun.index import Purpose
-from nthrun.records.schema import Run, first_difference
+from nthrun.planning.experiment_spec import experiment_spec_of
+from nthrun.planning.memory_estimate import lane_memory
+from nthrun.records.schema import Run, first_difference, flat_arrays
 from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 from nthrun.training.noise import generator
 from nthrun.training.recording import LaneRecorder, lane_event
+from nthrun.training.steppers.graphed import GraphedStepper
 
 HOSTED = {"platform": "gymnasium", "continuous": False}
 PLACES = {"tensors": {}, "hosted": HOSTED}
@@ -147,6 +151,53 @@ def test_a_recorder_ends_with_the_step_of_a_divergence() -> None:
     recorder.add(lane_event(event, 0))
     assert (recorder.diverged, recorder.num_steps) == (True, 4)
     assert recorder.episodes_from(0) == [(2.0, 1, 2)]
+
+
+@everywhere
+def test_memory_is_counted_for_every_world(environment: dict[str, Any]) -> None:
+    """The state of a lane and the worlds on the host are counted as they are, the record and the
+    series as bounds."""
+    spec = several_spec([WORLDS, 1], environment)
+    lanes = [lane_memory(spec, spec.sweep.setting(number)) for number in (0, 1)]
+    training = Training(pack_of(spec, [0]), make_context(spec))
+    assert sum(tensor.nbytes for tensor in training.state.values()) == lanes[0].state
+    assert lanes[0].worlds == WORLDS * lanes[1].worlds
+    (run,) = training.run()
+    arrays = sum(array.nbytes for _, array in flat_arrays(run))
+    assert arrays <= lanes[0].record < 4 * arrays + 20_000
+    assert lanes[0].steps > lanes[1].steps
+
+
+@pytest.mark.slow
+def test_replayed_steps_follow_eager_steps() -> None:
+    """What a GPU replays of several worlds follows steps taken operation by operation."""
+    spec = several_spec([WORLDS], {"total_timesteps": 320})
+    training = Training(pack_of(spec, [0, 1]), make_context(spec))
+    training.stepper = GraphedStepper(training.program, 128, lambda rehearse, launch: launch)
+    for run, eager in zip(training.run(), train(spec, [0, 1]).values(), strict=True):
+        for name in ("train_states", "train_actions", "train_rewards"):
+            np.testing.assert_allclose(run[name], eager[name], rtol=1e-3, atol=1e-4)
+
+
+class Moved(Several):
+    """Its number of worlds is no static hyperparameter."""
+
+    hyperparameters = (Field("num_worlds", "int", 1, "worlds", minimum=1),)
+
+
+def test_a_number_of_worlds_that_cannot_be_is_told_in_one_line() -> None:
+    """A range of numbers of worlds, a number that is not static, and any number of worlds of an
+    agent that acts in one, are refused before anything trains."""
+    for agent, values, problem in (
+        ("several:Several", {"int": [1, 8]}, "got a range, allowed: listed values"),
+        (f"{__name__}:Moved", [1], "num_worlds is not a static int from 1"),
+        ("SAC", [8], "unknown key"),
+    ):
+        document = {"agent_name": agent, "parameters": {"num_worlds": values}}
+        if isinstance(values, dict):
+            document["search"] = {"method": "random", "capacity": 4}
+        with pytest.raises(SpecError, match=problem):
+            experiment_spec_of(ENVIRONMENT, document, "test")
 
 
 @pytest.mark.parametrize(
