@@ -72,7 +72,8 @@ class RunTimes:
         products = PRODUCTS * agent.learned_bytes / FLOAT * samples
         beside, products_per_second = self.speed
         step = beside + products / products_per_second
-        return self.spec.environment.total_timesteps * step
+        num_worlds = self.spec.agent.declaration.num_worlds(setting)
+        return self.spec.environment.total_timesteps / num_worlds * step
 
 
 def statics_of(spec: ExperimentSpec, setting: Setting) -> Statics:
