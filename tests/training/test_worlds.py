@@ -122,6 +122,32 @@ def test_a_run_continues_between_any_two_blocks(
 
 
 @everywhere
+def test_rollouts_continue_within_and_are_gone_through(
+    tmp_path: Path, environment: dict[str, Any]
+) -> None:
+    """PPO in eight worlds, interrupted within rollouts and between them and packed otherwise, has
+    every bit of an undisturbed run; each epoch names every environment step of its rollout once."""
+    steps = {"total_timesteps": 480, "eval_interval_timesteps": 80}
+    record = {"record": ["update_states", "metrics"], "checkpoint_interval_seconds": 1e-9}
+    sizes = {"n_steps": [20], "batch_size": [32], "n_epochs": [2], "hidden_dim": [8]}
+    parameters = sizes | {"num_worlds": [WORLDS], "lr": [0.01, 0.02]}
+    agent = {"agent_name": "PPO", "parameters": parameters | {"policy_type": ["Softmax"]}}
+    world = ENVIRONMENT | {"continuous": False} | environment | steps | record
+    spec = experiment_spec_of(world, agent, "test")
+    experiment = experiment_in(tmp_path, spec)
+    for number in range(3):
+        with pytest.raises(InterruptedRunError):
+            attempt(spec, experiment, [1] if number % 2 else [1, 2], 1, "compile")
+    (run,) = attempt(spec, experiment, [1], None, "compile")
+    assert [begun["step"] for begun in run["provenance"]["attempts"]] == [0, 80, 160, 240]
+    undisturbed = train(spec, [0, 1], context=make_context(spec, "compile"))[1]
+    assert first_difference(undisturbed, run) is None
+    epochs = np.sort(run["update_indices"].reshape(3, 2, 160), -1)
+    rollouts = np.arange(480).reshape(3, 1, 160)
+    np.testing.assert_array_equal(epochs, np.broadcast_to(rollouts, epochs.shape))
+
+
+@everywhere
 def test_compiled_training_follows_eager_training(environment: dict[str, Any]) -> None:
     """Both backends take the same steps in all worlds; they differ by rounding alone."""
     spec = several_spec([WORLDS], environment | {"total_timesteps": 320})
