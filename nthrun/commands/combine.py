@@ -77,7 +77,14 @@ def _require_records(experiment: Experiment, result: Combined) -> None:
 
 
 def _with_old_pickles(text: str) -> Path | None:
-    """The directory of old results that a text names; None if it names something else."""
+    """The directory of old results that a text names; None if it names something else.
+
+    Raises:
+        DataFileError: it names one pickle.
+    """
+    if text.endswith(".pkl") and Path(text).is_file():
+        folder = shlex.quote(str(Path(text).parent))
+        raise DataFileError(f"{text}: one result of many", f"give the folder it lies in: {folder}")
     for place in (Path(text), save_directory(text)):
         if is_experiment(place):
             return None

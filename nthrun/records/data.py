@@ -42,6 +42,8 @@ from nthrun.records.sources import (
 from nthrun.records.sources import Entry as Entry
 
 CHUNK_CACHE_BYTES = 2**20
+COMBINED = ("data.json", "data.h5")
+"""What combining writes, by name."""
 GONE = Items(Row((SHARD_ID, Text())))
 ARRAYS = (
     *("train_episode_rewards", "train_episode_steps"),
@@ -201,7 +203,7 @@ class RunList(Sequence[Run]):
 
 
 def open_data(path: str | Path) -> Data:
-    """Open a shard, an experiment directory, data.json or data.h5.
+    """Open a shard, an experiment directory, data.json, data.h5, or a folder with one of these two.
 
     Raises:
         DataFileError: there is nothing readable at the path.
@@ -210,6 +212,9 @@ def open_data(path: str | Path) -> Data:
     if is_experiment(path):
         return open_directory(open_experiment(path))
     if not is_file(path):
+        for name in COMBINED:
+            if is_file(path / name):
+                return open_data(path / name)
         raise DataFileError(
             f"{path}: no data here", "give a shard, an experiment directory, data.json or data.h5"
         )

@@ -38,6 +38,15 @@ def test_import(tmp_path: Path) -> None:
     assert combine(tmp_path).stdout.endswith("8 runs (unchanged)\n")
 
 
+def test_one_pickle(tmp_path: Path) -> None:
+    """One pickle of many is refused with the folder to give instead."""
+    done = combine(put(tmp_path, 0))
+    assert done.returncode == 2
+    assert done.stderr.endswith(
+        f": one result of many; hint: give the folder it lies in: {tmp_path}\n"
+    )
+
+
 def test_bad_pickles(tmp_path: Path) -> None:
     """Bad pickles are a line each, none is run, the others are imported, the exit code is 1."""
     put(tmp_path, 0)

@@ -303,6 +303,14 @@ class TestOpening:
         with pytest.raises(DataFileError, match="no data here"):
             open_data(tmp_path)
 
+    @pytest.mark.parametrize("name", ["data.json", "data.h5"])
+    def test_a_folder_of_combined_data(self, tmp_path: Path, name: str) -> None:
+        """A folder that holds what was combined stands for that file."""
+        experiment = make_experiment(tmp_path / "experiment", runs=[make_run(0, 0, 0)])
+        (tmp_path / "folder").mkdir()
+        output = combine(experiment, tmp_path / "folder" / name).output
+        assert open_data(tmp_path / "folder").source == open_data(output).source
+
     @pytest.mark.parametrize("name", ["x.json", "x.h5", "x.npz", "data.json", "data.h5"])
     @pytest.mark.parametrize("content", [b"", b"{}", b"[1, 2]", b"\x00" * 1000, b'{"schema": 1}'])
     def test_foreign(self, tmp_path: Path, name: str, content: bytes) -> None:
