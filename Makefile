@@ -36,6 +36,7 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.bench
 	$(RUN) benchmarks/training_speed.py
+	$(RUN) benchmarks/ppo_speed.py
 	$(RUN) benchmarks/workers_speed.py
 	$(RUN) benchmarks/end_to_end.py
 	$(RUN) benchmarks/greedy_speed.py
