@@ -18,6 +18,7 @@ from nthrun.specs.program_spec import COMMAND_KEYS, GIVEN, RESULT_KEYS
 
 PAGE = (ROOT / "docs/your_code.md").read_text()
 FILES = ("my_lab.py", "Bandit.json", "World.json", "walk.py", "Walk.json")
+"""In the order of the page; the last specs are of Stable-Baselines3, which has tests of its own."""
 
 
 @pytest.fixture

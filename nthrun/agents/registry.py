@@ -31,6 +31,7 @@ from nthrun.agents.random_agent.declaration import RANDOM
 from nthrun.agents.sac.declaration import SAC
 from nthrun.agents.vac.declaration import VAC
 from nthrun.errors import Fault, SpecError
+from nthrun.specs.algorithm_spec import algorithm_declaration, is_algorithm
 from nthrun.specs.declaration import (
     NUM_WORLDS,
     AgentDeclaration,
@@ -126,6 +127,8 @@ def agent_declaration(document: Document) -> AgentDeclaration:
     require_may_run(document.values, document.trust, origin)
     if name == COMMAND:
         return program_declaration(name, COMMAND, document, None)
+    if is_algorithm(name):
+        return algorithm_declaration(name, document)
     if ":" in name:
         return _own_agent(name, document)
     if name not in AGENTS:

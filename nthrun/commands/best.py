@@ -34,6 +34,7 @@ from nthrun.records.data import Data, open_data
 from nthrun.records.durable_file import write_durably
 from nthrun.specs.agent_spec import read_agent_spec
 from nthrun.specs.documents import Document
+from nthrun.specs.program_spec import program_keys
 from nthrun.specs.trust import Trust, may_run
 from nthrun.terminal import printable, show, show_text, warn
 
@@ -235,9 +236,10 @@ def _end(choices: Sequence[Choice]) -> None:
 
 
 def _spec(group: Sequence[Data], choice: Choice, out: Path) -> tuple[Path, str]:
-    agent_name = group[0].agent_name
-    path = spec_path(out, agent_name, [data.env_name for data in group])
-    return path, spec_text(agent_name, choice.parameters)
+    agent_name, program = group[0].agent_name, program_keys(group[0]["experiment"]["agent"])
+    name = str(program.get("name", agent_name))
+    path = spec_path(out, name, [data.env_name for data in group])
+    return path, spec_text(agent_name, choice.parameters, program)
 
 
 def _refusals(specs: Sequence[tuple[Path, str]]) -> Iterator[str]:
@@ -268,13 +270,23 @@ def spec_path(folder: Path, agent_name: str, env_names: Sequence[str]) -> Path:
     return folder / f"{agent}_best_{'+'.join(environments)}.json"
 
 
-def spec_text(agent_name: str, parameters: Mapping[str, Any]) -> str:
-    """The spec of one setting, each hyperparameter a list of one."""
+def spec_text(
+    agent_name: str, parameters: Mapping[str, Any], program: Mapping[str, Any] = {}
+) -> str:
+    """The spec of one setting, each hyperparameter a list of one.
+
+    Args:
+        agent_name: of the spec.
+        parameters: the setting.
+        program: what else the spec of a program says.
+    """
+    said = "".join(f'    "{key}": {json.dumps(value)},\n' for key, value in program.items())
     listed = ",\n".join(
         f"        {json.dumps(k)}: {json.dumps([v])}" for k, v in parameters.items()
     )
     body = f"{{\n{listed}\n    }}" if listed else "{}"
-    return f'{{\n    "agent_name": {json.dumps(agent_name)},\n    "parameters": {body}\n}}\n'
+    name = json.dumps(agent_name)
+    return f'{{\n    "agent_name": {name},\n{said}    "parameters": {body}\n}}\n'
 
 
 def write_specs(specs: Sequence[tuple[Path, str]], overwrite: bool) -> list[Path]:

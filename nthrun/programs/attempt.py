@@ -152,7 +152,8 @@ class ProgramAttempt:
     def _job(self) -> RunJob:
         run, environment = self.run, self.context.spec.environment
         return RunJob(
-            function=self.context.spec.agent.agent_name,
+            function=self.context.function,
+            agent_name=self.context.spec.agent.agent_name,
             index=run.index,
             stage=run.stage,
             setting_number=run.setting_number,

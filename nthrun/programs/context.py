@@ -14,7 +14,8 @@ from typing import Any
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.machine import cpu_model
 from nthrun.records.experiment import Experiment
-from nthrun.specs.program_spec import ProgramSpec
+from nthrun.specs.algorithm_spec import version
+from nthrun.specs.program_spec import ALGORITHM, ProgramSpec
 from nthrun.training.progress import Noted, Report
 from nthrun.training.requests import PruningRule, report_nothing, write_freely
 from nthrun.training.source import git_state, program_hash
@@ -61,8 +62,17 @@ class ProgramContext:
         return bool(self.program.command)
 
     @property
+    def function(self) -> str:
+        """The function that is called, "package.module:function"; "" of a command."""
+        if self.spec.agent.declaration.kind == ALGORITHM:
+            return "nthrun.programs.stable_baselines:train"
+        return "" if self.is_command else self.spec.agent.agent_name
+
+    @property
     def code(self) -> str:
         """The hash of a function's code; "" of a command, of which that is not known."""
+        if self.spec.agent.declaration.kind == ALGORITHM:
+            return f"stable_baselines3 {version()}"
         return "" if self.is_command else program_hash(self.spec.agent.agent_name)
 
     def note(self, line: str) -> None:

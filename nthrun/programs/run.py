@@ -79,6 +79,7 @@ class RunJob:
 
     Attributes:
         function: "package.module:function".
+        agent_name: of the agent's spec.
         index, stage, setting_number, run_number: which run.
         seed: below 2**31; see `nthrun.index.program_seed`.
         random_seed: the seed that the record has, for a `numpy.random.SeedSequence`.
@@ -95,6 +96,7 @@ class RunJob:
     """
 
     function: str
+    agent_name: str
     index: int
     stage: int
     setting_number: int
@@ -136,6 +138,7 @@ class Run:
         control: connected to the parent where the run may be ended at evaluations; else None.
 
     Attributes:
+        agent_name: of the agent's spec.
         index, stage, setting_number, run_number: which run.
         seed: an integer below 2**31, for whatever takes one.
         random_seed: the seed of the record, for a `numpy.random.SeedSequence`.
@@ -150,6 +153,7 @@ class Run:
         self._job = job
         self._control = control
         self._process = os.getpid()
+        self.agent_name = job.agent_name
         self.index, self.stage = job.index, job.stage
         self.setting_number, self.run_number = job.setting_number, job.run_number
         self.seed, self.random_seed = job.seed, job.random_seed

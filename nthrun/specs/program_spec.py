@@ -21,7 +21,7 @@ from nthrun.specs.interface import Interface
 from nthrun.specs.search.search_spec import LISTED
 from nthrun.specs.search.space import is_drawn, names_of
 
-FUNCTION, COMMAND = "function", "command"
+FUNCTION, COMMAND, ALGORITHM = "function", "command", "algorithm"
 """Kinds of programs; the second is the `agent_name` of every command, too."""
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
 GIVEN = ("seed", "index", "stage", "run_number", "device", "scratch", "report", "setting")
@@ -231,6 +231,11 @@ def is_of_environment(name: str) -> bool:
 
 def _is_word(value: object) -> bool:
     return isinstance(value, str) and "\0" not in value
+
+
+def program_keys(agent: Mapping[str, Any]) -> dict[str, Any]:
+    """What an agent spec as a document says of a program alone; empty for an agent."""
+    return {key: agent[key] for key in COMMAND_KEYS if key in agent}
 
 
 def keys_of(declaration: AgentDeclaration) -> tuple[str, ...]:

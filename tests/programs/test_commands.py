@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from in_process import ended
 from processes import ROOT, command
 from program_experiments import ProgramExperiment
 
+from nthrun.commands.best import best
+from nthrun.commands.run import run as run_command
 from nthrun.programs.process import Output, Process
 
 REPORTS = """
@@ -74,6 +77,10 @@ def test_a_command_is_recorded_as_any_run_is(tmp_path: Path) -> None:
     environment = json.loads((tmp_path / "environment.json").read_text())
     setting, _, world = kept.partition("}")
     assert (setting, json.loads(world)) == ('{"lr": 0.001', environment)
+    assert ended(best, experiment.root, "--out", tmp_path).code == 0
+    chosen = ["--agent-json", str(tmp_path / "script_best_Maze.json"), *experiment.specs[2:4]]
+    shown = ended(run_command, *chosen, "--index", "0", "--dry-run").out
+    assert shown.rstrip().endswith("2 0")
     shown = experiment.run("--index", "1", "--dry-run").out
     assert "  NTHRUN_SEED=0\n" in shown
     assert shown.rstrip().endswith("2 0")

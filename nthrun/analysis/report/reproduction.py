@@ -17,6 +17,7 @@ from nthrun.index import format_indices
 from nthrun.records.data import Data
 from nthrun.records.experiment import is_experiment
 from nthrun.specs.directory import RESULTS
+from nthrun.specs.program_spec import program_keys
 from nthrun.specs.search.search_spec import BAYES
 
 AGENT_FILE, ENVIRONMENT_FILE, BEST_FILE = "agent.json", "environment.json", "best_agent.json"
@@ -97,7 +98,8 @@ def spec_files(summary: ExperimentSummary) -> dict[str, str]:
     files = {AGENT_FILE: dict(summary.agent), ENVIRONMENT_FILE: dict(summary.environment)}
     if summary.choice is not None and len(summary.scores.parameters) > 1:
         parameters = {name: [value] for name, value in summary.choice.parameters.items()}
-        files[BEST_FILE] = {"agent_name": summary.agent_name, "parameters": parameters}
+        program = program_keys(summary.agent)
+        files[BEST_FILE] = {"agent_name": summary.agent_name, **program, "parameters": parameters}
     return {name: json.dumps(document, indent=4) + "\n" for name, document in files.items()}
 
 
