@@ -93,6 +93,12 @@ def crashes(run: Any) -> None:
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
+def starves(run: Any) -> None:
+    """Is ended as the system ends what takes more memory than there is."""
+    run.episode(1.0, 10)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def unsavable(run: Any) -> None:
     run.save(10, {"file": sys.stdout})
 
@@ -102,6 +108,14 @@ def prints(run: Any) -> None:
     for _ in range(2000):
         print("x" * 999)
     print("the end")
+    run.episode(1.0, 10)
+
+
+def says(run: Any) -> None:
+    """A line, and another one later."""
+    print("hello", flush=True)
+    time.sleep(run.environment.get("pause", 0.0))
+    print("again")
     run.episode(1.0, 10)
 
 

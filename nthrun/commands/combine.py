@@ -21,7 +21,7 @@ from nthrun.records.combine import Combined
 from nthrun.records.combine import combine as combine_records
 from nthrun.records.data import open_data
 from nthrun.records.experiment import Experiment, is_experiment, open_experiment
-from nthrun.records.listing import is_there
+from nthrun.records.listing import is_there, require_inside
 from nthrun.specs.directory import save_directory
 from nthrun.terminal import complain, note, show
 
@@ -33,8 +33,11 @@ MAX_REPAIRED = 10
 @click.argument("directory", metavar="DIR")
 @click.argument("output", type=click.Path(path_type=Path), metavar="[OUT]", required=False)
 @click.option("--full", is_flag=True, help="Leave nothing out of a .json file.")
+@click.option(
+    "--compact", is_flag=True, help="First write records that lie in a file each into few files."
+)
 @debug_option
-def combine(directory: str, output: Path | None, full: bool, debug: bool) -> int:
+def combine(directory: str, output: Path | None, full: bool, compact: bool, debug: bool) -> int:
     """Merge the records of the experiment directory DIR, or of the one in a save dir, into OUT.
 
     OUT ends in .json (default: DIR/data.json; learned parameters and per-step series are left
@@ -47,6 +50,8 @@ def combine(directory: str, output: Path | None, full: bool, debug: bool) -> int
             imported = import_old(old, output or old / "data.json", full, progress)
         return _print_imported(imported)
     experiment = open_experiment(data_path(directory))
+    if compact:
+        _compact(experiment)
     output = output or experiment.root / "data.json"
     with _progress_bar("combining") as progress:
         result = combine_records(experiment, output, full, progress)
@@ -58,6 +63,24 @@ def combine(directory: str, output: Path | None, full: bool, debug: bool) -> int
         data = open_data(result.output) if result.data is None else result.data
         report_summary(data, experiment.root, stage=0)
     return code
+
+
+def _compact(experiment: Experiment) -> None:
+    """Write records that lie in a file each into few files.
+
+    Raises:
+        DataFileError: the experiment is running.
+    """
+    from nthrun.commands.check import is_running  # noqa: PLC0415 - imports submitit
+    from nthrun.records.compact import compact  # noqa: PLC0415
+
+    if is_running(experiment.root):
+        raise DataFileError(f"{experiment.root}: is running", "compact it when that has ended")
+    require_inside(experiment.root)
+    num_records, num_shards = compact(experiment)
+    if num_records:
+        files = f"{num_shards} file{'s' * (num_shards != 1)}"
+        show(f"{experiment.runs}: {num_records} records, one a file, are {files} now")
 
 
 def _require_records(experiment: Experiment, result: Combined) -> None:

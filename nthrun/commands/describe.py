@@ -105,7 +105,8 @@ def _needs_lines(spec: ExperimentSpec, num_runs: int) -> Iterator[str]:
     yield f"each run is a process of its own: {what}"
     needs = [f"{name} {value:g}" for name, value in program.needs.items()]
     yield f"a run needs: {', '.join(needs) or 'not said; `needs` of the agent spec says it'}"
-    yield f"files: one of records a run, {num_runs} in all, and what it keeps as artifacts"
+    files = f"files: one of records a run, {num_runs} in all, and what it keeps as artifacts"
+    yield f"{files}; combining with --compact makes them few"
 
 
 def _settings(number: int) -> str:

@@ -12,6 +12,7 @@ import click
 
 from nthrun.commands.experiment_paths import experiments_at
 from nthrun.commands.options import Command, debug_option
+from nthrun.commands.program_output import is_of_programs, output_lines
 from nthrun.commands.schedule_tables import place_of
 from nthrun.errors import DataFileError
 from nthrun.index import MAX_STAGE
@@ -38,12 +39,20 @@ def logs(directory: str, index: int, stage: int, follow: bool, debug: bool) -> i
     """Print what the last attempt at the task with index I of the experiment in DIR has printed.
 
     A task trains several runs, so that theirs stand there, too. When all of them are recorded the
-    log is gone.
+    log is gone. Of a program it is what the run itself has printed, the last 64 KB, whether or not
+    a task runs it, and its record keeps that.
     """
     [root, *others] = experiments_at(directory)
     if others:
         names = ", ".join(place_of(each) for each in (root, *others)[:5])
         raise DataFileError(f"{directory}: holds several experiments", f"name one of {names}")
+    experiment = open_experiment(root) if is_experiment(root) else None
+    if experiment is not None and is_of_programs(experiment):
+        printed = output_lines(experiment, stage, index, follow)
+        for line in printed or ():
+            show(line)
+        if printed is not None:
+            return 0
     plan, task, attempt = _attempt(root, index, stage)
     opened = open_log(attempt, root)
     if isinstance(opened, str):

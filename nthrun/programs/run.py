@@ -165,7 +165,7 @@ class Run:
         self._file = open(job.report, "ab")  # noqa: SIM115 - open as long as the process
         self._lines: list[bytes] = []
         self._num_lines = 0
-        self._last_step = 0
+        self._last_step = self._untold_step = 0
         self._flush_due = self._progress_due = 0.0
         self._save_due = time.monotonic() + job.save_seconds
         self._saved: Saved | None = None
@@ -256,6 +256,8 @@ class Run:
         if now >= self._progress_due:
             self._progress_due = now + PROGRESS_SECONDS
             self._report({STEP: step})
+        else:
+            self._untold_step = step
 
     def save(self, step: int, state: Mapping[str, Any]) -> None:
         """Save a state, from which a later attempt goes on; it ends a run that is to stop.
@@ -291,7 +293,9 @@ class Run:
         self._report({ARTIFACT: str(found)})
 
     def finish(self) -> None:
-        """Write what is left to be written, learned parameters too."""
+        """Write what is left to be written, the last step and learned parameters too."""
+        if self._untold_step > self._last_step:
+            self._report({STEP: self._untold_step})
         if self.learned_params:
             from nthrun.programs.saved_state import write_state  # noqa: PLC0415
 

@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ PROGRAMS = "programs"
 """The folder in checkpoints/ that holds the scratch directories."""
 NAME = re.compile(r"([0-9]{1,18})-([0-9]{1,19})")
 OWN = ".nthrun"
+LOOKING_SECONDS = 0.2
+"""What whoever looks whether a directory is held may hold it at most."""
 SCRATCH_VARIABLE = "NTHRUN_SCRATCH"
 """Variable that every process of a run has, and by which they are found."""
 ATTEMPTS = Items(Fields({"step": Whole(), "seconds": Number(0)}, others=Plain()))
@@ -87,16 +90,21 @@ class Scratch:
         except OSError as error:
             raise storage_error(self.path, error) from error
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            except OSError:  # a file system without locks
-                pass
-            yield True
+            if not _locked(descriptor):
+                time.sleep(LOOKING_SECONDS)
+                yield _locked(descriptor)
+            else:
+                yield True
         finally:
             os.close(descriptor)
+
+    def is_held(self) -> bool:
+        """Whether a process holds the directory; nothing is created."""
+        try:
+            with open(self.own / "lock", "rb") as file:
+                return not _locked(file.fileno(), fcntl.LOCK_SH)
+        except OSError:
+            return False
 
     def clear(self) -> None:
         """Delete all that earlier attempts left, but the directory itself and its lock."""
@@ -153,6 +161,17 @@ def end_processes(scratch: Path) -> int:
         except OSError:  # another user's, or gone by now
             continue
     return ended
+
+
+def _locked(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
+    """Lock a file, unless another process has; whether this one has it now."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
 
 
 def _delete(path: Path) -> None:

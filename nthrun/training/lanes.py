@@ -18,6 +18,9 @@ from nthrun.training.comparability import PARENT
 from nthrun.training.noise import Streams
 from nthrun.training.recording import Event, LaneRecorder, lane_event
 
+SAME_BITS = "same bits"
+"""What becomes of an agent's interrupted run: its record is as if nothing had interrupted it."""
+
 
 class Lanes:
     """The runs of a pack while they train.
@@ -141,8 +144,13 @@ class Lanes:
                     "learned_params": learned,
                     "train_time": float(train_time),
                     "eval_time": float(eval_time),
-                    "provenance": {**made, **own, "attempts": attempts},
+                    "provenance": {**made, **own, **_interruption(attempts), "attempts": attempts},
                 },
             )
             for run, recorder, (train_time, eval_time), attempts, learned, outcome, own in lanes
         ]
+
+
+def _interruption(attempts: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What became of a run that was interrupted; nothing where it was not."""
+    return {"interruption": SAME_BITS} if len(attempts) > 1 else {}

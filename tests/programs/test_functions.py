@@ -18,6 +18,8 @@ from nthrun.commands.best import best
 from nthrun.commands.check import check
 from nthrun.commands.combine import combine
 from nthrun.commands.forget import forget
+from nthrun.commands.logs import logs
+from nthrun.records.data import open_data
 from nthrun.records.schema import first_difference
 
 TESTS = ROOT / "tests"
@@ -80,6 +82,26 @@ def test_a_function_is_given_what_the_specs_say(tmp_path: Path) -> None:
     too_far = experiment.run("--index", "0", "--stage", "128")
     assert too_far.code == 2
     assert "allowed: stages to 127" in too_far.err
+
+
+def test_records_of_one_are_made_few_files(tmp_path: Path) -> None:
+    """Compacting keeps every record, failed ones too, and what was combined before."""
+    agent = {"agent_name": "lab:walk", "parameters": {"stride": [1, 2, "x"]}}
+    experiment = ProgramExperiment(tmp_path, agent)
+    assert experiment.run("--index", "0-4").code == 1
+    assert ended(combine, experiment.root).code == 0
+    before = experiment.records()
+    done = ended(combine, experiment.root, "--compact")
+    assert "5 records, one a file, are 1 file now" in done.out
+    assert len(list((experiment.root / "runs").glob("*.h5"))) == 1
+    after = experiment.records()
+    assert after.keys() == before.keys()
+    for index, run in after.items():
+        assert first_difference(run, before[index]) is None
+        assert (run["status"] == "failed") == (index == 2)
+    assert len(open_data(experiment.root / "data.json").entries) == 5
+    assert experiment.run("--index", "0", "--verify").out == "index 0: equal\n"
+    assert ended(check, experiment.root).code == 0
 
 
 def test_artifacts_are_checked_and_forgotten(tmp_path: Path) -> None:
@@ -149,6 +171,21 @@ def _variables(pid: str) -> list[bytes]:
         return Path("/proc", pid, "environ").read_bytes().split(b"\0")
     except OSError:
         return []
+
+
+def test_what_a_function_printed_is_shown(tmp_path: Path) -> None:
+    """`logs` prints the end of what a run has printed, of a recorded one and of one that runs."""
+    experiment = ProgramExperiment(tmp_path, "says", {"pause": 0.5})
+    words = command("main.py", *experiment.specs, "--index", "0")
+    process = subprocess.Popen(words, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(TESTS)})
+    output = tmp_path / "out/none_lab-says/checkpoints/programs/0-0/.nthrun/output"
+    while not output.exists():
+        time.sleep(0.05)
+    followed = ended(logs, experiment.root, "--index", "0", "--follow")
+    assert followed.out == "hello\nagain\n"
+    assert process.wait() == 0
+    assert ended(logs, experiment.root, "--index", "0").out == "hello\nagain\n"
+    assert ended(logs, experiment.root, "--index", "1").code == 2
 
 
 def test_declared_hyperparameters_are_checked(tmp_path: Path) -> None:

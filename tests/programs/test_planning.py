@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from nthrun.commands.report import report
 from nthrun.commands.schedule import schedule
 from nthrun.errors import SpecError
 from nthrun.planning.experiment_spec import recorded_spec
+from nthrun.planning.width import PROCESS_BYTES
 
 
 def cluster(folder: Path, **fields: object) -> str:
@@ -49,6 +51,21 @@ def test_needs_decide_memory_and_time(tmp_path: Path) -> None:
     shown = planned(ProgramExperiment(tmp_path, agent), cluster(tmp_path, memPerCpu="4G"))
     assert "#SBATCH --mem-per-cpu=4G" in shown
     assert "#SBATCH --array=0-1" in shown
+
+
+def test_more_memory_is_asked_for_after_it_ran_out(tmp_path: Path) -> None:
+    """What records show is asked for where the spec says nothing, and twice that after a kill."""
+    experiment = ProgramExperiment(tmp_path, "starves")
+    assert experiment.run("--index", "0").code == 1
+    reason = "killed by signal 9 (Killed, as where memory runs out)"
+    assert experiment.records()[0]["reason"].endswith(reason)
+    spec = cluster(tmp_path, memPerCpu="100M")
+    first = planned(experiment, spec)
+    again = planned(experiment, spec, "--retry-failed")
+    memory = [re.search(r"--mem-per-cpu=(\d+)M", shown) for shown in (first, again)]
+    known, raised = (int(found[1]) - PROCESS_BYTES / 2**20 for found in memory if found)
+    assert known > 0
+    assert raised > 1.9 * known
 
 
 def test_a_program_is_run_by_a_plan_on_this_machine(tmp_path: Path) -> None:
@@ -85,6 +102,9 @@ def test_who_reads_an_experiment_runs_nothing(
     for command, *words in ((check,), (combine,), (best, *specs), (report, *page)):
         ended(command, experiment.root, *words)
     assert ended(schedule, "--status", experiment.root).code == 0
+    finish = ended(schedule, experiment.root, "--yes", "--runs", "2", "--cluster", "local")
+    assert finish.code == 2
+    assert "code that a file names is not run to read it" in finish.err
     data = open_data(experiment.root)
     with pytest.raises(SpecError, match="code that a file names is not run to read it"):
         recorded_spec(data["experiment"], "manifest.json")

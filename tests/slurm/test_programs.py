@@ -27,7 +27,9 @@ class ProgramSweep(Sweep):
         self._file("environment").write_text(json.dumps(dict(self.environment)))
         self._file("agent").write_text(json.dumps(self.agent))
         self._file("cluster").write_text(json.dumps(CLUSTER | dict(self.fields)))
-        self.root = copied_checkout(self.directory / "checkout", {})
+        checkout = self.directory / "checkout"
+        checkout.mkdir()
+        self.root = copied_checkout(checkout, {})
         (self.root / "lab.py").write_text((ROOT / "tests/lab.py").read_text())
 
     @property
