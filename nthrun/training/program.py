@@ -62,8 +62,7 @@ class Program:
 
     def _make(self, kind: Any, statics: Setting) -> None:
         self.num_worlds = num_worlds(statics)
-        told = {"total_timesteps": self.spec.total_timesteps, **statics}
-        self.agent: Agent = kind(told, self.interface)
+        self.agent: Agent = kind(statics, self.interface)
         self.num_play_draws = num_play_draws(self.agent)
         self.updates = updates_of(self.agent)
 

@@ -47,7 +47,7 @@ Params = dict[str, Tensor]
 def setting_of(**changes: Any) -> dict[str, Any]:
     """A whole setting, small."""
     defaults = {field.name: field.default for field in PPO.hyperparameters}
-    return defaults | SMALL | NUMBERS | {"total_timesteps": 100} | changes
+    return defaults | SMALL | NUMBERS | changes
 
 
 def agent_of(world: str, **changes: Any) -> tuple[ProximalPolicyOptimisation, State]:
@@ -344,7 +344,8 @@ def test_first_weights_have_their_scales() -> None:
 
 def test_step_sizes_fall_in_a_line() -> None:
     """With the linear schedule the step size is what is left when a rollout begins."""
-    agent, state = agent_of("discrete", lr_schedule="linear", total_timesteps=48)
+    agent, state = agent_of("discrete", lr_schedule="linear")
+    agent.total_timesteps = 48
     sizes = [agent._learning_rate(state, torch.tensor(step))[0, 0] for step in (11, 23, 47)]
     np.testing.assert_allclose(sizes, [0.003, 0.00225, 0.00075], rtol=1e-6)
 

@@ -79,6 +79,7 @@ class ProximalPolicyOptimisation:
         self.batch_size: int = statics["batch_size"]
         self.n_steps: int = statics["n_steps"]
         self.num_worlds = num_worlds(statics)
+        self.total_timesteps = environment.total_timesteps
         self.max_updates = num_updates(statics)
         self.replay_capacity, self.num_replay_draws = self.sizes.rollout, self.batch_size
         self.num_update_draws = 0
@@ -311,8 +312,7 @@ class ProximalPolicyOptimisation:
         if self.statics["lr_schedule"] == "constant":
             return state["lr"]
         begun = (step + 1 - self.n_steps) * self.num_worlds
-        total: int = self.statics["total_timesteps"]
-        return state["lr"] * (1.0 - begun.to(torch.float32) / total)
+        return state["lr"] * (1.0 - begun.to(torch.float32) / self.total_timesteps)
 
     def _step(self, state: State, slope: Tensor, goes_on: Tensor, rate: Tensor) -> None:
         """A step of Adam, whose weights and sizes are 0 where a lane does not go on."""
