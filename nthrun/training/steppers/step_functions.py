@@ -80,7 +80,7 @@ def gather_step(program: Program, state_names: frozenset[str]) -> Callable[[Tens
 
     def prepare(inputs: Tensors) -> Tensors:
         state = {name: inputs[name] for name in state_names}
-        gather(program.agent, state, inputs[GATHER + "step"].view(()))
+        gather(program.agent, state, inputs[GATHER + "step"][:1].view(()))
         return state
 
     return prepare
