@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from nthrun.scheduling.limits import Limits, read_limits, require_runnable
 from nthrun.scheduling.pending import pending_runs
 from nthrun.scheduling.plan import Plan, write_plan
 from nthrun.scheduling.plan_draft import Choices, Draft, draft_plan
+from nthrun.scheduling.project_code import require_importable
 from nthrun.scheduling.slurm import Queue, has_slurm, read_queue
 from nthrun.scheduling.submission import (
     log_pattern,
@@ -38,6 +39,7 @@ from nthrun.scheduling.submission import (
 )
 from nthrun.specs.cluster_spec import ClusterSpec
 from nthrun.specs.search.adaptive_sweep import require_tried
+from nthrun.specs.trust import names_code
 from nthrun.terminal import note, show, show_text
 
 NO_LIMITS = Limits(10**9, None)
@@ -62,9 +64,8 @@ def submit(request: SubmissionRequest) -> int:
     drafts = _drafts(request)
     show_costs(drafts)
     chosen = [draft for draft in drafts if draft.plan.tasks]
-    source = request.checkout or own_checkout()
     if options.dry_run:
-        _show_scripts(chosen, snapshot_name(source) if source else "")
+        _show_scripts(chosen, request)
     if options.dry_run or not chosen:
         return 0
     if not options.yes:
@@ -72,7 +73,7 @@ def submit(request: SubmissionRequest) -> int:
     failure: RunFailedError | None = None
     for draft in chosen:
         try:
-            _carry_out(draft, source)
+            _carry_out(draft, request)
         except RunFailedError as error:
             failure = failure or error
     if failure is not None:
@@ -127,13 +128,28 @@ def queue_if_known() -> Queue | None:
         return None
 
 
-def _show_scripts(drafts: Sequence[Draft], code: str) -> None:
+def _show_scripts(drafts: Sequence[Draft], request: SubmissionRequest) -> None:
     for draft in drafts:
         if draft.plan.cluster.is_local:
             continue
-        plan = replace(draft.plan, code=code)
+        plan = _with_snapshots(draft.plan, request, lambda source, root: snapshot_name(source))
         for array in range(len(plan.arrays)):
             show_text(f"\n{script_of(plan, array)}".rstrip())
+
+
+def _with_snapshots(
+    plan: Plan, request: SubmissionRequest, take: Callable[[Path, Path], str]
+) -> Plan:
+    """A plan that says which snapshots its tasks run from.
+
+    Args:
+        take: gives the name of a snapshot of a folder in an experiment's directory.
+    """
+    checkout = request.checkout or own_checkout()
+    code = take(checkout, plan.root) if checkout else ""
+    within = checkout is not None and request.project.resolve() == checkout.resolve()
+    own = names_code(plan.agent, plan.environment) and not within
+    return replace(plan, code=code, project=take(request.project, plan.root) if own else "")
 
 
 def _ask(drafts: Sequence[Draft]) -> None:
@@ -150,12 +166,8 @@ def _ask(drafts: Sequence[Draft]) -> None:
     click.confirm(f"{doing} {tasks} task{'s' * (tasks != 1)}?", abort=True, err=True)
 
 
-def _carry_out(draft: Draft, source: Path | None) -> None:
+def _carry_out(draft: Draft, request: SubmissionRequest) -> None:
     """Submit a draft, or run it here.
-
-    Args:
-        draft: what is submitted.
-        source: the checkout that tasks run a snapshot of; None where nthrun is installed.
 
     Raises:
         RunFailedError: runs failed here.
@@ -174,8 +186,9 @@ def _carry_out(draft: Draft, source: Path | None) -> None:
                 "give the same command again",
             )
         if not draft.plan.cluster.is_local:
-            code = take_snapshot(source, root) if source else ""
-            submit_arrays(replace(draft.plan, code=code))
+            plan = _with_snapshots(draft.plan, request, take_snapshot)
+            require_importable(plan)
+            submit_arrays(plan)
             return
         write_plan(draft.plan)
         from nthrun.commands.local_plan import run_plan  # noqa: PLC0415 - imports torch

@@ -1,6 +1,6 @@
 """The snapshot of the code: what a submission runs from, whatever is edited later.
 
-code/<hash>/              the files of the checkout, as git lists them
+code/<hash>/              the files of the checkout or of the user's project, as git lists them
 code/<hash>/SNAPSHOT.json the git state it was taken from, and which files these are
 """
 
@@ -23,7 +23,7 @@ from nthrun.files.regular_file import ABSENT, cannot_read, read_regular
 from nthrun.records.durable_file import ensure_directory, storage_error
 from nthrun.records.listing import is_file, is_there
 from nthrun.specs.shipped import PACKAGE
-from nthrun.training.source import SNAPSHOT_FILE, checkout_state
+from nthrun.training.source import SNAPSHOT_FILE, checkout_state, project_state
 
 CODE = "code"
 NEW = ".new-"
@@ -35,6 +35,7 @@ ABOUT = Fields({}, {LISTED: Items(Text())}, others=Unchecked())
 CACHES = "__pycache__"
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 CODE_SUFFIXES = (".py", ".so", ".pyc", ".pth")
+MANIFEST, RUNS, PLANS = "manifest.json", "runs", "plans"
 SKIPPED = {"results", CACHES, "node_modules"}
 """Directories that hold no code, where git does not say what does."""
 
@@ -62,7 +63,7 @@ def take_snapshot(source: Path, root: Path) -> str:
     """Copy the code into an experiment, unless the same is there already.
 
     Args:
-        source: root of the checkout.
+        source: root of the checkout, or of the user's project.
         root: the experiment's directory.
 
     Returns:
@@ -84,7 +85,7 @@ def take_snapshot(source: Path, root: Path) -> str:
             (new / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source / file, new / file)
         name = _name(new, files)  # of what was copied, should a file have been edited meanwhile
-        about = {**checkout_state(source), LISTED: list(map(str, files))}
+        about = {**_state(source), LISTED: list(map(str, files))}
         (new / SNAPSHOT_FILE).write_text(json.dumps(about, indent=1))
         _keep_from_others(new)
         new.rename(root / name)
@@ -95,6 +96,12 @@ def take_snapshot(source: Path, root: Path) -> str:
     finally:
         shutil.rmtree(new, ignore_errors=True)
     return name
+
+
+def _state(source: Path) -> dict[str, str]:
+    """The git state of a checkout, or of the repository that a project lies in."""
+    is_checkout = (source / ENTRY).is_file() and (source / PACKAGE.name).is_dir()
+    return checkout_state(source) if is_checkout else project_state(source)
 
 
 def _keep_from_others(copy: Path) -> None:
@@ -208,20 +215,40 @@ def _files_and_name(source: Path) -> tuple[list[Path], str]:
 
 
 def _files(source: Path) -> Iterator[Path]:
-    """Files of a checkout relative to it: tracked or new, and not ignored by git."""
-    command = ["git", "-C", str(source), "ls-files", "-z", "--cached", "--others"]
+    """Files of a checkout or a project relative to it: tracked or new, and not ignored by git.
+
+    New files in `results`, or in an experiment that git knows nothing of, are no code.
+    """
+    command = ["git", "-C", str(source), "ls-files", "-z", "--exclude-standard"]
     try:
-        done = subprocess.run(
-            [*command, "--exclude-standard"], capture_output=True, check=True, timeout=120
+        tracked, new = (
+            [Path(os.fsdecode(name)) for name in said.split(b"\0") if name]
+            for said in (_said([*command, option]) for option in ("--cached", "--others"))
         )
     except (OSError, subprocess.SubprocessError):
         yield from _walk(source)
         return
-    named = [Path(os.fsdecode(name)) for name in done.stdout.split(b"\0") if name]
-    if Path(ENTRY) not in named:  # a copy within a repository that ignores it
+    if not (tracked or new):  # a folder within a repository that ignores it
         yield from _walk(source)
         return
-    yield from (path for path in named if (source / path).is_file())
+    data = {file.parent for file in new if _is_experiment(source / file.parent)}
+    code = [file for file in new if file.parts[0] not in SKIPPED and data.isdisjoint(file.parents)]
+    yield from (file for file in (*tracked, *code) if (source / file).is_file())
+
+
+def _said(command: Sequence[str]) -> bytes:
+    """What a command prints.
+
+    Raises:
+        OSError, SubprocessError: it is not here, or fails.
+    """
+    return subprocess.run(command, capture_output=True, check=True, timeout=120).stdout
+
+
+def _is_experiment(folder: Path) -> bool:
+    """Whether a folder is an experiment's directory, which holds data and no code."""
+    pairs = (folder / MANIFEST, folder / RUNS), (folder / PLANS, folder / CODE)
+    return any(first.exists() and second.is_dir() for first, second in pairs)
 
 
 def _walk(source: Path) -> Iterator[Path]:
@@ -234,6 +261,7 @@ def _walk(source: Path) -> Iterator[Path]:
             if not name.startswith(".")
             and name not in SKIPPED
             and not (directory / name / "pyvenv.cfg").exists()
+            and not _is_experiment(directory / name)
         ]
         for name in names:
             if not name.startswith(".") and (directory / name).is_file():
@@ -247,7 +275,7 @@ def _require_small(source: Path, files: list[Path]) -> None:
         raise DataFileError(
             f"{source}: a snapshot of the code would take {sum(sizes.values()) / 1e6:.0f} MB, "
             f"allowed: {MAX_BYTES / 1e6:.0f} MB; the largest file is {largest}",
-            "move data out of the checkout, or name it in .gitignore",
+            "move data out of it, name it in .gitignore, or name a smaller folder with --project",
         )
 
 

@@ -58,15 +58,17 @@ _PLAIN = (
     "num_runs",
     "settings",
     "named",
+    "project",
     "retry_failed",
     "device",
     "backend",
     "code",
     "command",
 )
-ADDED = ("command", "settings", "named")
+ADDED = ("command", "settings", "named", "project")
 """Of them the one that is no text, and those that earlier plans have not."""
 
+SNAPSHOT = Text(pattern=r"(code/\w{1,128})?", words="a folder in code/")
 FORM = Fields(
     {
         "schema": Whole(SCHEMA, SCHEMA),
@@ -79,7 +81,7 @@ FORM = Fields(
         "retry_failed": Flag(),
         "device": Text(("cpu", "cuda")),
         "backend": Text(("auto", "compile", "eager")),
-        "code": Text(pattern=r"(code/\w{1,128})?", words="a folder in code/"),
+        "code": SNAPSHOT,
         "command": Items(Text()),
         "cluster": Fields(
             {
@@ -90,7 +92,7 @@ FORM = Fields(
         "arrays": Items(Row((Whole(), Whole(1)))),
         "tasks": Items(Row((Whole(1), Number(0), Items(Text())))),
     },
-    {"settings": Text(), "named": Text()},
+    {"settings": Text(), "named": Text(), "project": SNAPSHOT},
 )
 
 
@@ -142,7 +144,9 @@ class Plan:
         cluster: where it runs, command-line overrides included.
         device: "cpu" or "cuda".
         backend: "auto", "compile" or "eager".
-        code: directory the tasks run from, relative to the root; "" is where nthrun is.
+        code: the snapshot of nthrun that tasks run, relative to the root; "" is nthrun as it is
+            installed.
+        project: the snapshot of the user's project that they run in; "" where no code of it runs.
         tasks: in order of submission.
         arrays: how they are submitted.
         command: the command line that made the plan.
@@ -166,6 +170,12 @@ class Plan:
     arrays: tuple[Array, ...]
     command: tuple[str, ...]
     named: str = ""
+    project: str = ""
+
+    @property
+    def folders(self) -> list[Path]:
+        """The snapshots that tasks run from, absolute: of the user's project, of nthrun."""
+        return [self.root / name for name in (self.project, self.code) if name]
 
     @property
     def wanted(self) -> Sequence[int]:

@@ -30,6 +30,7 @@ from nthrun.records.durable_file import ensure_directory, open_in_place, storage
 from nthrun.scheduling.plan import LOCK, Plan, task_cores
 from nthrun.scheduling.slurm import cancel_named
 from nthrun.specs.cluster_spec import ClusterSpec
+from nthrun.specs.project import PROJECT, module_folders
 from nthrun.specs.slurm_time import format_time
 from nthrun.terminal import is_plain
 
@@ -177,6 +178,7 @@ def require_plain_scripts(plan: Plan) -> None:
         options = parameters.pop("additional_parameters")
         del parameters["setup"]  # the user's own lines
         paths = {"folder of logs": logs_folder(plan, array), "Python": sys.executable}
+        paths |= {"project": plan.project, "code": plan.code}
         for name, value in {**parameters, **options, **paths}.items():
             text = str(value)
             if not (is_plain(name) and is_plain(text) and _is_encodable(text)):
@@ -290,7 +292,7 @@ def _parameters(plan: Plan, array: int) -> dict[str, Any]:
         "mail_user": cluster.text("email") or None,
         "mail_type": ",".join(cluster.items("emailType")) or None,
         "array_parallelism": cluster.integer("parallel") or number,
-        "setup": _setup(cluster),
+        "setup": _setup(plan),
         "stderr_to_stdout": True,
         "use_srun": False,
         "wckey": None,
@@ -305,7 +307,7 @@ def _additional(plan: Plan, array: int) -> dict[str, Any]:
     options: dict[str, Any] = {
         "time": "UNLIMITED" if limit is None else format_time(limit),
         "signal": f"B:{WARNING}@{cluster.integer('signalSeconds')}",
-        "chdir": str(plan.root / plan.code),
+        "chdir": str([*plan.folders, plan.root][0]),
         "output": str(log_pattern(plan, array)),
         "requeue": True,
     }
@@ -315,14 +317,35 @@ def _additional(plan: Plan, array: int) -> dict[str, Any]:
     return options
 
 
-def _setup(cluster: ClusterSpec) -> list[str]:
+def _setup(plan: Plan) -> list[str]:
     """Shell lines before Python: the cluster's, one thread a process, no early death.
 
     A warning that comes before Python has its handler would kill the task; its clock tells it the
-    time anyway.
+    time anyway. Modules come from the snapshots before all else; PYTHONPATH is what the cluster's
+    lines make it, and not what it was where the task was submitted.
     """
     threads = " ".join(f"{name}=1" for name in ONE_THREAD)
-    return [f"trap '' {WARNING}", *cluster.items("setup"), f"export {threads} PYTHONUNBUFFERED=1"]
+    quoted = shlex.quote(":".join(map(str, module_paths(plan)))) if plan.folders else ""
+    return [
+        f"trap '' {WARNING}",
+        "unset PYTHONPATH",
+        *plan.cluster.items("setup"),
+        f"export {threads} PYTHONUNBUFFERED=1",
+        *(f"export {name}={shlex.quote(value)}" for name, value in project_variables(plan).items()),
+        *([f"export PYTHONPATH={quoted}${{PYTHONPATH:+:$PYTHONPATH}}"] if quoted else []),
+    ]
+
+
+def module_paths(plan: Plan) -> list[Path]:
+    """Where tasks of a plan look for modules first: in the snapshots."""
+    project = plan.root / plan.project
+    own = module_folders(project, project) if plan.project else []
+    return [*own, *([plan.root / plan.code] if plan.code else [])]
+
+
+def project_variables(plan: Plan) -> dict[str, str]:
+    """The variables by which a task knows the project that its code is of."""
+    return {PROJECT: str(plan.root / plan.project)} if plan.project else {}
 
 
 def _refusal(cluster: ClusterSpec, error: Exception) -> SlurmError:

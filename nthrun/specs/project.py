@@ -10,6 +10,8 @@ from pathlib import Path
 from nthrun.errors import DataFileError
 from nthrun.specs.shipped import INSTALLED
 
+PROJECT = "NTHRUN_PROJECT"
+"""A variable of this process and of those that it starts: the project in use."""
 SOURCES = "src"
 """A folder of a project that modules may be in."""
 
@@ -59,4 +61,5 @@ def module_folders(project: Path, here: Path) -> list[Path]:
 def use_project(project: Path) -> None:
     """Have this process, and those that it starts, import from a project before all else."""
     folders = [str(folder) for folder in module_folders(project, Path.cwd())]
+    os.environ[PROJECT] = str(project)
     sys.path[:] = [*folders, *(entry for entry in sys.path if entry not in folders)]

@@ -51,6 +51,11 @@ def may_run(document: Mapping[str, Any], trust: Trust) -> bool:
     return not any(isinstance(leaf, str) for leaf in _leaves(keywords))
 
 
+def names_code(*documents: Mapping[str, Any]) -> bool:
+    """Whether any of some specs names code that is not nthrun's own."""
+    return not all(may_run(document, Trust.READ) for document in documents)
+
+
 def require_may_run(document: Mapping[str, Any], trust: Trust, origin: str) -> None:
     """Check that the code that a spec names may be imported.
 

@@ -45,6 +45,7 @@ DECLARATION = "declaration"
 PACKAGE_FILE = "/__init__.py"
 CPP_COMMENTS = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 UNKNOWN = "unknown"
+UNTRACKED = ("ls-files", "--others", "--exclude-standard")
 SNAPSHOT_FILE = "SNAPSHOT.json"
 """File in the root of a snapshot of the code with the git state of what it was taken from."""
 
@@ -252,7 +253,7 @@ def checkout_state(checkout: Path) -> dict[str, str]:
     asked = {
         "git_commit": ("rev-parse", "HEAD"),
         "git_diff": ("diff", "HEAD"),
-        "git_untracked": ("ls-files", "--others", "--exclude-standard"),
+        "git_untracked": UNTRACKED,
     }
     snapshot = checkout / SNAPSHOT_FILE
     if snapshot.exists():
@@ -261,6 +262,15 @@ def checkout_state(checkout: Path) -> dict[str, str]:
     if not (checkout / ".git").exists():
         return dict.fromkeys(asked, "")
     return {name: _git(checkout, *arguments).strip() for name, arguments in asked.items()}
+
+
+def project_state(project: Path) -> dict[str, str]:
+    """`checkout_state` of the repository that a user's project lies in; untracked files are those
+    of the project, relative to it."""
+    root = next((each for each in (project, *project.parents) if (each / ".git").exists()), project)
+    if root == project or (project / SNAPSHOT_FILE).exists():
+        return checkout_state(project)
+    return checkout_state(root) | {"git_untracked": _git(project, *UNTRACKED).strip()}
 
 
 def _git(checkout: Path, *arguments: str) -> str:

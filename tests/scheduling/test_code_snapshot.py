@@ -19,7 +19,7 @@ from nthrun.scheduling.code_snapshot import (
     snapshot_name,
     take_snapshot,
 )
-from nthrun.training.source import SNAPSHOT_FILE, UNKNOWN, checkout_state
+from nthrun.training.source import SNAPSHOT_FILE, UNKNOWN, checkout_state, project_state
 
 FILES = {
     "main.py": "print(1)\n",
@@ -270,3 +270,40 @@ def _lead_outside(copy: Path, outside: Path, what: str) -> None:
     if target != outside:
         place.rename(target)
     place.symlink_to(target)
+
+
+PROJECT = {"lab/__init__.py": "", "agent.json": "{}", "results.py": "", "results/kept.py": ""}
+EXPERIMENT = {"manifest.json": "{}", "runs/a.h5": "x", "plans/1.json": "{}"}
+
+
+@pytest.mark.parametrize("with_git", [True, False])
+def test_a_project_is_copied_without_experiments(tmp_path: Path, with_git: bool) -> None:
+    """Of a user's project all is copied but `results`, unless git knows it, and experiments
+    elsewhere in it; a manifest.json alone is no experiment."""
+    project = tmp_path / "project"
+    write(project, PROJECT | {"lab/manifest.json": "{}"})
+    if with_git:
+        git(project, "init", "--quiet")
+        git(project, "add", ".")
+    write(project, {f"out/save/e/{name}": text for name, text in EXPERIMENT.items()})
+    write(project, {"results/new/manifest.json": "{}", "results/new/a.txt": ""})
+    name = take_snapshot(project, project / "out/save/e")
+    expected = PROJECT | {"lab/manifest.json": "{}"}
+    if not with_git:
+        del expected["results/kept.py"]
+    assert files_of(project / "out/save/e" / name) == expected
+    assert snapshot_name(project) == name
+
+
+def test_a_folder_of_a_repository(source: Path, tmp_path: Path) -> None:
+    """The state of a folder within a repository is that of the repository, its new files those in
+    the folder; a snapshot of it says the same."""
+    write(source, {"nthrun/new.py": "", "other.py": "", "main.py": "edited\n"})
+    folder = source / "nthrun"
+    state = project_state(folder)
+    assert state["git_commit"] == git(source, "rev-parse", "HEAD")
+    assert "+edited" in state["git_diff"]
+    assert state["git_untracked"] == "new.py"
+    name = take_snapshot(folder, tmp_path / "root")
+    assert project_state(tmp_path / "root" / name) == state
+    assert files_of(tmp_path / "root" / name).keys() == {"__init__.py", "part/code.py", "new.py"}
