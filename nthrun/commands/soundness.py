@@ -17,6 +17,7 @@ from nthrun.programs.scratch import PROGRAMS
 from nthrun.records.artifacts import ARTIFACTS
 from nthrun.records.combine import DATA_H5, DATA_JSON
 from nthrun.records.data import Data, open_combined, open_directory
+from nthrun.records.distributions import DISTRIBUTIONS, read_distributions
 from nthrun.records.durable_file import verified_header
 from nthrun.records.experiment import Experiment, open_experiment
 from nthrun.records.hdf5_file import naming_damage
@@ -81,6 +82,7 @@ def _found_in(root: Path) -> Iterator[Finding]:
         ("search", _journal(root)),
         (DATA, _data_files(experiment)),
         ("code", _code(root / CODE)),
+        (DISTRIBUTIONS, _distributions(root / DISTRIBUTIONS)),
         ("folders", _links(root)),
         (TEMPORARY, _left_behind(root)),
     ):
@@ -121,7 +123,7 @@ def own_directories(root: Path) -> Iterator[Path]:
     """The directories of an experiment in which files are written aside; no links to others, nor
     what lies behind one."""
     yield root
-    for name in ("runs", "checkpoints", "snapshots", ARTIFACTS, PLANS, "search"):
+    for name in ("runs", "checkpoints", "snapshots", ARTIFACTS, PLANS, "search", DISTRIBUTIONS):
         if is_own_folder(root / name):
             yield root / name
             if name in ("checkpoints", PLANS):
@@ -264,6 +266,12 @@ def _code(directory: Path) -> Iterator[Finding]:
             yield Finding("code", path, STALE, problem, f"{remedy} when nothing is being submitted")
         else:
             yield _checked("code", path, require_intact, "delete it, and it is copied again")
+
+
+def _distributions(directory: Path) -> Iterator[Finding]:
+    for path in paths_in(directory):
+        if not path.name.startswith(TEMPORARY_PREFIX):
+            yield _checked(DISTRIBUTIONS, path, read_distributions, MOVE)
 
 
 def _links(root: Path) -> Iterator[Finding]:

@@ -16,9 +16,10 @@ from nthrun.planning.machine import cpu_model
 from nthrun.records.experiment import Experiment
 from nthrun.specs.algorithm_spec import version
 from nthrun.specs.program_spec import ALGORITHM, ProgramSpec
+from nthrun.training.code_state import code_state
 from nthrun.training.progress import Noted, Report
 from nthrun.training.requests import PruningRule, report_nothing, write_freely
-from nthrun.training.source import git_state, program_hash
+from nthrun.training.source import program_hash
 from nthrun.training.stopping import GRACE_SECONDS, StopRequest
 
 PACKAGES = ("numpy", "h5py")
@@ -82,7 +83,7 @@ class ProgramContext:
     def made(self) -> Mapping[str, Any]:
         """Provenance that all runs share."""
         return {
-            **git_state(),
+            **code_state(),
             "kind": self.spec.agent.declaration.kind,
             "device": self.device,
             "versions": versions(),

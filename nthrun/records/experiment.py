@@ -11,6 +11,7 @@ from typing import Any
 
 from nthrun.errors import FingerprintError
 from nthrun.records.artifacts import remove_artifacts
+from nthrun.records.distributions import keep_distributions
 from nthrun.records.durable_file import nothing, written_aside
 from nthrun.records.inventory import Inventory, Refused, take_inventory
 from nthrun.records.listing import is_there
@@ -87,6 +88,7 @@ class Experiment:
         shard = new_shard_id()
         for run in runs:
             run["provenance"]["shard"] = shard
+        keep_distributions(self.root, runs)
         good = {run["index"] for run in runs if run["status"] != "failed"}
         replaced = _replaced(
             self.inventory(earlier=earlier),

@@ -15,6 +15,7 @@ from nthrun.errors import DataFileError, StorageError
 
 FOLDERS = (
     *("runs", "checkpoints", "snapshots", "artifacts", "plans", "search", "code"),
+    "distributions",
     *("logs", "logs/tensorboard", "logs/wandb"),
 )
 """The folders of an experiment that commands write to."""

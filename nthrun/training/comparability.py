@@ -17,6 +17,8 @@ CHANGES = {2: "denormal numbers were flushed to zero"}
 VERSION, DENORMALS = "numbers", "denormals"
 """Keys of provenance, and of the facts of a checkpoint: the version, and what is done with denormal
 numbers; what was made before either was recorded has neither."""
+PACKAGES = "environment_packages"
+"""Key of both: the installed distributions that the environment is from, by name, with versions."""
 PARENT = "parent"
 """Key of provenance, and of an attempt: what the run started from, where it had a parent."""
 
@@ -33,12 +35,26 @@ def difference(made: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     reasons = [
         f"made before {what}" for since, what in CHANGES.items() if older and version < since
     ]
-    names = [name for name, value in here.items() if made.get(name) != value]
+    packages = _packages_that_differ(made.get(PACKAGES), here.get(PACKAGES, {}))
+    names = [n for n, value in here.items() if made.get(n) != value and n != PACKAGES]
+    names += packages
     if older:
         names = [name for name in names if name not in (VERSION, DENORMALS)]
     if names:
         reasons.append(f"made with other {', '.join(names)}")
     return ", ".join(reasons)
+
+
+def _packages_that_differ(made: object, here: Mapping[str, str]) -> list[str]:
+    """The packages of an environment of which versions differ, each with both; what was made before
+    they were recorded is not known to differ."""
+    if not isinstance(made, Mapping):
+        return []
+    return [
+        f"{name} ({made.get(name, 'none')}, here {here.get(name, 'none')})"
+        for name in sorted({*made, *here})
+        if made.get(name) != here.get(name)
+    ]
 
 
 def parent_difference(made: Mapping[str, Any], parent: Parent | None) -> str:

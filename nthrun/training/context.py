@@ -16,10 +16,10 @@ from nthrun.records.experiment import Experiment
 from nthrun.specs.declaration import load_program
 from nthrun.specs.environment_spec import EnvironmentSpec, requested_series
 from nthrun.training.backends import Steppers, prepare_torch
+from nthrun.training.code_state import code_state
 from nthrun.training.progress import Noted, Report
-from nthrun.training.provenance import Setup, comparable
+from nthrun.training.provenance import Setup, comparable, environment_packages
 from nthrun.training.requests import PruningRule, report_nothing, write_freely
-from nthrun.training.source import git_state
 from nthrun.training.stopping import StopRequest
 
 OnStep = Callable[[State, int], None]
@@ -91,8 +91,9 @@ def make_context(
     """
     prepare_torch(threads)
     agent, environment = spec.agent.declaration, spec.environment.declaration
-    setup = Setup(device, backend, threads, spec.programs(), environment.on_host)
-    git_state(), setup.code  # both remember what they find before training
+    packages = environment_packages((environment.program, environment.name))
+    setup = Setup(device, backend, threads, spec.programs(), environment.on_host, packages)
+    code_state(setup.programs), setup.code  # both remember what they find before training
     return TrainingContext(
         spec,
         setup,

@@ -6,6 +6,7 @@ import contextlib
 import platform
 import resource
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -16,8 +17,11 @@ import torch
 from nthrun.compiler.denormals import can_flush
 from nthrun.compiler.library import compiler_version
 from nthrun.planning.machine import cpu_model
+from nthrun.specs.shipped import PACKAGE
+from nthrun.training.code_state import code_state
 from nthrun.training.comparability import DENORMALS, NUMBERS, VERSION
-from nthrun.training.source import code_hash, git_state
+from nthrun.training.comparability import PACKAGES as ENVIRONMENT_PACKAGES
+from nthrun.training.source import code_hash
 
 PACKAGES = ("torch", "numpy", "h5py", "gymnasium")
 HOST_PACKAGES = ("gymnasium", "mujoco", "dm_control", "MinAtar")
@@ -34,6 +38,8 @@ class Setup:
         device, backend, threads: as the manifest has them.
         programs: see `code_hash`.
         on_host: whether the environment steps on the host.
+        packages: names of the installed distributions that the environment is from, beside those
+            of `HOST_PACKAGES`.
     """
 
     device: str
@@ -41,6 +47,7 @@ class Setup:
     threads: int
     programs: tuple[str, ...]
     on_host: bool
+    packages: tuple[str, ...] = ()
 
     @property
     def native(self) -> bool:
@@ -83,13 +90,43 @@ def comparable(setup: Setup) -> dict[str, Any]:
         "torch": versions()["torch"],
         "numpy": versions()["numpy"],
     }
+    if setup.packages:
+        shared[ENVIRONMENT_PACKAGES] = {name: metadata.version(name) for name in setup.packages}
     return shared | (host_versions() if setup.on_host else {})
+
+
+def environment_packages(programs: Iterable[str]) -> tuple[str, ...]:
+    """The installed distributions that an environment is from, but for nthrun and `HOST_PACKAGES`.
+
+    Args:
+        programs: of the environment: "package.module:Class", or names in Gymnasium's registry.
+    """
+    modules = {name.partition(":")[0] for name in programs if ":" in name}
+    for name in programs:
+        entry = _gymnasium_entry(name)
+        modules |= {entry} if entry else set()
+    tops = {module.partition(".")[0] for module in modules} - {PACKAGE.name}
+    if not tops:
+        return ()
+    by_module = metadata.packages_distributions()
+    found = {name for top in tops for name in by_module.get(top, ())}
+    return tuple(sorted(found - {*HOST_PACKAGES, PACKAGE.name}))
+
+
+def _gymnasium_entry(name: str) -> str:
+    """The module of an environment that Gymnasium knows by a name; "" for any other."""
+    gymnasium = sys.modules.get("gymnasium")
+    known = gymnasium.registry.get(name.rpartition(":")[2]) if gymnasium is not None else None
+    entry = getattr(known, "entry_point", None)
+    if callable(entry):
+        return str(entry.__module__)
+    return str(entry or "").partition(":")[0]
 
 
 def provenance(setup: Setup, pack_width: int) -> dict[str, Any]:
     """Everything but the attempts."""
     return comparable(setup) | {
-        **git_state(),
+        **code_state(setup.programs),
         "versions": versions() | (host_versions() if setup.on_host else {}),
         "code": setup.code,
         "host": platform.node(),

@@ -1,0 +1,80 @@
+"""The distributions that are installed where runs are made: kept once an experiment, by hash.
+
+    distributions/<hash>.json     name -> version, of every installed distribution
+
+A record's provenance has the hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from nthrun.errors import DataFileError
+from nthrun.files.document import read_document
+from nthrun.files.forms import Table, Text
+from nthrun.records.durable_file import write_durably
+from nthrun.records.listing import is_file
+
+DISTRIBUTIONS = "distributions"
+"""Folder of an experiment, and key of provenance."""
+DIGITS = 16
+FORM = Table(Text())
+NOUN = "a list of distributions"
+
+
+@cache
+def installed_distributions() -> dict[str, str]:
+    """Name -> version of every distribution that this process could import, sorted by name.
+
+    The first call decides, so it is made before training starts.
+    """
+    found: dict[str, str] = {}
+    for each in metadata.distributions():
+        name = each.metadata["Name"]
+        if name:
+            found.setdefault(str(name), each.version)
+    return dict(sorted(found.items()))
+
+
+def distributions_hash(distributions: Mapping[str, str]) -> str:
+    """The hash that stands for names and versions."""
+    return hashlib.sha256(_text(distributions).encode()).hexdigest()[:DIGITS]
+
+
+def _text(distributions: Mapping[str, str]) -> str:
+    return json.dumps(dict(sorted(distributions.items())), indent=1)
+
+
+def keep_distributions(root: Path, runs: Iterable[Mapping[str, Any]]) -> None:
+    """Write what is installed here into an experiment's directory, where runs have its hash and it
+    is not there yet.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    named = {run["provenance"].get(DISTRIBUTIONS) for run in runs if "provenance" in run}
+    if not named - {None}:
+        return
+    installed = installed_distributions()
+    digest = distributions_hash(installed)
+    path = root / DISTRIBUTIONS / f"{digest}.json"
+    if digest in named and not is_file(path):
+        write_durably(path, lambda file: file.write(_text(installed).encode()))
+
+
+def read_distributions(path: Path) -> dict[str, str]:
+    """Name -> version, as a file of `keep_distributions` has them.
+
+    Raises:
+        DataFileError: it is damaged, or not what its name stands for.
+    """
+    found: dict[str, str] = read_document(path, FORM, NOUN)
+    if distributions_hash(found) != path.stem:
+        raise DataFileError(f"{path}: damaged, its hash is {distributions_hash(found)}")
+    return found
