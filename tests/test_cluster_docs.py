@@ -26,6 +26,8 @@ SLURM_FIELDS = (
     "parallel",
     "wholeNode",
     "setup",
+    "prefix",
+    "python",
     "signalSeconds",
     "sbatch",
 )

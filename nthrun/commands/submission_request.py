@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from nthrun.commands.schedule import ScheduleOptions
 
 ONE_FILE = "what main.py merges of several agent files, write into one"
-SHELL_FIELDS = ("setup", "sbatch", "output")
+SHELL_FIELDS = ("setup", "prefix", "python", "sbatch", "output")
 """Fields of a cluster spec that have more done than a task to be run."""
 
 

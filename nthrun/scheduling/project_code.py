@@ -9,7 +9,7 @@ import sys
 
 from nthrun.errors import DataFileError
 from nthrun.scheduling.plan import Plan
-from nthrun.scheduling.submission import module_paths, project_variables
+from nthrun.scheduling.submission import interpreter, module_paths, project_variables
 from nthrun.specs.trust import names_code
 from nthrun.terminal import note
 
@@ -54,7 +54,7 @@ def require_importable(plan: Plan) -> None:
     variables["PYTHONDONTWRITEBYTECODE"] = "1"
     try:
         done = subprocess.run(
-            [sys.executable, "-c", CHECK],
+            [*interpreter(plan.cluster), "-c", CHECK],
             cwd=folders[0],
             env=variables,
             input=json.dumps([plan.environment, plan.agent]),

@@ -177,7 +177,10 @@ def require_plain_scripts(plan: Plan) -> None:
         parameters = _parameters(plan, array)
         options = parameters.pop("additional_parameters")
         del parameters["setup"]  # the user's own lines
-        paths = {"folder of logs": logs_folder(plan, array), "Python": sys.executable}
+        paths = {
+            "folder of logs": logs_folder(plan, array),
+            "Python": " ".join(interpreter(plan.cluster)),
+        }
         paths |= {"project": plan.project, "code": plan.code}
         for name, value in {**parameters, **options, **paths}.items():
             text = str(value)
@@ -266,7 +269,8 @@ def pause() -> None:
 
 def _executor(plan: Plan, array: int) -> _Executor:
     # `exec`: the batch shell becomes Python, so that a signal to the batch shell reaches it.
-    executor = _Executor(logs_folder(plan, array), python=f"exec {shlex.quote(sys.executable)}")
+    python = f"exec {shlex.join(interpreter(plan.cluster))}"
+    executor = _Executor(logs_folder(plan, array), python=python)
     executor.update_parameters(**_parameters(plan, array))
     return executor
 
@@ -334,6 +338,11 @@ def _setup(plan: Plan) -> list[str]:
         *(f"export {name}={shlex.quote(value)}" for name, value in project_variables(plan).items()),
         *([f"export PYTHONPATH={quoted}${{PYTHONPATH:+:$PYTHONPATH}}"] if quoted else []),
     ]
+
+
+def interpreter(cluster: ClusterSpec) -> list[str]:
+    """The words that call Python in a task."""
+    return [*cluster.items("prefix"), cluster.text("python") or sys.executable]
 
 
 def module_paths(plan: Plan) -> list[Path]:

@@ -89,6 +89,8 @@ FIELDS: tuple[Field, ...] = (
     _count("parallel", 0, "tasks of one array running at once; 0 is no bound"),
     Field("wholeNode", "bool", False, "whether a task takes its node alone"),
     Lines("setup", "strs", (), "shell lines run before Python, such as module load"),
+    Lines("prefix", "strs", (), "words before Python, such as apptainer, exec and an image"),
+    Field("python", "str", "", "interpreter of tasks; empty is the one that submits them"),
     Field(
         "signalSeconds",
         "int",

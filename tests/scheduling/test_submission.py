@@ -101,7 +101,19 @@ HOSTILE = (
 
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize(
-    "field", ["root", "code", "account", "partition", "qos", "output", "email", "gpuType", "sbatch"]
+    "field",
+    [
+        "root",
+        "code",
+        "account",
+        "partition",
+        "qos",
+        "output",
+        "email",
+        "gpuType",
+        "sbatch",
+        "prefix",
+    ],
 )
 def test_no_value_begins_a_line_of_the_script(
     field: str, text: str, monkeypatch: pytest.MonkeyPatch
@@ -114,6 +126,8 @@ def test_no_value_begins_a_line_of_the_script(
         changes |= {"root": Path(f"/{text}")} if field == "root" else {"code": text}
     elif field == "sbatch":
         cluster[field] = (f"--constraint={text}",)
+    elif field == "prefix":
+        cluster[field] = (text,)
     elif field == "output":  # the file is sound, and a variable that it names is not
         monkeypatch.setattr("os.path.expandvars", lambda text_of_file: f"/{text}/%j.log")
         cluster[field] = "$PLACE/%j.log"
@@ -131,6 +145,15 @@ def test_lines_of_ones_own_and_odd_names_stay() -> None:
     plan = make_plan(Path("/it's a größe \u3000 名 $HOME `x`"), cluster=cluster)
     require_plain_scripts(plan)
     assert "ulimit -c 0" in script_of(plan, 0)
+
+
+def test_a_prefix_stands_before_the_interpreter() -> None:
+    """Words of `prefix`, quoted, and the interpreter that is named call a task; without them it is
+    the interpreter that submits."""
+    cluster = make_cluster(prefix=("apptainer", "exec", "an image.sif"), python="python3")
+    script = script_of(make_plan(EXPERIMENT, cluster=cluster), 0)
+    assert "\nexec apptainer exec 'an image.sif' python3 -u -m submitit.core._submit " in script
+    assert f"\nexec {sys.executable} -u -m " in script_of(make_plan(EXPERIMENT), 0)
 
 
 def test_only_one_holds_it(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from pathlib import Path
@@ -14,7 +15,13 @@ from nthrun.records.data import open_data
 from nthrun.records.experiment import open_experiment
 from nthrun.scheduling.plan import read_plans
 
-CLUSTER = '{"time": "10", "cores": 2, "memPerCpu": "900M", "signalSeconds": 20}'
+CLUSTER = {"time": "10", "cores": 2, "memPerCpu": "900M", "signalSeconds": 20}
+PREFIX = ["env", "LAB_PREFIX=here"]
+INSIDE = """
+import os
+assert "/code/" not in __file__ or os.environ["LAB_PREFIX"] == "here"
+"""
+"""Lines of a module that of a snapshot is imported only behind that prefix."""
 PATIENCE_SECONDS = 300
 
 
@@ -24,7 +31,7 @@ def project(tmp_path: Path) -> Path:
     done = installation().call("nthrun", "new", "lab", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "lab"
-    (folder / "cluster.json").write_text(CLUSTER)
+    (folder / "cluster.json").write_text(json.dumps(CLUSTER))
     git(folder, "init", "--quiet")
     git(folder, "add", ".")
     git(folder, "commit", "--quiet", "--message", "Begin")
@@ -58,8 +65,13 @@ def schedule(installed: Installation, project: Path, slurm: SlurmCluster, *words
 
 def test_tasks_run_the_project_as_it_was_submitted(slurm: SlurmCluster, project: Path) -> None:
     """Tasks run an own agent and environment from a snapshot of their repository, though both are
-    broken and removed after submission; records say whose code ran."""
+    broken and removed after submission, and behind the cluster's prefix, as their workers do;
+    records say whose code ran."""
     installed = installation()
+    with (project / "linear_q.py").open("a") as file:
+        file.write(INSIDE)
+    fields = CLUSTER | {"prefix": PREFIX, "python": str(installed.python)}
+    (project / "cluster.json").write_text(json.dumps(fields))
     commit = git(project, "rev-parse", "HEAD")
     slurm.run("scontrol", "update", "partition=main", "state=down")
     try:
