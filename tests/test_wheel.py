@@ -55,7 +55,9 @@ def test_a_new_project_runs_at_once(installed: Installation, tmp_path: Path) -> 
         assert done.returncode == 0, (command, done.stderr)
     assert (project / "report.html").is_file()
     done = installed.call("nthrun", "status", "first", cwd=project)
-    assert re.search(r"Corridor_LinearQ +0 +20 +20 ", done.stdout), done.stdout + done.stderr
+    assert re.search(r"corridor_q_learning-train +0 +20 +20 ", done.stdout), (
+        done.stdout + done.stderr
+    )
     again = installed.call("nthrun", "new", "lab", cwd=tmp_path)
     assert again.returncode == 2
     assert again.stderr.startswith("error: lab: there already")

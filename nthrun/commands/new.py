@@ -24,8 +24,8 @@ IGNORED = "__pycache__"
 @click.argument("folder", metavar="NAME")
 @debug_option
 def new(folder: str, debug: bool) -> int:
-    """Write a small project into the new folder NAME: an agent and an environment of one's own,
-    their specs, a cluster file, and a README that says how to run them."""
+    """Write a small project into the new folder NAME: a function that learns, its specs, a cluster
+    file, and a README that says how to run it."""
     root = Path(folder)
     if not NAME.fullmatch(root.name):
         raise click.UsageError(f"NAME: got {folder[:80]!r}, allowed: letters, digits, _ . and -")

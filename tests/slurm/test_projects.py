@@ -68,7 +68,7 @@ def test_tasks_run_the_project_as_it_was_submitted(slurm: SlurmCluster, project:
     broken and removed after submission, and behind the cluster's prefix, as their workers do;
     records say whose code ran."""
     installed = installation()
-    with (project / "linear_q.py").open("a") as file:
+    with (project / "q_learning.py").open("a") as file:
         file.write(INSIDE)
     fields = CLUSTER | {"prefix": PREFIX, "python": str(installed.python)}
     (project / "cluster.json").write_text(json.dumps(fields))
@@ -77,24 +77,20 @@ def test_tasks_run_the_project_as_it_was_submitted(slurm: SlurmCluster, project:
     try:
         done = schedule(installed, project, slurm, "--runs", "1")
         assert done.returncode == 0, done.stderr
-        (project / "linear_q.py").write_text("raise ValueError('edited')\n")
-        (project / "corridor.py").unlink()
+        (project / "q_learning.py").write_text("raise ValueError('edited')\n")
     finally:
         slurm.run("scontrol", "update", "partition=main", "state=up")
-    root = project / "results/s/Corridor_LinearQ"
+    root = project / "results/s/corridor_q_learning-train"
     give_up = time.monotonic() + PATIENCE_SECONDS
     while not (root / "manifest.json").exists() or len(recorded(root)) < 4:
         assert time.monotonic() < give_up, installed.call("nthrun", "status", "s", cwd=project)
         time.sleep(0.2)
-    made = [entry.load(())["provenance"] for entry in open_data(root).entries]
-    for each in made:
-        assert each["project"] == {
-            "git_commit": commit,
-            "git_diff": "",
-            "git_untracked": "notes.txt",
-        }
+    for entry in open_data(root).entries:
+        each = entry.load(())["provenance"]["project"]
+        assert (each["git_commit"], each["git_untracked"]) == (commit, "notes.txt")
+        assert "+assert" in each["git_diff"]
     plan = next(read_plans(root))
-    assert (plan.code, (root / plan.project / "corridor.py").is_file()) == ("", True)
+    assert (plan.code, (root / plan.project / "q_learning.py").is_file()) == ("", True)
 
 
 def recorded(root: Path) -> set[int]:
@@ -106,9 +102,8 @@ def recorded(root: Path) -> set[int]:
 
 def test_a_missing_module_is_told_before_the_queue(slurm: SlurmCluster, project: Path) -> None:
     """A module that the snapshot lacks, as git ignores it, is named, and nothing is submitted."""
-    (project / "corridor.py").write_text("from helpers_of_mine import Corridor\n")
-    original = installation().virtualenv.glob("lib/*/site-packages/nthrun/shipped/project/corr*")
-    (project / "helpers_of_mine.py").write_text(next(original).read_text())
+    (project / "q_learning.py").rename(project / "helpers_of_mine.py")
+    (project / "q_learning.py").write_text("from helpers_of_mine import train as train\n")
     with (project / ".gitignore").open("a") as file:
         file.write("helpers_of_mine.py\n")
     done = schedule(installation(), project, slurm, "--runs", "1")
