@@ -23,7 +23,7 @@ def test_every_command_runs(tmp_path: Path) -> None:
         printed[command] = done.stdout
     [status] = [out for command, out in printed.items() if "nthrun status" in command]
     assert re.search(r"corridor_q_learning-train +0 +12 +12 ", status)
-    finished = printed["cd lab && nthrun schedule first --yes"].splitlines()
+    finished = printed["cd lab && nthrun schedule first --trust --yes"].splitlines()
     assert finished[1].split()[1:4] == ["20", "0", "0"]
     assert "'git_commit': ''" in printed[commands[-1]]
 

@@ -145,10 +145,11 @@ def of_directory(
     if others:
         names = ", ".join(place_of(each) for each in (root, *others)[:5])
         raise DataFileError(f"{place}: holds several experiments, allowed: one", f"name {names}")
-    project = find_project((), options.project)
+    files = (*options.env_json, *options.agent_json)
+    project = find_project(files, options.project)
     use_project(project)
     plans = list(read_plans(root))
-    spec = _recorded(root, plans, options.trust)
+    spec = _given(root, options) if files else _recorded(root, plans, options.trust)
     if spec.agent.search.method == BAYES:
         spec = with_suggestions(spec, str(root.parent))
     wanted = _left(spec, plans, options) if not options.says_which else [_selected(spec, options)]
@@ -223,6 +224,21 @@ def _read(
     own = of_spec(overrides, ENVIRONMENT)
     declaration = spec.agent.declaration
     require_solvable(declaration, spec.environment, environment, options.backend, own)
+    return spec
+
+
+def _given(root: Path, options: ScheduleOptions) -> ExperimentSpec:
+    """The specs that are given beside an experiment's directory, whose own they have to be.
+
+    Raises:
+        UsageError: one is missing.
+        DataFileError: they are of another directory.
+    """
+    if not (options.env_json and options.agent_json):
+        raise click.UsageError("--env-json and --agent-json: give both, or neither")
+    spec = _read(options.env_json, options.agent_json, str(root.parent), options)
+    if spec.directory(str(root.parent)).absolute() != root:
+        raise DataFileError(f"{place_of(root)}: these specs are of another experiment")
     return spec
 
 

@@ -19,6 +19,12 @@ TEMPLATE = "project"
 SUFFIXES = (".json", ".yaml", ".yml", ".h5")
 
 
+def training_command() -> list[str]:
+    """The words by which a user trains: a script of a checkout, or the installed command."""
+    in_checkout = (PACKAGE.parent / "main.py").is_file()
+    return ["python", "main.py"] if in_checkout else ["nthrun", "run"]
+
+
 def shipped_folder(name: str) -> Path:
     """Where a folder of what is shipped lies, in an installed nthrun or in a checkout.
 

@@ -14,6 +14,7 @@ from schedule_commands import arguments
 from nthrun.__main__ import commands
 from nthrun.commands.request import RunOptions
 from nthrun.commands.schedule import ScheduleOptions
+from nthrun.planning.experiment_spec import read_experiment_spec
 from nthrun.scheduling.plan import plan_paths, read_plan
 
 SHORT = {"total_timesteps": 100}
@@ -158,6 +159,21 @@ class TestFinish:
         assert ("runs hostile:Agent, as --trust says" in outcome.err) == trust
         assert ("code that a file names is not run" in outcome.err) != trust
         assert Path("ran").exists() == trust
+
+    def test_the_same_specs_may_be_given(self, specs: list[str], tmp_path: Path) -> None:
+        """Specs beside a directory have to be those of its experiment, and both be given."""
+        dry = [*specs[:4], "--cluster", "local", "--runs", "1"]
+        root = tmp_path / "out" / EXPERIMENT
+        written_plan(root, cluster=LOCAL, spec=read_experiment_spec([specs[1]], [specs[3]]))
+        assert " 2 " in dry_run(str(root), *dry)
+        written_plan(tmp_path / "e", cluster=LOCAL)
+        for words, said in (
+            ([str(tmp_path / "e"), *dry], "these specs are of another experiment"),
+            ([str(root), *dry[2:]], "give both, or neither"),
+        ):
+            outcome = ended(commands, "schedule", "--dry-run", *words)
+            assert outcome.code == 2
+            assert said in outcome.err
 
     def test_shell_lines_of_a_plan_are_not_run_unasked(self, tmp_path: Path) -> None:
         """A plan whose cluster has lines of shell needs --cluster, or --trust."""

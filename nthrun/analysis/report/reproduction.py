@@ -19,6 +19,7 @@ from nthrun.records.experiment import is_experiment
 from nthrun.specs.directory import RESULTS
 from nthrun.specs.program_spec import program_keys
 from nthrun.specs.search.search_spec import BAYES
+from nthrun.specs.shipped import training_command
 
 AGENT_FILE, ENVIRONMENT_FILE, BEST_FILE = "agent.json", "environment.json", "best_agent.json"
 FRESH = "reproduced"
@@ -151,4 +152,4 @@ def _command_line(indices: Iterable[int], stage: int, save_dir: str, more: Itera
     specs = ["--agent-json", AGENT_FILE, "--env-json", ENVIRONMENT_FILE]
     stages = ["--stage", str(stage)] if stage else []
     where = ["--index", format_indices(indices), *stages, "--save-dir", save_dir]
-    return shlex.join(["python", "main.py", *specs, *where, *more])
+    return shlex.join([*training_command(), *specs, *where, *more])
