@@ -14,6 +14,7 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from nthrun.errors import DataFileError, StorageError
@@ -28,7 +29,7 @@ from nthrun.training.source import SNAPSHOT_FILE, checkout_state, project_state
 CODE = "code"
 NEW = ".new-"
 ENTRY = "main.py"
-MAX_BYTES = 200_000_000
+MAX_BYTES, MAX_FILES = 200_000_000, 20_000
 LISTED = "files"
 ABOUT = Fields({}, {LISTED: Items(Text())}, others=Unchecked())
 """Of SNAPSHOT.json."""
@@ -209,7 +210,7 @@ def snapshot_name(source: Path) -> str:
 
 
 def _files_and_name(source: Path) -> tuple[list[Path], str]:
-    files = sorted(_files(source))
+    files = sorted(islice(_files(source), MAX_FILES + 1))
     _require_small(source, files)
     return files, _name(source, files)
 
@@ -269,13 +270,18 @@ def _walk(source: Path) -> Iterator[Path]:
 
 
 def _require_small(source: Path, files: list[Path]) -> None:
+    hint = "move data out of it, name it in .gitignore, or name a smaller folder with --project"
+    if len(files) > MAX_FILES:
+        raise DataFileError(
+            f"{source}: a snapshot of the code would take more than {MAX_FILES:,} files", hint
+        )
     sizes = {file: (source / file).stat().st_size for file in files}
     if sum(sizes.values()) > MAX_BYTES:
         largest = max(sizes, key=lambda file: sizes[file])
         raise DataFileError(
             f"{source}: a snapshot of the code would take {sum(sizes.values()) / 1e6:.0f} MB, "
             f"allowed: {MAX_BYTES / 1e6:.0f} MB; the largest file is {largest}",
-            "move data out of it, name it in .gitignore, or name a smaller folder with --project",
+            hint,
         )
 
 

@@ -307,3 +307,12 @@ def test_a_folder_of_a_repository(source: Path, tmp_path: Path) -> None:
     name = take_snapshot(folder, tmp_path / "root")
     assert project_state(tmp_path / "root" / name) == state
     assert files_of(tmp_path / "root" / name).keys() == {"__init__.py", "part/code.py", "new.py"}
+
+
+def test_a_folder_of_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of more files than code has, such as a home directory, is refused before all of it
+    is looked through."""
+    monkeypatch.setattr(snapshot_module, "MAX_FILES", 3)
+    write(tmp_path, {f"{number}.txt": "" for number in range(4)})
+    with pytest.raises(DataFileError, match=r"more than 3 files; hint: .*--project"):
+        snapshot_name(tmp_path)
