@@ -27,6 +27,7 @@ COMMANDS = {
     "new": ("nthrun.commands.new:new", "Write a small project of your own."),
     "plot": ("nthrun.commands.plot:plot", "Draw a figure of experiments."),
     "report": ("nthrun.commands.report:report", "Write a page about experiments."),
+    "rollout": ("nthrun.commands.rollout:rollout", "Play a recorded game; write what all did."),
     "run": ("nthrun.commands.run:run", "Train the agent on the environment for each index."),
     "schedule": ("nthrun.commands.schedule:schedule", "Submit the runs that are missing."),
     "specs": ("nthrun.commands.specs:specs", "List or copy the specs that are shipped."),

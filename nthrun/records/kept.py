@@ -113,6 +113,16 @@ def _chosen(data: Data, num_settings: int, asked: Asked) -> tuple[int, int, Entr
     return stage, index, runs[stage][index]
 
 
+def kept_steps(source: Path, stage: int, index: int) -> dict[int, Path]:
+    """The training steps of which a run of an experiment directory has a snapshot, and that.
+
+    Raises:
+        DataFileError: one is damaged.
+    """
+    paths = paths_in(source / "snapshots", f"stage{stage}-index{index}-", ".h5")
+    return {int(read_snapshot(path)[0]["step"]): path for path in paths}
+
+
 def _snapshot(
     source: Path, stage: int, index: int, end: int, asked: Asked
 ) -> Mapping[str, np.ndarray]:
@@ -121,14 +131,11 @@ def _snapshot(
     Raises:
         NthrunError: there is none; the message names the steps that are kept.
     """
-    kept = {end}
-    for path in paths_in(source / "snapshots", f"stage{stage}-index{index}-", ".h5"):
-        header, params = read_snapshot(path)
-        if header["step"] == asked.step:
-            return params
-        kept.add(int(header["step"]))
+    snapshots = kept_steps(source, stage, index)
+    if asked.step in snapshots:
+        return read_snapshot(snapshots[asked.step])[1]
     raise NthrunError(
         f"{asked.names[2]} {asked.step}: nothing is kept of index {index} at that step, allowed: "
-        f"{format_indices(kept)}",
+        f"{format_indices({*snapshots, end})}",
         "snapshot_interval_timesteps of the environment's spec keeps more",
     )

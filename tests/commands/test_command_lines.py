@@ -42,7 +42,7 @@ NAMES = {
 }
 """What a command line begins with, so that it trains and submits nothing."""
 QUICK = (
-    *("best", "check", "combine", "describe", "export", "forget", "run", "schedule"),
+    *("best", "check", "combine", "describe", "export", "forget", "rollout", "run", "schedule"),
     *("schedule_status", "specs", "status"),
 )
 """Those that draw nothing."""

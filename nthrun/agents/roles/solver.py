@@ -104,10 +104,8 @@ class RolesSolver:
         self, state: State, noise: Noise, step: Tensor, variant: int = 0
     ) -> dict[str, Tensor]:
         """See `CyclicSolver`."""
-        for name, mask in self.curriculum.masks(state["gamma"], step).items():
-            state[f"mask.{name}"].copy_(mask)
+        factor = self.begin_step(state, step)
         policies, masks = self._acting(state)
-        factor = self.curriculum.factor(state, step)
         episodes = self.simulation.episodes(policies, masks, factor, noise.environment)
         metrics: dict[str, Tensor] = {}
         for name, played in episodes.roles.items():
@@ -121,6 +119,12 @@ class RolesSolver:
             for metric in LEARNED:
                 metrics[f"{metric}_{name}"] = state[f"last.{metric}_{name}"][:, 0].clone()
         return metrics
+
+    def begin_step(self, state: State, step: Tensor) -> Tensor:
+        """Put the masks of a step into the state; what its game is eased by, `(lanes, 1, 1)`."""
+        for name, mask in self.curriculum.masks(state["gamma"], step).items():
+            state[f"mask.{name}"].copy_(mask)
+        return self.curriculum.factor(state, step)
 
     def act_greedily(self, state: State, observation: Tensor) -> Tensor:
         """See `Solver`: the most probable choices."""
