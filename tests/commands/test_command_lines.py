@@ -26,6 +26,7 @@ NAMES = {
     "export": ["export", "wandb"],
     "forget": ["forget"],
     "report": ["report"],
+    "rollout": ["rollout"],
     "run": ["run", "--describe"],
     "schedule": ["schedule", "--dry-run"],
     "specs": ["specs"],
