@@ -190,9 +190,29 @@ def test_a_sweep_of_responses_is_recorded_by_index(tmp_path: Path) -> None:
     assert "allowed: 0,2,4" in refused.err
 
 
-def test_a_role_that_there_is_none_of_is_told(tmp_path: Path) -> None:
-    """In one line, with those that there are."""
-    agent = {"agent_name": "best_response", "parameters": {"role": ["firms"]}}
-    refused = run(tmp_path, agent, ENVIRONMENT, "--index", "0")
+BAD: dict[str, tuple[str, dict[str, Any], str]] = {
+    "role": (
+        "best_response",
+        {"role": ["firms"]},
+        "got firms, allowed: consumer, firm, government, all",
+    ),
+    "lr": ("best_response", {"lr": [[0.1, 0.2]]}, "allowed: 1 number for all, or 3 for the game's"),
+    "start": ("ppo_types", {"learning_start": [[0, 1]]}, "got [0, 1], allowed: 1 number for all"),
+    "mask": (
+        "pg_types",
+        {"mask_start": [[1000.0, 22.0]]},
+        "got 2 numbers, allowed in this game: 0, or 5: 0 of consumer, 3 of firm, 2 of government",
+    ),
+}
+
+
+@pytest.mark.parametrize(("agent", "parameters", "told"), BAD.values(), ids=BAD)
+def test_what_does_not_go_with_the_game_is_told(
+    agent: str, parameters: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    """In one line, with what is allowed, before anything trains."""
+    document = {"agent_name": agent, "parameters": parameters}
+    refused = run(tmp_path, document, ENVIRONMENT, "--index", "0")
     assert refused.code == 2
-    assert "got firms, allowed: consumer, firm, government, all" in refused.err
+    assert told in refused.err
+    assert len(refused.errors) == 1

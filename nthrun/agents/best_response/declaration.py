@@ -18,6 +18,7 @@ from nthrun.agents.roles.fields import (
     numbers_of_update,
     optimised_shapes,
     simulation_draws,
+    uneven_lists,
 )
 from nthrun.specs.declaration import AgentDeclaration, FitsRoles, Misfit, Setting, ValuesOf
 from nthrun.specs.field import Field, did_you_mean
@@ -80,10 +81,12 @@ def fits_response(interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]
         return
     if not interface.horizon_steps:
         yield "", "plays games that end, and this one has no last step", "choose another game"
+    yield from uneven_lists(interface, values_of, ("lr",))
+    yield from uneven_lists(interface, values_of, ("reward_scale",), least=0)
     names = [role.name for role in interface.roles]
     for role in map(str, values_of("role")):
         if role not in (*names, ALL):
-            problem = f"got {role}, allowed: {', '.join(names)}, {ALL}"
+            problem = f"got {role}, allowed: {', '.join(names)}, {ALL}, as in the game"
             yield "role", problem, did_you_mean(role, (*names, ALL))
 
 

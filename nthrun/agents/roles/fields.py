@@ -166,19 +166,32 @@ def fits_roles(interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
         return
     if not interface.horizon_steps:
         yield "", "plays games that end, and this one has no last step", "choose another game"
+    yield from uneven_lists(interface, values_of, BY_ROLE)
     roles = interface.roles
-    names = ", ".join(role.name for role in roles)
-    for name in BY_ROLE:
-        for listed in cast("tuple[tuple[Any, ...], ...]", values_of(name)):
-            if len(listed) not in (1, len(roles)):
-                problem = f"got {shown(listed)}, allowed: 1 number for all, or {len(roles)}"
-                yield name, f"{problem} for {names}", "write a list of lists"
     wanted = sum(map(mask_columns, roles))
     parts = ", ".join(f"{mask_columns(role)} of {role.name}" for role in roles)
     for listed in cast("tuple[tuple[Any, ...], ...]", values_of("mask_start")):
         if len(listed) not in (0, wanted):
-            problem = f"got {len(listed)} numbers, allowed: 0, or {wanted}, which are {parts}"
+            problem = f"got {len(listed)} numbers, allowed in this game: 0, or {wanted}: {parts}"
             yield "mask_start", problem, "give each column its start, or mask nothing with []"
+
+
+def uneven_lists(
+    interface: Interface, values_of: ValuesOf, names: Sequence[str], least: int = 1
+) -> Iterator[Misfit]:
+    """Lists that are neither of one number for all roles nor of one for each.
+
+    Args:
+        names: of the hyperparameters.
+        least: numbers that a list may have at least.
+    """
+    roles = [role.name for role in interface.roles]
+    for name in names:
+        for listed in cast("tuple[tuple[Any, ...], ...]", values_of(name)):
+            if len(listed) not in (least, 1, len(roles)):
+                problem = f"got {shown(listed)}, allowed: 1 number for all, or {len(roles)}"
+                problem += f" for the game's {', '.join(roles)}"
+                yield name, problem, "write a list of lists"
 
 
 def _by_role(name: str, doc: str, default: int, least: int) -> Field:
