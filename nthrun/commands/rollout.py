@@ -35,6 +35,8 @@ from nthrun.training.rollouts import RoleRollout, require_game
 from nthrun.training.rollouts import rollout as roll_out
 from nthrun.training.saved_policy import Learned, Policy, read_learned, restored
 
+RESPONSE = "best_response"
+"""The agent of which one role has learned to respond to the others."""
 OF_SOURCE = "RBC"
 """The environment whose files have the original's tables and settings."""
 
@@ -102,7 +104,7 @@ def rollout(directory: str, **given: Any) -> int:
     source = data_path(directory)
     learned = read_learned(source, options.index, options.stage, options.step, options.whose)
     require_game(learned)
-    folder = Path(options.out or f"rollout_index{learned.index}")
+    folder = _folder(learned, options.out)
     for kept in _every_step(learned, options) if options.every else (learned,):
         policy = restored(kept)
         note(f"step {kept.step:,}, {options.worlds:,} worlds:")
@@ -111,6 +113,15 @@ def rollout(directory: str, **given: Any) -> int:
     _write_choices(learned, folder)
     show(str(folder))
     return 0
+
+
+def _folder(learned: Learned, out: str | None) -> Path:
+    """The folder of the files; of a best response, as in the original, one in it for its role."""
+    folder = Path(out or f"rollout_index{learned.index}")
+    if learned.spec.agent.agent_name != RESPONSE:
+        return folder
+    setting = learned.spec.sweep.setting(_setting_number(learned))
+    return folder / f"br{setting['role']}"
 
 
 def _every_step(learned: Learned, options: RolloutOptions) -> Iterator[Learned]:
@@ -202,7 +213,8 @@ def model_of(
         role: its name.
         heads: its choices.
     """
-    prefix = f"policy.{role}."
+    own = (f"response.{role}.", f"policy.{role}.")
+    prefix = next((name for name in own if f"{name}weight1" in params), own[-1])
     depth = sum(name.startswith(f"{prefix}weight") for name in params)
     layers = [
         (params[f"{prefix}weight{n}"].T, params[f"{prefix}bias{n}"]) for n in range(1, depth + 1)

@@ -19,6 +19,7 @@ from nthrun.agents.best_response.program import BestResponse
 from nthrun.agents.parents import Parent
 from nthrun.agents.registry import AGENTS
 from nthrun.commands.best_responses import best_responses
+from nthrun.commands.rollout import rollout
 from nthrun.commands.run import run as main
 from nthrun.records.data import open_data
 from nthrun.specs.environment_spec import EnvironmentSpec
@@ -166,6 +167,15 @@ def test_a_sweep_of_responses_is_recorded_by_index(tmp_path: Path) -> None:
         parent = record["provenance"]["parent"]
         step = sweep["parent_step"][index // 2]
         assert parent["step"] == (4 if step < 0 else step)
+    source = tmp_path / "out/RBC_best_response"
+    played = ended(rollout, source, "--index", "1", "--worlds", "2", "--out", tmp_path / "files")
+    assert played.code in (None, 0), played.err
+    assert (tmp_path / "files/brfirm/episode_4_firm.npz").is_file()
+    [firm] = [record for record in records if record["index"] == 1]
+    for role, kind in (("firm", "response"), ("consumer", "policy")):
+        model = torch.load(tmp_path / f"files/brfirm/saved_models/{role}_policy_4.pt")
+        weight = firm["learned_params"][f"{kind}.{role}.weight1"]
+        np.testing.assert_array_equal(model["fc1.weight"].numpy(), weight.T)
     printed = ended(best_responses, tmp_path / "out/RBC_best_response", "--out", tmp_path / "br")
     assert printed.code in (None, 0), printed.err
     for place, line in enumerate(printed.out.splitlines()):
