@@ -5,6 +5,7 @@ Nothing is promised of a program: whether it computes the same again is its own 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nthrun.commands.experiment_opening import require_fixed
@@ -20,6 +21,7 @@ from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import plan_run
 from nthrun.programs.context import ProgramContext
 from nthrun.programs.program_runs import run_again
+from nthrun.records.distributions import changed_versions
 from nthrun.records.experiment import open_experiment, require_fingerprint
 from nthrun.records.sources import Entry
 from nthrun.studies.pruning import pruner_of
@@ -28,6 +30,9 @@ from nthrun.terminal import show
 
 if TYPE_CHECKING:
     from nthrun.commands.request import Request
+
+MOST_NAMED = 5
+"""Distributions of other versions that are named."""
 
 
 def verify_programs(spec: ExperimentSpec, request: Request) -> int:
@@ -51,14 +56,18 @@ def verify_programs(spec: ExperimentSpec, request: Request) -> int:
         spec, experiment.manifest.device, should_prune=as_recorded(recorded) if pruned else None
     )
     context.stop.install()
-    said = [_compared(spec, context, index, recorded[index]) for index in request.indices]
+    said = [
+        _compared(spec, context, index, recorded[index], experiment.root)
+        for index in request.indices
+    ]
     return max(said, default=EQUAL)
 
 
 def _compared(
-    spec: ExperimentSpec, context: ProgramContext, index: int, entries: list[Entry]
+    spec: ExperimentSpec, context: ProgramContext, index: int, entries: list[Entry], root: Path
 ) -> int:
-    """Run an index again and say how it compares with its records."""
+    """Run an index again and say how it compares with its records, and where it differs what else
+    has changed since."""
     before = read_entry(entries[0])
     if before["status"] == "failed":
         show(f"index {index}: failed, so that there is nothing to verify: {before['reason']}")
@@ -70,5 +79,8 @@ def _compared(
     name = differing_name(again, entries)
     code = context.code
     changed = ", and its code has changed" if code != before["provenance"].get("code", code) else ""
+    if versions := changed_versions(root, before["provenance"]):
+        more = ", …" * (len(versions) > MOST_NAMED)
+        changed += f", and other versions are installed: {', '.join(versions[:MOST_NAMED])}{more}"
     show(f"index {index}: differs, first in {name}{changed}" if name else f"index {index}: equal")
     return DIFFERS if name else EQUAL

@@ -78,3 +78,24 @@ def read_distributions(path: Path) -> dict[str, str]:
     if distributions_hash(found) != path.stem:
         raise DataFileError(f"{path}: damaged, its hash is {distributions_hash(found)}")
     return found
+
+
+def changed_versions(root: Path, provenance: Mapping[str, Any]) -> list[str]:
+    """What is installed here otherwise than where a record was made, each with both versions; none
+    where that is not known.
+
+    Args:
+        root: the experiment's directory.
+        provenance: of the record.
+    """
+    path = root / DISTRIBUTIONS / f"{provenance.get(DISTRIBUTIONS)}.json"
+    try:
+        before = read_distributions(path) if is_file(path) else None
+    except DataFileError:
+        before = None
+    here = installed_distributions()
+    return [
+        f"{name} ({before.get(name, 'none')}, here {here.get(name, 'none')})"
+        for name in sorted({*(before or ()), *here})
+        if before is not None and before.get(name) != here.get(name)
+    ]

@@ -11,7 +11,14 @@ from processes import call
 
 import nthrun
 from nthrun.records.data import open_data
-from nthrun.records.distributions import read_distributions
+from nthrun.records.distributions import (
+    DISTRIBUTIONS,
+    changed_versions,
+    distributions_hash,
+    installed_distributions,
+    keep_distributions,
+    read_distributions,
+)
 from nthrun.training.comparability import NUMBERS, PACKAGES, VERSION, difference
 
 COIN = """
@@ -90,3 +97,21 @@ def test_packages_that_were_not_recorded_are_not_known_to_differ() -> None:
     assert difference(here, here) == ""
     others = difference({VERSION: NUMBERS, PACKAGES: {"a": "1"}}, here)
     assert others == "made with other a (1, here none), b (none, here 2)"
+
+
+def test_other_versions_are_named(tmp_path: Path) -> None:
+    """What is installed otherwise than a record says is named with both versions; a record without
+    a list of it, or with a damaged one, is not known to differ."""
+    installed = installed_distributions()
+    keep_distributions(tmp_path, [{"provenance": {DISTRIBUTIONS: distributions_hash(installed)}}])
+    [path] = (tmp_path / DISTRIBUTIONS).iterdir()
+    assert changed_versions(tmp_path, {DISTRIBUTIONS: path.stem}) == []
+    before = installed | {"numpy": "0.1", "gone": "2"}
+    other = path.with_stem(distributions_hash(before))
+    other.write_text(json.dumps(before))
+    here = installed["numpy"]
+    said = ["gone (2, here none)", f"numpy (0.1, here {here})"]
+    assert changed_versions(tmp_path, {DISTRIBUTIONS: other.stem}) == said
+    other.write_text("{}")
+    assert changed_versions(tmp_path, {DISTRIBUTIONS: other.stem}) == []
+    assert changed_versions(tmp_path, {}) == []
