@@ -332,6 +332,8 @@ def _together(spec: AgentSpec, names: Sequence[str]) -> set[tuple[Any, ...]]:
     if not spec.search.is_plain:
         return {tuple(map(setting.get, names)) for setting in spec.sweep.examples(names)}
     keys = dict.fromkeys(_key_of(spec.parameters, name) or name for name in names)
+    if len(keys) == len(names):
+        return set(product(*map(spec.values_of, names)))
     parts = [list(_values_of_key(spec, key, names)) for key in keys]
     order = [name for key in keys for name in names if name in key.split(COUPLER)]
     places = [order.index(name) for name in names]
