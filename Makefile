@@ -51,6 +51,7 @@ bench: $(VENV)/.bench
 	$(RUN) benchmarks/scale_speed.py
 	$(RUN) benchmarks/search_speed.py
 	$(RUN) benchmarks/logging_speed.py
+	$(RUN) benchmarks/program_speed.py
 	$(RUN) benchmarks/schedule_speed.py
 
 $(VENV)/.run: requirements.txt

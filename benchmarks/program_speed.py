@@ -15,7 +15,6 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import click
@@ -46,14 +45,13 @@ if __name__ == "__main__":
 """
 
 
-def cpu_seconds(words: list[str], folder: Path) -> tuple[float, float]:
-    """CPU and wall seconds of a command and all it started."""
-    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+def cpu_seconds(words: list[str], folder: Path) -> float:
+    """CPU seconds of a command and all it started."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
     subprocess.run(words, cwd=folder, env=environment, check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return cpu, time.perf_counter() - begun
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def as_program(folder: Path, name: str, agent: dict[str, object]) -> list[str]:
@@ -73,22 +71,38 @@ def main(seconds: float) -> None:
         folder = Path(name)
         (folder / "training.py").write_text(TRAINING)
         script = [sys.executable, "training.py"]
-        trial, _ = cpu_seconds([*script, "20000"], folder)
+        trial = cpu_seconds([*script, "20000"], folder)
         updates = int(20_000 * seconds / trial)
         parameters = {"updates": [updates]}
         command = {"agent_name": "command", "name": "c", "parameters": parameters}
         command["command"] = [*script, "{updates}"]
         function = {"agent_name": "training:train", "parameters": parameters}
         nothing = {"agent_name": "command", "name": "n", "command": ["true"]}
-        empty, _ = cpu_seconds(as_program(folder, "n", nothing), folder)
-        bare, _ = cpu_seconds([*script, str(updates)], folder)
-        click.echo(f"  main.py around a command that does nothing {empty:8.2f} s")
+        beside = _beside(cpu_seconds(as_program(folder, "n", nothing), folder), folder, "none_n")
+        bare = cpu_seconds([*script, str(updates)], folder)
+        click.echo(f"  main.py around a command that does nothing {beside[0]:8.2f} s")
         click.echo(f"  bare script                                {bare:8.2f} s")
-        for kind, agent in (("command", command), ("function", function)):
-            spent, _ = cpu_seconds(as_program(folder, kind, agent), folder)
-            run, whole = (100 * (spent - part - bare) / bare for part in (empty, 0.0))
-            said = f"{run:+.1f} % in the run, {whole:+.1f} % with main.py"
-            click.echo(f"  as a {kind:<37} {spent:8.2f} s: {said}")
+        for kind, agent, place in (
+            ("command", command, "none_c"),
+            ("function", function, "none_training-train"),
+        ):
+            spent = cpu_seconds(as_program(folder, kind, agent), folder)
+            parent, child = _beside(spent, folder, place)
+            added = 100 * (parent - beside[0]) / bare
+            click.echo(
+                f"  as a {kind:<10} {child:8.2f} s in its process, {parent:6.2f} s beside it: "
+                f"{added:+.1f} % of the bare script"
+            )
+
+
+def _beside(spent: float, folder: Path, name: str) -> tuple[float, float]:
+    """CPU seconds of a command beside the process of its run, and of that, by its record."""
+    sys.path.insert(0, str(ROOT))
+    from nthrun.records.data import open_data  # noqa: PLC0415
+
+    [entry] = open_data(folder / "results" / name).entries
+    child = float(entry.load(())["provenance"]["cpu_seconds"])
+    return spent - child, child
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ from nthrun.programs.scratch import end_processes
 KEPT_BYTES = 65_536
 ROTATED_BYTES = 16 * KEPT_BYTES
 READ_BYTES = 2**18
-LOOK_SECONDS = 0.05
+LOOK_SECONDS, LONGEST_LOOK_SECONDS, LOOK_SHARE = 0.05, 0.25, 0.02
+"""Time between looks at a process: a share of what it has run, between the two."""
 DRAIN_SECONDS = 1.0
 """What is still read of an ended process whose output others hold open."""
 
@@ -143,9 +144,10 @@ class Process:
             look: called often; gives the grace in seconds once the process is to end, which is
                 told to by SIGTERM then.
         """
-        killed, ends_by = False, None
+        killed, ends_by, begun = False, None, time.monotonic()
         while (ended := self._poll()) is None:
-            self._read(LOOK_SECONDS)
+            seconds = (time.monotonic() - begun) * LOOK_SHARE
+            self._read(min(max(seconds, LOOK_SECONDS), LONGEST_LOOK_SECONDS))
             if ends_by is None:
                 if (grace := look()) is not None:
                     self._signal(signal.SIGTERM)
