@@ -105,7 +105,7 @@ def environment_packages(programs: Iterable[str]) -> tuple[str, ...]:
     for name in programs:
         entry = _gymnasium_entry(name)
         modules |= {entry} if entry else set()
-    tops = {module.partition(".")[0] for module in modules} - {PACKAGE.name}
+    tops = {module.partition(".")[0] for module in modules} - {PACKAGE.name, *HOST_PACKAGES}
     if not tops:
         return ()
     by_module = metadata.packages_distributions()
