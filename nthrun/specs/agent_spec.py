@@ -311,10 +311,10 @@ def _unanswerable(spec: AgentSpec, document: Document) -> Iterator[Fault]:
 def _broken(spec: AgentSpec, rule: Rule, document: Document) -> Iterator[Fault]:
     """A fault where values of the product come together that break the rule."""
     names, together = rule.names, _together(spec, rule.names)
-    legal = {values for values in together if rule.allows(*values)}
-    illegal = sorted(together - legal)
+    illegal = sorted(values for values in together if not rule.allows(*values))
     if not illegal:
         return
+    legal = together.difference(illegal)
     first, *others = (f"{name} {value}" for name, value in zip(names, illegal[0], strict=True))
     key = f"parameters.{_key_of(spec.parameters, names[0]) or names[0]}"
     shown_legal = [list(values) for values in sorted(legal)] or [["…"] * len(names)]
