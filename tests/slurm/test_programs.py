@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pages import copied_checkout
 from processes import ROOT
 from slurm.cluster import SlurmCluster
 from slurm.sweeps import CLUSTER, Sweep
@@ -19,7 +18,7 @@ from nthrun.records.schema import Run
 
 @dataclass
 class ProgramSweep(Sweep):
-    """A sweep of a program of `lab`, from a checkout that has it."""
+    """A sweep of a program of `lab`, which lies beside its specs."""
 
     agent: dict[str, Any] | None = None
 
@@ -27,10 +26,7 @@ class ProgramSweep(Sweep):
         self._file("environment").write_text(json.dumps(dict(self.environment)))
         self._file("agent").write_text(json.dumps(self.agent))
         self._file("cluster").write_text(json.dumps(CLUSTER | dict(self.fields)))
-        checkout = self.directory / "checkout"
-        checkout.mkdir()
-        self.root = copied_checkout(checkout, {})
-        (self.root / "lab.py").write_text((ROOT / "tests/lab.py").read_text())
+        (self.directory / "lab.py").write_text((ROOT / "tests/lab.py").read_text())
 
     @property
     def experiment(self) -> Path:
@@ -59,7 +55,7 @@ def test_a_function_is_planned_interrupted_and_continued(
     assert sweep.newest_plan().cluster.text("memPerCpu") == "620M"
     saved = sweep.experiment / "checkpoints/programs"
     sweep.wait(lambda: len(list(saved.glob("0-*/.nthrun/saved"))) == 2, "both to save")
-    sweep.look("--cancel")
+    sweep.look("--cancel", "--yes")
     sweep.wait_until_done()
     assert sweep.num_records() == 0
     sweep.submit(1)
