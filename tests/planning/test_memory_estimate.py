@@ -16,7 +16,7 @@ from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.planning.memory_estimate import EVALUATION_STEPS, lane_memory
 from nthrun.records.schema import Run, flat_arrays
 from nthrun.specs.environment_spec import SERIES
-from nthrun.training import checkpoints, provenance
+from nthrun.training import checkpoints, code_state
 from nthrun.training.context import make_context
 from nthrun.training.hosted_program import HOST, HostedProgram
 from nthrun.training.loop import Training
@@ -63,7 +63,7 @@ def test_files_take_no_more_than_counted(
 ) -> None:
     """Records, snapshots and checkpoints written as often as can be are within what is counted."""
     monkeypatch.setattr(checkpoints, "MAX_COST", float("inf"))
-    monkeypatch.setattr(provenance, "git_state", dict)  # whatever the checkout differs in
+    monkeypatch.setattr(code_state, "git_state", dict)  # whatever the checkout differs in
     spec = small_spec(environment | {"checkpoint_interval_seconds": 1e-9}, parameters)
     experiment = make_experiment(tmp_path, spec.sweep.num_settings)
     sizes: list[int] = []
