@@ -191,6 +191,7 @@ class ProximalPolicyOptimisation:
         exceeds = (divergence.unsqueeze(1) > state["target_kl"]).to(slope.dtype)
         state["stopped"].copy_(torch.maximum(state["stopped"], exceeds))
         goes_on = 1.0 - state["stopped"]
+        slope = torch.where(goes_on > 0.0, slope, 0.0)  # 0 times what is not finite is not 0
         self._step(state, slope, goes_on, self._learning_rate(state, step))
         state["updates_used"].add_(goes_on)
         return {
