@@ -112,7 +112,7 @@ class Rules:
     """Constants of the game.
 
     Attributes:
-        crra: η in [0, 1).
+        crra: η from 0; 1 is logarithmic.
         technology: A.
         labour_floor: hours below which a firm produces nothing.
         interest_rate: of a step, on budgets above 0.
@@ -143,7 +143,8 @@ class Rules:
             hours, thetas: `(..., N)`.
         """
         power = 1.0 - self.crra
-        enjoyed = torch.expm1(power * torch.log1p(consumption)).sum(-1) / power
+        logs = torch.log1p(consumption)
+        enjoyed = torch.expm1(power * logs).sum(-1) / power if power else logs.sum(-1)
         work = hours * hours if self.quadratic_labour else hours
         return enjoyed - 0.5 * thetas * work
 

@@ -14,6 +14,8 @@ VARIANTS: dict[str, dict[str, object]] = {
     "templates": {},
     "closed": {"importer": False},
     "paper": {"labour_disutility": "quadratic", "price_threshold": "above"},
+    "logarithmic": {"crra": 1.0},
+    "averse": {"crra": 2.0},
     "budget": {"investment_base": "budget", "boost_firm_reward_factor": 0.5, "labour_floor": 900.0},
 }
 
@@ -42,7 +44,8 @@ def firm_by_firm(game, books, choices, world):  # type: ignore[no-untyped-def]
             flags[j] = 1.0
     work = h * h if rules.quadratic_labour else h
     power = 1 - rules.crra
-    utility = (((consumed + 1) ** power - 1) / power).sum(1) - values["thetas"] / 2 * work
+    enjoyed = ((consumed + 1) ** power - 1) / power if power else np.log(consumed + 1)
+    utility = enjoyed.sum(1) - values["thetas"] / 2 * work
     income_tax, corporate = float(values["income_tax"][0]), float(values["corporate_tax"][0])
     income = w[at] * h
     change = 0.01 - consumed @ p + (1 - income_tax) * income
