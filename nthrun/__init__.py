@@ -19,8 +19,12 @@ does not train.
 
 from __future__ import annotations
 
+import time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+_IMPORTED_AT = time.time()
+"""Seconds since 1970. A source file that is newer may not be what this process has imported."""
 
 if TYPE_CHECKING:
     from nthrun.agents.base import Agent as Agent

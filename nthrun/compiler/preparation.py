@@ -94,7 +94,8 @@ def _from_disk(write: Callable[[], ProgramText], key: str) -> Prepared:
         made = _built(text)
         if machine_facts() == facts:  # another compiler may have had to build it
             write_cached(path, _document(text))
-        lock.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a folder that only can be read has none
+            lock.unlink()
         return made
 
 

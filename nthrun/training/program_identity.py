@@ -5,13 +5,15 @@ the code, by `code_hash`, and all that the program's objects hold, down to every
 tensor: the statics of the agent, the sizes and equations of the environment, the spec's rewards.
 
 Only programs of nthrun's own classes have one. A user's class may read what it likes, so its steps
-are traced by every process.
+are traced by every process. Nor has one a process in whose time a source file of nthrun's was
+edited: what it has imported may be what the file said before.
 """
 
 from __future__ import annotations
 
 import enum
 import hashlib
+import os
 import types
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -21,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from nthrun import _IMPORTED_AT
 from nthrun.specs.environment_spec import PROTOCOL_KEYS, EnvironmentSpec
 from nthrun.training.hosted_program import HostedProgram
 from nthrun.training.program import Program
@@ -31,6 +34,9 @@ PLAIN = (
     *(bool, int, float, complex, str, bytes, type(None), type(...), Path),
     *(np.generic, np.dtype, torch.dtype, torch.device),
 )
+SOURCES = (".py", ".hpp")
+CLOCK_SECONDS = 2.0
+"""How far a file system's clock may be behind."""
 NOT_TRACED = ("parents",)
 """Attributes of a program that its steps do not look at."""
 OWN = PACKAGE.name
@@ -56,7 +62,7 @@ def program_identity(program: Program) -> str:
         _ = program.environment
     held = {name: value for name, value in vars(program).items() if name not in NOT_TRACED}
     names = (program.agent_program, program.spec.declaration.program)
-    if not all(name.startswith(f"{OWN}.") for name in names):
+    if not all(name.startswith(f"{OWN}.") for name in names) or _may_have_changed():
         return ""
     digest = hashlib.sha256(code_hash(names, native=True).encode())
     digest.update(f"{np.__version__} {torch.get_default_dtype()} {type(program)}\0".encode())
@@ -66,6 +72,18 @@ def program_identity(program: Program) -> str:
     except _UnknownError:
         return ""
     return digest.hexdigest()
+
+
+def _may_have_changed() -> bool:
+    """Whether a file of nthrun's may be newer than what this process has imported of it. Then its
+    hash may be of other code than that which is traced."""
+    newest = max(
+        os.stat(os.path.join(folder, name)).st_mtime
+        for folder, _, names in os.walk(PACKAGE)
+        for name in names
+        if name.endswith(SOURCES)
+    )
+    return newest > _IMPORTED_AT - CLOCK_SECONDS
 
 
 def named_identity(program: Program, part: str) -> str:

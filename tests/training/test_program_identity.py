@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -73,11 +74,26 @@ def test_a_users_class_has_none() -> None:
     assert program_identity(other) == ""
 
 
+def test_an_edited_source_leaves_no_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a file is newer than what the process imported, nothing is kept of it."""
+    assert program_identity(program())
+    newest = max(path.stat().st_mtime for path in (ROOT / "nthrun").rglob("*.py"))
+    monkeypatch.setattr("nthrun.training.program_identity._IMPORTED_AT", newest)
+    assert program_identity(program()) == ""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("edited", EDITS)
 def test_a_changed_line_counts(edited: str, tmp_path: Path) -> None:
     """One line more in the agent, the environment or the compiler is another program."""
     shutil.copytree(ROOT / "nthrun", tmp_path / "nthrun")
+
+    def age() -> None:
+        """Have all files be older than any process that imports them."""
+        for path in (tmp_path / "nthrun").rglob("*.*"):
+            os.utime(path, (0, 0))
+
+    age()
     command = [sys.executable, "-c", TELL, str(ROOT / "tests")]
 
     def told() -> str:
@@ -85,7 +101,9 @@ def test_a_changed_line_counts(edited: str, tmp_path: Path) -> None:
         return done.stdout
 
     before = told()
+    assert before.strip()
     assert told() == before
     path = tmp_path / "nthrun" / edited
     path.write_text(path.read_text() + "\nADDED = 1\n")
+    age()
     assert told() != before
