@@ -147,7 +147,8 @@ def of_directory(
         raise DataFileError(f"{place}: holds several experiments, allowed: one", f"name {names}")
     files = (*options.env_json, *options.agent_json)
     project = find_project(files, options.project)
-    use_project(project)
+    if files or options.project or options.trust:
+        use_project(project)  # else nothing is imported from a folder that may be anybody's
     plans = list(read_plans(root))
     spec = _given(root, options) if files else _recorded(root, plans, options.trust)
     if spec.agent.search.method == BAYES:
