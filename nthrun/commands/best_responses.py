@@ -132,7 +132,7 @@ def _cases(data: Data) -> Mapping[Case, Responses]:
 
 def _of_run(record: Run, setting_number: int) -> Iterator[tuple[Case, tuple[float, float]]]:
     """What an agent of each role earned in an episode before the first step and after the last."""
-    parent, metrics = record["provenance"].get("parent"), record["eval_metrics"]
+    parent, metrics = record["provenance"].get("parent"), record.get("eval_metrics", {})
     setting = record["agent_params"]
     whose = f"{Path(setting['parent']).name} index {setting['parent_index']}"
     name = whose if parent else NO_RUN
