@@ -47,6 +47,8 @@ GIVEN: dict[str, Any] = {
     "parallel": 10,
     "wholeNode": True,
     "setup": ["module load python/3.11", "export A=b c"],
+    "prefix": ["apptainer", "exec", "--nv", "image.sif"],
+    "python": "python3",
     "signalSeconds": 30,
     "sbatch": ["--constraint=genoa|rome", "--exclude=n[1-2],n4", "--contiguous"],
 }
@@ -74,6 +76,8 @@ FAULTY: dict[str, Any] = {
     "parallel": {},
     "wholeNode": "true",
     "setup": [1],
+    "prefix": {},
+    "python": 3,
     "signalSeconds": 0,
     "sbatch": 5,
     "acount": "def-someone",
