@@ -17,13 +17,13 @@ import os
 import types
 from collections.abc import Iterator, Mapping
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from nthrun import _IMPORTED_AT
 from nthrun.specs.environment_spec import PROTOCOL_KEYS, EnvironmentSpec
 from nthrun.training.hosted_program import HostedProgram
 from nthrun.training.program import Program
@@ -83,7 +83,8 @@ def _may_have_changed() -> bool:
         for name in names
         if name.endswith(SOURCES)
     )
-    return newest > _IMPORTED_AT - CLOCK_SECONDS
+    imported: float = import_module(OWN)._IMPORTED_AT
+    return newest > imported - CLOCK_SECONDS
 
 
 def named_identity(program: Program, part: str) -> str:

@@ -78,7 +78,7 @@ def test_an_edited_source_leaves_no_identity(monkeypatch: pytest.MonkeyPatch) ->
     """Where a file is newer than what the process imported, nothing is kept of it."""
     assert program_identity(program())
     newest = max(path.stat().st_mtime for path in (ROOT / "nthrun").rglob("*.py"))
-    monkeypatch.setattr("nthrun.training.program_identity._IMPORTED_AT", newest)
+    monkeypatch.setattr("nthrun._IMPORTED_AT", newest)
     assert program_identity(program()) == ""
 
 
