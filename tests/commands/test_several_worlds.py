@@ -65,7 +65,8 @@ def killed_beyond(directory: Path, arguments: list[str], step: int) -> None:
     process.communicate()
 
 
-@pytest.mark.parametrize("environment", [TENSORS, pytest.param(HOSTED, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("environment", [TENSORS, HOSTED])
 def test_a_killed_run_has_every_bit(tmp_path: Path, environment: dict[str, Any]) -> None:
     """A run of eight worlds that is killed twice has the bits that it has beside another, and its
     attempts, evaluations and snapshots are at environment steps."""
