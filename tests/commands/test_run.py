@@ -159,7 +159,7 @@ def test_keys_that_only_say_what_to_keep_may_change(tmp_path: Path) -> None:
     assert "train_rewards" not in runs[0, 0]
     assert len(runs[0, 1]["train_rewards"]) == 300
     kept = sorted(path.name for path in (tmp_path / "out" / EXPERIMENT / "snapshots").iterdir())
-    moments = ["best", "final", "step150", "step300"]
+    moments = ["best", "final", "step0", "step150", "step300"]
     assert kept == [f"stage0-index1-{moment}.h5" for moment in moments]
     about, params = read_snapshot(tmp_path / "out" / EXPERIMENT / "snapshots" / kept[1])
     assert (about["index"], about["step"]) == (1, 300)
