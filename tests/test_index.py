@@ -225,4 +225,5 @@ def test_purposes_are_numbered_for_good() -> None:
         "AGENT": 2,
         "REPLAY": 3,
         "EVALUATION": 4,
+        "PROGRAM": 5,
     }
