@@ -28,7 +28,7 @@ from nthrun.records.listing import is_there
 from nthrun.records.manifest import MANIFEST
 from nthrun.records.places import RecordPlace, union
 from nthrun.records.record_table import GIT_DIFF, RecordTable
-from nthrun.records.schema import OMITTED_FROM_JSON, SCHEMA_VERSION, Run, differing_key
+from nthrun.records.schema import OMITTED_FROM_JSON, OUTPUT, SCHEMA_VERSION, Run, differing_key
 from nthrun.records.sources import Conflict, Entry, MemorySource, read_table, without_repeats
 from nthrun.specs.fingerprint import fingerprint
 
@@ -238,7 +238,8 @@ def write_combined(data: Data, progress: Progress | None, keep: bool) -> Data | 
         if is_json:
             runs = _loaded(data.entries, omit, tell, written)
             with open(temporary, "wb") as file:
-                json_writer(data["experiment"], runs, omit, data.gone)(file)
+                results = [name for name in omit if name != OUTPUT]
+                json_writer(data["experiment"], runs, results, data.gone)(file)
         else:
             write_h5(temporary, data, tell)
             append_digest(temporary)

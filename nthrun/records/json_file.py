@@ -124,7 +124,7 @@ def json_writer(
     Args:
         experiment: the two specs.
         runs: sorted by setting number; those keys in `omitted` already left out.
-        omitted: what is named under "omitted".
+        omitted: the results that are named under "omitted".
         gone: records that were replaced or forgotten, named under "gone".
     """
 

@@ -20,7 +20,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from in_process import Outcome, ended
 
-import nthrun.commands
 from nthrun.commands.run import run
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +73,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     for name in ("train", "verify"):
         double = SimpleNamespace(**{name: partial(attempt, name)})
-        monkeypatch.setattr(nthrun.commands, name, double, raising=False)
+        monkeypatch.setitem(sys.modules, f"nthrun.commands.{name}", double)
     return attempts
 
 

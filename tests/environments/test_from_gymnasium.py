@@ -166,7 +166,7 @@ def test_a_module_that_registers_environments_is_imported() -> None:
     spec = spec_of(ECHO)
     assert spec.directory("here").name == "maze-Echo-v0_random_Uniform"
     assert train(spec, [0])[0]["train_episode_steps"].tolist() == [40, 40, 40]
-    with pytest.raises(MissingExtraError, match="are looked for beside"):
+    with pytest.raises(MissingExtraError, match="are looked for in your project"):
         spec_of({"env_name": "nowhere:Echo-v0", "platform": "gymnasium"})
 
 
