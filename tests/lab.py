@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import time
 from typing import Any
@@ -38,6 +40,22 @@ def level(run: Any) -> None:
     for step in range(0, 101, 20):
         run.evaluation(step, run.setting["level"])
         time.sleep(0.02)
+
+
+def judged(run: Any) -> None:
+    """Evaluations one upon the other, so that it mostly waits for what is said of them."""
+    for step in range(run.saved.step, run.total_timesteps):
+        run.evaluation(step, 1.0)
+        if run.time_to_save:
+            run.save(step + 1, {})
+
+
+def asks_late(run: Any) -> None:
+    """Tells of an evaluation some time before it asks what is said of it."""
+    run._report({"step": 10, "evaluation": run.setting["level"]})
+    run._flush()
+    time.sleep(0.6)
+    run.evaluation(20, run.setting["level"])
 
 
 def echo(run: Any) -> None:
@@ -97,6 +115,28 @@ def starves(run: Any) -> None:
     """Is ended as the system ends what takes more memory than there is."""
     run.episode(1.0, 10)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def deletes(run: Any) -> None:
+    """Deletes its scratch directory and goes on."""
+    run.episode(1.0, 10)
+    shutil.rmtree(run.scratch)
+
+
+def lists(run: Any) -> None:
+    run.learned_params = [1.0]
+
+
+def misnames(run: Any) -> None:
+    run.episode(1.0, 10)
+    run.learned_params = {"weights\0": np.zeros(2)}
+
+
+def hides(run: Any) -> None:
+    """Leaves a process that has left its session and forgotten its variables."""
+    words = ["sh", "-c", f"sleep {run.environment['seconds']} & echo left"]
+    subprocess.run(words, env={"PATH": os.environ["PATH"]}, start_new_session=True, check=True)
+    run.episode(1.0, 10)
 
 
 def unsavable(run: Any) -> None:

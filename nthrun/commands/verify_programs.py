@@ -5,13 +5,15 @@ Nothing is promised of a program: whether it computes the same again is its own 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nthrun.commands.experiment_opening import require_fixed
 from nthrun.commands.recorded_runs import (
     DIFFERS,
     EQUAL,
+    NOT_COMPARABLE,
     as_recorded,
     differing_name,
     read_entry,
@@ -39,7 +41,7 @@ def verify_programs(spec: ExperimentSpec, request: Request) -> int:
     """Run every index asked for again, and say whether its record is what comes out.
 
     Returns:
-        0 if all are equal, else 1.
+        0 if all are equal, 1 if one differs, 3 if one does whose code or packages are others now.
 
     Raises:
         IndexSpecError: an index is not recorded.
@@ -60,27 +62,44 @@ def verify_programs(spec: ExperimentSpec, request: Request) -> int:
         _compared(spec, context, index, recorded[index], experiment.root)
         for index in request.indices
     ]
-    return max(said, default=EQUAL)
+    return DIFFERS if DIFFERS in said else max(said, default=EQUAL)
 
 
 def _compared(
     spec: ExperimentSpec, context: ProgramContext, index: int, entries: list[Entry], root: Path
 ) -> int:
-    """Run an index again and say how it compares with its records, and where it differs what else
-    has changed since."""
+    """Run an index again and say how it compares with its records; what may differ as other code
+    runs, or other versions, is not comparable where it does."""
     before = read_entry(entries[0])
     if before["status"] == "failed":
         show(f"index {index}: failed, so that there is nothing to verify: {before['reason']}")
         return DIFFERS
     again = run_again(plan_run(spec, index, before["stage"]), context)
-    if again["status"] == "failed":
-        show(f"index {index}: differs, now it fails: {again['reason']}")
+    name = differing_name(again, entries) if again["status"] != "failed" else ""
+    if name is None:
+        show(f"index {index}: equal")
+        return EQUAL
+    how = f"differs, first in {name}" if name else f"differs, now it fails: {again['reason']}"
+    changes = _changes(context, before["provenance"], root)
+    if not changes:
+        show(f"index {index}: {how}")
         return DIFFERS
-    name = differing_name(again, entries)
-    code = context.code
-    changed = ", and its code has changed" if code != before["provenance"].get("code", code) else ""
-    if versions := changed_versions(root, before["provenance"]):
+    show(f"index {index}: not comparable, {', '.join(changes)}: {how}")
+    return NOT_COMPARABLE
+
+
+def _changes(context: ProgramContext, before: Mapping[str, Any], root: Path) -> list[str]:
+    """What has changed since a record was made by which its run may differ.
+
+    Args:
+        context: what it is run in again.
+        before: provenance of the record.
+        root: the experiment's directory.
+    """
+    code, changes = context.code, []
+    if code != (before.get("code") or code):
+        changes.append("its code has changed")
+    if versions := changed_versions(root, before):
         more = ", …" * (len(versions) > MOST_NAMED)
-        changed += f", and other versions are installed: {', '.join(versions[:MOST_NAMED])}{more}"
-    show(f"index {index}: differs, first in {name}{changed}" if name else f"index {index}: equal")
-    return DIFFERS if name else EQUAL
+        changes.append(f"made with other {', '.join(versions[:MOST_NAMED])}{more}")
+    return changes

@@ -18,13 +18,14 @@ from nthrun.planning.packs import PlannedRun
 from nthrun.programs import function_process
 from nthrun.programs.command_line import Given, PlaceholderError
 from nthrun.programs.context import ProgramContext
+from nthrun.programs.descendants import end_processes
 from nthrun.programs.function_process import ENDED, JOB_FILE, OUTCOME_FILE, RETURNED, STOPPED
 from nthrun.programs.process import Ending, Output, Process
 from nthrun.programs.report_file import ReportFile
 from nthrun.programs.report_lines import ReportError, Reports
 from nthrun.programs.results_file import add_results
-from nthrun.programs.run import GO_ON, WAITING, RunJob
-from nthrun.programs.scratch import Scratch, end_processes
+from nthrun.programs.run import END, GO_ON, WAITING, RunJob
+from nthrun.programs.scratch import Scratch
 from nthrun.records.durable_file import verified_header
 from nthrun.specs.search.search_spec import GOALS, RETURNS
 from nthrun.training.attempts import attempt
@@ -36,6 +37,9 @@ NOTED_SECONDS = 15.0
 """Time between notes of how long an attempt has taken so far."""
 PROBLEM_GRACE_SECONDS = 5.0
 NOTHING = "the function returned and has reported nothing; see docs/your_code.md"
+OPENED_ANEW = (
+    "its report file was opened to be written anew, by which lines may be lost: open it to append"
+)
 OTHERS_SIGNAL = "it was told to stop by a SIGTERM that was not nthrun's"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -58,9 +62,10 @@ class ProgramAttempt:
     def __init__(self, run: PlannedRun, context: ProgramContext, scratch: Scratch) -> None:
         self.run, self.context, self.scratch = run, context, scratch
         self._told_steps = 0
+        self.code = context.code
         self.attempts = self._earlier()
         number = len(self.attempts)
-        self.attempts.append(attempt(0) | {"seconds": 0.0, "code": context.code})
+        self.attempts.append(attempt(0) | {"seconds": 0.0, "code": self.code})
         self.given = Given(
             run, context.spec.environment, context.device, scratch.path, scratch.report(number)
         )
@@ -71,7 +76,7 @@ class ProgramAttempt:
         self._began = time.monotonic()
         self._noted_due = self._began + NOTED_SECONDS
         self._evaluations = 0
-        self._stopped = False
+        self._stopped = self._asks = self._is_told = False
 
     @property
     def reports(self) -> Reports:
@@ -108,14 +113,16 @@ class ProgramAttempt:
         self.scratch.write_attempts(self.attempts)
         try:
             process = self._started(command)
-        except OSError as error:
-            return "failed", f"cannot start {command[0]}: {error.strerror or error}", None
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else ""
+            return "failed", f"cannot start {command[0]}: {reason or error}", None
         try:
             ending = process.watch(lambda: self._look(process))
         finally:
             process.close()
             self._note_seconds()
-        self._read(ended=True)
+        if not self._is_interrupted():
+            self._read(ended=True)
         status, reason = self._judged(ending)
         return status, reason, ending
 
@@ -123,8 +130,8 @@ class ProgramAttempt:
         """The earlier attempts that this one may go on from; what others left is deleted."""
         end_processes(self.scratch.path)
         earlier = self.scratch.attempts()
-        index, code = self.run.index, self.context.code
-        if earlier and earlier[-1].get("code") != code:
+        index = self.run.index
+        if earlier and (earlier[-1].get("code") or self.code) != self.code:
             self.context.note(f"index {index}: its code has changed; its run starts from step 0")
             earlier = []
         saved = self.scratch.own / "saved"
@@ -167,7 +174,7 @@ class ProgramAttempt:
             own=str(self.scratch.own),
             attempt=len(self.attempts) - 1,
             save_seconds=environment.number("checkpoint_interval_seconds"),
-            code=self.context.code,
+            code=self.code,
             pruned=self.context.should_prune is not None,
             path=tuple(os.path.abspath(place) for place in sys.path),
         )
@@ -181,27 +188,37 @@ class ProgramAttempt:
 
     def _look(self, process: Process) -> float | None:
         """Read what was reported; gives the grace that the program has once it is to end."""
-        self._read()
+        # What it reported before it asked is read after its question, and so before the answer.
+        self._asks = self._asks or WAITING in process.heard()
+        is_read = self._read()
+        if not self._problem:
+            if time.monotonic() >= self._noted_due:
+                self._note_seconds()
+            self._judge_evaluations()
+        is_over = bool(self._problem) or self.pruned_at is not None
+        if self._asks and (is_read or is_over):
+            self._asks = False
+            process.tell(END if is_over else GO_ON)
         if self._problem:
             return min(PROBLEM_GRACE_SECONDS, self.context.grace_seconds)
-        if time.monotonic() >= self._noted_due:
-            self._note_seconds()
-        self._judge_evaluations(process)
-        if self.context.stop.signal_number:
-            self._stopped = True
-            return self.context.grace_seconds
-        return self.context.grace_seconds if self.pruned_at is not None else None
+        self._stopped = self._stopped or bool(self.context.stop.signal_number)
+        return self.context.grace_seconds if self._stopped or is_over else None
 
-    def _read(self, ended: bool = False) -> None:
-        """Take in the lines written since, and tell of the steps."""
+    def _read(self, ended: bool = False) -> bool:
+        """Take in lines written since, and tell of the steps; returns whether that is all."""
         if self._problem:
-            return
+            return True
+        is_read = True
         try:
-            self._file.read()
             if ended:
                 self._file.finish()
+            else:
+                is_read = self._file.read()
         except ReportError as error:
             self._problem = str(error)
+        if self._file.is_written_anew and not self._problem and not self._is_told:
+            self._is_told = True
+            self.context.note(f"index {self.run.index}: {OPENED_ANEW}")
         if self.attempts[-1]["step"] != self._file.continued_step:
             self._note_seconds()
         reports = self.reports
@@ -209,10 +226,11 @@ class ProgramAttempt:
             self._told_steps = reports.last_step
             last_return = reports.returns[-1] if reports.returns else math.nan
             self.context.report(Advanced(steps, last_return))
+        return is_read
 
-    def _judge_evaluations(self, process: Process) -> None:
-        """Ask of each evaluation since whether the run is to go on, and tell a function that."""
-        should_prune, connection = self.context.should_prune, process.connection
+    def _judge_evaluations(self) -> None:
+        """Ask of each evaluation since whether the run is to go on."""
+        should_prune = self.context.should_prune
         if should_prune is None or self.pruned_at is not None:
             return
         for evaluation in self.reports.evaluations[self._evaluations :]:
@@ -224,8 +242,6 @@ class ProgramAttempt:
             if should_prune([self.run.index], step, [value])[0]:
                 self.pruned_at = step
                 break
-        if connection is not None and _asks(connection):
-            connection.send(b"x" if self.pruned_at is not None else GO_ON)
 
     def _value(self, returns: Sequence[float], measures: Mapping[str, float]) -> float:
         """What an evaluation says of how good a run is, higher being better."""
@@ -252,9 +268,9 @@ class ProgramAttempt:
             return "failed", self._problem
         if self.pruned_at is not None:
             return "pruned", f"ended at step {self.pruned_at}, hopeless beside other runs"
-        how, problem = ("", "") if self.context.is_command else self._outcome()
-        if self._stopped and how != RETURNED:
+        if self._is_interrupted():
             self._interrupted(ending)
+        how, problem = self._outcome()
         if self.context.is_command:
             return self._judged_command(ending)
         if how == RETURNED and (self._has_learned() or not self.reports.is_empty):
@@ -262,6 +278,11 @@ class ProgramAttempt:
         by_itself = f"its process ended before the function did: {ending.text()}"
         reasons = {RETURNED: NOTHING, STOPPED: OTHERS_SIGNAL, ENDED: OTHERS_SIGNAL}
         return "failed", reasons.get(how) or problem or by_itself
+
+    def _is_interrupted(self) -> bool:
+        """Whether an ended process was stopped before it was done; the next attempt goes on."""
+        is_decided = self._problem or self.pruned_at is not None
+        return self._stopped and not is_decided and self._outcome()[0] != RETURNED
 
     def _judged_command(self, ending: Ending) -> tuple[str, str]:
         if ending.code != 0:
@@ -288,7 +309,7 @@ class ProgramAttempt:
         )
 
     def _outcome(self) -> tuple[str, str]:
-        """How a function's process says that it ended; two "" where it does not."""
+        """How a function's process says that it ended; two "" where it does not, as of commands."""
         try:
             outcome = json.loads((self.scratch.own / OUTCOME_FILE).read_text())
             return str(outcome["how"]), str(outcome["problem"])
@@ -302,14 +323,3 @@ class ProgramAttempt:
         """The last line that was printed and is not empty."""
         lines = self.output.kept.decode(errors="replace").splitlines()
         return next((line.strip()[:500] for line in reversed(lines) if line.strip()), "")
-
-
-def _asks(connection: Any) -> bool:
-    """Whether the function's process waits for an answer."""
-    connection.setblocking(False)
-    try:
-        return bool(connection.recv(len(WAITING)))
-    except OSError:
-        return False
-    finally:
-        connection.setblocking(True)

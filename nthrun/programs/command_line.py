@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nthrun.index import program_seed
 from nthrun.planning.packs import PlannedRun
-from nthrun.programs.scratch import SCRATCH_VARIABLE
+from nthrun.programs.descendants import SCRATCH_VARIABLE
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.specs.field import plain
 from nthrun.specs.program_spec import PLACEHOLDER, is_of_environment
+
+PYTHON = "python"
+LARGEST_FILE_BYTES = 2**26
+"""Of the files that a command line names: a larger one holds data."""
 
 
 class PlaceholderError(ValueError):
@@ -67,7 +74,8 @@ class Given:
         }
 
     def filled(self, words: tuple[str, ...]) -> list[str]:
-        """Arguments with what their placeholders stand for.
+        """Arguments with what their placeholders stand for; `python` is this one where the system
+        knows no other.
 
         Raises:
             PlaceholderError: the run has no value for one.
@@ -83,7 +91,10 @@ class Given:
             "report": str(self.report),
             "setting": self.setting,
         }
-        return [PLACEHOLDER.sub(lambda match: self._value(match[0], values), w) for w in words]
+        filled = [PLACEHOLDER.sub(lambda match: self._value(match[0], values), w) for w in words]
+        if filled[0] == PYTHON and shutil.which(PYTHON) is None:
+            filled[0] = sys.executable
+        return filled
 
     def _value(self, written: str, values: Mapping[str, Any]) -> str:
         name = written[1:-1]
@@ -104,3 +115,27 @@ class Given:
 def text_of(value: Any) -> str:
     """A value as an argument: a text as it is, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def command_hash(words: Sequence[str]) -> str:
+    """SHA-256 of what a command line runs, as it is now: the executable, if it is named by its
+    path, and the first file that an argument names, which is its script; "" where it names none.
+
+    Args:
+        words: of the command line, with placeholders.
+    """
+    paths = [Path(word) for word in words if not PLACEHOLDER.search(word)]
+    executable = paths[:1] if "/" in words[0] else []
+    script = [path for path in paths[1:] if path.is_file()][:1]
+    contents = [content for path in executable + script if (content := _content_of(path))]
+    digests = [hashlib.sha256(content).hexdigest() for content in contents]
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest() if digests else ""
+
+
+def _content_of(path: Path) -> bytes:
+    """What a file holds that may be a program; nothing where there is no such file."""
+    try:
+        size = path.stat().st_size if path.is_file() else 0
+        return path.read_bytes() if 0 < size <= LARGEST_FILE_BYTES else b""
+    except OSError:
+        return b""

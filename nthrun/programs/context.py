@@ -13,6 +13,7 @@ from typing import Any
 
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.machine import cpu_model
+from nthrun.programs.command_line import command_hash
 from nthrun.records.experiment import Experiment
 from nthrun.specs.algorithm_spec import version
 from nthrun.specs.program_spec import ALGORITHM, ProgramSpec
@@ -71,10 +72,13 @@ class ProgramContext:
 
     @property
     def code(self) -> str:
-        """The hash of a function's code; "" of a command, of which that is not known."""
+        """The hash of a function's code; of a command as it is now that of the files which its
+        command line names, "" where it names none."""
         if self.spec.agent.declaration.kind == ALGORITHM:
             return f"stable_baselines3 {version()}"
-        return "" if self.is_command else program_hash(self.spec.agent.agent_name)
+        if self.is_command:
+            return command_hash(self.program.command)
+        return program_hash(self.spec.agent.agent_name)
 
     def note(self, line: str) -> None:
         """Report what a user should know."""
@@ -87,7 +91,6 @@ class ProgramContext:
             "kind": self.spec.agent.declaration.kind,
             "device": self.device,
             "versions": versions(),
-            "code": self.code,
             "host": platform.node(),
             "cpu": cpu_model(),
             "pack_width": 1,

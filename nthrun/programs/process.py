@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nthrun.programs import launcher
-from nthrun.programs.scratch import end_processes
+from nthrun.programs.descendants import Adoption, end_processes
 
 KEPT_BYTES = 65_536
 ROTATED_BYTES = 16 * KEPT_BYTES
@@ -111,22 +111,28 @@ class Process:
         talks: bool | None = None,
     ) -> None:
         self._scratch, self._output = scratch, output
+        self._adoption = Adoption()
         ours, theirs = socket.socketpair()
         words = list(command)
         if talks is not None:
             words.append(str(theirs.fileno() if talks else -1))
         start = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), *words]
-        with theirs:
-            self._process = subprocess.Popen(
-                start,
-                env=dict(variables),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                pass_fds=[theirs.fileno()] if talks else [],
-            )
-        self.connection = ours if talks else None
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    start,
+                    env=dict(variables),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    pass_fds=[theirs.fileno()] if talks else [],
+                )
+        except BaseException:
+            ours.close()
+            self._adoption.close()
+            raise
+        self._connection = ours if talks else None
         if not talks:
             ours.close()
         assert self._process.stdout is not None
@@ -134,25 +140,26 @@ class Process:
         os.set_blocking(self._pipe.fileno(), False)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._pipe, selectors.EVENT_READ)
-        if self.connection is not None:
-            self._selector.register(self.connection, selectors.EVENT_READ)
+        if self._connection is not None:
+            self._selector.register(self._connection, selectors.EVENT_READ)
 
     def watch(self, look: Callable[[], float | None]) -> Ending:
         """Wait for the end, and take in what is printed.
 
         Args:
-            look: called often; gives the grace in seconds once the process is to end, which is
-                told to by SIGTERM then.
+            look: called often, up to the end; gives the grace in seconds once the process is to
+                end, which is told to by SIGTERM then.
         """
         killed, ends_by, begun = False, None, time.monotonic()
         while (ended := self._poll()) is None:
             seconds = (time.monotonic() - begun) * LOOK_SHARE
             self._read(min(max(seconds, LOOK_SECONDS), LONGEST_LOOK_SECONDS))
-            if ends_by is None:
-                if (grace := look()) is not None:
-                    self._signal(signal.SIGTERM)
-                    ends_by = time.monotonic() + grace
-            elif time.monotonic() > ends_by and not killed:
+            self._adoption.reap(self._process.pid)
+            grace = look()
+            if ends_by is None and grace is not None:
+                self._signal(signal.SIGTERM)
+                ends_by = time.monotonic() + grace
+            elif ends_by is not None and time.monotonic() > ends_by and not killed:
                 killed = True
                 self._signal(signal.SIGKILL)
         self._end_others()
@@ -164,15 +171,39 @@ class Process:
             killed,
         )
 
+    def heard(self) -> bytes:
+        """What the process has said since by its connection."""
+        if self._connection is None:
+            return b""
+        try:
+            said = self._connection.recv(READ_BYTES, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return b""
+        except OSError:
+            said = b""
+        if not said:  # it has closed its end
+            self._selector.unregister(self._connection)
+            self._connection.close()
+            self._connection = None
+        return said
+
+    def tell(self, said: bytes) -> None:
+        """Answer the process by its connection, if it still listens."""
+        if self._connection is not None:
+            with contextlib.suppress(OSError):
+                self._connection.send(said, socket.MSG_DONTWAIT)
+
     def close(self) -> None:
         """End what is left of it, however this process came to leave it."""
         if self._process.returncode is None:
             self._signal(signal.SIGKILL)
             self._process.wait()
+            end_processes(self._scratch)
+        self._adoption.close()
         self._selector.close()
         self._pipe.close()
-        if self.connection is not None:
-            self.connection.close()
+        if self._connection is not None:
+            self._connection.close()
 
     def _poll(self) -> tuple[int, resource.struct_rusage] | None:
         """Status and usage of the ended process; None while it runs."""
@@ -189,13 +220,14 @@ class Process:
             pass
         self._signal(signal.SIGKILL)
         end_processes(self._scratch)
+        self._adoption.end()
 
     def _read(self, seconds: float) -> int:
         """Take in what there is to read, waiting for some; returns how many bytes that was."""
         total = 0
         for key, _ in self._selector.select(seconds):
             if key.fileobj is not self._pipe:
-                continue  # the connection: `look` reads it
+                continue  # the connection: `heard` reads it
             try:
                 content = self._pipe.read(READ_BYTES) or b""
             except OSError:

@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 
 from nthrun.planning.packs import PlannedRun
-from nthrun.programs.report_lines import Evaluation, Reports
+from nthrun.programs.report_lines import (
+    LEARNED,
+    Evaluation,
+    ReportError,
+    Reports,
+    required_mapping,
+    required_name,
+)
 from nthrun.records.schema import Run
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.specs.field import plain
@@ -64,20 +71,21 @@ def _measures(evaluations: list[Evaluation]) -> dict[str, np.ndarray]:
     return {name: np.array([e.measures[name] for e in evaluations], np.float64) for name in names}
 
 
-def learned_arrays(state: Mapping[str, Any], prefix: str = "") -> dict[str, np.ndarray]:
+def learned_arrays(state: object, prefix: str = "") -> dict[str, np.ndarray]:
     """Learned parameters as arrays that a record holds, nested names joined by slashes.
 
     Raises:
-        ValueError: one is no array of numbers.
+        ValueError: they are no mapping, or one is no array of numbers, or has no name of its own.
     """
     arrays: dict[str, np.ndarray] = {}
-    for key, value in state.items():
+    for key, value in required_mapping(LEARNED, state).items():
         name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            arrays |= learned_arrays(value, f"{name}/")
-            continue
-        array = np.asarray(value)
-        if array.dtype.kind not in "biuf" or not name or name.startswith("/"):
-            raise ValueError(f"learned_params: {name[:60]} is no array of numbers")
-        arrays[name] = np.ascontiguousarray(array).reshape(array.shape)
+        found = learned_arrays(value, f"{name}/") if isinstance(value, Mapping) else {name: value}
+        for each, given in found.items():
+            array = np.asarray(given)
+            if array.dtype.kind not in "biuf":
+                raise ReportError(f"{LEARNED}: {each[:60]} is no array of numbers")
+            if required_name(LEARNED, each) in arrays:
+                raise ReportError(f"{LEARNED}: two arrays are named {each[:60]}")
+            arrays[each] = np.ascontiguousarray(array).reshape(array.shape)
     return arrays

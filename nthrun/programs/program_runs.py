@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -88,8 +89,8 @@ def _run(run: PlannedRun, context: ProgramContext, scratch: Scratch) -> tuple[Ru
     staged: Staged | None = None
     if status != "failed":
         root = scratch.path if context.experiment is None else context.experiment.root
-        files = [scratch.path / name for name in attempt.reports.artifacts]
         try:
+            files = [_artifact(name, context, scratch) for name in attempt.reports.artifacts]
             learned = _learned(scratch)
             staged = stage_artifacts(root, run.stage, run.index, files) if files else None
         except (DataFileError, ValueError) as error:
@@ -106,6 +107,21 @@ def _run(run: PlannedRun, context: ProgramContext, scratch: Scratch) -> tuple[Ru
     return program_record(run, context.spec.environment, attempt.reports, extra), staged
 
 
+def _artifact(name: str, context: ProgramContext, scratch: Scratch) -> Path:
+    """The file that is to be kept.
+
+    Raises:
+        DataFileError: a command names one that lies elsewhere than in its scratch directory.
+    """
+    path = scratch.path / name
+    if context.is_command:
+        place, folder = (Path(os.path.realpath(each)) for each in (path, scratch.path))
+        if folder not in place.parents or Path(os.path.realpath(scratch.own)) in place.parents:
+            allowed = "a file in the scratch directory"
+            raise DataFileError(f"artifact: {name} lies elsewhere, allowed: {allowed}")
+    return path
+
+
 def _learned(scratch: Scratch) -> dict[str, np.ndarray]:
     """The learned parameters that a function left; none of a command."""
     path = scratch.own / "learned"
@@ -118,7 +134,7 @@ def _learned(scratch: Scratch) -> dict[str, np.ndarray]:
 def _provenance(
     attempt: ProgramAttempt, context: ProgramContext, ending: Ending | None, staged: Staged | None
 ) -> dict[str, Any]:
-    made: dict[str, Any] = {**context.made(), "attempts": attempt.attempts}
+    made: dict[str, Any] = {**context.made(), "code": attempt.code, "attempts": attempt.attempts}
     try:
         made["seed"] = attempt.given.seed
         if context.is_command:

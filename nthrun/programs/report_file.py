@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from nthrun.programs.report_lines import (
     ATTEMPT,
@@ -18,7 +20,16 @@ from nthrun.programs.report_lines import (
 )
 from nthrun.programs.scratch import Scratch
 
-READ_BYTES = 2**22
+READ_BYTES = 2**18
+READ_SECONDS = 0.2
+"""Time for which lines are taken in before something else is looked at."""
+TAIL_BYTES = 256
+"""By so much of what was read last a file is known not to have been written anew."""
+BEGIN = b"\n"
+"""What the file begins with, so that one that is written anew is noticed."""
+GONE = "its scratch directory was deleted: leave that, and {scratch}/.nthrun, to nthrun"
+FILE_GONE = "its report file was deleted, so that lines are lost: leave it where it is"
+WRITTEN_ANEW = "the report file was written anew, so that lines are lost: open it to append"
 
 
 class ReportFile:
@@ -33,6 +44,7 @@ class ReportFile:
 
     Attributes:
         reports: what counts so far.
+        is_written_anew: whether the file was emptied before a line of it was read.
         continues: whether an earlier attempt is continued.
         continued_step: the step from which it is; 0 of one that begins anew.
     """
@@ -41,36 +53,79 @@ class ReportFile:
         self.reports = Reports()
         self.continues = False
         self.continued_step = 0
+        self.is_written_anew = False
         self._scratch, self._attempt = scratch, attempt
         self._path = scratch.report(attempt)
-        self._read_bytes = 0
+        self._read_bytes = len(BEGIN)
+        self._tail = BEGIN
+        self._seen: tuple[int, int] | None = None
         self._rest = b""
         self._num_lines = 0
-        _truncate(self._path)
+        _begin(self._path)
 
-    def read(self) -> None:
-        """Take in the lines that were written since.
+    def read(self) -> bool:
+        """Take in lines that were written since, for a while.
+
+        Returns:
+            whether there are no more for now.
 
         Raises:
-            ReportError: a line cannot be; the message has its number.
+            ReportError: a line cannot be; the message has its number. Or lines are lost.
         """
-        for content in _content_from(self._path, self._read_bytes):
-            self._read_bytes += len(content)
-            *lines, self._rest = (self._rest + content).split(b"\n")
-            for line in lines:
-                self._take(line)
-            if len(self._rest) > MAX_LINE_BYTES:
-                self._take(self._rest)
+        until = time.monotonic() + READ_SECONDS
+        status = _status(self._path)
+        if status is None and not self._scratch.own.is_dir():
+            raise ReportError(GONE)
+        if status is None or status == self._seen:
+            return True
+        try:
+            with open(self._path, "rb") as file:
+                self._go_to_unread(file)
+                while content := file.read(READ_BYTES):
+                    self._add(content)
+                    if time.monotonic() > until:
+                        return False
+        except OSError:
+            return True
+        self._seen = status if status[0] == self._read_bytes else None
+        return True
 
     def finish(self) -> None:
-        """Take in a last line that has no end.
+        """Take in all that is left, a last line that has no end too.
 
         Raises:
             ReportError: as `read`.
         """
-        self.read()
+        while not self.read():
+            pass
+        if _status(self._path) is None:
+            raise ReportError(FILE_GONE)
         rest, self._rest = self._rest, b""
         self._take(rest)
+
+    def _go_to_unread(self, file: BinaryIO) -> None:
+        """Go to what was not read yet.
+
+        Raises:
+            ReportError: the file is not the one that was read any more.
+        """
+        file.seek(self._read_bytes - len(self._tail))
+        if file.read(len(self._tail)) == self._tail:
+            return
+        if self._num_lines or self._rest:
+            raise ReportError(WRITTEN_ANEW)
+        self.is_written_anew = True
+        self._read_bytes, self._tail = 0, b""
+        file.seek(0)
+
+    def _add(self, content: bytes) -> None:
+        self._read_bytes += len(content)
+        self._tail = (self._tail + content)[-TAIL_BYTES:]
+        *lines, self._rest = (self._rest + content).split(b"\n")
+        for line in lines:
+            self._take(line)
+        if len(self._rest) > MAX_LINE_BYTES:
+            self._take(self._rest)
 
     def _take(self, text: bytes) -> None:
         if not text.strip():
@@ -126,25 +181,25 @@ def _reported(scratch: Scratch, attempt: int, num_lines: int | None, step: int) 
 
 
 def _lines_of(path: Path) -> Iterator[bytes]:
-    content = b"".join(_content_from(path, 0))
+    try:
+        content = path.read_bytes() if _status(path) else b""
+    except OSError:
+        return iter(())
     return (line for line in content.split(b"\n") if line.strip())
 
 
-def _content_from(path: Path, start: int) -> Iterator[bytes]:
-    """What a file holds from a place on; nothing where it is not there or no regular file."""
+def _status(path: Path) -> tuple[int, int] | None:
+    """Size of a regular file, and when it was written; None where there is none."""
     try:
-        if not path.is_file() or path.stat().st_size <= start:
-            return
-        with open(path, "rb") as file:
-            file.seek(start)
-            while content := file.read(READ_BYTES):
-                yield content
+        status = os.stat(path)
     except OSError:
-        return
+        return None
+    return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
 
-def _truncate(path: Path) -> None:
-    """Make an empty file; a program may find the name before it writes there."""
+def _begin(path: Path) -> None:
+    """Make a file without lines; a program may find the name before it writes there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
-    os.close(descriptor)
+    with open(descriptor, "wb") as file:
+        file.write(BEGIN)

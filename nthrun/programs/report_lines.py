@@ -29,11 +29,14 @@ KEYS = (
     *(STEP, EPISODE, EPISODE_STEPS, EVALUATION, EVALUATION_STEPS, MEASURES, METRICS, ARTIFACT),
     CONTINUE,
 )
+LEARNED = "learned_params"
 MAX_STEP = 10**15
 MAX_LINE_BYTES = 2**20
 MAX_SHOWN = 60
-NAME = re.compile(r"[^\x00-\x1f\x7f/]{1,200}(/[^\x00-\x1f\x7f/]{1,200}){0,9}")
-"""Of a metric or a measure; parts between slashes are no dots."""
+PART = r"(?!\.{1,2}(/|$))(?![<>|][a-z]\d+(/|$))[^\x00-\x1f\x7f/\ud800-\udfff]{1,200}"
+NAME = re.compile(f"{PART}(/{PART}){{0,19}}")
+"""Of a metric, a measure or a learned parameter; parts between slashes are no dots, and no types of
+numpy's, such as `<f8`, under which a record has the values."""
 
 
 class ReportError(ValueError):
@@ -180,9 +183,8 @@ def _checked(key: str, value: Any) -> Any:
     if key == EVALUATION_STEPS:
         return [_whole(key, each) for each in _list(key, value)]
     if key in (MEASURES, METRICS):
-        if not isinstance(value, Mapping):
-            raise ReportError(f"{key}: got {_shown(value)}, allowed: a mapping of names to numbers")
-        return {_name(key, name): _number(f"{key}.{name}", each) for name, each in value.items()}
+        named = required_mapping(key, value).items()
+        return {required_name(key, name): _number(f"{key}.{name}", each) for name, each in named}
     if key == ARTIFACT:
         if not isinstance(value, str) or not value or "\0" in value:
             raise ReportError(f"{ARTIFACT}: got {_shown(value)}, allowed: the name of a file")
@@ -196,9 +198,24 @@ def _list(key: str, value: Any) -> list[Any]:
     return list(value)
 
 
-def _name(key: str, name: Any) -> str:
-    parts = str(name).split("/")
-    if not isinstance(name, str) or not NAME.fullmatch(name) or {".", ".."}.intersection(parts):
+def required_mapping(key: str, value: Any) -> Mapping[Any, Any]:
+    """A value that is a mapping.
+
+    Raises:
+        ReportError: it is none.
+    """
+    if not isinstance(value, Mapping):
+        raise ReportError(f"{key}: got {_shown(value)}, allowed: a mapping of names to numbers")
+    return value
+
+
+def required_name(key: str, name: Any) -> str:
+    """A name that a record can have of an array, nested by slashes.
+
+    Raises:
+        ReportError: it is none.
+    """
+    if not isinstance(name, str) or not NAME.fullmatch(name):
         raise ReportError(f"{key}: got the name {_shown(name)}, allowed: a short text")
     return name
 
@@ -226,6 +243,6 @@ def _number(key: str, value: Any) -> float:
 def _shown(value: object) -> str:
     if isinstance(value, bytes):
         value = value[: 4 * MAX_SHOWN].decode(errors="replace")
-    text = value if isinstance(value, str) else repr(value)
+    text = value if isinstance(value, str) and value.isprintable() else repr(value)
     text = " ".join(text.split())
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."

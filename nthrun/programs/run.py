@@ -32,17 +32,19 @@ from nthrun.programs.report_lines import (
     EPISODE_STEPS,
     EVALUATION,
     EVALUATION_STEPS,
+    LEARNED,
     LINES,
     MEASURES,
     METRICS,
     STEP,
     ReportError,
     checked_line,
+    required_mapping,
 )
 
 FLUSH_SECONDS = 0.2
 PROGRESS_SECONDS = 0.1
-GO_ON = b"."
+GO_ON, END = b".", b"x"
 WAITING = b"?"
 """What the two processes say to each other at an evaluation after which a run may be ended."""
 
@@ -146,7 +148,6 @@ class Run:
         environment: the environment's spec as a mapping.
         device: "cpu" or "cuda".
         scratch: a directory of the run's own, which lasts until it is recorded.
-        learned_params: name -> array, set by the function; kept in the record.
     """
 
     def __init__(self, job: RunJob, control: IO[bytes] | None = None) -> None:
@@ -161,7 +162,7 @@ class Run:
         self.environment = dict(job.environment)
         self.device = job.device
         self.scratch = Path(job.scratch)
-        self.learned_params: Mapping[str, Any] = {}
+        self._learned: Mapping[str, Any] = {}
         self._file = open(job.report, "ab")  # noqa: SIM115 - open as long as the process
         self._lines: list[bytes] = []
         self._num_lines = 0
@@ -183,6 +184,19 @@ class Run:
         if steps is None:
             raise ReportError("the environment's spec has no total_timesteps: write it there")
         return int(steps)
+
+    @property
+    def learned_params(self) -> Mapping[str, Any]:
+        """Name -> array of what was learned, set by the function; kept in the record.
+
+        Raises:
+            ReportError: it is set to something else.
+        """
+        return self._learned
+
+    @learned_params.setter
+    def learned_params(self, params: Mapping[str, Any]) -> None:
+        self._learned = required_mapping(LEARNED, params)
 
     @property
     def saved(self) -> Saved:
@@ -296,10 +310,10 @@ class Run:
         """Write what is left to be written, the last step and learned parameters too."""
         if self._untold_step > self._last_step:
             self._report({STEP: self._untold_step})
-        if self.learned_params:
+        if self._learned:
             from nthrun.programs.saved_state import write_state  # noqa: PLC0415
 
-            write_state(self._job.learned, self._last_step, self.learned_params, {})
+            write_state(self._job.learned, self._last_step, self._learned, {})
         self._flush()
 
     def stop(self) -> None:

@@ -70,9 +70,9 @@ def read_state(path: Path, tensors: bool = True) -> tuple[int, dict[str, Any], d
     return header["step"], state, header["about"]
 
 
-def _encoded(value: Any, key: str, arrays: dict[str, np.ndarray]) -> Any:
+def _encoded(value: Any, key: str, arrays: dict[str, np.ndarray], depth: int = 0) -> Any:
     """A value as JSON; its arrays are put under the numbers that stand for them."""
-    if key.count(".") > DEEPEST:
+    if depth > DEEPEST:
         raise UnsavableError(f"{key[:60]}: nested deeper than {DEEPEST} levels")
     if value is None or isinstance(value, (bool, str)):
         return value
@@ -83,12 +83,15 @@ def _encoded(value: Any, key: str, arrays: dict[str, np.ndarray]) -> Any:
         return _array(np.frombuffer(bytes(value), np.uint8), "bytes", arrays)
     if isinstance(value, Mapping):
         pairs = [
-            [_encoded_key(name, key), _encoded(item, f"{key}.{name}".lstrip("."), arrays)]
+            [
+                _encoded_key(name, key),
+                _encoded(item, f"{key}.{name}".lstrip("."), arrays, depth + 1),
+            ]
             for name, item in value.items()
         ]
         return {"dict": pairs}
     if isinstance(value, (list, tuple)):
-        items = [_encoded(item, f"{key}.{n}", arrays) for n, item in enumerate(value)]
+        items = [_encoded(item, f"{key}.{n}", arrays, depth + 1) for n, item in enumerate(value)]
         return {"tuple" if isinstance(value, tuple) else "list": items}
     return _encoded_array(value, key, arrays)
 

@@ -8,12 +8,12 @@ checkpoints/programs/<stage>-<index>/.nthrun/    ours: job.json, report-<attempt
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import re
 import shutil
-import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,10 +30,10 @@ PROGRAMS = "programs"
 """The folder in checkpoints/ that holds the scratch directories."""
 NAME = re.compile(r"([0-9]{1,18})-([0-9]{1,19})")
 OWN = ".nthrun"
+TRIES = 100
+"""How often a directory is made that others remove."""
 LOOKING_SECONDS = 0.2
 """What whoever looks whether a directory is held may hold it at most."""
-SCRATCH_VARIABLE = "NTHRUN_SCRATCH"
-"""Variable that every process of a run has, and by which they are found."""
 ATTEMPTS = Items(Fields({"step": Whole(), "seconds": Number(0)}, others=Plain()))
 
 
@@ -72,10 +72,20 @@ class Scratch:
         return found
 
     def write_attempts(self, attempts: list[dict[str, Any]]) -> None:
-        """Write down what is known of all attempts so far."""
+        """Write down what is known of all attempts so far, unless the program has deleted or locked
+        up what that is written to.
+
+        Raises:
+            StorageError: it cannot be written otherwise.
+        """
         temporary = self.own / "attempts.writing"
-        temporary.write_text(json.dumps(attempts))
-        os.replace(temporary, self.own / "attempts.json")
+        try:
+            temporary.write_text(json.dumps(attempts))
+            os.replace(temporary, self.own / "attempts.json")
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return
+        except OSError as error:
+            raise storage_error(temporary, error) from error
 
     @contextlib.contextmanager
     def held(self) -> Iterator[bool]:
@@ -85,18 +95,39 @@ class Scratch:
             StorageError: it cannot be made.
         """
         try:
-            ensure_directory(self.own)
-            descriptor = open_in_place(self.own / "lock")
+            descriptor, is_ours = self._lock()
         except OSError as error:
             raise storage_error(self.path, error) from error
         try:
-            if not _locked(descriptor):
-                time.sleep(LOOKING_SECONDS)
-                yield _locked(descriptor)
-            else:
-                yield True
+            yield is_ours
         finally:
             os.close(descriptor)
+
+    def _lock(self) -> tuple[int, bool]:
+        """Descriptor of the file that is locked, and whether this process has locked it.
+
+        Where a run ends, its directory is removed, and the folder of all of them once it is empty:
+        what another process makes or waits for in that moment has to be made again.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        problem: OSError = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        for _ in range(TRIES):
+            try:
+                ensure_directory(self.own)
+                descriptor = open_in_place(self.own / "lock")
+            except FileNotFoundError as error:
+                problem = error
+                continue
+            is_ours = _locked(descriptor)
+            if not is_ours:
+                time.sleep(LOOKING_SECONDS)
+                is_ours = _locked(descriptor)
+            if os.fstat(descriptor).st_nlink:
+                return descriptor, is_ours
+            os.close(descriptor)
+        raise problem
 
     def is_held(self) -> bool:
         """Whether a process holds the directory; nothing is created."""
@@ -141,26 +172,6 @@ def scratch_directories(checkpoints: Path) -> Iterator[tuple[Scratch, int, int]]
         match = NAME.fullmatch(name)
         if match and is_own_folder(folder / name):
             yield Scratch(folder / name), int(match[1]), int(match[2])
-
-
-def end_processes(scratch: Path) -> int:
-    """End every process that was started for a run and still is there; returns how many.
-
-    Those of an attempt whose parent was killed are found, and those that left their group.
-    """
-    wanted = f"{SCRATCH_VARIABLE}={scratch}".encode()
-    ended = 0
-    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
-        if not name.isdecimal() or int(name) == os.getpid():
-            continue
-        try:
-            variables = Path("/proc", name, "environ").read_bytes().split(b"\0")
-            if wanted in variables:
-                os.kill(int(name), signal.SIGKILL)
-                ended += 1
-        except OSError:  # another user's, or gone by now
-            continue
-    return ended
 
 
 def _locked(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:

@@ -301,7 +301,7 @@ def _read_file(path: str) -> tuple[dict[str, Any], list[Fault]]:
 def _plain_data_faults(path: str, content: Any) -> list[Fault]:
     """Faults no declaration needs to know of: odd keys, odd YAML types, endless nesting."""
     faults = []
-    for number, (key, value, depth) in enumerate(_walk(content)):
+    for number, (key, value, depth) in enumerate(walk(content)):
         if number > MAX_VALUES:
             return [Fault(path, "", f"holds more than {MAX_VALUES:,} values")]
         if problem := _oddity(value, depth):
@@ -309,7 +309,7 @@ def _plain_data_faults(path: str, content: Any) -> list[Fault]:
     return faults
 
 
-def _walk(content: Any, key: str = "", depth: int = 0) -> Iterator[tuple[str, Any, int]]:
+def walk(content: Any, key: str = "", depth: int = 0) -> Iterator[tuple[str, Any, int]]:
     """(dotted key, value, depth) of everything within; YAML's aliases may make that a lot."""
     yield key, content, depth
     if depth > MAX_NESTING:
@@ -317,10 +317,10 @@ def _walk(content: Any, key: str = "", depth: int = 0) -> Iterator[tuple[str, An
     if isinstance(content, dict):
         for name, value in content.items():
             if isinstance(name, str):
-                yield from _walk(value, f"{key}.{name}" if key else name, depth + 1)
+                yield from walk(value, f"{key}.{name}" if key else name, depth + 1)
     elif isinstance(content, list):
         for value in content:
-            yield from _walk(value, key, depth + 1)
+            yield from walk(value, key, depth + 1)
 
 
 def _oddity(value: Any, depth: int) -> str:

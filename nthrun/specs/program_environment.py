@@ -10,6 +10,7 @@ from nthrun.specs.documents import Document
 from nthrun.specs.environment_spec import FIELDS, EnvironmentSpec
 from nthrun.specs.field import Field, RejectedError, Value, shown
 from nthrun.specs.interface import Interface
+from nthrun.specs.program_spec import text_faults
 from nthrun.specs.spec_text import YAML_SUFFIXES
 
 NO_ENVIRONMENT = "none"
@@ -31,7 +32,7 @@ def read_program_environment(document: Document) -> EnvironmentSpec:
     Raises:
         SpecError: every fault of what nthrun knows of it.
     """
-    faults: list[Fault] = []
+    faults = list(text_faults(document, document.values))
     name = document.values.get("env_name", NO_ENVIRONMENT)
     if not isinstance(name, str) or not name:
         problem = f"got {shown(name)}, allowed: a name"

@@ -7,14 +7,15 @@ lists, of whatever type it wrote.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from nthrun.errors import Fault
 from nthrun.specs.declaration import AgentDeclaration, Setting
-from nthrun.specs.documents import Document, flatten
+from nthrun.specs.documents import Document, flatten, walk
 from nthrun.specs.field import Field, RejectedError, shown, unknown_keys
 from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface
@@ -160,6 +161,8 @@ class _Reader:
             self.fault("command", f"got {shown(words[0])} first, allowed: an executable", EXAMPLE)
         for word in words:
             self._require_known(word)
+        drawn = {key: self.document.values.get(key) for key in ("parameters", "search")}
+        self.faults += text_faults(self.document, drawn)
         for name in (each.name for each in self.declaration.hyperparameters):
             if name in (*GIVEN, ENVIRONMENT):
                 self.fault(f"parameters.{name}", "a command is given this name anyway", "rename it")
@@ -229,8 +232,25 @@ def is_of_environment(name: str) -> bool:
     return name == ENVIRONMENT or name.startswith(f"{ENVIRONMENT}.")
 
 
+def text_faults(document: Document, content: Mapping[str, Any]) -> Iterator[Fault]:
+    """A fault for each text that no process can be handed as an argument.
+
+    Args:
+        document: the spec.
+        content: of it.
+    """
+    for key, value, _ in walk(content):
+        if isinstance(value, str) and not _is_word(value):
+            allowed = "texts that a command can be given, without NUL and lone surrogates"
+            yield Fault(document.origin(key), key, f"got {ascii(value)[:60]}, allowed: {allowed}")
+
+
 def _is_word(value: object) -> bool:
-    return isinstance(value, str) and "\0" not in value
+    """Whether something is a text that can be an argument of a process."""
+    try:
+        return isinstance(value, str) and b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
 
 
 def program_keys(agent: Mapping[str, Any]) -> dict[str, Any]:

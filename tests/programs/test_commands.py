@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from program_experiments import ProgramExperiment
 from nthrun.commands.best import best
 from nthrun.commands.run import run as run_command
 from nthrun.programs.process import Output, Process
+from nthrun.programs.scratch import scratch_of
 
 REPORTS = """
 import json, os, sys
@@ -33,6 +36,28 @@ with open(os.path.join(os.environ["NTHRUN_SCRATCH"], "policy.txt"), "w") as file
 with open(os.environ["NTHRUN_REPORT"], "a") as file:
     file.write('\\n{"artifact": "policy.txt"}\\n')
 print("done,", os.environ["NTHRUN_INDEX"])
+"""
+ANEW = """
+import os, sys, time
+for step in (1, 2, 3):
+    with open(os.environ["NTHRUN_REPORT"], "w") as file:
+        file.write('{"step": %d, "episode_return": %d}\\n' % (step, step))
+    time.sleep(float(sys.argv[1]))
+"""
+ENDLESS = """
+import os, time
+with open(os.environ["NTHRUN_REPORT"], "a") as file:
+    while True:
+        file.write('{"step": 1, "metrics": {"loss": 0.5}}\\n' * 4000)
+        file.flush()
+        time.sleep(0.002)
+"""
+KEEPS = """
+import os
+scratch, report = os.environ["NTHRUN_SCRATCH"], os.environ["NTHRUN_REPORT"]
+os.symlink("/etc/hostname", os.path.join(scratch, "link"))
+with open(report, "a") as file:
+    file.write('{"step": 1, "artifact": "%s"}\\n' % NAME)
 """
 CONTINUES = """
 import json, os, sys, time
@@ -140,6 +165,9 @@ def test_a_command_may_say_nothing(tmp_path: Path) -> None:
             "results: out.csv cannot be read from the scratch: No such file or directory",
         ),
         (spec("pass", "{environment.size}"), "{environment.size}: the environment's spec has no"),
+        (spec(ANEW, "0.5"), "the report file was written anew, so that lines are lost: open it to"),
+        (spec("NAME = 'link'" + KEEPS), "artifact: link lies elsewhere, allowed: a file in the"),
+        (spec("NAME = '.nthrun/lock'" + KEEPS), "artifact: .nthrun/lock lies elsewhere"),
     ],
 )
 def test_a_command_that_goes_wrong_fails(
@@ -164,6 +192,18 @@ def test_a_command_that_goes_wrong_fails(
         ({"command": ["a"], "needs": {"memory": 1}}, "needs.memory: unknown key"),
         ({"command": ["a"], "results": {"file": "a.txt"}}, "results.file: got"),
         ({"command": ["a"], "parameters": {"seed": [1]}}, "a command is given this name anyway"),
+        (
+            {"command": ["a", "{lr}"], "parameters": {"lr": ["b", "c\0d"]}},
+            r"parameters.lr: got 'c\x00d', allowed: texts that a command can be given",
+        ),
+        (
+            {
+                "command": ["a", "{lr}"],
+                "search": {"method": "settings", "settings": [{"lr": "\ud800"}]},
+            },
+            r"search.settings.lr: got '\ud800', allowed: texts that a command can be given",
+        ),
+        ({"command": ["a", "\ud800"]}, "allowed: a list of texts, one an argument"),
     ],
 )
 def test_a_spec_that_cannot_be_is_refused(tmp_path: Path, agent: dict[str, Any], told: str) -> None:
@@ -173,6 +213,53 @@ def test_a_spec_that_cannot_be_is_refused(tmp_path: Path, agent: dict[str, Any],
     assert done.code == 2
     assert told in done.err
     assert not (tmp_path / "out").exists()
+
+
+def test_an_environment_that_no_command_can_be_given_is_refused(tmp_path: Path) -> None:
+    """A text with a NUL in the environment's spec is told before anything runs."""
+    experiment = ProgramExperiment(
+        tmp_path, spec("pass", "{environment.map}"), {"map": "a\0b", "env_name": "\ud800"}
+    )
+    done = experiment.run("--index", "0")
+    assert done.code == 2
+    assert r"map: got 'a\x00b', allowed: texts that a command can be given" in done.err
+    assert r"env_name: got '\ud800', allowed: texts that" in done.err
+
+
+def test_a_report_that_is_opened_anew_is_told(tmp_path: Path) -> None:
+    """Lines that were lost are told of: where one of them was read, by a failed record."""
+    done = ProgramExperiment(tmp_path, spec(ANEW, "0")).run("--index", "0")
+    opened = "index 0: its report file was opened to be written anew"
+    assert (opened if done.code == 0 else "the report file was written anew") in done.err + done.out
+
+
+def test_lines_that_come_faster_than_they_are_read_hold_nothing_up(tmp_path: Path) -> None:
+    """A command that never stops reporting ends when it is told to."""
+    experiment = ProgramExperiment(tmp_path, spec(ENDLESS))
+    process = subprocess.Popen(
+        command("main.py", *experiment.specs, "--index", "0"), cwd=ROOT, stderr=subprocess.DEVNULL
+    )
+    report = tmp_path / "out/none_script/checkpoints/programs/0-0/.nthrun/report-0.jsonl"
+    while not (report.exists() and report.stat().st_size > 10**6):
+        time.sleep(0.05)
+    process.terminate()
+    try:
+        assert process.wait(10) == 143
+    finally:
+        process.kill()
+
+
+def test_python_is_this_one_where_there_is_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command line that begins with `python` runs in an environment without that name, too."""
+    agent = {"agent_name": "command", "name": "a", "command": ["python", "-c", "print('here')"]}
+    monkeypatch.setenv("PATH", str(tmp_path))
+    experiment = ProgramExperiment(tmp_path, agent)
+    assert experiment.run("--index", "0").code == 0
+    made = experiment.records()[0]["provenance"]
+    assert made["command"][0] == sys.executable
+    assert made["last_line"] == "here"
 
 
 def test_a_command_continues_by_itself(tmp_path: Path) -> None:
@@ -190,6 +277,33 @@ def test_a_command_continues_by_itself(tmp_path: Path) -> None:
     assert run["train_episode_rewards"].tolist() == list(range(10, 301, 10))
     assert run["train_episode_steps"].tolist() == [10] * 30
     assert run["provenance"]["interruption"] == "continued"
+
+
+def test_an_edited_script_begins_anew(tmp_path: Path) -> None:
+    """What another version of a script left in its scratch is deleted, which is told; and what
+    differs from a record of that is not comparable."""
+    script = tmp_path / "train.py"
+    script.write_text(CONTINUES)
+    agent = {"agent_name": "command", "name": "script", "command": [sys.executable, str(script)]}
+    experiment = ProgramExperiment(tmp_path, agent)
+    words = command("main.py", *experiment.specs, "--index", "0")
+    process = subprocess.Popen(words, cwd=ROOT)
+    place = tmp_path / "out/none_script/checkpoints/programs/0-0/step"
+    while not place.exists():
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    script.write_text(CONTINUES.replace("0.02", "0.0").replace("301", "31"))
+    done = experiment.run("--index", "0")
+    assert "index 0: its code has changed; its run starts from step 0" in done.err
+    run = experiment.records()[0]
+    assert run["train_episode_rewards"].tolist() == [10, 20, 30]
+    assert "interruption" not in run["provenance"]
+    assert experiment.run("--index", "0", "--verify").out == "index 0: equal\n"
+    script.write_text(CONTINUES.replace("301", "21"))
+    again = experiment.run("--index", "0", "--verify")
+    said = "its code has changed: differs, first in total_timesteps"
+    assert (again.code, again.out) == (3, f"index 0: not comparable, {said}\n")
 
 
 def test_a_process_that_ignores_the_end_is_ended(tmp_path: Path) -> None:
@@ -218,3 +332,26 @@ def test_two_processes_do_not_share_a_run(tmp_path: Path) -> None:
     assert "index 0: another process runs it" in other.err
     assert process.wait() == 0
     assert [run["status"] for run in experiment.records().values()] == ["completed"]
+
+
+def test_directories_may_be_removed_while_others_are_made(tmp_path: Path) -> None:
+    """Where runs end in one process, another one can begin: the folder of all is made again."""
+    folder = tmp_path / "programs"
+    is_over = threading.Event()
+
+    def remove() -> None:
+        while not is_over.is_set():
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+    remover = threading.Thread(target=remove)
+    remover.start()
+    try:
+        for index in range(40):
+            scratch = scratch_of(tmp_path, 0, index)
+            with scratch.held() as is_ours:
+                assert is_ours
+            scratch.remove()
+    finally:
+        is_over.set()
+        remover.join()

@@ -21,6 +21,7 @@ from nthrun.commands.combine import combine
 from nthrun.commands.forget import forget
 from nthrun.commands.logs import logs
 from nthrun.records.data import open_data
+from nthrun.records.distributions import installed_distributions
 from nthrun.records.schema import first_difference
 
 TESTS = ROOT / "tests"
@@ -133,6 +134,9 @@ def test_artifacts_are_checked_and_forgotten(tmp_path: Path) -> None:
         ("leaves", "its process ended before the function did: exit code 0"),
         ("crashes", "killed by signal 11"),
         ("unsavable", "file: got _io."),
+        ("deletes", "its scratch directory was deleted: leave that"),
+        ("lists", "learned_params: got [1.0], allowed: a mapping of names to numbers (lists, line"),
+        ("misnames", "learned_params: got the name 'weights\\x00', allowed: a short text"),
     ],
 )
 def test_a_function_that_goes_wrong_fails_alone(tmp_path: Path, name: str, reason: str) -> None:
@@ -165,6 +169,23 @@ def test_what_a_function_leaves_behind_does_no_harm(tmp_path: Path, name: str) -
         assert run["provenance"]["last_line"] == "the end"
     wanted = f"NTHRUN_SCRATCH={experiment.root}/checkpoints/programs/0-0".encode()
     assert not [pid for pid in os.listdir("/proc") if pid.isdecimal() and wanted in _variables(pid)]
+
+
+def test_no_process_of_a_function_gets_away(tmp_path: Path) -> None:
+    """One that left its session, its parent and its variables is ended as well."""
+    seconds = f"{90_000 + os.getpid()}.5"
+    experiment = ProgramExperiment(tmp_path, "hides", {"seconds": seconds})
+    assert experiment.run("--index", "0").code == 0
+    assert experiment.records()[0]["provenance"]["last_line"] == "left"
+    there = [pid for pid in os.listdir("/proc") if pid.isdecimal()]
+    assert not [pid for pid in there if seconds.encode() in _words(pid)]
+
+
+def _words(pid: str) -> bytes:
+    try:
+        return Path("/proc", pid, "cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def _variables(pid: str) -> list[bytes]:
@@ -211,6 +232,21 @@ def test_other_numbers_are_told_by_verify(tmp_path: Path) -> None:
     assert (again.code, again.out) == (1, "index 0: differs, first in train_episode_rewards\n")
 
 
+def test_other_versions_are_not_comparable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--verify says of what differs under another version of a package that it may, by its name."""
+    about = tmp_path / "site" / "maze-1.dist-info" / "METADATA"
+    about.parent.mkdir(parents=True)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    experiment = ProgramExperiment(tmp_path, "draws")
+    for version, words in (("1.0", ()), ("2.0", ("--verify",))):
+        about.write_text(f"Metadata-Version: 2.1\nName: maze\nVersion: {version}\n")
+        installed_distributions.cache_clear()
+        done = experiment.run("--index", "0", *words)
+    installed_distributions.cache_clear()
+    said = "made with other maze (1.0, here 2.0): differs, first in train_episode_rewards"
+    assert (done.code, done.out) == (3, f"index 0: not comparable, {said}\n")
+
+
 def test_types_of_undeclared_values_count(tmp_path: Path) -> None:
     """1 and 1.0 are other settings of other experiments, whose directory is refused."""
     for value in (1, 1.0):
@@ -244,6 +280,28 @@ def test_an_interrupted_function_goes_on(tmp_path: Path, kill: bool) -> None:
     whole = ProgramExperiment(tmp_path / "whole", "walk", {**environment, "pause": 0.0})
     whole.run("--index", "0")
     assert first_difference(run, whole.records()[0]) is None
+
+
+def test_a_function_that_is_judged_saves_at_its_end(tmp_path: Path) -> None:
+    """One whose evaluations are waited for is answered while it ends, so that nothing is lost."""
+    agent = {"agent_name": "lab:judged", "search": {"pruner": "median", "metric": "evaluation"}}
+    experiment = ProgramExperiment(
+        tmp_path, agent, {"total_timesteps": 10**6, "checkpoint_interval_seconds": 1000}
+    )
+    words = command("main.py", *experiment.specs, "--index", "0")
+    paths = {**os.environ, "PYTHONPATH": str(TESTS)}
+    process = subprocess.Popen(words, cwd=ROOT, env=paths, stderr=subprocess.PIPE, text=True)
+    report = tmp_path / "out/none_lab-judged/checkpoints/programs/0-0/.nthrun/report-0.jsonl"
+    while not (report.exists() and report.stat().st_size > 100):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.terminate()
+    begun = time.monotonic()
+    _, told = process.communicate()
+    assert process.returncode == 143
+    assert time.monotonic() - begun < 10
+    assert "killed" not in told
+    assert (report.parent / "saved").exists()
 
 
 def test_no_torch_is_needed(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ import json
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nthrun.programs.program_record import learned_arrays
 from nthrun.programs.report_lines import KEYS, ReportError, Reports, parse_line
 
 VALUES = st.recursive(
@@ -60,6 +62,8 @@ def test_any_bytes_are_taken_in_or_refused(content: bytes) -> None:
         (['{"step": 1, "evaluation": [1, 2]}', '{"step": 2, "evaluation": 1}'], "got 1 returns"),
         (['{"step": 1, "evaluation": 1}', '{"step": 1, "evaluation": 1}'], "a second one at step"),
         (['{"step": 1, "metrics": {"a/../b": 1}}'], "allowed: a short text"),
+        (['{"step": 1, "metrics": {"a\\ud800": 1}}'], r"got the name 'a\\ud800', allowed: a short"),
+        (['{"step": 1, "metrics": {"a/<f8": 1}}'], "allowed: a short text"),
         (['{"step": true}'], "allowed: a number"),
         (["[" * 100_000], "no JSON"),
     ],
@@ -84,3 +88,18 @@ def test_steps_of_episodes_follow_from_either_count() -> None:
         reports.add(parse_line(json.dumps(line)))
     assert reports.lengths == [30, 12, 8, 9]
     assert reports.last_step == 50
+
+
+@pytest.mark.parametrize("name", ["", "a//b", "a\0", "\ud800", "..", "a/<f8", 5 * "abcde/" * 9])
+def test_names_that_a_record_cannot_have_are_refused(name: str) -> None:
+    """A learned parameter has a name that can be written, or there is one error of a line."""
+    with pytest.raises(ReportError, match="learned_params: got the name") as raised:
+        learned_arrays({name: np.zeros(1)})
+    assert str(raised.value).isprintable()
+
+
+def test_two_arrays_of_one_name_are_refused() -> None:
+    """Nested names and names with slashes are the same, and so are 1 and "1"."""
+    for params in ({"a": {"b": 1}, "a/b": 2}, {1: 1, "1": 2}):
+        with pytest.raises(ReportError, match="two arrays are named"):
+            learned_arrays(params)

@@ -37,6 +37,17 @@ def test_a_state_comes_back(state: dict[Any, Any], step: int) -> None:
         assert repr(read_state(path)) == repr((step, state, {"lines": 3}))
 
 
+def test_dots_in_names_are_no_nesting(tmp_path: Path) -> None:
+    """Names come back as they are, however many dots they have; real nesting has an end."""
+    state: dict[str, Any] = {"a" + 20 * ".b": {"c.d": 1}}
+    write_state(tmp_path / "saved", 1, state, {})
+    assert read_state(tmp_path / "saved")[1] == state
+    for _ in range(14):
+        state = {"a": state}
+    with pytest.raises(UnsavableError, match="nested deeper than 12 levels"):
+        write_state(tmp_path / "saved", 1, state, {})
+
+
 def test_states_of_torch_come_back(tmp_path: Path) -> None:
     """What an optimiser and a network give is taken again by them."""
     network = torch.nn.Linear(2, 1)

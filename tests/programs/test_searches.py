@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +53,14 @@ def test_hopeless_runs_of_a_program_are_ended(tmp_path: Path) -> None:
     assert runs[3]["timesteps_at_eval"].tolist() == [0, 20]
     assert runs[3]["reason"] == "ended at step 20, hopeless beside other runs"
     assert experiment.run("--index", "3", "--verify").out == "index 3: equal\n"
+
+
+def test_a_hopeless_run_that_asks_late_is_ended_at_once(tmp_path: Path) -> None:
+    """It hears that it is to end although that was decided before it asked."""
+    search = {"pruner": "median", "pruner_startup_runs": 1, "metric": "evaluation"}
+    agent = {"agent_name": "lab:asks_late", "parameters": {"level": [5, 1]}, "search": search}
+    experiment = ProgramExperiment(tmp_path, agent)
+    begun = time.monotonic()
+    assert experiment.run("--index", "0-1").code == 0
+    assert time.monotonic() - begun < 15
+    assert [run["status"] for run in experiment.records().values()] == ["completed", "pruned"]
