@@ -55,7 +55,7 @@ def load(source: str) -> ctypes.CDLL:
     with cache_folders(PURPOSE) as folders:
         for folder in folders:
             try:
-                _require_executable(folder)
+                require_executable(folder)
                 with locked(folder):
                     clear_away(folder)
                     return _loaded(source, folder)
@@ -88,7 +88,7 @@ def whole_library(path: Path) -> ctypes.CDLL | None:
     return None
 
 
-def _require_executable(folder: Path) -> None:
+def require_executable(folder: Path) -> None:
     """Check that code can be loaded from a folder.
 
     Raises:

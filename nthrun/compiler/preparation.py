@@ -26,7 +26,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nthrun.compiler.library import library_key, load, machine_facts, whole_library
+from nthrun.compiler.library import (
+    library_key,
+    load,
+    machine_facts,
+    require_executable,
+    whole_library,
+)
 from nthrun.compiler.program_text import ProgramText
 from nthrun.compiler.statements import Buffer
 from nthrun.files.cache_folder import cache_folders, locked
@@ -79,7 +85,7 @@ def prepared(
 def _from_disk(write: Callable[[], ProgramText], key: str) -> Prepared:
     """A program that is kept, or that is written, built and kept."""
     with cache_folders(PURPOSE) as folders, contextlib.ExitStack() as held:
-        folder = next(folders, None)
+        folder = next((each for each in folders if _takes_libraries(each)), None)
         if folder is None:
             return _built(write())
         path = folder / f"program-{key}{SUFFIX}"
@@ -97,6 +103,14 @@ def _from_disk(write: Callable[[], ProgramText], key: str) -> Prepared:
         with contextlib.suppress(OSError):  # a folder that only can be read has none
             lock.unlink()
         return made
+
+
+def _takes_libraries(folder: Path) -> bool:
+    """Whether libraries can be loaded from a folder; its programs lie beside them."""
+    with contextlib.suppress(OSError):
+        require_executable(folder)
+        return True
+    return False
 
 
 def _built(text: ProgramText) -> Prepared:

@@ -145,6 +145,7 @@ def _parts_of_code(value: Any, seen: Seen) -> Iterator[bytes]:
         yield from _parts((value.__func__, value.__self__), seen)
     elif isinstance(value, types.FunctionType):
         yield _name(value)
+        yield from _parts(_text(value.__code__), seen)
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
         yield from _parts((cells, value.__defaults__, value.__kwdefaults__), seen)
     elif isinstance(value, type | types.BuiltinFunctionType):
@@ -156,6 +157,12 @@ def _parts_of_code(value: Any, seen: Seen) -> Iterator[bytes]:
             raise _UnknownError(type(value))
         yield _name(type(value))
         yield from _parts(_attributes(value), seen)
+
+
+def _text(code: types.CodeType) -> list[Any]:
+    """What tells a function from any other of its module and name, as two lambdas are."""
+    constants = [_text(c) if isinstance(c, types.CodeType) else c for c in code.co_consts]
+    return [code.co_firstlineno, code.co_code, code.co_names, constants]
 
 
 def _attributes(value: Any) -> dict[str, Any]:

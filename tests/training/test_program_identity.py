@@ -107,3 +107,18 @@ def test_a_changed_line_counts(edited: str, tmp_path: Path) -> None:
     path.write_text(path.read_text() + "\nADDED = 1\n")
     age()
     assert told() != before
+
+
+def test_lambdas_are_told_apart() -> None:
+    """Two functions without a name of their own count by what they do, on one line or on two."""
+    made = [program() for _ in range(4)]
+    for each, rule in zip(made, (*_rules(), *_rules()), strict=True):
+        each.agent.rule = rule  # type: ignore[attr-defined]
+    one, other, one_again, other_again = map(program_identity, made)
+    assert one == one_again != other == other_again
+
+
+def _rules() -> list[Any]:
+    return [
+        eval(text, {"__name__": "nthrun.rules"}) for text in ("lambda x: x + 1", "lambda x: x + 2")
+    ]
