@@ -6,7 +6,7 @@ tensor: the statics of the agent, the sizes and equations of the environment, th
 
 Only programs of nthrun's own classes have one. A user's class may read what it likes, so its steps
 are traced by every process. Nor has one a process in whose time a source file of nthrun's was
-edited: what it has imported may be what the file said before.
+edited, or a function replaced by one of another's: what runs is not what the files say.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from __future__ import annotations
 import enum
 import hashlib
 import os
+import sys
+import sysconfig
 import types
 from collections.abc import Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -62,7 +64,8 @@ def program_identity(program: Program) -> str:
         _ = program.environment
     held = {name: value for name, value in vars(program).items() if name not in NOT_TRACED}
     names = (program.agent_program, program.spec.declaration.program)
-    if not all(name.startswith(f"{OWN}.") for name in names) or _may_have_changed():
+    is_own = all(name.startswith(f"{OWN}.") for name in names)
+    if not is_own or _may_have_changed() or _has_others_functions():
         return ""
     digest = hashlib.sha256(code_hash(names, native=True).encode())
     digest.update(f"{np.__version__} {torch.get_default_dtype()} {type(program)}\0".encode())
@@ -85,6 +88,36 @@ def _may_have_changed() -> bool:
     )
     imported: float = import_module(OWN)._IMPORTED_AT
     return newest > imported - CLOCK_SECONDS
+
+
+def _has_others_functions() -> bool:
+    """Whether somebody put a function of another place into a module or a class of nthrun's."""
+    modules = [m for name, m in list(sys.modules.items()) if name.startswith(f"{OWN}.")]
+    held = [value for module in modules for value in list(vars(module).values())]
+    classes = {each for each in held if isinstance(each, type) and _package(each) == OWN}
+    held += [value for each in classes for value in vars(each).values()]
+    functions = {f for f in map(_function, held) if f is not None}
+    return any(_is_of_another_place(name) for name in {f.__module__ for f in functions})
+
+
+def _function(value: Any) -> types.FunctionType | None:
+    """The function that a module or class holds, if it is one."""
+    if isinstance(value, classmethod | staticmethod):
+        value = value.__func__
+    elif isinstance(value, property):
+        value = value.fget
+    return value if isinstance(value, types.FunctionType) else None
+
+
+@cache
+def _is_of_another_place(module: str) -> bool:
+    """Whether a module is neither nthrun's nor installed beside it."""
+    package = module.partition(".")[0]
+    if package == OWN or package in sys.stdlib_module_names or module not in sys.modules:
+        return False  # what is in no module is written by a class, as by a named tuple
+    place = Path(getattr(sys.modules[module], "__file__", None) or "")
+    installed = sysconfig.get_paths()
+    return not any(place.is_relative_to(installed[name]) for name in ("purelib", "platlib"))
 
 
 def named_identity(program: Program, part: str) -> str:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import torch
 from packs import pack_of, small_spec
 
+from nthrun.agents.off_policy import ActorCriticAgent
 from nthrun.environments.tensors import Constants
 from nthrun.training.pack_program import make_program
 from nthrun.training.program import Program
@@ -107,6 +109,17 @@ def test_a_changed_line_counts(edited: str, tmp_path: Path) -> None:
     path.write_text(path.read_text() + "\nADDED = 1\n")
     age()
     assert told() != before
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, staticmethod, property])
+def test_a_replaced_function_is_nobody_s_program(
+    wrap: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a function of nthrun's was replaced, by a script that then trains, no kept program
+    stands for what it does."""
+    assert program_identity(program())
+    monkeypatch.setattr(ActorCriticAgent, "of_tests", wrap(program), raising=False)
+    assert program_identity(program()) == ""
 
 
 def test_lambdas_are_told_apart() -> None:
