@@ -96,7 +96,14 @@ def faults(function: Callable[[Tensors], Tensors], inputs: Tensors) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("agent", SOLVERS)
+LONG_CYCLES = ("bellman_ac", "best_response", "ppo_types")
+"""Agents of which tracing every part takes most of a minute."""
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [pytest.param(a, marks=[pytest.mark.slow] if a in LONG_CYCLES else []) for a in SOLVERS],
+)
 def test_a_compiler_could_trace_a_step_of_a_solver(agent: str) -> None:
     """No part of any solver's cycle branches on a tensor's numbers, brings one to the host, looks a
     place up in a table or adds in no certain order; what does is known, with why."""

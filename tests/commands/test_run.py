@@ -19,7 +19,7 @@ from nthrun.records.snapshots import read_snapshot
 @pytest.fixture
 def specs(tmp_path: Path) -> list[str]:
     """Options of the small experiment with a save dir of the test's own."""
-    return [*write_specs(tmp_path), "--backend", "eager", "--save-dir", str(tmp_path / "out")]
+    return [*write_specs(tmp_path), "--backend", "compile", "--save-dir", str(tmp_path / "out")]
 
 
 def test_an_index_is_recorded_once(tmp_path: Path, specs: list[str]) -> None:
@@ -167,9 +167,10 @@ def test_keys_that_only_say_what_to_keep_may_change(tmp_path: Path) -> None:
         assert array.tobytes() == params[name].tobytes()
 
 
-def test_a_failing_run_is_recorded_with_its_reason(tmp_path: Path, specs: list[str]) -> None:
+def test_a_failing_run_is_recorded_with_its_reason(tmp_path: Path) -> None:
     """An exception in an agent fails its pack only, is kept with its reason, and not retried
     unless asked."""
+    specs = [*write_specs(tmp_path), "--backend", "eager", "--save-dir", str(tmp_path / "out")]
     breaking = tmp_path / "breaking.py"
     breaking.write_text(
         "import sys\n"

@@ -7,10 +7,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import checkpoints
+import packs
 import pytest
 import torch
-from checkpoints import attempt, experiment_in, stopped_at
-from packs import pack_of, small_spec, train
+from checkpoints import experiment_in, stopped_at
+from packs import pack_of, small_spec
 
 from nthrun.errors import InterruptedRunError
 from nthrun.planning.experiment_spec import ExperimentSpec
@@ -21,7 +23,7 @@ from nthrun.records.schema import Run, first_difference
 from nthrun.specs.environment_spec import SERIES
 from nthrun.training.checkpoint_index import CheckpointFile, drop_checkpoints, find_checkpoints
 from nthrun.training.checkpoints import load_lanes
-from nthrun.training.context import make_context
+from nthrun.training.context import TrainingContext, make_context
 from nthrun.training.loop import Training
 from nthrun.training.pack_training import trained
 
@@ -30,11 +32,28 @@ PROTOCOL = {
     "record": list(SERIES),
     "checkpoint_interval_seconds": 1e-9,
 }
+attempt = partial(checkpoints.attempt, backend="compile")
+
+
+def native(spec: ExperimentSpec) -> TrainingContext:
+    """The context of native code, which is quicker than torch's operations one by one."""
+    return make_context(spec, "compile")
+
+
+def train(spec: ExperimentSpec, indices: list[int]) -> dict[int, Run]:
+    """Index -> record of one pack that nothing disturbs."""
+    return packs.train(spec, indices, context=native(spec))
 
 
 @pytest.mark.parametrize(
     ("replay_capacity", "backend"),
-    [(40, "eager"), (150, "eager"), (5000, "eager"), (40, "compile"), (5000, "compile")],
+    [
+        (40, "compile"),
+        pytest.param(150, "compile", marks=pytest.mark.slow),
+        (5000, "compile"),
+        pytest.param(40, "eager", marks=pytest.mark.slow),
+        pytest.param(5000, "eager", marks=pytest.mark.slow),
+    ],
 )
 def test_interrupted_and_repacked_runs_have_the_same_bits(
     tmp_path: Path, replay_capacity: int, backend: str
@@ -46,10 +65,10 @@ def test_interrupted_and_repacked_runs_have_the_same_bits(
     experiment = experiment_in(tmp_path, spec)
     for indices, steps in (([0, 1, 2], 150), ([1, 8], 50), ([0, 1, 2, 8], 100), ([1], 70)):
         with pytest.raises(InterruptedRunError):
-            attempt(spec, experiment, indices, steps, backend)
-    final = attempt(spec, experiment, [0, 1, 2, 8], None, backend)
+            attempt(spec, experiment, indices, steps, backend=backend)
+    final = attempt(spec, experiment, [0, 1, 2, 8], None, backend=backend)
     runs = {run["index"]: run for run in final}
-    undisturbed = train(spec, [0, 1, 2, 8], context=make_context(spec, backend))
+    undisturbed = packs.train(spec, [0, 1, 2, 8], context=make_context(spec, backend))
     for index, run in runs.items():
         assert first_difference(run, undisturbed[index]) is None, index
         assert run.keys() == undisturbed[index].keys()
@@ -57,7 +76,14 @@ def test_interrupted_and_repacked_runs_have_the_same_bits(
     assert began == [0, 150, 200, 300]
 
 
-@pytest.mark.parametrize("limit", [0, 70, 5000])
+@pytest.mark.parametrize(
+    "limit",
+    [
+        pytest.param(0, marks=pytest.mark.slow),
+        70,
+        pytest.param(5000, marks=pytest.mark.slow),
+    ],
+)
 def test_an_unfinished_episode_goes_on(tmp_path: Path, limit: int) -> None:
     """Of a run that was interrupted within episodes, and packed otherwise each time, the episode
     that its end cuts off has the steps and the reward of an undisturbed run, to the bit."""
@@ -85,7 +111,7 @@ def interrupted(tmp_path: Path, spec: ExperimentSpec) -> tuple[Experiment, list[
 
 def found_step(spec: ExperimentSpec, experiment: Experiment) -> tuple[int, list[str]]:
     """Where index 0 would continue, and what is said of checkpoints that cannot be used."""
-    context = replace(make_context(spec), experiment=experiment)
+    context = replace(native(spec), experiment=experiment)
     found, refused = find_checkpoints(experiment.checkpoints, 0, [0], context.facts())
     return (found[0].step if 0 in found else 0), refused
 
@@ -107,7 +133,7 @@ def test_two_generations_are_kept_and_the_older_one_serves(tmp_path: Path) -> No
 
 
 def _train_from(spec: ExperimentSpec, experiment: Experiment) -> list[Run]:
-    context = replace(make_context(spec), experiment=experiment)
+    context = replace(native(spec), experiment=experiment)
     found, _ = find_checkpoints(experiment.checkpoints, 0, [0], context.facts())
     (pack,) = packs_of_runs([plan_run(spec, 0, 0, found[0].step)], [], 1)
     pack = Pack(pack.runs, pack_of(spec, [0]).statics)
@@ -129,7 +155,7 @@ def test_nonsense_behind_a_checksum_starts_anew(tmp_path: Path, damage: str) -> 
             header["lanes"][0]["streams"] = {"agent": {}}
         write_checksummed(path, header, partial(_same, content))
     notes: list[str] = []
-    told = replace(make_context(spec), report=lambda news: notes.append(str(news)))
+    told = replace(native(spec), report=lambda news: notes.append(str(news)))
     context = replace(told, experiment=experiment)
     found, refused = find_checkpoints(experiment.checkpoints, 0, [0], context.facts())
     assert (0 in found) == (damage == "tensors")
@@ -175,7 +201,7 @@ def test_a_checkpoint_of_other_code_is_refused(tmp_path: Path) -> None:
     """A checkpoint made by other code, versions or processor starts its run anew, saying so."""
     spec = small_spec(PROTOCOL)
     experiment, _ = interrupted(tmp_path, spec)
-    context = replace(make_context(spec), experiment=experiment)
+    context = replace(native(spec), experiment=experiment)
     facts = context.facts() | {"code": "another"}
     found, refused = find_checkpoints(experiment.checkpoints, 0, [0], facts)
     assert not found
@@ -235,7 +261,7 @@ def test_parameters_found_non_finite_survive_interruption(tmp_path: Path) -> Non
 
     spec = small_spec(PROTOCOL | {"record": ["train_rewards"]})
     experiment = experiment_in(tmp_path, spec)
-    context = replace(make_context(spec), on_step=spoil)
+    context = replace(native(spec), on_step=spoil)
     undisturbed = Training(pack_of(spec, [0, 1]), context).run()
     context = stopped_at(replace(context, experiment=experiment), 2 * 500)
     with pytest.raises(InterruptedRunError):

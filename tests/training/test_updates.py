@@ -50,8 +50,13 @@ def repeated(updates: int, environment: dict[str, Any], **parameters: Any) -> Ex
     )
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("updates", [4, 32])
+OTHERS = [(4, "compile"), (32, "eager")]
+
+
+@pytest.mark.parametrize(
+    ("updates", "backend"),
+    [(4, "eager"), (32, "compile"), *(pytest.param(*c, marks=pytest.mark.slow) for c in OTHERS)],
+)
 def test_an_index_has_the_same_bits_alone_and_in_a_pack(updates: int, backend: str) -> None:
     """However many updates follow a step, every bit of a record is the same in every pack."""
     spec = repeated(updates, {"total_timesteps": 24, "eval_interval_timesteps": 12})

@@ -44,8 +44,8 @@ SWING = {
 WORLDS = [
     pytest.param(CHEETAH, "eager", id="HalfCheetah, eager", marks=pytest.mark.slow),
     pytest.param(CHEETAH, "compile", id="HalfCheetah, compile"),
-    pytest.param(SWING, "eager", id="control suite, eager"),
-    pytest.param(SWING, "compile", id="control suite, compile", marks=pytest.mark.slow),
+    pytest.param(SWING, "eager", id="control suite, eager", marks=pytest.mark.slow),
+    pytest.param(SWING, "compile", id="control suite, compile"),
 ]
 
 
