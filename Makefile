@@ -22,10 +22,10 @@ test-slurm: $(VENV)/.dev
 	$(RUN) -m pytest --durations=10 -m "not slow and slurm"
 
 test-rest: $(VENV)/.dev
-	$(RUN) -m pytest -n 2 --durations=40 -m "not slow and not slurm"
+	$(RUN) -m pytest -n 2 --dist worksteal --durations=40 -m "not slow and not slurm"
 
 test-all: $(VENV)/.dev
-	$(RUN) -m pytest -n 2 --durations=40 -m "not slurm"
+	$(RUN) -m pytest -n 2 --dist worksteal --durations=40 -m "not slurm"
 	$(RUN) -m pytest --durations=10 -m slurm
 
 check: $(VENV)/.dev

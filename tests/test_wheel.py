@@ -41,6 +41,7 @@ def test_shipped_specs_are_copied(installed: Installation, tmp_path: Path) -> No
     assert again.stderr.startswith(f"error: {SPECS[0]}: there already, and says otherwise")
 
 
+@pytest.mark.slow
 def test_a_new_project_runs_at_once(installed: Installation, tmp_path: Path) -> None:
     """`nthrun new` writes a project whose README's commands train, choose and report, with the
     wheel alone and from wherever the project is."""

@@ -263,6 +263,7 @@ def test_signals_save_and_the_same_command_continues(
     assert (nothing.returncode, nothing.stdout) == (0, "nothing is queued or running\n")
 
 
+@pytest.mark.slow
 def test_a_superseded_attempt_writes_nothing(
     tmp_path: Path, path: str, undisturbed: dict[tuple[int, int], Run]
 ) -> None:

@@ -239,6 +239,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_all(tmp_path: Path) -> None:
     """A worker that cannot write ends the command in one line; the other saves its pack."""
     script = tmp_path / "full.py"

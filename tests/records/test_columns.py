@@ -100,7 +100,7 @@ def test_round_trip(expected: list[Run], growing: bool) -> None:
     assert_same(read(written([expected], growing)), expected)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(st.lists(runs(), min_size=1, max_size=6), st.data())
 def test_growing(expected: list[Run], data: st.DataObject) -> None:
     """Several batches, in whatever parts, are one batch."""

@@ -251,6 +251,7 @@ def test_the_cost_of_a_checkpoint_does_not_grow_with_the_replay(tmp_path: Path) 
     assert rows < 8 * 100
 
 
+@pytest.mark.slow
 def test_parameters_found_non_finite_survive_interruption(tmp_path: Path) -> None:
     """A run that is found diverged at an evaluation, before any number it showed was non-finite,
     ends with the same record when it is interrupted after that."""
