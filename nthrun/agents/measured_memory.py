@@ -55,6 +55,8 @@ def _of_agent(agent: Agent, state: State) -> AgentFootprint:
         num_update_draws=updates.num_draws,
         num_play_draws=num_play_draws(agent),
         update_interval=updates.first() + 1 if updates.gathers else 1,
+        updates_apart=updates.are_apart,
+        gathers=updates.gathers,
     )
 
 

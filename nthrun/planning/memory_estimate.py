@@ -187,7 +187,7 @@ def _block_bytes(spec: EnvironmentSpec, agent: AgentFootprint, worlds: int) -> i
     step = noise + 2 * FLOAT * worlds * (experience + 2)
     update = REPLAY_DRAW_TEMPORARIES * agent.num_replay_draws + 2 * FLOAT * agent.num_metrics
     steps = _block_steps(spec, agent, worlds)
-    if agent.max_updates == 1:
+    if not agent.updates_apart:
         return steps * (step + update)
     update += 2 * FLOAT * agent.num_update_draws + 2 * UPDATE_CLOCK
     return steps * step + _block_updates(agent) * update
@@ -196,8 +196,8 @@ def _block_bytes(spec: EnvironmentSpec, agent: AgentFootprint, worlds: int) -> i
 def _block_steps(spec: EnvironmentSpec, agent: AgentFootprint, worlds: int) -> int:
     """The longest block in steps of the program."""
     drawn = agent.num_simulation_draws or worlds * sum(_draws(spec))
-    of_update = agent.num_replay_draws if agent.max_updates == 1 else 0
-    longest = ROLLOUT_BLOCK_STEPS if agent.update_interval > 1 else BLOCK_STEPS
+    of_update = 0 if agent.updates_apart else agent.num_replay_draws
+    longest = ROLLOUT_BLOCK_STEPS if agent.gathers else BLOCK_STEPS
     return block_steps(agent.num_agent_draws + drawn + of_update, longest)
 
 
@@ -235,7 +235,7 @@ def _series(spec: EnvironmentSpec, agent: AgentFootprint, worlds: int) -> tuple[
     wanted = requested_series(spec.items("record"))
     kept = [size for name, size in per_step.items() if name in wanted]
     steps = _block_steps(spec, agent, worlds)
-    if agent.max_updates > 1:
+    if agent.updates_apart:
         full = agent.update_interval * _block_updates(agent) // agent.max_updates
         steps = min(steps, max(1, full))
     num_blocks = total // worlds // steps + total // spec.integer("eval_interval_timesteps") + 1

@@ -16,16 +16,19 @@ class AgentFootprint:
         learned_bytes: the arrays of `learned_params`.
         replay_capacity: rows of `replay`; 0 for an agent without one.
         replay_row_bytes: of one of them.
-        num_agent_draws, num_replay_draws: numbers drawn for one step; where a step may have several
-            updates the latter are those of one update.
+        num_agent_draws, num_replay_draws: numbers drawn for one step; where updates run apart
+            from it the latter are those of one update.
         num_metrics: numbers that one update reports.
         update_bytes: bound on what one update holds beside the state, gradients included.
         acting_bytes: bound on what choosing one action holds.
         num_simulation_draws: numbers drawn for the simulations of a solver's step.
         max_updates: the most updates that follow one step.
-        num_update_draws: numbers that one update draws, where there may be several.
+        num_update_draws: numbers that one update draws, where it runs apart from the step.
         num_play_draws: numbers that one action of evaluation draws, where it is by chance.
         update_interval: steps of which updates follow one.
+        updates_apart: whether updates run apart from the step, with numbers of their own, as they
+            do wherever there may be several.
+        gathers: whether the agent gathers a rollout before the first of them.
     """
 
     state_bytes: int = 0
@@ -42,6 +45,8 @@ class AgentFootprint:
     num_update_draws: int = 0
     num_play_draws: int = 0
     update_interval: int = 1
+    updates_apart: bool = False
+    gathers: bool = False
 
     @property
     def replay_bytes(self) -> int:

@@ -35,9 +35,10 @@ class Layout:
         update_bytes: bound on what one update holds beside the state, gradients included.
         acting_bytes: bound on what choosing one action holds.
         max_updates: the most updates that follow one step.
-        num_update_draws: standard normal numbers drawn for one update, where there may be several.
+        num_update_draws: standard normal numbers drawn for one update apart from the step.
         num_play_draws: uniform numbers drawn for one action of evaluation, where it is by chance.
         update_interval: steps of which updates follow one.
+        gathers: whether the agent gathers a rollout before the first of them.
         largest: whether shapes are the largest that there may be, which only the solution knows.
     """
 
@@ -57,6 +58,7 @@ class Layout:
     num_update_draws: int = 0
     num_play_draws: int = 0
     update_interval: int = 1
+    gathers: bool = False
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> Layout:
@@ -81,6 +83,8 @@ class Layout:
             num_update_draws=self.num_update_draws,
             num_play_draws=self.num_play_draws,
             update_interval=self.update_interval,
+            updates_apart=self.max_updates > 1 or self.gathers,
+            gathers=self.gathers,
         )
 
     def mismatch(self, state: Mapping[str, Any]) -> str:

@@ -88,6 +88,7 @@ PPO: list[dict[str, Any]] = [
     {"n_steps": 7, "batch_size": 1, "hidden_dim": 7},
     {"n_steps": 512, "batch_size": 512, "hidden_dim": 256, "shared_trunk": True},
     {"n_steps": 100, "batch_size": 50, "normalise_observations": True, "normalise_rewards": True},
+    {"n_steps": 5, "batch_size": 5, "n_epochs": 1},
 ]
 PPO_ACTIONS = [("wide", {}), ("many discrete", {"policy_type": "Softmax"})]
 Case = tuple[str, str, dict[str, Any]]
@@ -144,6 +145,8 @@ def assert_is(layout: Layout, agent: Any, state: State) -> None:
     assert layout.num_play_draws == num_play_draws(agent)
     updates = updates_of(agent)
     assert (layout.max_updates, layout.num_update_draws) == (updates.most, updates.num_draws)
+    planned = layout.footprint()
+    assert (planned.updates_apart, planned.gathers) == (updates.are_apart, updates.gathers)
 
 
 def update_with(case: Case, agent: Any, state: State) -> Callable[[], Mapping[str, torch.Tensor]]:

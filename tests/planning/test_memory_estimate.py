@@ -150,3 +150,13 @@ def test_draws_of_an_evaluation_are_counted() -> None:
         spec = replace(spec, environment=replace(spec.environment, interface=interface))
         sizes.append(lane_memory(spec, spec.sweep.setting(0)).steps)
     assert sizes[1] - sizes[0] >= 10 * 4 * 100 * EVALUATION_STEPS
+
+
+def test_one_update_of_a_rollout_costs_no_more_than_two() -> None:
+    """Where one update follows a rollout, it alone draws steps of it, not every step before."""
+    parameters = {"n_steps": 512, "batch_size": 512, "n_epochs": [1, 2]}
+    world = {"env_name": "Pendulum-v1", "total_timesteps": 10_240, "record": ["metrics"]}
+    spec = experiment_spec_of(world, {"agent_name": "PPO", "parameters": parameters}, "test")
+    one, two = (lane_memory(spec, spec.sweep.setting(number)) for number in (0, 1))
+    assert one.steps < two.steps
+    assert one.series < two.series

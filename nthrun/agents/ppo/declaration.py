@@ -142,6 +142,7 @@ def ppo_layout(setting: Setting, environment: Interface) -> Layout:
         acting_bytes=FLOAT_BYTES * UPDATE_COPIES * layers,
         max_updates=num_updates(setting),
         update_interval=setting["n_steps"],
+        gathers=True,
     )
 
 
