@@ -16,7 +16,7 @@ from torch import Tensor
 from nthrun.agents.base import Experience, Noise, State
 from nthrun.agents.networks import STATISTICS, accumulate, orthogonal
 from nthrun.agents.ppo.declaration import PPO
-from nthrun.agents.ppo.program import ProximalPolicyOptimisation, discounted
+from nthrun.agents.ppo.program import LARGEST, ProximalPolicyOptimisation, discounted
 from nthrun.errors import InterruptedRunError, SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.records.schema import first_difference
@@ -260,6 +260,25 @@ def test_beyond_the_target_nothing_changes() -> None:
     assert not torch.equal(state["network"][0], before["network"][0])
 
 
+@torch.no_grad()
+def test_a_refused_batch_may_be_anything() -> None:
+    """A batch beyond the target whose gradient is not finite changes neither parameters nor what
+    Adam keeps, and no metric says that the run has diverged; one that is learned from does."""
+    for target, refused in ((0.02, True), (math.inf, False)):
+        agent, state = agent_of("continuous")
+        filled(agent, state, "continuous")
+        agent.gather(state, torch.tensor(N_STEPS - 1))
+        state["target_kl"][0] = target
+        state["rollout"][0, :, -4] = -200.0  # an old density, of which the ratio is infinite
+        kept = ("network", "network.mean", "network.square", "adam.powers")
+        before = {name: state[name][0].clone() for name in kept}
+        metrics = updated(agent, state, [1, 2, 3, 4, 5, 6])
+        assert [torch.equal(state[name][0], before[name]) for name in kept] == [refused] * 4
+        assert bool(torch.stack(list(metrics.values())).isfinite().all(0)[0]) is refused
+        if refused:
+            assert metrics["grad_norm"][0] == metrics["approx_kl"][0] == LARGEST
+
+
 @pytest.mark.parametrize("steps", [1, 2, 7, 64, 100])
 @pytest.mark.parametrize("forward", [False, True])
 def test_doubling_is_the_loop(steps: int, forward: bool) -> None:
@@ -421,9 +440,34 @@ def test_compiled_training_follows_eager_training(environment: dict[str, Any]) -
         np.testing.assert_allclose(compiled["metrics"][name], series, rtol=5e-3, atol=1e-3)
 
 
+@torch.no_grad()
 def test_one_update_of_a_whole_rollout_is_a2c() -> None:
-    """With one epoch of one batch the ratio is 1 in every update, so that nothing is clipped and
-    the gradient is that of the log-probabilities times the advantages."""
+    """With one epoch of one batch, whatever is clipped else, the step is Adam's on the gradient of
+    advantages times log-probabilities, squared errors of values and entropy."""
+    whole = {"n_epochs": 1, "batch_size": N_STEPS, "normalise_advantages": False}
+    agent, state = agent_of("discrete", **whole, max_grad_norm=0.0, betas=(0.0, 0.99))
+    filled(agent, state, "discrete")
+    agent.gather(state, torch.tensor(N_STEPS - 1))
+    before = params_of(agent, state)
+    updated(agent, state, list(range(N_STEPS)))
+    leaves = {name: value.clone().requires_grad_() for name, value in before.items()}
+    batch = state["rollout"][1].double()
+    advantage, target = batch[:, -2], batch[:, -1]
+    with torch.enable_grad():
+        outputs, value = both_of(leaves, batch[:, :3])
+        density = log_density("discrete", leaves, outputs, batch[:, 3:-4])
+        (choice,) = distributions("discrete", leaves, outputs)
+        loss = -(advantage * density).mean() + 0.4 * (value - target).square().mean()
+        (loss - 0.02 * choice.entropy().mean()).backward()
+    after = params_of(agent, state)
+    for name, leaf in leaves.items():
+        assert leaf.grad is not None
+        expected = before[name] - 0.003 * leaf.grad / (leaf.grad.abs() + 1e-5)
+        torch.testing.assert_close(after[name], expected, rtol=1e-4, atol=3e-5)
+
+
+def test_a_run_with_one_update_a_rollout_clips_nothing() -> None:
+    """With one epoch of one batch the ratio is 1 in every update of a run."""
     once = {"n_steps": 10, "batch_size": 10, "n_epochs": 1, "betas": [[0.0, 0.99]]}
     spec = run_spec(CARTPOLE, **once, normalise_advantages=False)
     run = train(spec, [1], context=make_context(spec, "compile"))[1]

@@ -57,6 +57,7 @@ POLICY_SCALE = 0.01
 VALUE_SCALE = 1.0
 ADVANTAGE_EPSILON = 1e-8
 NORM_EPSILON = 1e-6
+LARGEST = torch.finfo(torch.float32).max
 COUNTERS = ("stopped", "updates_used")
 
 
@@ -194,15 +195,16 @@ class ProximalPolicyOptimisation:
         slope = torch.where(goes_on > 0.0, slope, 0.0)  # 0 times what is not finite is not 0
         self._step(state, slope, goes_on, self._learning_rate(state, step))
         state["updates_used"].add_(goes_on)
-        return {
+        metrics = {
             "policy_loss": policy_loss,
             "value_loss": value_loss,
             "entropy": entropy,
             "approx_kl": divergence,
             "clip_fraction": clipped,
             "grad_norm": norm[:, 0],
-            "updates_used": state["updates_used"][:, 0] * 1.0,
         }
+        used = {"updates_used": state["updates_used"][:, 0] * 1.0}
+        return {name: reported(value, goes_on[:, 0]) for name, value in metrics.items()} | used
 
     def loss(self, state: State, parameters: Tensor, batch: Tensor) -> tuple[Tensor, Tensor]:
         """What is descended, `(lanes,)`, and the measures of a batch, `(lanes, 5)`: the losses of
@@ -346,6 +348,16 @@ def _shifted(values: Tensor, distance: int, forward: bool) -> Tensor:
     if forward:
         return torch.cat((nothing, values[:, :-distance]), 1)
     return torch.cat((values[:, distance:], nothing), 1)
+
+
+def reported(metric: Tensor, goes_on: Tensor) -> Tensor:
+    """A metric of a batch, `(lanes,)`; where it is not finite and the batch changed nothing, the
+    largest number, so that a run diverges by what it has learned alone.
+
+    Args:
+        goes_on: 1 where the batch was learned from, `(lanes,)`.
+    """
+    return torch.where((goes_on > 0.0) | (metric.abs() <= LARGEST), metric, LARGEST)
 
 
 def centred(advantage: Tensor) -> Tensor:
