@@ -99,6 +99,7 @@ def row(field: Field, *more: str) -> str:
 def _agent(agent: AgentDeclaration) -> str:
     about = f"{agent.doc} {SOLVER}" if agent.solves else agent.doc
     lines = [f"## {agent.name}", "", about, *_source(agent.source), ""]
+    lines += [*(f"- {note}" for note in agent.notes), ""] if agent.notes else []
     lines += [f"In every setting, {_rule_text(rule)}.\n" for rule in agent.rules]
     if agent.hyperparameters:
         lines += ["| name | allowed | default | meaning | static |", "|---|---|---|---|---|"]

@@ -238,6 +238,8 @@ class AgentDeclaration:
         declared: whether it declares its hyperparameters, so that their ranges are checked.
         doc: what it is, in a sentence or two.
         source: the paper.
+        notes: how it differs from the paper or from other programs, a sentence or more each, of
+            which the docs make a list.
     """
 
     name: str
@@ -255,6 +257,7 @@ class AgentDeclaration:
     declared: bool = True
     doc: str = ""
     source: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def is_program(self) -> bool:

@@ -146,6 +146,28 @@ def ppo_layout(setting: Setting, environment: Interface) -> Layout:
     )
 
 
+NOTES = (
+    "Beyond the paper, as in its authors' program: orthogonal first weights, Adam's ε of 1e-5, "
+    "advantages brought to mean 0 and deviation 1 in each batch, a bound on the gradient's length, "
+    "a clipped error of values, a falling step size, `target_kl`, and normalised observations and "
+    "rewards.",
+    "In Stable-Baselines3 the updates of a rollout end where the divergence of a batch is more "
+    "than 1.5 times `target_kl`; here where it is more than `target_kl`.",
+    "There a falling step size is what is left when a rollout has ended; here when it begins, so "
+    "that the first updates have all of it and the last ones some.",
+    "There the error of clipped values alone is descended; here the larger of it and that of "
+    "values as they are, as in the authors' program.",
+    "There the last batch of an epoch may be smaller; here `batch_size` divides a rollout.",
+    "There a run takes whole rollouts, beyond `total_timesteps` where they do not divide it; here "
+    "it ends at `total_timesteps`, and what is left of a rollout is not learned from.",
+    "There the policy is over actions in the environment's units, in which σ begins at 1; here "
+    "over actions in [-1, 1], which are scaled to its bounds. In neither is σ bounded.",
+    "There `VecNormalize` changes the statistics of observations and returns at every step; here "
+    "they change between rollouts. Both keep what they normalise within ±10.",
+    "There `clip_range` may fall as well, and None is no bound on values or divergence; here it "
+    "stays, and 0 is none. State-dependent exploration is there alone, a shared trunk here.",
+)
+
 _SHARED = {field.name: field for field in SCHEDULE}
 
 PPO = AgentDeclaration(
@@ -162,6 +184,7 @@ PPO = AgentDeclaration(
     source='Schulman et al., 2017, "Proximal Policy Optimization Algorithms"; advantages by '
     'Schulman et al., 2016, "High-Dimensional Continuous Control Using Generalized Advantage '
     'Estimation"',
+    notes=NOTES,
     rules=(Divides("batch_size", ("n_steps", NUM_WORLDS)),),
     hyperparameters=(
         replace(
