@@ -330,15 +330,17 @@ def adam_step(
     state[name].addcdiv_(mean * (learning_rate * clock.scale), root, value=-1.0)
 
 
-def store(buffer: Tensor, experience: Experience, step: Tensor) -> None:
-    """Write one step into its slot of the replay, in place; a row is a step.
+def store(buffer: Tensor, parts: Sequence[Tensor], step: Tensor) -> None:
+    """Write one step of every world into its slot of the replay, in place; a row is a step.
 
     Args:
-        buffer: `(lanes, capacity, width)`.
-        experience: `(lanes, 1, dim)` each.
-        step: 0-based step number, a 0-dim integer tensor.
+        buffer: `(lanes, capacity, width)`, with a slot for each world at least.
+        parts: of a row, `(lanes, worlds, dim)` each.
+        step: 0-based number of the program step, a 0-dim integer tensor.
     """
-    buffer.index_copy_(1, (step % buffer.shape[1]).view(1), torch.cat(experience, -1))
+    rows = torch.cat(list(parts), -1)
+    worlds = torch.arange(rows.shape[1], device=step.device)
+    buffer.index_copy_(1, (step * rows.shape[1] + worlds) % buffer.shape[1], rows)
 
 
 def recall(buffer: Tensor, widths: list[int], steps: Tensor) -> Experience:

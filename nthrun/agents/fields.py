@@ -16,7 +16,7 @@ def normaliser_momentum(default: float) -> Field:
     return Field("normaliser_momentum", "float", default, doc, minimum=0, maximum=1)
 
 
-RULES = (AtMost("batch_size", "replay_capacity"),)
+RULES = (AtMost("batch_size", "replay_capacity"), AtMost(NUM_WORLDS, "replay_capacity"))
 
 CRITIC_LR = Field("critic_lr", "float", 1e-3, "critic step size", minimum=0)
 ACTOR_LR_SCALE = Field(
@@ -42,12 +42,22 @@ CLIP_STDDEV = Field(
 TAU = Field(
     "tau", "float", 0.01, "weight of a network in its target's average", minimum=0, maximum=1
 )
+WORLDS = Field(
+    NUM_WORLDS,
+    "int",
+    1,
+    "worlds that a run acts in at once; steps are counted in all of them together",
+    minimum=1,
+    maximum=4096,
+    static=True,
+)
 SCHEDULE = (
     Field(
         "target_update_interval",
         "int",
         1,
-        "steps between updates of the targets; where a step has several updates, updates",
+        "steps between updates of the targets; where a step has several updates, updates; a step "
+        "of all worlds counts once",
         minimum=1,
         maximum=10**9,
         static=True,
@@ -118,11 +128,12 @@ SCHEDULE = (
         "updates_per_step",
         "int",
         1,
-        "updates after every step, each on a batch of its own",
+        "updates after every step, of several worlds after one of all, each on a batch of its own",
         minimum=1,
         maximum=32,
         static=True,
     ),
+    WORLDS,
 )
 LEARNING = (TAU, *SCHEDULE)
 
@@ -137,16 +148,6 @@ def temperature(default: float, doc: str) -> Field:
     """The field of an entropy's weight."""
     return Field("alpha", "float", default, doc, minimum=0)
 
-
-WORLDS = Field(
-    NUM_WORLDS,
-    "int",
-    1,
-    "worlds that a run acts in at once; steps are counted in all of them together",
-    minimum=1,
-    maximum=4096,
-    static=True,
-)
 
 NO_PARENT = "none"
 """Names the experiment of no run."""

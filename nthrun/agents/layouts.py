@@ -14,7 +14,7 @@ from nthrun.agents.sizes import (
     row_widths,
     tile_sizes,
 )
-from nthrun.specs.declaration import Setting
+from nthrun.specs.declaration import Setting, num_worlds
 from nthrun.specs.interface import Interface
 from nthrun.specs.layout import Layout, Shapes
 
@@ -99,7 +99,8 @@ class OffPolicyParts:
         networks: learned by Adam, in the order in which they are initialised.
         targets: name of a target -> name of the network it follows.
         columns: hyperparameters that are numbers of a lane, in its state by name.
-        num_acting_draws, num_update_draws: standard normal numbers of an action and of an update.
+        num_acting_draws, num_update_draws: standard normal numbers of an action in one world and of
+            an update.
         metrics: names of what an update reports.
         acting_numbers: numbers that choosing an action goes through.
         sampled_numbers: numbers that judging sampled actions goes through, for a state.
@@ -145,12 +146,13 @@ class OffPolicyParts:
         """Entries of a network's block, padding included."""
         return self._count(name) * self.networks[name].num_params()
 
-    def draws(self, max_updates: int) -> tuple[int, int]:
-        """Standard normal numbers drawn for a step, and for each update beside them, where up to so
-        many updates follow a step; see `nthrun.agents.base.RepeatingAgent`."""
+    def draws(self, max_updates: int, worlds: int) -> tuple[int, int]:
+        """Standard normal numbers drawn for a step of all worlds, and for each update beside them,
+        where up to so many updates follow a step; see `nthrun.agents.base.RepeatingAgent`."""
+        acting = worlds * self.num_acting_draws
         if max_updates > 1:
-            return self.num_acting_draws, self.num_update_draws
-        return self.num_acting_draws + self.num_update_draws, 0
+            return acting, self.num_update_draws
+        return acting + self.num_update_draws, 0
 
     def layer_numbers(self) -> int:
         """Numbers that a state goes through in all networks."""
@@ -168,10 +170,12 @@ def off_policy_layout(
     """The layout of an agent of given parts."""
     parts = parts_of(setting, environment)
     row, batch = sum(row_widths(environment)), setting["batch_size"]
+    worlds = num_worlds(setting)
     update = batch * (row + max(parts.layer_numbers(), parts.sampled_numbers))
     update += max(map(parts.num_params, parts.networks))
+    update = max(update, worlds * parts.acting_numbers)
     max_updates = setting["updates_per_step"]
-    num_agent_draws, num_update_draws = parts.draws(max_updates)
+    num_agent_draws, num_update_draws = parts.draws(max_updates, worlds)
     return Layout(
         state=parts.state(),
         learned=parts.learned(),

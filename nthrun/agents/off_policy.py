@@ -38,14 +38,14 @@ from nthrun.agents.policies.beta import Beta
 from nthrun.agents.policies.gaussian import Gaussian, SquashedGaussian, SquashedGaussianMixture
 from nthrun.agents.policies.softmax import Softmax
 from nthrun.agents.sizes import policy_spec, row_widths
-from nthrun.specs.declaration import Setting
+from nthrun.specs.declaration import Setting, num_worlds
 from nthrun.specs.interface import Interface
 
 
 class OffPolicyAgent(ABC):
     """Replay, a critic, and whatever networks an agent adds.
 
-    After every step it takes `updates_per_step` updates, each on a batch of its own.
+    After every step of its worlds it takes `updates_per_step` updates, each on a batch of its own.
 
     Attributes:
         parts: what it is made of, as its declaration says.
@@ -60,7 +60,10 @@ class OffPolicyAgent(ABC):
         self.batch_size: int = statics["batch_size"]
         self.replay_capacity: int = statics["replay_capacity"]
         self.max_updates: int = statics["updates_per_step"]
-        self.num_agent_draws, self.num_update_draws = self.parts.draws(self.max_updates)
+        self.num_worlds = num_worlds(statics)
+        self.num_agent_draws, self.num_update_draws = self.parts.draws(
+            self.max_updates, self.num_worlds
+        )
         self.num_replay_draws = self.batch_size
         self.widths = row_widths(environment)
         self.actions = Actions(environment)
@@ -99,7 +102,8 @@ class OffPolicyAgent(ABC):
         store(state["replay"], experience, step)
 
     def num_updates_after(self, step: int) -> int:
-        return self.max_updates if step >= self.statics["steps_before_learning"] else 0
+        begins = step * self.num_worlds >= self.statics["steps_before_learning"]
+        return self.max_updates if begins else 0
 
     def update(
         self,
@@ -112,7 +116,8 @@ class OffPolicyAgent(ABC):
     ) -> dict[str, Tensor]:
         """See `RepeatingAgent`; learns from a batch of the replay."""
         batch = self.recalled(state, noise)
-        normal = noise.agent[:, self.parts.num_acting_draws :] if number is None else noise.agent
+        acting = self.num_worlds * self.parts.num_acting_draws
+        normal = noise.agent[:, acting:] if number is None else noise.agent
         count = step if number is None else step * self.max_updates + number
         return self.learn(state, batch, normal, count)
 
@@ -138,10 +143,18 @@ class OffPolicyAgent(ABC):
             named |= network.named(state[name], f"{name}.")
         return named | {name: state[name] for name in self.parts.shown}
 
+    def acting_numbers(self, noise: Noise) -> Tensor:
+        """The numbers of each world's action, `(lanes, worlds, parts.num_acting_draws)`."""
+        sizes = self.num_worlds, self.parts.num_acting_draws
+        numbers: Tensor = noise.agent[:, : math.prod(sizes)].unflatten(1, sizes)
+        return numbers
+
     def explored(self, action: Tensor, uniform: Tensor, step: Tensor) -> Tensor:
         """The action, or a uniform one in the first steps."""
         exploration: int = self.statics["uniform_exploration_steps"]
-        return torch.where(step < exploration, uniform, action) if exploration else action
+        if not exploration:
+            return action
+        return torch.where(step * self.num_worlds < exploration, uniform, action)
 
     def recalled(self, state: State, noise: Noise) -> Experience:
         """The batch of an update, its actions in [-1, 1]."""
@@ -301,8 +314,7 @@ class ActorCriticAgent(OffPolicyAgent):
         self.actor = self.networks["actor"]
 
     def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
-        """See `Agent`; uses the first `num_draws` numbers."""
-        normal = noise.agent[:, None, : self.num_draws]
+        normal = self.acting_numbers(noise)
         action = self.sampled(state["actor"], observation, normal)
         if self.statics["uniform_exploration_steps"]:
             uniform = self.actions.uniform(normal[..., : self.actions.size])

@@ -25,14 +25,17 @@ PROTOCOL = {
     "record": list(SERIES),
     "checkpoint_interval_seconds": 1e-9,
 }
+IN_WORLDS = {"num_worlds": [2], "replay_capacity": [99]}
 OF_NUMBERS = {"SoftmaxAC", "Sarsa", "ExpectedSarsa"}
 
 
 @pytest.mark.parametrize("agent", [name for name in AGENTS if name not in SOLVERS])
 def test_an_interrupted_run_is_the_undisturbed_one(tmp_path: Path, agent: str) -> None:
     """Interrupted twice, each time packed otherwise and built anew from a checkpoint, a run of any
-    agent has every bit of an undisturbed one."""
-    spec = deep_spec(agent, {}, PROTOCOL | (NUMBERED if agent in OF_NUMBERS else {}))
+    agent has every bit of an undisturbed one, in two worlds where it may have several."""
+    own = {field.name for field in AGENTS[agent].hyperparameters}
+    sizes = {name: values for name, values in IN_WORLDS.items() if name in own}
+    spec = deep_spec(agent, sizes, PROTOCOL | (NUMBERED if agent in OF_NUMBERS else {}))
     experiment = experiment_in(tmp_path, spec)
     for indices in ([0, 1], [1]):
         with pytest.raises(InterruptedRunError):

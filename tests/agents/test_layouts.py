@@ -208,6 +208,19 @@ def test_working_memory_is_bounded(case: Case) -> None:
     assert difference(layout, state) == ""
 
 
+@pytest.mark.parametrize("name", ["SAC", "GreedyAC", "epsgreedy_optimizer"])
+@torch.no_grad()
+def test_acting_in_many_worlds_is_counted(name: str) -> None:
+    """Numbers are drawn for every world, and choosing an action in each holds no more than what is
+    declared of a step."""
+    agent, state, layout = made((name, "wide", {"num_worlds": 500, "batch_size": 1}))
+    assert_is(layout, agent, state)
+    noise = Noise(*[torch.zeros(LANES, layout.num_agent_draws)] * 5)
+    observations = torch.zeros(LANES, 500, INTERFACES["wide"].observation_dim)
+    acting = peak_bytes(lambda: agent.act(state, observations, noise, torch.tensor(0)))
+    assert acting <= LANES * layout.update_bytes <= 8 * acting
+
+
 @pytest.mark.parametrize("out_dim", [1, 2, 5])
 @pytest.mark.parametrize("hidden", [(2, 2), (7, 7), (100, 100), (5,), (16, 3, 64)], ids=str)
 def test_a_network_has_its_shape(hidden: tuple[int, ...], out_dim: int) -> None:

@@ -105,13 +105,16 @@ def test_adam_is_torchs_adam_on_every_lane() -> None:
         torch.testing.assert_close(state["net"][lane], peers[lane].detach(), rtol=1e-4, atol=1e-6)
 
 
-def test_replay_recalls_what_was_stored() -> None:
-    """A step is recalled as stored, until `capacity` newer ones have replaced it."""
+@pytest.mark.parametrize("worlds", [1, 3, 4])
+def test_replay_recalls_what_was_stored(worlds: int) -> None:
+    """A step is recalled as stored, until `capacity` newer ones have replaced it, whether or not
+    steps of all worlds fill it evenly."""
     assert isinstance(PENDULUM.interface, Interface)
     widths = row_widths(PENDULUM.interface)
     buffer = torch.zeros(2, 5, sum(widths))
-    for step in range(12):
-        values = [torch.full((2, 1, width), float(step)) for width in widths]
+    for step in range(12 // worlds):
+        numbers = step * worlds + torch.arange(float(worlds)).view(1, -1, 1)
+        values = [numbers.expand(2, -1, width) for width in widths]
         store(buffer, Experience(*values), torch.tensor(step))
     steps = torch.tensor([[7, 8, 11], [9, 10, 7]])
     batch = recall(buffer, widths, steps)

@@ -191,10 +191,20 @@ def test_an_agent_finds_all_answers(case: Case) -> None:
     assert not wrong_answers(training, PROBES)
 
 
+SEVERAL = {
+    ("PPO", "Softmax", False): {"n_steps": 16},
+    ("SAC", "SquashedGaussian", True): {"updates_per_step": 8},
+    ("GreedyAC", "Gaussian", True): {"updates_per_step": 8},
+    ("epsgreedy", "Argmax", False): {"updates_per_step": 8},
+}
+"""Agents that may act in several worlds, and what makes as many updates of as many steps."""
+
+
 @pytest.mark.slow
-def test_several_worlds_find_all_answers() -> None:
+@pytest.mark.parametrize("case", SEVERAL, ids=lambda case: case[0])
+def test_several_worlds_find_all_answers(case: Case) -> None:
     """Eight worlds of a run find what one finds."""
-    spec = spec_of(("PPO", "Softmax", False), "Together", num_worlds=8, n_steps=16)
+    spec = spec_of(case, "Together", num_worlds=8, **SEVERAL[case])
     training = Training(pack_of(spec, RUNS), make_context(spec, "compile"))
     training.run()
     assert not wrong_answers(training, PROBES)

@@ -374,6 +374,7 @@ these fingerprints: they change only with the files."""
 
 LATER = {
     "updates_per_step": 1,
+    "num_worlds": 1,
     "actor_lr_scale": 0.0,
     "trace": "accumulating",
     "use_critic_trace": True,

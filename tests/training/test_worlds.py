@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from agents.deep_runs import deep_spec
 from checkpoints import attempt, experiment_in
 from packs import BACKENDS, beside_neighbours, pack_of, run_of_same_bits, train
 from several import ENVIRONMENT, Several, several_spec
@@ -147,6 +148,62 @@ def test_rollouts_continue_within_and_are_gone_through(
     np.testing.assert_array_equal(epochs, np.broadcast_to(rollouts, epochs.shape))
 
 
+REPLAYING = [
+    ("SAC", {}, "compile", {}),
+    ("SAC", {"updates_per_step": [3]}, "eager", HOSTED | {"continuous": True}),
+    ("GreedyAC", {}, "eager", {}),
+    ("epsgreedy_SGD", {}, "eager", {}),
+]
+
+
+@pytest.mark.parametrize(("agent", "parameters", "backend", "world"), REPLAYING)
+def test_agents_with_a_replay_act_in_several_worlds(
+    agent: str, parameters: dict[str, Any], backend: str, world: dict[str, Any]
+) -> None:
+    """An agent that learns from replay has the same bits in every pack; what comes first counts
+    environment steps, and each update draws newest ones, those of all worlds included."""
+    first = {"steps_before_learning": [100], "uniform_exploration_steps": [60]}
+    sizes = {"num_worlds": [5], "replay_capacity": [52]}
+    series = {"record": ["update_states", "metrics"], "total_timesteps": 250}
+    protocol = series | {"eval_interval_timesteps": 125}
+    spec = deep_spec(agent, sizes | first | parameters, protocol | world)
+    run = run_of_same_bits(spec, 1, beside_neighbours(1, (2,)), backend)
+    updates = parameters.get("updates_per_step", [1])[0]
+    used = run["update_indices"]
+    assert len(used) == len(run["metrics"]["critic_loss"]) == updates * (250 - 100) // 5
+    ends = np.repeat(np.arange(105, 251, 5), updates)[:, None]
+    assert (used < ends).all()
+    assert (used >= ends - 52).all()
+    assert {int(index) % 5 for index in used.ravel()} == set(range(5))
+    assert (used == ends - 1).any()
+
+
+def test_a_replay_holds_the_steps_of_all_worlds() -> None:
+    """Slot n mod capacity has environment step n: step by step, and within a step world by
+    world."""
+    series = {"record": ["train_states", "train_rewards"], "total_timesteps": 120}
+    spec = deep_spec("SAC", {"num_worlds": [8]}, series | {"eval_interval_timesteps": 120})
+    training = Training(pack_of(spec, [0, 1]), make_context(spec))
+    _, run = training.run()
+    replay = training.state["replay"][1].numpy()
+    steps = np.arange(20, 120)
+    np.testing.assert_array_equal(replay[steps % 100, :3], run["train_states"][steps])
+    np.testing.assert_array_equal(replay[steps % 100, 4], run["train_rewards"][steps])
+
+
+def test_exploration_falls_with_environment_steps() -> None:
+    """ε has decayed as often as steps were taken in all worlds, and the first steps are uniform in
+    all of them."""
+    numbers = {"epsilon_decay": [0.99], "epsilon": [0.5], "uniform_exploration_steps": [40]}
+    series = {"record": ["train_actions"], "total_timesteps": 160, "eval_interval_timesteps": 80}
+    for worlds in (1, 8):
+        sizes = {"num_worlds": [worlds], "num_search_steps": [1], "num_candidates": [4]}
+        spec = deep_spec("epsgreedy_optimizer", sizes | numbers, series)
+        run = train(spec, [0])[0]
+        assert run["learned_params"]["epsilon"] == pytest.approx(0.5 * 0.99**160, rel=1e-4)
+        assert len(np.unique(run["train_actions"][:40])) == 40
+
+
 @everywhere
 def test_compiled_training_follows_eager_training(environment: dict[str, Any]) -> None:
     """Both backends take the same steps in all worlds; they differ by rounding alone."""
@@ -217,9 +274,12 @@ def test_a_number_of_worlds_that_cannot_be_is_told_in_one_line() -> None:
     for agent, values, problem in (
         ("several:Several", {"int": [1, 8]}, "got a range, allowed: listed values"),
         (f"{__name__}:Moved", [1], "num_worlds is not a static int from 1"),
-        ("SAC", [8], "unknown key"),
+        ("linearAC", [8], "unknown key"),
+        ("SAC", [128], "num_worlds 128 with replay_capacity 100, allowed: num_worlds <= "),
     ):
         document = {"agent_name": agent, "parameters": {"num_worlds": values}}
+        if agent == "SAC":
+            document["parameters"] |= {"replay_capacity": 100, "batch_size": 8}
         if isinstance(values, dict):
             document["search"] = {"method": "random", "capacity": 4}
         with pytest.raises(SpecError, match=problem):

@@ -37,6 +37,7 @@ from nthrun.agents.base import (
     adam_step,
     adam_tick,
     gradient,
+    lane_column,
 )
 from nthrun.agents.epsilon_greedy.declaration import epsilon_greedy_parts
 from nthrun.agents.networks import Network
@@ -67,12 +68,14 @@ class EpsilonGreedy(OffPolicyAgent):
         generators: Sequence[np.random.Generator],
     ) -> State:
         state = super().initial_state(settings, gamma, generators)
+        decays = [setting["epsilon_decay"] ** self.num_worlds for setting in settings]
+        state["epsilon_decay"] = lane_column(decays)
         for name, points in self.maximiser.constants.items():
             state[name] = torch.from_numpy(points).expand(len(settings), -1, -1).clone()
         return state
 
     def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
-        coin, uniform = noise.agent[:, None].tensor_split((1,), -1)
+        coin, uniform = self.acting_numbers(noise).tensor_split((1,), -1)
         uniform = self.actions.uniform(uniform)
         best = self.maximiser.best(state, "", observation)
         action = torch.where(uniform_of(coin) < state["epsilon"].unsqueeze(2), uniform, best)
@@ -82,7 +85,7 @@ class EpsilonGreedy(OffPolicyAgent):
         return self.actions.to_environment(self.maximiser.best(state, "", observation))
 
     def observe(self, state: State, experience: Experience, step: Tensor) -> None:
-        """See `Agent`; ε decays at every step."""
+        """See `Agent`; ε decays at every step of each world."""
         super().observe(state, experience, step)
         decayed = state["epsilon"] * state["epsilon_decay"]
         state["epsilon"].copy_(torch.maximum(decayed, state["epsilon_min"]))

@@ -36,6 +36,7 @@ from nthrun.agents.base import (
     gradient,
     lane_column,
     shortened,
+    store,
 )
 from nthrun.agents.networks import FARTHEST, LEAST_VARIANCE, MLP, accumulate, standardised
 from nthrun.agents.off_policy import Actions
@@ -140,10 +141,7 @@ class ProximalPolicyOptimisation:
         """See `GatheringAgent`; a row has the action as it was before it was cut."""
         if not self.discrete:
             experience = experience._replace(action=state["raw_action"])
-        rows = torch.cat((*experience, ended.to(experience.reward.dtype)), -1)
-        worlds = torch.arange(self.num_worlds, device=step.device)
-        slots = step * self.num_worlds % self.replay_capacity + worlds
-        state["replay"].index_copy_(1, slots, rows)
+        store(state["replay"], (*experience, ended.to(experience.reward.dtype)), step)
 
     def num_updates_after(self, step: int) -> int:
         return self.max_updates if (step + 1) % self.n_steps == 0 else 0
