@@ -10,6 +10,7 @@ import torch
 from environments.rbc.plays import TINY
 from environments.worlds import spec_of
 
+from nthrun.agents.exact_response.declaration import exact_layout
 from nthrun.agents.exact_response.program import ExactResponse
 from nthrun.environments.matrix_game.declaration import payoff_tables
 from nthrun.environments.matrix_game.equilibria import response_gains, responses
@@ -56,6 +57,19 @@ def test_of_a_matrix_game_it_is_the_best_response_at_every_stage(stages: int) ->
     for role in tables:
         assert measures[f"uniform_{role}"] == pytest.approx(stages * earned[role].mean())
         assert measures[f"gain_{role}"] == pytest.approx(stages * gains[role])
+
+
+def test_a_matrix_game_is_solved_in_float64() -> None:
+    """To the last digits that payoffs have, in a state of the type that its layout says."""
+    values = {"payoffs": {"row": [[0.1, 1 / 3], [2e8, 0.7]], "column": [[0.0, 1e-9], [1.0, 0.0]]}}
+    spec = spec_of("MatrixGame", steps_per_episode=1, **values)
+    solver = ExactResponse({"max_histories": 10**10}, spec)
+    state = solver.initial_state([{}, {}], 1.0, [])
+    table = np.array(values["payoffs"]["row"])
+    assert float(state["uniform.row"][0]) == table.mean()
+    assert float(state["gain.row"][0]) == table.mean(1).max() - table.mean()
+    lanes = {name: part[0] for name, part in state.items()}
+    assert not exact_layout({}, spec.interface).mismatch(lanes)
 
 
 def test_a_role_of_several_moves_together() -> None:

@@ -93,7 +93,7 @@ class Induction:
         action = self._joint.repeat(count, 1).unsqueeze(0)
         done = self._game.step_roles(rows, choices_of(self._game.roles, action), rows[..., :0])
         rewards = [done.rewards[role.name][0].mean(-1) for role in self._game.roles]
-        return Step(torch.stack(rewards).view(-1, count, joint), done.state[0])
+        return Step(torch.stack(rewards).double().view(-1, count, joint), done.state[0])
 
     def _best(self, worth: Tensor) -> Tensor:
         """The best of each role's own actions, which mean over the others', `(roles, states)`.

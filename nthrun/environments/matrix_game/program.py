@@ -21,14 +21,17 @@ from nthrun.specs.environment_spec import EnvironmentSpec
 
 
 class MatrixGame(RolesEnvironment):
-    """Everybody sees (t / T, f_1, f_2, …)."""
+    """Everybody sees (t / T, f_1, f_2, …). It is played in the precision of its state."""
 
     def __init__(self, spec: EnvironmentSpec) -> None:
         self.roles, self.score = spec.interface.roles, score_of(spec.values)
         self._spec, self._stages = spec, num_stages(spec.values)
         tables = payoff_tables(spec.values)
-        own_first = (torch.from_numpy(t).movedim(n, 0) for n, t in enumerate(tables.values()))
-        self._tables = Constants(*(table.float().contiguous() for table in own_first))
+        own_first = [torch.from_numpy(t).movedim(n, 0) for n, t in enumerate(tables.values())]
+        self._tables = {
+            dtype: Constants(*(table.to(dtype).contiguous() for table in own_first))
+            for dtype in (torch.float32, torch.float64)
+        }
         self._numbers = Constants(*(torch.arange(float(role.heads[0])) for role in self.roles))
 
     def reset(self, draws: Tensor) -> Tensor:
@@ -52,16 +55,16 @@ class MatrixGame(RolesEnvironment):
     def step_roles(self, state: Tensor, choices: Choices, draws: Tensor) -> RolesTransition:
         """Play one stage; terminates after the last."""
         numbers = zip(self.roles, self._numbers.on(state.device), strict=True)
-        made = {role.name: (choices[role.name] == number).float() for role, number in numbers}
+        made = {role.name: (choices[role.name] == n).to(state.dtype) for role, n in numbers}
         shares = {name: own.mean(2) for name, own in made.items()}
-        tables = zip(made.items(), self._tables.on(state.device), strict=True)
+        tables = zip(made.items(), self._tables[state.dtype].on(state.device), strict=True)
         rewards = {
             name: (own * self._earned(table, shares, name).unsqueeze(2)).sum(-1)
             for (name, own), table in tables
         }
         played = state[..., :1] + 1.0
         following = torch.cat([played, *shares.values()], -1)
-        return RolesTransition(following, rewards, (played >= self._stages).float())
+        return RolesTransition(following, rewards, (played >= self._stages).to(state.dtype))
 
     def _earned(self, table: Tensor, shares: dict[str, Tensor], role: str) -> Tensor:
         """What each choice of a role earns, `(lanes, worlds, size)`.
