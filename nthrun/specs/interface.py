@@ -16,7 +16,8 @@ class Role:
         count: how many agents play it.
         observation_dim: numbers that each of them sees.
         heads: how many choices there are in each of the decisions that an agent takes in a step.
-        columns: how many numbers say what a choice of each head means; () is 1 for all.
+        grids: of a role that takes one decision, the values that each of the numbers can have that
+            say what a choice means, rising; () is one number, that of the choice.
         shared: how many of the first numbers that an agent sees all of them see alike.
         scales: what networks divide each of the numbers by that it sees; () is 1 for all.
         digits: which of those numbers networks see digit by digit, since they range over many
@@ -27,7 +28,7 @@ class Role:
     count: int
     observation_dim: int
     heads: tuple[int, ...]
-    columns: tuple[int, ...] = ()
+    grids: tuple[tuple[float, ...], ...] = ()
     shared: int = 0
     scales: tuple[float, ...] = ()
     digits: tuple[int, ...] = ()

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from nthrun.agents.base import TINY, State
-from nthrun.agents.roles.fields import mask_columns, per_role
+from nthrun.agents.roles.fields import mask_grids, per_role
 from nthrun.environments.roles import RolesEnvironment, mask_penalty
 from nthrun.environments.tensors import Constants
 from nthrun.specs.declaration import Setting
@@ -48,7 +48,7 @@ class Curriculum:
         steps = per_role(setting["mask_steps"], len(roles))
         self._openings: dict[str, _Opening] = {}
         for role, begin, number in zip(roles, begins, steps, strict=True):
-            first, start = start.tensor_split([mask_columns(role)])
+            first, start = start.tensor_split([len(mask_grids(role))])
             if len(first) and number:
                 table = game.choice_table(role.name)[0].float()
                 self._openings[role.name] = _Opening(begin, number, Constants(first, table))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar, cast
 
+import numpy as np
+
 from nthrun.agents.fields import BETAS
 from nthrun.agents.layouts import FLOAT_BYTES, columns
 from nthrun.agents.sizes import MLPShape
@@ -65,9 +67,11 @@ def network_shape(setting: Setting, role: Role) -> MLPShape:
     return MLPShape(sum(num_features(role)), setting["hidden"], sum(role.heads) + 1)
 
 
-def mask_columns(role: Role) -> int:
-    """Columns whose bounds open: those of a role that takes one decision."""
-    return (role.columns or (1,))[0] if len(role.heads) == 1 else 0
+def mask_grids(role: Role) -> tuple[tuple[float, ...], ...]:
+    """The values of each column whose bounds open: those of a role that takes one decision."""
+    if len(role.heads) > 1:
+        return ()
+    return role.grids or (tuple(map(float, range(role.heads[0]))),)
 
 
 def learners_at(setting: Setting, num_roles: int, step: int) -> int:
@@ -167,13 +171,25 @@ def fits_roles(interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
     if not interface.horizon_steps:
         yield "", "plays games that end, and this one has no last step", "choose another game"
     yield from uneven_lists(interface, values_of, BY_ROLE)
-    roles = interface.roles
-    wanted = sum(map(mask_columns, roles))
-    parts = ", ".join(f"{mask_columns(role)} of {role.name}" for role in roles)
-    for listed in cast("tuple[tuple[Any, ...], ...]", values_of("mask_start")):
-        if len(listed) not in (0, wanted):
-            problem = f"got {len(listed)} numbers, allowed in this game: 0, or {wanted}: {parts}"
-            yield "mask_start", problem, "give each column its start, or mask nothing with []"
+    for listed in cast("tuple[tuple[float, ...], ...]", values_of("mask_start")):
+        yield from _misfits_of_start(interface.roles, listed)
+
+
+def _misfits_of_start(roles: Sequence[Role], listed: Sequence[float]) -> Iterator[Misfit]:
+    """Starts of masks that are not one for each column, or that no choice has: all choices would
+    then be masked alike."""
+    counts = {role.name: len(mask_grids(role)) for role in roles}
+    columns = [(role.name, grid) for role in roles for grid in mask_grids(role)]
+    if len(listed) not in (0, len(columns)):
+        parts = ", ".join(f"{count} of {name}" for name, count in counts.items())
+        problem = f"got {len(listed)} numbers, allowed in this game: 0, or {len(columns)}: {parts}"
+        nothing = "--set 'agent.mask_start=[[]]' masks nothing"
+        yield "mask_start", problem, f"give each column its start; {nothing}"
+        return
+    for place, (number, (name, grid)) in enumerate(zip(listed, columns, strict=False)):
+        if np.float32(number) not in np.array(grid, np.float32):
+            problem = f"got {number:g} at place {place}, of {name}, allowed: {shown(grid)}"
+            yield "mask_start", problem, "write a number that a choice has"
 
 
 def uneven_lists(
@@ -191,7 +207,8 @@ def uneven_lists(
             if len(listed) not in (least, 1, len(roles)):
                 problem = f"got {shown(listed)}, allowed: 1 number for all, or {len(roles)}"
                 problem += f" for the game's {', '.join(roles)}"
-                yield name, problem, "write a list of lists"
+                one = f"--set 'agent.{name}=[[{listed[0]:g}]]'" if listed else "a list of lists"
+                yield name, problem, f"write one for each, or {one}"
 
 
 def _by_role(name: str, doc: str, default: int, least: int) -> Field:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from nthrun.environments.markov_chains import Array
 from nthrun.environments.rbc.grids import (
     CAPITAL_SCALE,
     CONSUMER,
@@ -92,16 +93,21 @@ def _roles(values: Values) -> Iterator[Role]:
     }
     for name, scales in own.items():
         if number := count(values, f"num_{name}s"):
+            tables = choice_tables(values, name)
             yield Role(
                 name=name,
                 count=number,
                 observation_dim=seen + len(scales),
-                heads=tuple(len(table) for table in choice_tables(values, name)),
-                columns=tuple(table.shape[1] for table in choice_tables(values, name)),
+                heads=tuple(len(table) for table in tables),
+                grids=tuple(map(_grid, tables[0].T)) if len(tables) == 1 else (),
                 shared=seen,
                 scales=(*world, *scales),
                 digits=(*stocks, seen) if scales else stocks,
             )
+
+
+def _grid(column: Array) -> tuple[float, ...]:
+    return tuple(sorted(set(column.tolist())))
 
 
 def _bounds(values: Values) -> list[tuple[float, float]]:
