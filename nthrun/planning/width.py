@@ -149,12 +149,15 @@ def _does_not_fit(lane: LaneMemory, workers: Workers) -> PlanError:
     if on_device is not None and lane.device > on_device:
         share, need, place = on_device, lane.device, "GPU memory"
     agent, rest = lane.agent, need - lane.replay - lane.state
+    replay, less = "", "fewer worlds or smaller networks"
+    if agent.replay_capacity:
+        rows = f"{agent.replay_capacity:,} rows x {agent.replay_row_bytes} B"
+        replay, less = f"replay {rows} = {readable(lane.replay)}, ", "a smaller replay_capacity"
     return PlanError(
-        f"one run needs {readable(need)} of {place}: replay {agent.replay_capacity:,} rows x "
-        f"{agent.replay_row_bytes} B = {readable(lane.replay)}, state {readable(lane.state)}, "
+        f"one run needs {readable(need)} of {place}: {replay}state {readable(lane.state)}, "
         f"series, steps and copies for checkpoints {readable(rest)}; "
         f"available: {readable(share or 0)} for each of {workers.num} "
         f"worker{'s' * (workers.num != 1)}",
-        "give a smaller replay_capacity, record fewer series, use fewer --workers, "
+        f"give {less}, record fewer series, use fewer --workers, "
         "or take a machine with more memory",
     )
