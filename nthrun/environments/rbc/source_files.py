@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,12 +75,9 @@ def hparams(values: Values, setting: Mapping[str, Any]) -> dict[str, Any]:
     agents = {f"num_{role}s": values[f"num_{role}s"] for role in roles}
     agents["government_counts_firm_reward"] = int(bool(values["government_counts_firm_reward"]))
     agents["firm_reward_for_government_factor"] = values["firm_reward_for_government_factor"]
-    for key in ("reward_scale", "learning_start"):
-        if key in setting:
-            listed = list(setting[key])
-            each = listed if len(listed) > 1 else listed * len(roles)
-            name = {"reward_scale": "{}_reward_scale", "learning_start": "{}_training_start"}[key]
-            agents |= {name.format(role): value for role, value in zip(roles, each, strict=False)}
+    for key, name in (("reward_scale", "reward_scale"), ("learning_start", "training_start")):
+        each = _of_roles(setting.get(key, ()), roles)
+        agents |= {f"{role}_{name}": value for role, value in each.items()}
     world = {name: values[field] for name, field in WORLD.items()}
     world |= {
         "maxtime": num_steps(values),
@@ -92,7 +89,15 @@ def hparams(values: Values, setting: Mapping[str, Any]) -> dict[str, Any]:
     train = {name: setting[field] for name, field in TRAIN.items() if field in setting}
     train |= {"gamma": values["gamma"], "num_episodes": values["total_timesteps"]}
     train |= {"save_dense_every": values["snapshot_interval_timesteps"]}
-    train["use_ppo"] = "clip" in setting
+    train["use_ppo"] = setting.get("loss", "ppo" if "clip" in setting else "pg") == "ppo"
     if "lr" in setting:
-        train["lr"] = setting["lr"][0]
+        rates = _of_roles(setting["lr"], roles)
+        train["lr"] = largest = max(rates.values())
+        agents |= {f"{role}_lr_multiple": r / (largest or 1.0) for role, r in rates.items()}
     return {"agents": agents, "world": world, "train": train}
+
+
+def _of_roles(listed: Sequence[Any], roles: Sequence[str]) -> dict[str, Any]:
+    """A number for each role, of a list of one for all or of one for each; nothing of none."""
+    each = listed if len(listed) > 1 else [*listed] * len(roles)
+    return dict(zip(roles, each, strict=False))
