@@ -26,6 +26,7 @@ from nthrun.legacy.spec_keys import (
     POLICY_TYPES,
     REFUSED_FIELDS,
     RENAMED,
+    RENAMED_FIELDS,
     UNCLIPPED,
     UNUSED_FIELDS,
     UNUSED_HYPERPARAMETERS,
@@ -299,6 +300,7 @@ def read_older_environment(document: Document, conventions: str = "") -> Reading
         if _taken_out(values, dotted):
             findings.fault(dotted, "it has no counterpart here, allowed: leaving it out", reason)
     _name_environment(findings, values)
+    values = _renamed_fields(findings, values)
     if CONTROL_COST in values:
         values[KEYWORDS] = {**_mapping(values.get(KEYWORDS)), CONTROL_COST: values[CONTROL_COST]}
         del values[CONTROL_COST]
@@ -306,6 +308,16 @@ def read_older_environment(document: Document, conventions: str = "") -> Reading
     if conventions:
         values = environment_by_conventions(values)
     return findings.reading(values, "keys", is_older=is_older)
+
+
+def _renamed_fields(findings: _Findings, values: dict[str, Any]) -> dict[str, Any]:
+    """The values under our keys, in their order, where the environment has others there."""
+    ours = RENAMED_FIELDS.get(str(values.get("env_name")), {})
+    for key in ours.keys() & values.keys():
+        if ours[key] in values:
+            findings.fault(key, f"says what {ours[key]} says too, allowed: one of both")
+        findings.renamed.append(f"{key} as {ours[key]}")
+    return {ours.get(key, key): value for key, value in values.items()}
 
 
 def _pass_over_field(findings: _Findings, values: dict[str, Any], key: str, unused: Unused) -> None:

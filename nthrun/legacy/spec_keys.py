@@ -159,6 +159,11 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
 }
 """Agent -> hyperparameter there -> here."""
 
+RENAMED_FIELDS: Mapping[str, Mapping[str, str]] = {
+    "RBC": {"save_dense_every": "snapshot_interval_timesteps"},
+}
+"""Environment -> key there -> here."""
+
 POLICY_TYPES: Mapping[str, Mapping[str, str]] = {
     "epsgreedy": {"SquashedGaussian": "DeterministicAction"},
     "epsgreedy_SGD": {"DeterministicAction": "GradientAscent"},

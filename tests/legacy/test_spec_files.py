@@ -365,3 +365,18 @@ def test_differences_are_told(tmp_path: Path, case: str) -> None:
     agent, (name, fields), there, told = DIFFERENT[case]
     spec = read(tmp_path, agent, (name, {**PLAIN, **fields}))
     assert any(there in note for note in spec.notes) == told
+
+
+def test_how_often_a_game_was_saved_there_is_how_often_it_is_here(tmp_path: Path) -> None:
+    """`save_dense_every` of the game's spec is the interval of snapshots, alone or not at all."""
+    game = {"env_name": "RBC", "total_timesteps": 5000, "save_dense_every": 2000}
+    files = [tmp_path / "game.json", tmp_path / "agent.json"]
+    files[0].write_text(json.dumps(game))
+    files[1].write_text(json.dumps({"agent_name": "random", "parameters": {}}))
+    spec = read_experiment_spec([files[0]], [files[1]])
+    assert spec.environment.integer("snapshot_interval_timesteps") == 2000
+    [note] = spec.notes
+    assert note.endswith("save_dense_every as snapshot_interval_timesteps")
+    files[0].write_text(json.dumps(game | {"snapshot_interval_timesteps": 10}))
+    with pytest.raises(SpecError, match="save_dense_every: says what snapshot_interval_timesteps"):
+        read_experiment_spec([files[0]], [files[1]])
