@@ -41,6 +41,8 @@ ALL_STAGES: Literal["all"] = "all"
 WHOLE_RUN = 100.0
 COMPARED = ("completed", "pruned")
 """Statuses of runs that are not lost."""
+OF_RESPONSES, RESPONSE = ("exploitability", "nash_conv"), "best_response"
+"""Metrics of how far a game is from an equilibrium, and the agent whose evaluations have them."""
 MAX_SEARCHED = 1000  # runs whose metrics are listed where none has the one asked for
 
 Stage = int | Literal["all"] | None
@@ -332,6 +334,10 @@ def _unknown(data: Data, entries: Sequence[Entry], metric: str) -> DataFileError
         run = entry.load(bulky)
         names.update(run.get("eval_metrics", {}), run.get("metrics", {}))
     more = "" if data.full else "; those of `metrics` need data.h5 or the experiment directory"
+    if metric in OF_RESPONSES and data.agent_name == RESPONSE:
+        more += f"; {metric} is of runs whose role is all"
+    elif metric in OF_RESPONSES:
+        more += f"; {metric} is what {RESPONSE} finds of these runs, with them as its parent"
     listed = ", ".join(sorted(names))
     return DataFileError(
         f"{data.source}: no run has metric {metric!r}", f"there are: {listed}{more}"

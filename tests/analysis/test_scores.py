@@ -11,6 +11,7 @@ import pytest
 from builders import make_experiment, make_run, make_solver_run
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import ROOT
 
 from nthrun.analysis.choice import choose
 from nthrun.analysis.choice_text import choice_lines
@@ -339,3 +340,17 @@ class TestRefusals:
         """An experiment without runs is an error that says so."""
         with pytest.raises(DataFileError, match="holds no runs; hint: train"):
             read_scores(opened(tmp_path, 1, []))
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ("RBC_ppo_types.h5", "exploitability is what best_response finds of these runs"),
+        ("RBC_best_response.json", "exploitability is of runs whose role is all"),
+    ],
+)
+def test_how_far_from_an_equilibrium_is_asked_of_responses(data: str, told: str) -> None:
+    """Who asks it of runs that learned a game is told which agent finds it, and how."""
+    with pytest.raises(DataFileError) as refused:
+        read_scores(open_data(ROOT / "docs/demo/games" / data), "exploitability")
+    assert told in refused.value.hint
