@@ -181,9 +181,17 @@ class ParentReader:
             ParentError: it is not.
         """
         agent = self._parents.agent
-        if agent is None or not agent.parent_shares:
+        if agent is None:
             return
         whose = f"{parent.directory}: index {parent.index}"
+        if parent.agent_name in agent.parent_not:
+            raise ParentError(
+                f"{whose}: its agent is {parent.agent_name}, allowed as a parent of {agent.name}: "
+                f"any but {', '.join(agent.parent_not)}",
+                "name the experiment that was its own parent",
+            )
+        if not agent.parent_shares:
+            return
         if parent.agent_name != agent.name:
             raise ParentError(
                 f"{whose}: its agent is {parent.agent_name}, allowed: {agent.name}",

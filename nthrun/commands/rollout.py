@@ -21,6 +21,7 @@ import numpy as np
 import torch
 import yaml
 
+from nthrun.agents.best_response.declaration import responders
 from nthrun.analysis.figures.saving import save_arrays
 from nthrun.commands.experiment_paths import data_path
 from nthrun.commands.options import Command, Option, debug_option, takes_options
@@ -104,24 +105,29 @@ def rollout(directory: str, **given: Any) -> int:
     source = data_path(directory)
     learned = read_learned(source, options.index, options.stage, options.step, options.whose)
     require_game(learned)
-    folder = _folder(learned, options.out)
+    folders = _folders(learned, options.out)
     for kept in _every_step(learned, options) if options.every else (learned,):
         policy = restored(kept)
-        note(f"step {kept.step:,}, {options.worlds:,} worlds:")
-        _write_episodes(policy, options.worlds, folder)
-        _write_models(policy, folder / "saved_models")
-    _write_choices(learned, folder)
-    show(str(folder))
+        for role, folder in folders.items():
+            response = f", response of {role}" if role else ""
+            note(f"step {kept.step:,}, {options.worlds:,} worlds{response}:")
+            _write_episodes(policy, role, options.worlds, folder)
+            _write_models(kept, role, folder / "saved_models")
+    for folder in folders.values():
+        _write_choices(learned, folder)
+        show(str(folder))
     return 0
 
 
-def _folder(learned: Learned, out: str | None) -> Path:
-    """The folder of the files; of a best response, as in the original, one in it for its role."""
+def _folders(learned: Learned, out: str | None) -> dict[str, Path]:
+    """The folder of the files, by the role that responds: "" where none does; of best responses, as
+    in the original, a folder in it for each role."""
     folder = Path(out or f"rollout_index{learned.index}")
     if learned.spec.agent.agent_name != RESPONSE:
-        return folder
+        return {"": folder}
     setting = learned.spec.sweep.setting(_setting_number(learned))
-    return folder / f"br{setting['role']}"
+    roles = responders(setting, learned.spec.environment.interface)
+    return {role: folder / f"br{role}" for role in roles}
 
 
 def _every_step(learned: Learned, options: RolloutOptions) -> Iterator[Learned]:
@@ -131,9 +137,9 @@ def _every_step(learned: Learned, options: RolloutOptions) -> Iterator[Learned]:
         yield read_learned(learned.source, *run, step, options.whose)
 
 
-def _write_episodes(policy: Policy, worlds: int, folder: Path) -> None:
+def _write_episodes(policy: Policy, responder: str, worlds: int, folder: Path) -> None:
     """The files of every role, and on stderr what an agent earns in a step, on average."""
-    for role, played in roll_out(policy, worlds).items():
+    for role, played in roll_out(policy, worlds, responder).items():
         note(f"{role}: {played.rewards.mean():.6g} a step and agent")
         path = folder / f"episode_{policy.learned.step}_{role}.npz"
         save_arrays(_arrays(policy.learned, role, played), path)
@@ -189,32 +195,31 @@ def _setting_number(learned: Learned) -> int:
     return learned.spec.sweep.locate(learned.index)[0]
 
 
-def _write_models(policy: Policy, folder: Path) -> None:
+def _write_models(learned: Learned, responder: str, folder: Path) -> None:
     """A file for each role that has a network of its own, and the same as the latest."""
-    for role in policy.learned.spec.environment.interface.roles:
-        named = model_of(policy.learned.params, role.name, role.heads)
+    for role in learned.spec.environment.interface.roles:
+        kind = "response" if role.name == responder else "policy"
+        named = model_of(learned.params, f"{kind}.{role.name}.", role.heads)
         if named:
             content = io.BytesIO()
             torch.save(named, content)
-            for when in (policy.learned.step, "latest"):
+            for when in (learned.step, "latest"):
                 _write(folder / f"{role.name}_policy_{when}.pt", content.getvalue())
 
 
 def model_of(
-    params: Mapping[str, np.ndarray], role: str, heads: tuple[int, ...]
+    params: Mapping[str, np.ndarray], prefix: str, heads: tuple[int, ...]
 ) -> dict[str, torch.Tensor]:
-    """A role's network as the state dict of the original's module; empty where it has none.
+    """A role's network as the state dict of the original's module; empty where there is none.
 
     Its layers are `fc1`, `fc2` …; then `action_heads.<k>` of several heads, or a next `fc` of one,
     and the value as the last `fc`. Weights are `(fan_out, fan_in)`. Masks are not in it.
 
     Args:
         params: of a record.
-        role: its name.
+        prefix: of the names of its parameters.
         heads: its choices.
     """
-    own = (f"response.{role}.", f"policy.{role}.")
-    prefix = next((name for name in own if f"{name}weight1" in params), own[-1])
     depth = sum(name.startswith(f"{prefix}weight") for name in params)
     layers = [
         (params[f"{prefix}weight{n}"].T, params[f"{prefix}bias{n}"]) for n in range(1, depth + 1)

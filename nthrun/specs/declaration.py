@@ -234,6 +234,7 @@ class AgentDeclaration:
             own start from, beside those of `nthrun.agents.parents`; "" if there is none.
         parent_shares: the hyperparameters that such a run has to share, which then is one of the
             same agent; empty where it may be any agent's.
+        parent_not: the agents of which it may not be.
         kind: "agent", or what kind of program it is; see `nthrun.specs.program_spec`.
         declared: whether it declares its hyperparameters, so that their ranges are checked.
         doc: what it is, in a sentence or two.
@@ -253,6 +254,7 @@ class AgentDeclaration:
     rollout: tuple[str, ...] = ()
     parent: str = ""
     parent_shares: tuple[str, ...] = ()
+    parent_not: tuple[str, ...] = ()
     kind: str = "agent"
     declared: bool = True
     doc: str = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ from nthrun.planning.packs import plan_run
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.training.noise import generator
 from nthrun.training.saved_policy import Learned, Policy
-from nthrun.training.solver_program import SolverProgram
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +65,7 @@ def num_steps(environment: EnvironmentSpec) -> int:
 
 
 @torch.no_grad()
-def rollout(policy: Policy, num_worlds: int) -> dict[str, RoleRollout]:
+def rollout(policy: Policy, num_worlds: int, responder: str = "") -> dict[str, RoleRollout]:
     """Play an episode in each of many worlds: role -> what its agents did.
 
     The game and its masks are those of the step E that the policy takes next, and random numbers
@@ -76,8 +75,12 @@ def rollout(policy: Policy, num_worlds: int) -> dict[str, RoleRollout]:
     Args:
         policy: in a game, see `require_game`.
         num_worlds: how many.
+        responder: of best responses, the role whose response is played.
     """
     learned, program = policy.learned, policy.program
+    solver: Any = getattr(program, "solver", None)
+    if responder:
+        policy = replace(policy, state=solver.alone(policy.state, responder))
     run = plan_run(learned.spec, learned.index, learned.stage)
     stream = generator(random_seed(learned.stage, run.run_number), Purpose.EVALUATION, learned.step)
 
@@ -86,8 +89,8 @@ def rollout(policy: Policy, num_worlds: int) -> dict[str, RoleRollout]:
 
     game: Any = program.environment
     state = game.reset(drawn(program.interface.num_reset_draws))
-    if isinstance(program, SolverProgram) and hasattr(program.solver, "begin_step"):
-        factor = program.solver.begin_step(policy.state, torch.tensor(learned.step))
+    if hasattr(solver, "begin_step"):
+        factor = solver.begin_step(policy.state, torch.tensor(learned.step))
         state = game.eased(state, factor)
     rows: dict[str, list[tuple[Tensor, ...]]] = {role.name: [] for role in game.roles}
     with Flushing():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,11 +19,13 @@ from nthrun.agents.base import State
 from nthrun.agents.best_response.program import BestResponse
 from nthrun.agents.parents import Parent
 from nthrun.agents.registry import AGENTS
-from nthrun.commands.best_responses import best_responses
+from nthrun.analysis.best_responses import Case, Checkpoint
+from nthrun.commands.best_responses import _folders, best_responses
 from nthrun.commands.rollout import rollout
 from nthrun.commands.run import run as main
 from nthrun.records.data import open_data
 from nthrun.specs.environment_spec import EnvironmentSpec
+from nthrun.training.saved_policy import load_policy
 
 EXACT = {"consumer": 6.634251, "firm": 40_094.2360}
 """Gains of best responses to uniform play in two steps of the tiny game."""
@@ -97,6 +100,9 @@ def test_before_anything_is_learned_nothing_is_gained(deviators: str) -> None:
     for role in ("consumer", "firm", "government"):
         assert torch.equal(response.state[f"policy.{role}"], before[f"policy.{role}"])
         assert not torch.equal(response.state[f"response.{role}"], before[f"response.{role}"])
+    assert "exploitability" in found and "exploitability" not in measured(
+        responding(environment, 1, parent, role="firm", hidden=(16, 16), eval_worlds=4)
+    )
     found = measured(response)
     scaled = [
         found[f"gain_{role}"] / scale
@@ -198,6 +204,63 @@ def test_a_sweep_of_responses_is_recorded_by_index(tmp_path: Path) -> None:
     refused = run(tmp_path / "bad", bad, ENVIRONMENT, "--index", "0")
     assert refused.code == 2
     assert "allowed: 0,2,4" in refused.err
+    bad["parameters"] |= {"parent": ["../../out/RBC_best_response"], "parent_step": [-1]}
+    refused = run(tmp_path / "bad", bad, ENVIRONMENT, "--index", "0")
+    assert refused.code == 2
+    assert "its agent is best_response, allowed as a parent of best_response: any but" in (
+        refused.err
+    )
+
+
+def test_all_roles_are_rolled_out_and_told_apart(tmp_path: Path) -> None:
+    """Of responses of all roles each has its folder, in which it alone plays its response; settings
+    of one checkpoint have folders of their own, and the table a row each."""
+    sizes = {**SIZES, "eval_worlds": [8], "lr": [[0.001], [0.1]]}
+    responder = {"agent_name": "best_response", "parameters": sizes}
+    done = run(tmp_path, responder, ENVIRONMENT, "--runs", "2")
+    assert done.code in (None, 0), done.err
+    source = tmp_path / "out/RBC_best_response"
+    played = ended(rollout, source, "--index", "1", "--worlds", "2", "--out", tmp_path / "files")
+    assert played.code in (None, 0), played.err
+    roles = ("consumer", "firm", "government")
+    assert played.out.split() == [f"{tmp_path}/files/br{role}" for role in roles]
+    policy = load_policy(source, index=1)
+    for responding_role in roles:
+        folder = tmp_path / f"files/br{responding_role}"
+        for role in roles:
+            model = torch.load(folder / f"saved_models/{role}_policy_4.pt")
+            kind = "response" if role == responding_role else "policy"
+            weight = policy.learned.params[f"{kind}.{role}.weight1"]
+            np.testing.assert_array_equal(model["fc1.weight"].numpy(), weight.T)
+        state = policy.program.solver.alone(policy.state, responding_role)  # type: ignore[attr-defined]
+        acting = {role: state[f"policy.{role}"] for role in roles}
+        acting["consumer"] = state["response.consumer"]
+        for role, parameters in acting.items():
+            kind = "response" if role == responding_role else "policy"
+            assert torch.equal(parameters, policy.state[f"{kind}.{role}"])
+    printed = ended(best_responses, source, "--out", tmp_path / "br")
+    assert len(printed.out.splitlines()) == 6
+    names = sorted(str(path.relative_to(tmp_path / "br")) for path in tmp_path.rglob("br_*.txt"))
+    expected = [f"none/setting{n}/br_{role}_output.txt" for n in (0, 1) for role in roles]
+    assert names == expected
+    table = ended(best_responses, source, "--table").out.splitlines()
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in table[2:]]
+    whose = [f"{role}, all agents together, answer {n}" for role in roles for n in (0, 1)]
+    assert [row[0] for row in cells] == whose
+    assert all(row[1] == "uniform play" and row[5] == "2" for row in cells)
+
+
+def test_files_of_parents_and_stages_are_kept_apart() -> None:
+    """Parents of one name in other folders, or of another index or stage, and responses of several
+    stages have folders of their own; what the lines tell apart has one."""
+    checkpoint = Checkpoint("a/RBC", "type", "firm", 0, 0)
+    cases = [Case("a/RBC index 0", 0, checkpoint, 0)]
+    cases += [Case(name, 0, checkpoint, 1) for name in ("b/RBC index 0", "a-RBC index 0")]
+    cases += [Case("a/RBC index 0 stage 1", 1, checkpoint, 0)]
+    cases += [Case("a/RBC index 0", 0, replace(checkpoint, step=9), 5)]
+    folders = _folders(cases)
+    assert len(set(folders.values())) == 4
+    assert folders[cases[0]] == folders[cases[4]] == Path("a-RBC_index_0/stage0")
 
 
 BAD: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -208,6 +271,11 @@ BAD: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "lr": ("best_response", {"lr": [[0.1, 0.2]]}, "allowed: 1 number for all, or 3 for the game's"),
     "start": ("ppo_types", {"learning_start": [[0, 1]]}, "got [0, 1], allowed: 1 number for all"),
+    "grid": (
+        "ppo_types",
+        {"mask_start": [[1000.0, 20.0, 0.1, 0.0, 0.0]]},
+        "got 20 at place 1, of firm, allowed: [0.0, 11.0, 22.0, 33.0, 44.0]",
+    ),
     "mask": (
         "pg_types",
         {"mask_start": [[1000.0, 22.0]]},

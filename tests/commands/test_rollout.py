@@ -39,6 +39,7 @@ PLAYERS: dict[str, Any] = {
         "mask_start": [[1000.0, 22.0, 0.1, 0.0, 0.0]],
         "mask_steps": [[0, 6, 6]],
         "ease_steps": [5.0],
+        "lr": [[0.001, 0.001, 0.00005]],
         "reward_scale": [[5.0, 30_000.0, 1000.0]],
     },
 }
@@ -99,6 +100,9 @@ def test_files_have_the_names_keys_and_shapes_of_the_source(played: tuple[Path, 
     settings = yaml.safe_load((folder / "hparams.yaml").read_text())
     assert list(settings) == ["agents", "world", "train", "metadata"]
     assert settings["agents"]["firm_reward_scale"] == 30_000.0
+    multiples = [settings["agents"][f"{role}_lr_multiple"] for role in shapes]
+    assert multiples == pytest.approx([1.0, 1.0, 0.05])
+    assert settings["train"]["lr"] == 0.001 and settings["train"]["use_ppo"] is True
     assert settings["world"]["maxtime"] == 3
     names = {path.name for path in (folder / "saved_models").iterdir()}
     ends = (0, 2, 4, "latest")

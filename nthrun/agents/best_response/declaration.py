@@ -97,13 +97,15 @@ BEST_RESPONSE = AgentDeclaration(
     fits=fits_response,
     solves=True,
     parent="parent",
+    parent_not=("best_response",),
     doc=(
         "Trains one role of a game against what all others had learned in a recorded run, which "
         "stay as they were: how much it gains says how far from an equilibrium the run was. As the "
         "response is approximate, the gain is a lower bound. Without a parent the others play "
         "uniformly. An evaluation says `before_<role>`, `after_<role>` and `gain_<role>`, what an "
-        "agent earns in an episode, on the same random numbers; `exploitability`, the largest gain "
-        "divided by its role's reward scale, and `nash_conv`, their sum."
+        "agent earns in an episode, on the same random numbers; and where all roles respond "
+        "`exploitability`, the largest gain divided by its role's reward scale, and `nash_conv`, "
+        "their sum."
     ),
     source="after Curry, Trott, Phade, Bai and Zheng (2022), arXiv 2201.01163",
     hyperparameters=(

@@ -144,11 +144,24 @@ class BestResponse:
         """See `Solver`."""
         return self._named(state, "policy") | self._named(state, "response")
 
+    def alone(self, state: State, role: str) -> State:
+        """A state in which play is with the response of one role alone, all others as they were.
+
+        Args:
+            role: one that responds.
+        """
+        first = self._learners[0]
+        others = {first.name: state[f"policy.{first.play.role.name}"]}
+        if role == first.play.role.name:
+            return state
+        return state | others | {f"policy.{role}": state[f"response.{role}"]}
+
     @torch.no_grad()
     def measures(
         self, state: State, generators: Sequence[np.random.Generator] = ()
     ) -> dict[str, np.ndarray]:
-        """See `Solver`; before and after, their difference, and the gains of all together."""
+        """See `Solver`; before and after, their difference, and of all roles what they gain
+        together."""
         device = state["gamma"].device
         worlds = self._statics["eval_worlds"]
         sums: dict[str, Tensor] = {}
@@ -170,13 +183,15 @@ class BestResponse:
         return found | self._gains(state, found)
 
     def _gains(self, state: State, found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """What each role gains, and the largest and the sum of that by scale."""
+        """What each role gains, and where all respond the largest and the sum of that by scale."""
         gains, scaled = {}, []
         scales = state["reward_scale"].numpy(force=True)
         for learner in self._learners:
             name = learner.play.role.name
             gains[f"gain_{name}"] = found[f"after_{name}"] - found[f"before_{name}"]
             scaled.append(gains[f"gain_{name}"] / scales[:, learner.place])
+        if len(self._learners) < len(self.simulation.plays):
+            return gains
         return gains | {"exploitability": np.max(scaled, 0), "nash_conv": np.sum(scaled, 0)}
 
     def _played(
