@@ -39,6 +39,10 @@ from nthrun.specs.user_class import user_class
 from nthrun.terminal import show, warn
 
 FIGURES = {
+    "best_responses": (
+        "nthrun.analysis.figures.games:best_responses",
+        "What best responses to runs of a game gain.",
+    ),
     "comparison": (
         "nthrun.analysis.figures.comparison:comparison",
         "Agents beside each other in each environment.",
@@ -54,6 +58,10 @@ FIGURES = {
     "equilibrium_functions": (
         "nthrun.commands.krusell_smith:equilibrium_functions",
         "What households of a KrusellSmith run do.",
+    ),
+    "game": (
+        "nthrun.analysis.figures.games:game",
+        "What roles of a game earn while they learn.",
     ),
     "heat_map": (
         "nthrun.analysis.figures.heat_map:heat_map",

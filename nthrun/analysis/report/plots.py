@@ -11,12 +11,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nthrun.analysis.best_responses import AGENT as RESPONDER
+from nthrun.analysis.best_responses import best_responses_of, over_parents
 from nthrun.analysis.curves import Curve, learning_curve
 from nthrun.analysis.figures.bands import TEXTS
 from nthrun.analysis.figures.curves import runs_of_curves
 from nthrun.analysis.figures.distribution import distribution_figure
+from nthrun.analysis.figures.games import bars_figure, game_figure, spreads_of, starts_of
 from nthrun.analysis.figures.heat_map import heat_map_figure
-from nthrun.analysis.figures.reading import runs_of_entries, runs_of_settings
+from nthrun.analysis.figures.reading import entries_of, runs_of_entries, runs_of_settings
 from nthrun.analysis.figures.resources import costs_of, resources_figure, suggestion
 from nthrun.analysis.figures.saving import PlottedRuns, save_as
 from nthrun.analysis.figures.sensitivity import sensitivity_figure
@@ -115,6 +118,28 @@ def plots_of(
         _resources(summary),
     )
     yield from filter(None, pictures)
+    if summary.spec is not None and summary.spec.environment.interface.roles:
+        yield from _game(summary)
+
+
+def _game(summary: ExperimentSummary) -> Iterator[Plot | str]:
+    """What best responses gain, or what roles earn while they learn, or why there is neither."""
+    title = _title(summary)
+    try:
+        if summary.agent_name == RESPONDER:
+            entries = chosen_entries(summary.data, ALL_STAGES)
+            gains = over_parents(best_responses_of(summary.data))
+            figure = bars_figure(gains, title)
+            name, text = "Best responses", "What agents earn in a step before and after responding."
+        else:
+            entries = entries_of(summary.data, summary.setting, summary.stage)
+            starts = starts_of(summary.data, entries)
+            figure = game_figure(spreads_of(summary.data, entries), starts, title)
+            name, text = "Roles", "What roles earn and the game shows of itself, means of a step."
+    except NthrunError as error:
+        yield f"No figure of the game: {error.message}."
+        return
+    yield _plot(name, text, figure, runs_of_entries(summary.data, entries, "runs"))
 
 
 def parallel_coordinates(

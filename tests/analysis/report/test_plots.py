@@ -6,9 +6,12 @@ import base64
 import re
 from pathlib import Path
 
+import pytest
 from analysis.report.report_sweep import summary_of, sweep
+from processes import ROOT
 
-from nthrun.analysis.report.plots import Picture, distribution
+from nthrun.analysis.ranking import ranked_settings
+from nthrun.analysis.report.plots import Picture, Plot, distribution, plots_of
 
 
 def test_long_names(tmp_path: Path) -> None:
@@ -21,3 +24,21 @@ def test_long_names(tmp_path: Path) -> None:
     picture = base64.b64decode(plot.chart.address.partition("base64,")[2]).decode()
     texts = re.findall(r"<!-- (.*?) -->", picture)
     assert [text[:4] for text in texts if "…" in text] == ["1: $", "2: $"]
+
+
+@pytest.mark.parametrize(
+    ("data", "title", "metric"),
+    [
+        ("RBC_ppo_types.h5", "Roles", "evaluation"),
+        ("RBC_best_response.json", "Best responses", "evaluation"),
+    ],
+)
+def test_games_are_shown(data: str, title: str, metric: str) -> None:
+    """Where roles act, the page shows what they earn as they learn, or what responses gain."""
+    summary = summary_of(ROOT / "docs/demo/games" / data, metric=metric)
+    settings = ranked_settings(summary.scores)
+    [plot] = [
+        p for p in plots_of(summary, settings, []) if isinstance(p, Plot) and p.title == title
+    ]
+    assert isinstance(plot.chart, Picture)
+    assert plot.num_runs == len(summary.data.entries)
