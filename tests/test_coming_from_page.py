@@ -36,7 +36,7 @@ COMMANDS: dict[str, click.Command] = {
     "utils/plot_simulated_path.py": figure_command("simulated_path"),
     "-m nthrun best": best,
 }
-FOLDERS = {"checkpoints", "snapshots", "logs", "summary.json", "parameters", "results"}
+FOLDERS = {"checkpoints", "snapshots", "runs", "logs", "summary.json", "parameters", "results"}
 SCORES = {"num_runs", "num_lost"}
 EQUILIBRIUM_KEYS = """
 model_number_expd_input model_number_expd_output num_epochs_model n_model_samples a1_scale
@@ -52,6 +52,47 @@ dist_z_pdf n_tfp tfp_grid tfp_transition rho_tfp eps_tfp eu_samples n_z_sample n
 n_burn
 """
 """The keys of the equilibrium trainer's configuration."""
+
+
+GAME_KEYS = """
+maxtime initial_firm_endowment initial_consumer_endowment initial_stocks initial_prices
+initial_wages interest_rate consumer_theta crra_param production_alpha initial_capital
+paretoscaletheta importer_price importer_quantity use_importer labor_floor num_consumers num_firms
+num_governments global_state_dim consumer_state_dim firm_state_dim government_state_dim
+consumer_action_dim consumer_num_consume_actions consumer_num_work_actions
+consumer_num_whichfirm_actions firm_action_dim firm_num_actions government_action_dim
+government_num_actions max_possible_consumption max_possible_hours_worked max_possible_wage
+max_possible_price consumer_digit_dims firm_digit_dims government_digit_dims consumer_reward_scale
+firm_reward_scale government_reward_scale firm_anneal_wages firm_anneal_prices
+government_anneal_taxes firm_begin_anneal_action government_begin_anneal_action
+consumer_anneal_theta consumer_anneal_entropy firm_anneal_entropy govt_anneal_entropy
+consumer_noponzi_eta consumer_penalty_scale firm_noponzi_eta consumer_noponzi_start
+firm_noponzi_start firm_training_start government_training_start consumer_training_start
+government_counts_firm_reward should_boost_firm_reward firm_reward_for_government_factor
+training_schedule_mod consumer_mod_threshold consumer_training_list firm_training_list
+government_training_list train_consumers_every train_firms_every train_government_every
+consumer_lr_multiple firm_lr_multiple government_lr_multiple batch_size base_seed save_dense_every
+save_model_every num_episodes infinite_episodes lr gamma entropy value_loss_weight use_ppo
+ppo_num_updates ppo_clip_param clip_grad_norm digit_representation_size lagr_num_steps
+boost_firm_reward_factor dirname group --dry-run --experiment-dir --group-name --job-name-base
+--num-consumers --num-firms --num-governments --run-only --seed-from-timestamp --ep-strs
+--agent-type --repeat-runs --checkpoint-model train_multi_exps.py train_single_exp.py constants.py
+hparams.yaml action_arrays.pickle *_param_sweeps
+"""
+"""The keys, options and files of the simulation of many strategic agents."""
+GAME_SECTIONS = (
+    "Dependencies",
+    "Running Local Jobs",
+    "Configuration Dictionaries",
+    "Hyperparameter Sweeps",
+    "Approximate Best Response Training",
+    "What Will Be Saved?",
+    "Structure Of Arrays",
+    "State Array Layout",
+    "What Gets Loaded And Written By BR Code?",
+    "Which Hyperparameters Are Managed And Where?",
+)
+"""The sections of its description."""
 
 
 def command_of(line: str) -> tuple[click.Command, list[str]]:
@@ -118,6 +159,15 @@ def test_every_key_of_the_equilibrium_trainer() -> None:
     keys = set(EQUILIBRIUM_KEYS.split())
     assert len(keys) == 84
     assert not keys - told
+
+
+def test_everything_of_the_simulation_of_many_agents() -> None:
+    """Each section, key, option and file of it has a row, in the left column."""
+    left = [cells[0] for cells in rows()]
+    told = {name for cell in left for name in re.findall(r"`([^`]+)`", cell)}
+    assert not {*GAME_KEYS.split()} - told
+    for section in GAME_SECTIONS:
+        assert any(section in cell for cell in left), section
 
 
 def test_the_same_search_space() -> None:
