@@ -5,6 +5,10 @@ peer is the loop that one would write in plain torch: a module for each role, wh
 agent sees, torch's distributions, and one whole batch an update; the game itself is ours there too.
 Rounds go from contestant to contestant; CPU-seconds of the process count, on a GPU seconds.
 
+The environment alone is compared with the same step in numpy, all worlds side by side: choices are
+drawn beforehand, and both give the next state and every reward.
+
+    python benchmarks/game_speed.py --environment
     python benchmarks/game_speed.py             # 16 worlds of 10 consumers, 2 firms; packs of 8
     python benchmarks/game_speed.py --full      # 128 worlds of 100 consumers, 10 firms
     python benchmarks/game_speed.py --full --device cuda
@@ -32,8 +36,11 @@ from nthrun.agents.base import Noise
 from nthrun.agents.ppo_types.program import PPOTypes
 from nthrun.agents.registry import AGENTS
 from nthrun.agents.roles.features import Features
+from nthrun.compiler.kernel import Kernel
+from nthrun.environments.rbc.grids import alphas, choice_tables, thetas
 from nthrun.environments.rbc.program import RBC
 from nthrun.environments.registry import ENVIRONMENTS
+from nthrun.environments.roles import choices_of
 from nthrun.planning.machine import cpu_model
 from nthrun.specs.documents import Document
 from nthrun.specs.environment_spec import EnvironmentSpec, read_environment_spec
@@ -41,6 +48,8 @@ from nthrun.specs.environment_spec import EnvironmentSpec, read_environment_spec
 ROOT = Path(__file__).resolve().parents[1]
 SCALES = {"consumer": 5.0, "firm": 30_000.0, "government": 1000.0}
 CLIP, ENTROPY, UPDATES = 0.1, 0.5, 2
+Contestant = tuple[int, Callable[[], object]]
+"""How many runs it stands for, and an iteration of them."""
 
 
 def spec_of(size: str) -> EnvironmentSpec:
@@ -145,7 +154,139 @@ def ours(spec: EnvironmentSpec, worlds: int, lanes: int, device: str) -> Callabl
     return iterate
 
 
-def rate(iterate: Callable[[], None], times: int, device: str) -> float:
+class NumpyGame:
+    """The game's step in numpy, float32, of all worlds side by side.
+
+    Args:
+        spec: of a game with an importer, without interest.
+        worlds: side by side.
+        choices: what is chosen, role -> `(steps, worlds, count, heads)`.
+    """
+
+    def __init__(self, spec: EnvironmentSpec, worlds: int, choices: dict[str, np.ndarray]) -> None:
+        self.choices, self.power = choices, np.float32(1.0 - spec.number("crra"))
+        start = RBC(spec).reset(torch.zeros(1, worlds, 0))[0].numpy()
+        self.start = np.split(start, np.cumsum(RBC(spec)._sizes)[:-1], 1)
+        self.alpha = alphas(spec.values).astype(np.float32)
+        self.theta = thetas(spec.values).astype(np.float32)
+        consumer, (firm,) = (choice_tables(spec.values, role) for role in ("consumer", "firm"))
+        (taxes,) = choice_tables(spec.values, "government")
+        self.wanted, self.hours = (consumer[n][:, 0].astype(np.float32) for n in (0, -2))
+        self.offers, self.taxes = firm.astype(np.float32), taxes.astype(np.float32)
+        self.firms = np.arange(len(self.alpha))
+        self.share = np.float32(spec.number("firm_reward_for_government_factor"))
+
+    def episode(self) -> list[tuple[np.ndarray, ...]]:
+        """What everybody earns at each step."""
+        p, w, stock, _, tax, ftax, _, money, _, own, capital = self.start
+        earned = []
+        for number in range(len(self.choices["firm"])):
+            consumer, firm = (self.choices[role][number] for role in ("consumer", "firm"))
+            want, hours = self.wanted[consumer[..., :-2]], self.hours[consumer[..., -2]]
+            at = (consumer[..., -1:] == self.firms).astype(np.float32)
+            cost, held = (want * p[:, None]).sum(2), np.maximum(money, 0)
+            pays = np.where(cost > held, held / np.maximum(cost, 1e-20), 1).astype(np.float32)
+            demand = want * pays[..., None]
+            total = demand.sum(1)
+            left = np.where(total > stock, stock / np.maximum(total, 1e-20), 1).astype(np.float32)
+            got = demand * left[:, None]
+            sold, worked = got.sum(1), (at * hours[..., None]).sum(1)
+            exports = np.where(p >= 500, np.clip(stock - sold, 0, 100), 0)
+            gross = p * (sold + exports) - w * worked
+            offer = self.offers[firm[..., 0]]
+            put = np.maximum(offer[..., 2] * gross, 0)
+            profit = gross - put
+            levy = ftax * np.maximum(profit, 0)
+            income = (at * w[:, None]).sum(2) * hours
+            taxed = tax * income
+            pot = taxed.sum(1, keepdims=True) + levy.sum(1, keepdims=True)
+            money = money + 0.01 - (p[:, None] * got).sum(2) + income - taxed
+            money = money + pot / money.shape[1]
+            utility = (((1 + got) ** self.power - 1) / self.power).sum(2)
+            utility = utility - self.theta / 2 * hours
+            kept = profit - levy
+            made = 0.01 * capital ** (1 - self.alpha) * worked**self.alpha
+            stock = np.maximum(stock - sold - exports, 0) + made
+            own, capital = own + kept, capital + put
+            p, w = offer[..., 0], offer[..., 1]
+            tax, ftax = self.taxes[self.choices["government"][number, :, 0, 0]].T[..., None]
+            welfare = utility.sum(1, keepdims=True) + self.share * kept.sum(1, keepdims=True)
+            earned.append((utility, kept, welfare))
+        return earned
+
+
+class TensorGame:
+    """The environment's own step, operation by operation or compiled.
+
+    Args:
+        spec: of the game.
+        choices: as of `NumpyGame`, the same for every lane.
+        lanes: side by side.
+        compiled: whether it is.
+    """
+
+    def __init__(
+        self, spec: EnvironmentSpec, choices: dict[str, np.ndarray], lanes: int, compiled: bool
+    ) -> None:
+        self.game, self.lanes = RBC(spec), lanes
+        by_role = [choices[role.name] for role in self.game.roles]
+        self.steps, worlds = by_role[0].shape[:2]
+        joint = np.concatenate([each.reshape(self.steps, worlds, -1) for each in by_role], 2)
+        actions = torch.from_numpy(joint.astype(np.float32)).unsqueeze(0)
+        self.actions = actions.expand(lanes, *actions.shape[1:]).contiguous()
+        self.start = self.game.reset(torch.zeros(lanes, worlds, 0))
+        examples = {"state": self.start[:1], "action": self.actions[:1, 0]}
+        self.kernel = Kernel([self.step], examples, frozenset(("state",))) if compiled else None
+
+    def step(self, given: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The next state and what everybody earns."""
+        choices = choices_of(self.game.roles, given["action"])
+        done = self.game.step_roles(given["state"], choices, given["state"][..., :0])
+        return {"state": done.state, **done.rewards}
+
+    def episode(self) -> list[tuple[Tensor, ...]]:
+        """What everybody earns at each step, in all lanes."""
+        state = {"state": self.start.clone()}
+        names = [role.name for role in self.game.roles]
+        if self.kernel is not None:
+            variants = np.zeros(self.steps, np.uint8)
+            found = self.kernel(state, {"action": self.actions}, variants, range(self.lanes))
+            return [tuple(found[name][:, n] for name in names) for n in range(self.steps)]
+        earned = []
+        for number in range(self.steps):
+            done = self.step({**state, "action": self.actions[:, number]})
+            state["state"] = done["state"]
+            earned.append(tuple(done[name] for name in names))
+        return earned
+
+
+def environment_contestants(spec: EnvironmentSpec, worlds: int) -> dict[str, Contestant]:
+    """The environment alone, in numpy and by ours, which agree."""
+    generator = np.random.default_rng(0)
+    shape = spec.interface.horizon_steps, worlds
+    choices = {
+        role.name: np.stack(
+            [generator.integers(0, size, (*shape, role.count)) for size in role.heads], -1
+        )
+        for role in spec.interface.roles
+    }
+    plain = NumpyGame(spec, worlds, choices)
+    found: dict[str, Contestant] = {"numpy": (1, plain.episode)}
+    for name, lanes, compiled in (
+        ("eager, one lane", 1, False),
+        ("eager, 8 lanes", 8, False),
+        ("compiled, one lane", 1, True),
+        ("compiled, 8 lanes", 8, True),
+    ):
+        ours = TensorGame(spec, choices, lanes, compiled)
+        for mine, theirs in zip(ours.episode(), plain.episode(), strict=True):
+            for own, peer in zip(mine, theirs, strict=True):
+                np.testing.assert_allclose(own[-1], peer, 1e-3, 1e-5 * abs(peer).max())
+        found[name] = lanes, ours.episode
+    return found
+
+
+def rate(iterate: Callable[[], object], times: int, device: str) -> float:
     """Iterations per CPU-second, or per second on a GPU."""
     clock = time.perf_counter if device == "cuda" else time.process_time
     begun = clock()
@@ -157,20 +298,25 @@ def rate(iterate: Callable[[], None], times: int, device: str) -> float:
 
 
 @click.command()
+@click.option("--environment", is_flag=True, help="The environment alone.")
 @click.option("--full", is_flag=True, help="The published size.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu")
 @click.option("--rounds", default=5, show_default=True)
 @click.option("--times", default=0, help="Iterations of a turn.  [default: 20, or 1 of the full]")
-def main(full: bool, device: str, rounds: int, times: int) -> None:
+def main(environment: bool, full: bool, device: str, rounds: int, times: int) -> None:
     """Measure and print."""
     torch.set_num_threads(1)
     spec, worlds = spec_of("" if full else "_small"), 128 if full else 16
     times = times or (1 if full and device == "cpu" else 20)
     lanes = (1,) if full else (1, 8)
-    contestants = {"plain loop": (1, PlainLoop(spec, worlds, device).iterate)}
-    contestants |= {
-        f"ppo_types, {n} side by side": (n, ours(spec, worlds, n, device)) for n in lanes
-    }
+    contestants: dict[str, Contestant] = {}
+    if environment:
+        contestants = environment_contestants(spec, worlds)
+    else:
+        contestants["plain loop"] = 1, PlainLoop(spec, worlds, device).iterate
+        for number in lanes:
+            name = f"ppo_types, {number} side by side"
+            contestants[name] = number, ours(spec, worlds, number, device)
     rates: dict[str, list[float]] = {name: [] for name in contestants}
     for _, iterate in contestants.values():
         iterate()
@@ -178,8 +324,9 @@ def main(full: bool, device: str, rounds: int, times: int) -> None:
         for name, (count, iterate) in contestants.items():
             rates[name].append(count * rate(iterate, times, device))
     where = torch.cuda.get_device_name() if device == "cuda" else f"one core of {cpu_model()}"
-    print(f"iterations a {'second' if device == 'cuda' else 'CPU-second'}, {where}, medians:")
-    plain = rates["plain loop"]
+    unit = "episodes in all worlds" if environment else "iterations"
+    print(f"{unit} a {'second' if device == 'cuda' else 'CPU-second'}, {where}, medians:")
+    plain = next(iter(rates.values()))
     for name, found in rates.items():
         ratios = [mine / peer for mine, peer in zip(found, plain, strict=True)]
         print(f"{name:28} {statistics.median(found):8.3f}  x {statistics.median(ratios):.2f}")
