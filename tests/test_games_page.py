@@ -5,59 +5,33 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+from in_process import ended
 from pages import blocks, lines
 from processes import ROOT, TIMEOUT
 from warm import warm_process
 
-from nthrun import (
-    ExperimentSpec,
-    nash_equilibria,
-    payoff_tables,
-    read_experiment_spec,
-    response_gains,
-    responses,
-)
+from nthrun.commands.run import run
 
 PAGE = ROOT / "docs/games.md"
 TEXT = PAGE.read_text()
 GAMES = sorted(path.stem for path in (ROOT / "config/environment").glob("MatrixGame*.json"))
 
 
-def spec_of(game: str) -> ExperimentSpec:
-    """A shipped game."""
-    files = ["environment/" + game, "agent/random"]
-    environment, agent = ([str(ROOT / f"config/{name}.json")] for name in files)
-    return read_experiment_spec(environment, agent)
-
-
-def shown(numbers: object) -> str:
-    """Numbers as the table has them."""
-    return " ".join(f"{round(float(number), 3) + 0.0:g}" for number in numbers)  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize("game", GAMES)
-def test_the_table_is_what_is_found(game: str) -> None:
+def test_the_table_is_what_its_program_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Every shipped game has a row with what uniform play earns, what it leaves to gain, and all
     equilibria."""
-    tables = payoff_tables(spec_of(game).environment.values)
-    sizes = next(iter(tables.values())).shape
-    uniform = {name: [1 / size] * size for name, size in zip(tables, sizes, strict=True)}
-    earned = {name: [values.mean()] for name, values in responses(tables, uniform).items()}
-    gains = {name: [gain] for name, gain in response_gains(tables, uniform).items()}
-    cells = [", ".join(f"{n} {shown(v)}" for n, v in part.items()) for part in (earned, gains)]
-    if len(tables) == 2:
-        found = []
-        for mixed in nash_equilibria(tables).mixed:
-            odds = ", ".join(f"{name} {shown(part)}" for name, part in mixed.items())
-            best = responses(tables, mixed)
-            found.append(f"{odds}: " + ", ".join(shown([best[name].max()]) for name in tables))
-        cells.append("; ".join(found))
-    else:
-        cells.append("not found for three roles")
-    assert f"| `{game}` | {' | '.join(cells)} |" in TEXT.splitlines()
+    monkeypatch.chdir(ROOT)
+    program = blocks(TEXT, "python")[1]
+    exec(program, {})
+    printed = capsys.readouterr().out.splitlines()
+    assert [row.split("`")[1] for row in printed] == GAMES
+    assert printed == [line for line in TEXT.splitlines() if line.startswith("| `MatrixGame")]
 
 
 def test_the_example_is_the_shipped_game() -> None:
@@ -70,17 +44,32 @@ def test_the_example_is_the_shipped_game() -> None:
 def test_commands_and_programs_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The page's command trains four runs of uniform play, near what the table says of it, and its
     program prints three equilibria."""
-    [command] = lines(TEXT)
+    command, *_ = lines(TEXT)
     words = [str(ROOT / word) if "." in word else word for word in command.split()[1:]]
     words += ["--save-dir", str(tmp_path), "--backend", "eager"]
     done = warm_process().call(words, tmp_path, os.environ, TIMEOUT)
     returns = [float(number) for number in re.findall(r"return (\S+)", done.stdout + done.stderr)]
     assert len(returns) == 4, done.stderr
     assert all(abs(value - 3.75) < 0.5 for value in returns)
-    [program] = blocks(TEXT, "python")
+    program = blocks(TEXT, "python")[0]
     exec(program.replace('"config/', f'"{ROOT}/config/'), {})
     *equilibria, _ = capsys.readouterr().out.splitlines()
     assert len(equilibria) == 3
+
+
+def test_the_tiny_game_is_worth_what_the_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The commands solve it with and without an importer, and the program prints the rows."""
+    monkeypatch.chdir(tmp_path)
+    for command in lines(TEXT)[1:]:
+        words = [str(ROOT / w) if w.endswith(".json") else w for w in shlex.split(command)[2:]]
+        assert ended(run, *words).code in (None, 0)
+    capsys.readouterr()
+    exec(blocks(TEXT, "python")[2], {})
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 4
+    assert "\n".join(printed) in TEXT
 
 
 def test_links_are_there() -> None:
