@@ -362,7 +362,9 @@ def arrows_figure(points: Sequence[Point], title: str, style: Style | None = Non
                     arrow = {"arrowstyle": "->", "color": COLOURS[place], "lw": 1.3}
                     ends = (moved[0], moved[1]), (point.before[0], point.before[1])
                     axes.annotate("", *ends, arrowprops=arrow)
-        axes.set(title=title, xlabel=f"{first}: reward of a step", ylabel=f"{second}: of a step")
+        axes.set(
+            title=title, xlabel=f"{first}: reward of a step", ylabel=f"{second}: reward of a step"
+        )
         number_axis(axes.xaxis)
         number_axis(axes.yaxis)
         legend_below(figure, style, [*_arrow_handles(points[0].roles, steps)])
