@@ -11,6 +11,7 @@ from nthrun.specs.field import shown
 RENAMED = {"mem_per_core": "memPerCpu", "log_path": "output"}
 CORES, NODES, SERIAL, IN_A_ROW = "cores", "nodes", "tasksPerNode", "sequential"
 TYPES = ("single_node", "multi_node")
+SCHEDULERS = ("slurm", "local")
 MEBIBYTES = 1024
 
 
@@ -38,10 +39,15 @@ def read_older_cluster(raw: Mapping[str, Any]) -> ClusterReading:
     values = dict(raw)
     renamed = [*_cores(values), *_renamed(values)]
     passed, faults = [], []
-    kind = values.get("type")
+    kind = values.pop("type", None)
     if kind in TYPES:
-        del values["type"]
         passed.append(f"type {kind} (nodes says over how many the cores are spread)")
+    elif kind in SCHEDULERS and values.get("scheduler", kind) == kind:
+        values["scheduler"] = kind
+        renamed.append(f"type {kind} as scheduler {kind}")
+    elif "type" in raw:
+        problem = f"got {shown(kind)}, allowed: {', '.join(TYPES)}"
+        faults.append(("type", problem, "leave it out: scheduler says what runs the tasks"))
     threads = values.pop("threads_per_task", 1)
     if threads != 1:
         problem = f"got {shown(threads)}, allowed: 1, as a run takes one core"

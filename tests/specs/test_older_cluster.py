@@ -30,6 +30,7 @@ READ: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"type": "multi_node", "cores": 4, "mem_per_core": "3G", "log_path": "$SCRATCH/%j.txt"},
         {"nodes": 1, "cores": 4, "memPerCpu": "3G", "output": "$SCRATCH/%j.txt"},
     ),
+    "a scheduler": ({"type": "slurm", "cores": 2}, {"scheduler": "slurm", "cores": 2}),
     "threads": ({"cores": 2, "threads_per_task": 1}, {"cores": 2}),
     "nodes that are cores": (
         {"nodes": 16, "memPerCpu": "1024M", "tasksPerNode": 5},
@@ -67,7 +68,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"output": "a.txt", "error": "b.txt"},
         "error: unknown key, allowed: see clusters/README.md; hint: output holds both stdout and",
     ),
-    "another type": ({"type": "grid"}, "type: unknown key"),
+    "another type": (
+        {"type": "grid"},
+        'type: got "grid", allowed: single_node, multi_node; hint: leave it out: scheduler says',
+    ),
+    "a type beside a scheduler": (
+        {"type": "local", "scheduler": "slurm"},
+        'type: got "local", allowed: single_node, multi_node; hint: leave it out: scheduler says',
+    ),
     "nodes alone": (
         {"nodes": 8},
         "cores: missing beside nodes 8, allowed: the cores over all nodes; hint: a node takes",
