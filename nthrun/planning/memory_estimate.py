@@ -155,7 +155,7 @@ def _program_memory(needed: int) -> LaneMemory:
 
 def _once_bytes(spec: EnvironmentSpec) -> int:
     """What finding the best return takes, where evaluations are compared with it."""
-    asked = spec.declaration.oracle and spec.eval_episodes and not spec.values["overwrite_rewards"]
+    asked = spec.declaration.oracle and spec.eval_episodes and spec.has_own_rewards
     return ORACLE_BYTES if asked else 0
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from nthrun.errors import Fault, SpecError
 from nthrun.specs.declaration import EnvironmentDeclaration
-from nthrun.specs.documents import Document, flatten
+from nthrun.specs.documents import KEYWORDS, Document, flatten
 from nthrun.specs.field import Field, RejectedError, Value, plain, shown, unknown_keys
 from nthrun.specs.interface import Interface
 from nthrun.specs.spec_text import YAML_SUFFIXES, other_meaning
@@ -74,6 +74,15 @@ FIELDS = (
     Field("overwrite_rewards", "bool", False, "whether `rewards` replaces the environment's own"),
     Field("rewards.timestep", "float", 0.0, "reward of a step that reaches no terminal state"),
     Field("rewards.goal", "float", 0.0, "reward of a step into a terminal state"),
+    Field("rewards.shift", "float", 0.0, "added to the reward of every step, overwritten or not"),
+    Field(
+        "rewards.gamma",
+        "float",
+        0.99,
+        "discount of the shifts that a terminal step pays for the steps which it leaves out",
+        minimum=0,
+        maximum=1,
+    ),
     Field("start_state", "floats", (), "fixed start state; [] draws it at random"),
     Field(
         "continuous",
@@ -125,6 +134,12 @@ SCORE = "score"
 """The key of a game's spec that says which role's mean reward an evaluation has."""
 AMOUNT_KEYS = ("total_timesteps", "eval_interval_timesteps", "eval_episodes")
 """Keys that say how much to train and to evaluate: they leave the environment as it is."""
+SHIFT, SHIFT_GAMMA, THRESHOLD = "rewards.shift", "rewards.gamma", "rewards.threshold"
+OF_ALL = ("env_name", "task_name", "preset", KEYWORDS)
+"""Keys that documents may have beside fields."""
+UNSAID = (SHIFT, SHIFT_GAMMA, THRESHOLD)
+"""Fields that a document leaves out where they have their defaults, as those did that were written
+before there were such fields."""
 
 
 def score_field(*roles: str) -> Field:
@@ -179,6 +194,12 @@ class EnvironmentSpec:
         return dict(self.as_document().get(key, {}))
 
     @property
+    def has_own_rewards(self) -> bool:
+        """Whether rewards are the environment's own, neither overwritten nor changed."""
+        changed = self.values["overwrite_rewards"] or self.values[SHIFT]
+        return not (changed or self.values.get(THRESHOLD))
+
+    @property
     def total_timesteps(self) -> int:
         """Environment steps of one run."""
         return self.integer("total_timesteps")
@@ -198,7 +219,10 @@ class EnvironmentSpec:
         if self.given is not None:
             return dict(plain(self.given))
         document: dict[str, Any] = {"env_name": self.env_name}
+        defaults = {field.name: field.default for field in fields_of(self.declaration)}
         for dotted, value in self.values.items():
+            if dotted in UNSAID and value == defaults[dotted]:
+                continue
             target = document
             *parents, leaf = dotted.split(".")
             for parent in parents:
@@ -264,6 +288,30 @@ def read_environment_spec(
     return replace(spec, interface=replace(interface, total_timesteps=spec.total_timesteps))
 
 
+def faults_of_any(
+    document: Document, declarations: Iterable[EnvironmentDeclaration]
+) -> Iterator[Fault]:
+    """What is wrong with a document whatever environment it is of: keys that none has, and values
+    of those that all have.
+
+    Args:
+        document: of an environment that is not known.
+        declarations: of those that are.
+    """
+    common = {field.name: field for field in FIELDS}
+    own = {field.name for declared in declarations for field in declared.fields}
+    given = {key: value for key, value in document.values.items() if key not in OF_ALL}
+    raw = dict(flatten(given))
+    known = (*common, *own, *(key for key in raw if key.partition(".")[0] in own))
+    for key, problem, hint in unknown_keys(raw, known, "see config/environment/README.md"):
+        yield Fault(document.origin(key), key, problem, hint)
+    for name, field in common.items():
+        try:
+            _value(field, {**{name: field.default}, **raw}, document)
+        except RejectedError as rejected:
+            yield Fault(document.origin(name), name, rejected.problem, rejected.hint)
+
+
 def _of_other_preset(
     key: str, presets: tuple[tuple[str, EnvironmentDeclaration], ...], unknown: tuple[str, str]
 ) -> tuple[str, str]:
@@ -323,6 +371,11 @@ def joint_faults(
     if values.get("eval_episodes") and values.get("steps_per_episode") == 0:
         hint = "give steps_per_episode, or switch evaluation off with eval_episodes 0"
         faults.append(fault("steps_per_episode", "got 0, allowed with evaluation: >= 1", hint))
+    if values.get(SHIFT) and values.get("steps_per_episode") == 0:
+        hint = "give steps_per_episode: a terminal step is shifted for those that are left of it"
+        faults.append(fault("steps_per_episode", f"got 0, allowed with {SHIFT}: >= 1", hint))
+    if values.get(THRESHOLD) == 1:
+        faults.append(fault(THRESHOLD, "got 1.0, allowed: a number from 0, and less than 1"))
     if values.get("overwrite_rewards") and "rewards.timestep" not in raw:
         hint = 'write "rewards": {"timestep": -1.0, "goal": 0.0}'
         faults.append(fault("rewards", "missing while overwrite_rewards is true", hint))

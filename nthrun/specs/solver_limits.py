@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from nthrun.errors import Fault, SpecError, UnsupportedOperationError
 from nthrun.specs.declaration import AgentDeclaration
 from nthrun.specs.documents import Override, read_document
-from nthrun.specs.environment_spec import EnvironmentSpec
+from nthrun.specs.environment_spec import SHIFT, EnvironmentSpec
 
 SOLVER_SERIES = ("metrics", "eval_states")
 """The entries of `record` that are not of training steps."""
@@ -62,6 +62,9 @@ def _unsupported_keys(environment: EnvironmentSpec) -> Iterator[tuple[str, str, 
     if environment.values["overwrite_rewards"]:
         problem = "got true, allowed for a solver: false"
         yield "overwrite_rewards", problem, "a solver simulates with the environment's own rewards"
+    if shift := environment.values[SHIFT]:
+        problem = f"got {shift}, allowed for a solver: 0"
+        yield SHIFT, problem, "a solver simulates with the environment's own rewards"
     if environment.declaration.on_host:
         problem = f"{environment.env_name} steps on the host, where no solver can simulate it"
         yield "env_name", problem, "choose another agent, or an environment of tensors"

@@ -105,7 +105,7 @@ def make_context(
 def _best_return(environment: EnvironmentSpec) -> float | None:
     """The highest mean return to expect, by the environment's oracle."""
     oracle = environment.declaration.oracle
-    if not oracle or environment.values["overwrite_rewards"]:
+    if not oracle or not environment.has_own_rewards:
         return None
     try:
         best: float | None = load_program(oracle)(environment)

@@ -112,6 +112,10 @@ def evaluate_tensors(
             outputs[name].numpy(force=True).squeeze(3).swapaxes(0, 1)
             for name in ("reward", "terminated")
         )
+        if program.shift is not None:
+            last = program.steps_per_episode - steps_left
+            numbers = np.arange(last - len(rewards), last) + 1
+            rewards = rewards + program.shift.of_steps(ends > 0.5, numbers[:, None, None])
         for reward, end in zip(rewards, ends, strict=True):
             returns += np.where(running, reward, 0.0)
             lengths += running

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from nthrun.agents.base import Noise, State
@@ -16,6 +17,7 @@ from nthrun.environments.host_environment import SEED_DRAWS, float32_bounds, res
 from nthrun.environments.tensors import Constants
 from nthrun.index import Purpose
 from nthrun.specs.declaration import Setting
+from nthrun.specs.environment_spec import THRESHOLD
 from nthrun.training.noise import Draws, episode_seeds, first_draws
 from nthrun.training.program import Program
 
@@ -75,11 +77,25 @@ class HostedProgram(Program):
         made: HostEnvironment = make_environment(self.spec)
         return made
 
-    def overwrite(self, reward: np.ndarray, terminated: np.ndarray) -> None:
-        """Put the spec's rewards in place of the environment's, where it says so."""
+    def change_rewards(
+        self, reward: np.ndarray, terminated: np.ndarray, episode_step: ArrayLike
+    ) -> None:
+        """Make the environment's rewards of a step those of the spec.
+
+        Args:
+            reward: of every world, changed in place.
+            terminated: 1 where the step ended an episode by itself.
+            episode_step: its number in the episode, from 1.
+        """
+        if threshold := self.spec.values.get(THRESHOLD):
+            assert isinstance(threshold, float)
+            reward[:] = (reward - threshold).clip(0, 1 - threshold) / (1 - threshold)
         if self.spec.values["overwrite_rewards"]:
             timestep, goal = (self.spec.number(f"rewards.{name}") for name in ("timestep", "goal"))
             reward[:] = np.where(terminated, goal, timestep)
+        if shift := self.shift:
+            numbers = np.asarray(episode_step).reshape(reward.shape)
+            reward += shift.of_steps(terminated > 0, numbers)
 
     def _first_reset(self, seeds: Sequence[int]) -> State:
         worlds, limit = self.num_worlds, self.spec.longest_episode(self.num_worlds)

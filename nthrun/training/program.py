@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -25,7 +26,7 @@ from nthrun.index import Purpose
 from nthrun.planning.memory_estimate import BLOCK_STEPS, ROLLOUT_BLOCK_STEPS
 from nthrun.planning.packs import Pack
 from nthrun.specs.declaration import Setting, load_program, num_worlds
-from nthrun.specs.environment_spec import EnvironmentSpec
+from nthrun.specs.environment_spec import SHIFT, SHIFT_GAMMA, EnvironmentSpec
 from nthrun.training.noise import (
     NOTHING,
     Draws,
@@ -35,6 +36,47 @@ from nthrun.training.noise import (
     sampled_steps,
 )
 from nthrun.training.recording import StepOutput
+
+
+@dataclass(frozen=True, slots=True)
+class RewardShift:
+    """What `rewards.shift` adds to the reward of a step.
+
+    It is the shift, and at the step t that terminates an episode of at most T steps the shifts of
+    the steps from t to T, discounted: shift (1 - γ^(T - t + 1)) / (1 - γ). So an episode that ends
+    early gains or loses nothing by it.
+
+    Attributes:
+        amount: the shift.
+        gamma: γ, from 0 to 1.
+        steps_per_episode: T.
+    """
+
+    amount: float
+    gamma: float
+    steps_per_episode: int
+
+    def of_steps(self, terminated: np.ndarray, episode_step: np.ndarray) -> np.ndarray:
+        """What is added, of any shape.
+
+        Args:
+            terminated: whether a step ended its episode by itself.
+            episode_step: its number in the episode, from 1; as `terminated`, or broadcast with it.
+        """
+        left = self.steps_per_episode - episode_step + 1.0
+        if self.gamma < 1:
+            left = (1 - self.gamma**left) / (1 - self.gamma)
+        shift: np.ndarray = self.amount * np.where(terminated, left, 1.0)
+        return shift
+
+    def of_step(self, terminated: Tensor, episode_step: Tensor) -> Tensor:
+        """The same of tensors, `terminated` of 0 and 1."""
+        if not self.gamma:
+            return torch.full_like(terminated, self.amount)
+        left = (self.steps_per_episode + 1 - episode_step).to(terminated.dtype)
+        if self.gamma < 1:
+            left = (1 - torch.exp(math.log(self.gamma) * left)) / (1 - self.gamma)
+        return self.amount * (1 + terminated * (left - 1))
 
 
 class Program:
@@ -48,6 +90,7 @@ class Program:
 
     Attributes:
         num_worlds: of a lane.
+        shift: what is added to rewards; None for nothing.
     """
 
     def __init__(
@@ -58,6 +101,8 @@ class Program:
         self.agent_program = agent_program
         self.parents = parents or Parents(spec)
         self.steps_per_episode = spec.integer("steps_per_episode")
+        amount, gamma = spec.number(SHIFT), spec.number(SHIFT_GAMMA)
+        self.shift = RewardShift(amount, gamma, self.steps_per_episode) if amount else None
         self._make(load_program(agent_program), pack.statics)
 
     def _make(self, kind: Any, statics: Setting) -> None:
@@ -200,9 +245,11 @@ class Program:
         action = self.act(state, observation, noise, step)
         outcome = self.transition(state["environment.state"], action, noise.environment)
         next_observation = self.environment.observe(outcome.state)
-        experience = Experience(
-            observation, action, outcome.reward, next_observation, outcome.terminated
-        )
+        reward = outcome.reward
+        if self.shift is not None:
+            number = state["environment.episode_step"] + 1
+            reward = reward + self.shift.of_step(outcome.terminated, number)
+        experience = Experience(observation, action, reward, next_observation, outcome.terminated)
         ended = self._advance(state, outcome, next_observation, noise)
         metrics = self.take_in(state, experience, ended, noise, step, bool(variant))
         return StepOutput(experience, ended, metrics)

@@ -15,6 +15,8 @@ from nthrun.environments.from_dm_control.declaration import control_suite, load_
 from nthrun.environments.from_dm_control.program import ControlTask
 from nthrun.errors import DeviceError, SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
+from nthrun.planning.packs import Pack
+from nthrun.training.hosted_program import HostedProgram
 
 pytest.importorskip("dm_control")
 
@@ -121,3 +123,17 @@ def test_the_example_of_the_documentation_runs() -> None:
     spec = experiment_spec_of(environment, {"agent_name": "random", "parameters": {}}, "e")
     assert spec.directory("here").name == "cartpole-swingup_random_Uniform"
     assert train(spec, [0])[0]["status"] == "completed"
+
+
+def test_a_threshold() -> None:
+    """A reward below the threshold is 0, and above it its share of the way to 1."""
+    world = {"env_name": "pendulum", "task_name": "swingup", "platform": "dmcontrol"}
+    agent = {"agent_name": "random", "parameters": {}}
+    rewards = {"total_timesteps": 10, "rewards": {"threshold": 0.2}}
+    spec = experiment_spec_of(world | rewards, agent, "e")
+    program = HostedProgram(Pack((), {}), spec.environment, spec.agent.declaration.program)
+    reward = np.array([0.0, 0.2, 0.6, 1.0])
+    program.change_rewards(reward, np.zeros(4, bool), [1, 2, 3, 4])
+    assert reward.tolist() == pytest.approx([0.0, 0.0, 0.5, 1.0])
+    with pytest.raises(SpecError, match=r"rewards\.threshold: got 1\.0, allowed"):
+        experiment_spec_of(world | rewards | {"rewards": {"threshold": 1}}, agent, "e")

@@ -14,7 +14,13 @@ from nthrun.environments.pendulum.declaration import PENDULUM
 from nthrun.errors import Fault, SpecError
 from nthrun.specs.declaration import EnvironmentDeclaration
 from nthrun.specs.documents import flatten, read_document
-from nthrun.specs.environment_spec import FIELDS, SERIES, EnvironmentSpec, read_environment_spec
+from nthrun.specs.environment_spec import (
+    FIELDS,
+    SERIES,
+    UNSAID,
+    EnvironmentSpec,
+    read_environment_spec,
+)
 from nthrun.specs.field import Field, plain
 from nthrun.specs.interface import Interface
 
@@ -37,6 +43,8 @@ FAULTY: dict[str, Any] = {
     "overwrite_rewards": 1,
     "rewards.timestep": "1",
     "rewards.goal": None,
+    "rewards.shift": [1],
+    "rewards.gamma": 1.5,
     "start_state": [0.1, 0.2, 0.3],
     "continuous": False,
     "record": "metrics",
@@ -94,7 +102,8 @@ def faults(folder: Path, **fields: Any) -> list[Fault]:
 
 class TestFields:
     def test_defaults(self, folder: Path) -> None:
-        """A field left out has its default, and the document of a spec writes out every field."""
+        """A field left out has its default, and the document of a spec writes out every field but
+        those that earlier documents had not."""
         read_spec = spec(folder)
         defaults = {field.name: field.default for field in FIELDS} | {"total_timesteps": 100}
         assert read_spec.values == defaults
@@ -102,7 +111,7 @@ class TestFields:
         assert document["env_name"] == "Pendulum-v1"
         assert dict(flatten(document)) == {
             "env_name": "Pendulum-v1",
-            **{name: plain(value) for name, value in defaults.items()},
+            **{name: plain(value) for name, value in defaults.items() if name not in UNSAID},
         }
 
     @given(
@@ -207,6 +216,7 @@ class TestFaults:
             ({"eval_episodes": 1}, "steps_per_episode"),
             ({"overwrite_rewards": True}, "rewards"),
             ({"overwrite_rewards": True, "rewards": {"goal": 1}}, "rewards"),
+            ({"rewards": {"shift": 1}}, "steps_per_episode"),
             ({"start_state": [0.5]}, "start_state"),
             ({"continuous": False}, "continuous"),
         ],

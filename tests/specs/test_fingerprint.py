@@ -54,6 +54,8 @@ CHANGES: dict[str, Any] = {
     "overwrite_rewards": True,
     "rewards.timestep": -2.0,
     "rewards.goal": 1.0,
+    "rewards.shift": 1.0,
+    "rewards.gamma": 0.5,
     "start_state": [0.0, 0.0],
     "record": ["metrics"],
     "snapshots": ["best"],

@@ -52,6 +52,8 @@ def test_whatever_a_step_is_made_of_counts() -> None:
         program({"steps_per_episode": 7}),
         program({"overwrite_rewards": True, "rewards": {"timestep": -1.0, "goal": 0.0}}),
         program({"overwrite_rewards": True, "rewards": {"timestep": -1.0, "goal": 0.5}}),
+        program({"rewards": {"shift": 0.5}}),
+        program({"rewards": {"shift": 0.5, "gamma": 0.5}}),
     ]
     for change in (1.0, 1.0 + 2**-23):
         other = program()

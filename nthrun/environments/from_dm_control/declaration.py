@@ -15,10 +15,19 @@ from nthrun.environments.host_environment import HOST_BYTES, UnsupportedSpaceErr
 from nthrun.errors import DeviceError, Fault, MissingExtraError, SpecError
 from nthrun.specs.declaration import EnvironmentDeclaration
 from nthrun.specs.documents import Document, name_of
+from nthrun.specs.environment_spec import THRESHOLD
 from nthrun.specs.field import Field, did_you_mean, shown
 from nthrun.specs.interface import Interface
 
 TASK = Field("task_name", "str", None, "task of the domain that `env_name` names")
+REWARD_THRESHOLD = Field(
+    THRESHOLD,
+    "float",
+    0.0,
+    "reward below which a step pays 0, less than 1; above it pays its share of the way to 1",
+    minimum=0,
+    maximum=1,
+)
 SUITE = "dm_control.suite"
 RENDERER = "MUJOCO_GL"
 """Environment variable in which the suite looks for its renderer when it is imported."""
@@ -57,7 +66,7 @@ def dm_control_declaration(document: Document) -> EnvironmentDeclaration:
         interface=interface,
         program="nthrun.environments.from_dm_control.program:ControlTask",
         viewer="nthrun.environments.viewer:ControlViewer",
-        fields=(TASK,),
+        fields=(TASK, REWARD_THRESHOLD),
         on_host=True,
         label_fields=(TASK.name,),
     )

@@ -196,7 +196,7 @@ class HostedStepper:
             if terminated or truncated or counts[place] == limit:
                 rows.ended[place], rows.terminated[place] = True, terminated
                 ended.append(place)
-        self._program.overwrite(rows.reward, rows.terminated)
+        self._program.change_rewards(rows.reward, rows.terminated, counts)
         return ended
 
 
@@ -362,7 +362,7 @@ def _episode(
             observations[lane], rewards[lane], terminated[lane], truncated = outcome
             if not (terminated[lane] or truncated):
                 running.append(lane)
-        program.overwrite(rewards, terminated)
+        program.change_rewards(rewards, terminated, lengths + 1)
         rewards[~np.isfinite(actions).all(1)] = np.nan
         returns[stepped] += rewards[stepped]
         lengths[stepped] += 1
