@@ -5,11 +5,14 @@ What differs and cannot be written out is left as it is, and told; see `differen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nthrun.errors import Fault, SpecError
 from nthrun.legacy.spec_keys import EPSILON_GREEDY
 from nthrun.specs.declaration import AgentDeclaration
+from nthrun.specs.documents import Document
+from nthrun.specs.field import shown
 from nthrun.specs.search.space import COUPLER
 
 KEY = "conventions"
@@ -39,6 +42,23 @@ GRIDWORLDS = ("Gridworld", "IndexGridworld", "XYGridworld")
 
 Problem = tuple[str, str, str]
 """A dotted key, what is wrong, and what to do."""
+
+
+def conventions_of(documents: Sequence[Document]) -> str:
+    """The conventions that specs ask for; "" is ours.
+
+    Raises:
+        SpecError: there are none of that name, or they ask for several.
+    """
+    asked = [d for d in documents if KEY in d.values]
+    for document in asked:
+        name = document.values[KEY]
+        if name not in CONVENTIONS or name != asked[0].values[KEY]:
+            allowed = f"one of {', '.join(CONVENTIONS)}, the same in both specs"
+            origin = document.origin(KEY)
+            problem = f"got {shown(name)}, allowed: {allowed}"
+            raise SpecError([Fault(origin, KEY, problem)])
+    return str(asked[0].values[KEY]) if asked else ""
 
 
 def agent_by_conventions(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from nthrun.legacy.conventions import BATCH, DELAY, GRIDWORLDS, MIXTURE, REPLAY
 from nthrun.legacy.spec_keys import EPSILON_GREEDY
 from nthrun.specs.agent_spec import AgentSpec
 from nthrun.specs.environment_spec import EnvironmentSpec
+
+GREEDY = ("GreedyAC", "GreedyACNoEntReg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,25 @@ def _cools(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
     return agent.agent_name == "SoftmaxAC" and cooled
 
 
+def _rounds(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
+    """Whether a share of actions is no whole number of them, which then is rounded down there."""
+    is_greedy = agent.agent_name in GREEDY and not environment.interface.discrete
+    return is_greedy and any(
+        int(rho * count) != max(1, math.ceil(rho * count - 1e-9)) for count, rho in _shares(agent)
+    )
+
+
+def _follows_one(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
+    """Whether the share of the discrete actions that the actor follows is more than one."""
+    count = environment.interface.num_actions or 0
+    return agent.agent_name in GREEDY and any(rho * count > 1 + 1e-9 for _, rho in _shares(agent))
+
+
+def _shares(agent: AgentSpec) -> Iterable[tuple[int, float]]:
+    """What `n_rho` takes."""
+    return cast("Iterable[tuple[int, float]]", agent.values_of("n_rho"))
+
+
 def _searches(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
     named = {"num_starts", "num_search_steps", "search_lr"}
     return agent.agent_name == "epsgreedy_SGD" and not named <= agent.named
@@ -109,6 +131,11 @@ def _is_sparser(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
 
 def _is_rewarded(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
     return environment.env_name in GRIDWORLDS and not environment.values["overwrite_rewards"]
+
+
+def _sees_frames(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
+    """Whether frames are read as flat vectors, which no agent that is here takes there."""
+    return environment.env_name.startswith("MinAtar/")
 
 
 def _evaluates(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
@@ -133,6 +160,8 @@ DIFFERENCES = (
     Difference("the first update waited for batch_size steps", _learns_early),
     Difference("a tuned alpha began at 1", _tunes),
     Difference("num_components was 1", _mixes),
+    Difference("the actor followed ⌊ρn⌋ actions", _rounds),
+    Difference("the actor followed the most valued discrete action alone", _follows_one),
     Difference("the actor's gradient was not divided by temperature", _cools),
     Difference(
         "an observation was (θ₁, θ₂) and their speeds, and the start (0, 0, 0, 0)",
@@ -146,5 +175,6 @@ DIFFERENCES = (
     Difference("an observation was (x, y), not shares of the grid", _in("XYGridworld")),
     Difference("an observation was the cell's number", _in("IndexGridworld")),
     Difference("the reward of the goal was 0", _in("Gridworld", "IndexGridworld", "XYGridworld")),
+    Difference("frames were for networks with convolutions alone", _sees_frames),
     Difference("there was one more evaluation at the end", _evaluates),
 )

@@ -99,24 +99,29 @@ UNUSED_HYPERPARAMETERS: Mapping[str, tuple[Unused, ...]] = {
     "should_use_critic_target": (
         Unused("critics always have targets", ("GreedyACNoEntReg",), (True,)),
     ),
+    "proposal_rho_scale": (
+        Unused("the actor itself proposes actions", ("GreedyACNoEntReg",), (1, 1.0)),
+    ),
 }
 
 UNUSED_FIELDS: Mapping[str, Unused] = {
     "use_tile_coding": _NOT_TILED,
     "use_full_tile_coding": _NOT_TILED,
     "accumulate_trace": Unused("traces end with their episode", (), (False,)),
-    "max_episodes": Unused("a run lasts total_timesteps, whatever its episodes", (), (-1,)),
+    "max_episodes": Unused("a run lasts total_timesteps, whatever its episodes"),
     "seed": Unused("seeds follow from stage and run number"),
     "ctrl_cost_weight": Unused("the environment's own weight holds", (), (None,)),
     "sparsity_factor": Unused("the tolerance holds as it is", (), (None,)),
 }
 """Of environment specs; keys that a spec may have with other values are here for null alone."""
 
-REFUSED_FIELDS: Mapping[str, str] = {
-    "rewards.shift": "rewards are not shifted: write the reward of a step under overwrite_rewards",
-    "rewards.gamma": "it belongs to rewards.shift, and rewards are not shifted",
-    "rewards.threshold": "rewards of the control suite are taken as they are",
+OF_SUITE = {
+    "shift": "rewards of the control suite are not shifted",
+    "gamma": "rewards of the control suite are not shifted",
 }
+NOT_OF_SUITE = {"threshold": "rewards of the control suite alone have one"}
+"""Keys of `rewards` that are not read there of an environment of the control suite, and of others,
+and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +140,8 @@ class AgentName:
 
 
 _DISCRETE = {"policy_type": "Softmax"}
+OF_CONVOLUTIONS = ("channels", "kernel_sizes")
+"""Hyperparameters of agents with convolutions."""
 _CONVOLUTIONAL = "networks here have no convolutions: frames are read as flat vectors"
 AGENT_NAMES: Mapping[str, AgentName] = {
     "sacdiscrete": AgentName("SAC", {**_DISCRETE, "automatic_entropy_tuning": False}),

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from nthrun.agents.registry import AGENTS, agent_declaration
-from nthrun.environments.registry import environment_declaration
+from nthrun.environments.registry import ENVIRONMENTS, environment_declaration
 from nthrun.errors import Fault, SpecError
+from nthrun.legacy.agent_files import read_older_agent
+from nthrun.legacy.conventions import conventions_of
 from nthrun.legacy.differences import differences
-from nthrun.legacy.spec_files import (
-    Reading,
-    conventions_of,
-    read_older_agent,
-    read_older_environment,
-)
+from nthrun.legacy.environment_files import read_older_environment
+from nthrun.legacy.reading import Reading
 from nthrun.planning.spec_notes import never_learning, notes_of, uneven_steps, unmeasured
 from nthrun.specs.agent_spec import AgentSpec, read_agent_spec
 from nthrun.specs.declaration import NUM_WORLDS, AgentDeclaration
@@ -31,7 +29,11 @@ from nthrun.specs.documents import (
     of_spec,
     read_document,
 )
-from nthrun.specs.environment_spec import EnvironmentSpec, read_environment_spec
+from nthrun.specs.environment_spec import (
+    EnvironmentSpec,
+    faults_of_any,
+    read_environment_spec,
+)
 from nthrun.specs.program_environment import read_program_environment
 from nthrun.specs.search.search_spec import NO_PRUNER
 from nthrun.specs.sweep import Sweep
@@ -108,8 +110,12 @@ def read_experiment_spec(
     environment = agent = declaration = None
     worlds = _read(faults, environment_files, of_spec(overrides, ENVIRONMENT))
     learners = _read(faults, agent_files, of_spec(overrides, AGENT), read_wandb_sweep)
-    conventions = conventions_of([*worlds, *learners])
-    is_own, of_agent = False, list[Fault]()
+    conventions = ""
+    try:
+        conventions = conventions_of([*worlds, *learners])
+    except SpecError as error:
+        faults += error.faults
+    is_own, of_agent = False, [fault for written in learners for fault in written.faults]
     try:
         for written in learners:
             document = _as_ours(read_older_agent(written, AGENTS, conventions), readings)
@@ -117,7 +123,7 @@ def read_experiment_spec(
             declaration = agent_declaration(document)
             agent = read_agent_spec(document, declaration)
     except SpecError as error:
-        of_agent += error.faults
+        of_agent += [fault for fault in error.faults if not _is_within(fault, of_agent)]
     is_program = _is_of_program(declaration, is_own)
     try:
         for world in worlds:
@@ -134,6 +140,11 @@ def read_experiment_spec(
         key = "search.metric"
         raise SpecError([Fault(document.origin(key), key, *misfit)])
     return spec
+
+
+def _is_within(fault: Fault, others: Sequence[Fault]) -> bool:
+    """Whether a fault is of what another is of, or of something in it."""
+    return any(f"{fault.key}.".startswith(f"{other.key}.") for other in others if other.key)
 
 
 def _read(
@@ -228,7 +239,13 @@ def _read_environment(document: Document, of_program: bool) -> EnvironmentSpec:
     """
     if of_program:
         return read_program_environment(document)
-    return read_environment_spec(document, environment_declaration(document))
+    try:
+        declaration = environment_declaration(document)
+    except SpecError as error:
+        faults = faults_of_any(document, ENVIRONMENTS.values())
+        others = [fault for fault in faults if not _is_within(fault, error.faults)]
+        raise SpecError([*error.faults, *others]) from error
+    return read_environment_spec(document, declaration)
 
 
 def _fitting(agent: AgentSpec, environment: EnvironmentSpec, document: Document) -> ExperimentSpec:
@@ -242,6 +259,8 @@ def _fitting(agent: AgentSpec, environment: EnvironmentSpec, document: Document)
     for name, problem, hint in misfits:
         key = f"parameters.{name}" if name else "agent_name"
         text = f"{problem} (in {environment.env_name})"
+        if name and name not in agent.named:
+            key, text = "agent_name", f"{name}, which the spec leaves at its default: {text}"
         faults.append(Fault(document.origin(key), key, text, hint))
     if uneven := uneven_steps(agent, environment):
         key = f"parameters.{NUM_WORLDS}"

@@ -40,6 +40,7 @@ class Document:
             command line gives as a text without quotes.
         trust: whether what it names may be run.
         notes: how files were read that do not stand for themselves, a line each.
+        faults: what is wrong with such files; what else there is to them can be read all the same.
     """
 
     values: dict[str, Any]
@@ -48,6 +49,7 @@ class Document:
     words: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
     trust: Trust = Trust.USER
     notes: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
     def origin(self, key: str) -> str:
         """The file that a dotted key's value came from (the last file for an absent key)."""
@@ -81,6 +83,7 @@ def read_document(
     origins: dict[str, str] = {}
     words: dict[str, tuple[str, Any]] = {}
     faults: list[Fault] = []
+    translated: list[Fault] = []
     notes: list[str] = []
     for path in map(str, paths):
         content, file_faults = _read_file(path)
@@ -88,7 +91,7 @@ def read_document(
         faults += _plain_data_faults(path, content)
         if not faults:
             content, file_faults, file_notes = translate(path, content)
-            faults += file_faults
+            translated += file_faults
             notes += file_notes
             _merge(values, content, origins, path, "")
     for override in overrides:
@@ -97,14 +100,16 @@ def read_document(
         if override.is_word:
             words[".".join(override.path)] = override.value, _at(override.path, values)
         _merge(values, content, origins, override.source, "")
-    document = Document(values, origins, tuple(map(str, paths)), words, notes=tuple(notes))
+    document = Document(
+        values, origins, tuple(map(str, paths)), words, Trust.USER, tuple(notes), tuple(translated)
+    )
     named = {key: value for key, value in values.items() if key != KEYWORDS}
     faults += [
         Fault(document.origin(key), key, "written nested and with a dot", "keep one of them")
         for key in repeated(key for key, _ in flatten(named, is_drawn))
     ]
     if faults:
-        raise SpecError(faults)
+        raise SpecError([*translated, *faults])
     return document
 
 

@@ -23,8 +23,10 @@ from legacy.older_specs import (
 from nthrun.commands.run import run
 from nthrun.errors import SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
+from nthrun.specs.documents import parse_overrides
 from nthrun.specs.fingerprint import fingerprint
 
+CONVENTIONS = parse_overrides(["environment.conventions=none"])
 RECORDS = Path(__file__).parents[1] / "data/records_of_before"
 CASES = [
     *((agent, environment, True) for agent, environment in product(CONTINUOUS, ENVIRONMENTS)),
@@ -168,6 +170,15 @@ def test_values(tmp_path: Path, case: str) -> None:
     assert [setting[name] for setting in settings] == values
 
 
+def test_shares_of_actions(tmp_path: Path) -> None:
+    """The number of actions and the actor's share of them are one hyperparameter here."""
+    shares = {"n": [10, 20], "actor_rho": [0.1, 0.25], "proposal_rho_scale": [1.0], "tau": [0.1]}
+    spec = read(tmp_path, ("GreedyACNoEntReg", shares))
+    settings = [spec.sweep.setting(number)["n_rho"] for number in range(spec.sweep.num_settings)]
+    assert settings == [(10, 0.1), (20, 0.1), (10, 0.25), (20, 0.25)]
+    assert list(spec.agent.parameters) == ["n_rho", "tau"]
+
+
 def test_what_is_drawn_is_left_alone(tmp_path: Path) -> None:
     """Values that say how they are drawn stand as they are."""
     drawn = {"policy_type": {"choice": ["Gaussian", "Beta"]}, "clip_stddev": {"uniform": [2, 9]}}
@@ -241,12 +252,18 @@ REFUSED: dict[str, tuple[tuple[str, Any], dict[str, Any], str]] = {
     "so many episodes": (
         ("SAC", {}),
         {"max_episodes": 10},
-        "environment.json: max_episodes: got 10, allowed: -1; hint: a run lasts total_timesteps",
+        "environment.json: max_episodes: got 10, allowed: 0 or less, or total_timesteps or more, "
+        "as all runs take that many steps, side by side; hint: where every episode has 30 steps, ",
     ),
-    "shifted": (
+    "several seeds": (
         ("SAC", {}),
-        {"rewards": {"shift": 1.0}},
-        "environment.json: rewards.shift: it has no counterpart here, allowed: leaving it out",
+        {"seed": [1, 2]},
+        "environment.json: seed: got a list of what has no effect here, allowed: one value; hint: ",
+    ),
+    "a proposal": (
+        ("GreedyACNoEntReg", {"proposal_rho_scale": [2.0]}),
+        {},
+        "agent.json: parameters.proposal_rho_scale: got 2.0, allowed: 1; hint: the actor itself",
     ),
 }
 
@@ -265,6 +282,56 @@ def test_all_faults_at_once(tmp_path: Path) -> None:
     lines = refusals(tmp_path, agent, ("Pendulum-v1", {**PLAIN, "max_episodes": 3, "gamma": 2}))
     keys = {line.split(": ")[1] for line in lines}
     assert keys == {"parameters.cuda", "parameters.tau", "max_episodes", "gamma"}
+
+
+@pytest.mark.parametrize("name", ["SACC", "SACDiscreteCNN", None])
+def test_all_faults_beside_a_name(tmp_path: Path, name: str | None) -> None:
+    """Where a name is none, or of nothing here, faults that no name could mend are told."""
+    agent = {"agent_name": name, "kind": 1, "parameters": {"tau": [2], "cuda": [1], "taw": [0.1]}}
+    world = {"env_name": "Pendel", "total_timesteps": 60, "gamma": 2, "colour": "red"}
+    files = [tmp_path / "agent.json", tmp_path / "environment.json"]
+    for path, content in zip(files, (agent, world), strict=True):
+        path.write_text(json.dumps(content))
+    with pytest.raises(SpecError) as refused:
+        read_experiment_spec([str(files[1])], [str(files[0])], CONVENTIONS)
+    keys = [fault.key for fault in refused.value.faults]
+    of_agent = ["agent_name", "kind", "parameters.tau", "parameters.taw"]
+    assert sorted(keys) == sorted([*of_agent, "conventions", "env_name", "gamma", "colour"])
+
+
+def test_a_default_that_does_not_fit(tmp_path: Path) -> None:
+    """An agent whose default is for other actions is refused by its name, not by what it says."""
+    (line,) = refusals(tmp_path, ("epsgreedy", {}), ("Acrobot-v1", {**PLAIN, "continuous": False}))
+    assert line.startswith(
+        "agent.json: agent_name: policy_type, which the spec leaves at its default: got "
+        "DeterministicAction, allowed with discrete actions: Argmax (in Acrobot-v1); hint: write"
+    )
+
+
+def test_episodes_without_effect(tmp_path: Path) -> None:
+    """A number of episodes that no run reaches is passed over."""
+    for episodes in (-1, 0, 60, 1000):
+        spec = read(tmp_path, environment=("Pendulum-v1", {**PLAIN, "max_episodes": episodes}))
+        assert "max_episodes" not in spec.environment.as_document()
+        assert any("max_episodes (a run lasts total_timesteps" in note for note in spec.notes)
+
+
+def test_rewards(tmp_path: Path) -> None:
+    """A shift and its discount are fields here, and what is not read there is passed over."""
+    written = {"shift": 0.5, "gamma": 0.9, "threshold": 0.2}
+    spec = read(tmp_path, environment=("Pendulum-v1", {**PLAIN, "rewards": written}))
+    assert spec.environment.as_document()["rewards"] == {
+        "timestep": 0.0,
+        "goal": 0.0,
+        "shift": 0.5,
+        "gamma": 0.9,
+    }
+    assert any("rewards.threshold (" in note for note in spec.notes)
+    world = {**PLAIN, "platform": "dmcontrol", "rewards": written}
+    spec = read(tmp_path, environment=("pendulum-swingup", world))
+    rewards = spec.environment.as_document()["rewards"]
+    assert rewards == {"timestep": 0.0, "goal": 0.0, "threshold": 0.2}
+    assert any("rewards.shift (" in note and "rewards.gamma (" in note for note in spec.notes)
 
 
 def test_names_of_environments(tmp_path: Path) -> None:
@@ -341,6 +408,30 @@ DIFFERENT: dict[str, tuple[tuple[str, Any], tuple[str, Any], str, bool]] = {
         ("SAC", {}),
         ("DenseAcrobot-v1", {"continuous": True}),
         "the reward was the tip's height - 1",
+        True,
+    ),
+    "a share": (
+        ("GreedyAC", {"n_rho": [[15, 0.1]], "cuda": True}),
+        ("Pendulum-v1", {}),
+        "the actor followed ⌊ρn⌋ actions",
+        True,
+    ),
+    "a whole number": (
+        ("GreedyAC", {"n_rho": [[30, 0.1]], "cuda": True}),
+        ("Pendulum-v1", {}),
+        "the actor followed ⌊ρn⌋ actions",
+        False,
+    ),
+    "discrete": (
+        ("GreedyACDiscrete", {"n_rho": [[30, 0.5]]}),
+        ("Acrobot-v1", {"continuous": False}),
+        "the actor followed the most valued discrete action alone",
+        True,
+    ),
+    "frames": (
+        ("SACDiscrete", {}),
+        ("MinAtarBreakout", {"continuous": False}),
+        "frames were for networks with convolutions alone",
         True,
     ),
     "evaluated": (

@@ -57,7 +57,10 @@ def read(folder: Path, *texts: str, suffix: str = "yaml") -> AgentSpec:
     paths = [folder / f"{number}.{suffix}" for number in range(len(texts))]
     for path, text in zip(paths, texts, strict=True):
         path.write_text(text)
-    return read_agent_spec(read_document(paths, translate=read_wandb_sweep), NESTED)
+    document = read_document(paths, translate=read_wandb_sweep)
+    if document.faults:
+        raise SpecError(document.faults)
+    return read_agent_spec(document, NESTED)
 
 
 def refusal(folder: Path, text: str) -> list[str]:
