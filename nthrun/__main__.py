@@ -20,6 +20,7 @@ COMMANDS = {
     "cancel": ("nthrun.commands.schedule:cancel", "End what is queued or running."),
     "check": ("nthrun.commands.check:check", "Read all of an experiment; say what is sound."),
     "combine": ("nthrun.commands.combine:combine", "Merge the records of an experiment."),
+    "convert": ("nthrun.commands.convert:convert", "Make specs of another tool's sweep file."),
     "describe": ("nthrun.commands.run:describe", "Print what the indices mean; train nothing."),
     "export": ("nthrun.commands.export:export", "Write records as runs of another package."),
     "forget": ("nthrun.commands.forget:forget", "Remove the records of some indices."),

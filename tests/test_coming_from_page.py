@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import re
 import shlex
+from pathlib import Path
 
 import click
 import pytest
+from in_process import ended
 from pages import lines
 from processes import ROOT
 
+import nthrun
 from nthrun.__main__ import commands
 from nthrun.agents.registry import AGENTS
 from nthrun.commands.best import best
 from nthrun.commands.combine import combine
+from nthrun.commands.convert import convert
 from nthrun.commands.plot import figure_command
 from nthrun.commands.run import run
 from nthrun.commands.schedule import schedule
-from nthrun.environments.from_dm_control.declaration import TASK
+from nthrun.environments.from_dm_control.declaration import REWARD_THRESHOLD, TASK
 from nthrun.environments.from_gymnasium.declaration import FIELD
 from nthrun.environments.registry import ENVIRONMENTS
 from nthrun.legacy import spec_keys
+from nthrun.legacy.agent_files import PAIRS
 from nthrun.legacy.differences import DIFFERENCES
 from nthrun.planning.experiment_spec import read_experiment_spec
 from nthrun.records import schema
 from nthrun.specs import environment_spec
+from nthrun.specs.program_spec import COMMAND_KEYS
 from nthrun.specs.search import search_spec
 
 PAGE = ROOT / "docs/coming_from.md"
@@ -35,6 +41,7 @@ COMMANDS: dict[str, click.Command] = {
     "utils/plot_decision_rules.py": figure_command("decision_rules"),
     "utils/plot_simulated_path.py": figure_command("simulated_path"),
     "-m nthrun best": best,
+    "-m nthrun convert": convert,
 }
 FOLDERS = {"checkpoints", "snapshots", "runs", "logs", "summary.json", "parameters", "results"}
 SCORES = {"num_runs", "num_lost"}
@@ -124,9 +131,9 @@ def known() -> set[str]:
     of_specs = [*environment_spec.FIELDS, *search_spec.FIELDS]
     of_specs += [field for declared in ENVIRONMENTS.values() for field in declared.fields]
     of_specs += [field for declared in AGENTS.values() for field in declared.hyperparameters]
-    options |= {*AGENTS, *ENVIRONMENTS, FIELD.name, TASK.name}
+    options |= {*AGENTS, *ENVIRONMENTS, FIELD.name, TASK.name, REWARD_THRESHOLD.name}
     records = {*schema.INTEGERS, *schema.FLOATS, *schema.TEXTS, *schema.JSON_TEXTS}
-    records |= {*schema.OMITTED_FROM_JSON}
+    records |= {*schema.OMITTED_FROM_JSON, *nthrun.__all__, *COMMAND_KEYS}
     return options | {field.name for field in of_specs} | records | FOLDERS | SCORES
 
 
@@ -182,6 +189,27 @@ def test_the_same_search_space() -> None:
         assert product == 11_664
 
 
+CONVERTED = {"lab.yaml": 36, "app.yaml": 12, "esarsa.json": 6, "sweep.yaml": 50}
+"""File of the page -> settings of what it stands for."""
+
+
+def test_files_are_converted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every sweep file of the page is converted by the command beneath it, to specs that load."""
+    text = PAGE.read_text()
+    found = re.findall(r"`([a-z]+\.\w+)`[^`]*(?:`app.py`:|:)\n\n```\w+\n(.*?)```", text, re.S)
+    assert {name for name, _ in found} == CONVERTED.keys()
+    monkeypatch.chdir(tmp_path)
+    for name, content in found:
+        Path(name).write_text(content)
+        [line] = [line for line in lines(text) if f"convert {name}" in line]
+        done = ended(convert, *shlex.split(line)[4:])
+        assert done.code == 0, done.err
+        agent, environment = done.out.split()
+        spec = read_experiment_spec([environment], [agent])
+        assert spec.sweep.num_settings == CONVERTED[name]
+        assert f"note: {CONVERTED[name]} settings\n" in done.err
+
+
 def test_links_are_there() -> None:
     """Everything that the page links to exists."""
     for link in re.findall(r"\]\(([^)#]+)\)", PAGE.read_text()):
@@ -193,8 +221,9 @@ def test_every_key_of_the_older_tool() -> None:
     in the left column, and so has every difference."""
     left = [cells[0] for cells in rows()]
     told = {name.lower() for cell in left for name in re.findall(r"`([^`]+)`", cell)}
-    keys = {*spec_keys.UNUSED_HYPERPARAMETERS, *spec_keys.UNUSED_FIELDS, *spec_keys.REFUSED_FIELDS}
-    keys |= {*spec_keys.AGENT_NAMES}
+    keys = {*spec_keys.UNUSED_HYPERPARAMETERS, *spec_keys.UNUSED_FIELDS, *spec_keys.AGENT_NAMES}
+    keys |= {f"rewards.{key}" for key in (*spec_keys.OF_SUITE, *spec_keys.NOT_OF_SUITE)}
+    keys |= {part for parts in PAIRS.values() for part in parts}
     keys |= {name for renamed in spec_keys.RENAMED.values() for name in renamed}
     assert not keys - told
     assert not {one.there for one in DIFFERENCES}.difference(left)

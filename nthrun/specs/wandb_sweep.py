@@ -59,7 +59,7 @@ _DISTRIBUTIONS = (
 )
 
 
-def _is_wandb_sweep(content: Mapping[str, Any]) -> bool:
+def is_wandb_sweep(content: Mapping[str, Any]) -> bool:
     """Whether a file is a sweep of Weights & Biases."""
     return "method" in content and "parameters" in content
 
@@ -75,7 +75,7 @@ def read_wandb_sweep(
         path: of the file.
         content: what it holds.
     """
-    if not _is_wandb_sweep(content):
+    if not is_wandb_sweep(content):
         return content, [], []
     reader = _Reader(path, content)
     spec = reader.spec()
