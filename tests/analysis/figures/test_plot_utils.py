@@ -46,6 +46,64 @@ def test_names(data: Data, name: str) -> None:
     figure.draw_without_rendering()
 
 
+OLDER: dict[str, tuple[Any, ...]] = {
+    "episode_steps": ("train", [[0], [1, 2]], ["a", "b"]),
+    "mean_with_bootstrap_conf": ("eval", [[0], [1, 2]], [0, 0], ["a", "b"]),
+    "plot_mean_with_runs": ("train", [[0], [1, 2]], [0, 0], ["a", "b"]),
+    "mean_with_stderr": ("train", [[0], [1, 2]], [5, 0], ["a", "b"]),
+}
+
+
+@pytest.mark.parametrize("name", OLDER)
+def test_arguments_of_earlier_scripts(
+    data: Data, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Curves take a list of data, a type, lists of settings, what to smooth over and names, and
+    give what a call with labels gives, beside its axes; what is passed over is told."""
+    draw = getattr(plot_utils, name)
+    figure, axes = draw([data, data], *OLDER[name], figsize=(12, 6))
+    numbers = {"a": 0, "b, setting 1": 1, "b, setting 2": 2}
+    metric = {"metric": "evaluation"} if "eval" in OLDER[name] else {}
+    expected = draw(dict.fromkeys(numbers, data), numbers, **metric)
+    assert axes is figure.axes[0]
+    lines, others = (each.axes[0].get_lines() for each in (figure, expected))
+    assert len(lines) == len(others) >= len(numbers)
+    for line, other in zip(lines, others, strict=True):
+        np.testing.assert_array_equal(line.get_xydata(), other.get_xydata())
+    told = capsys.readouterr().err
+    assert "passed over: figsize" in told
+    assert ("smooth_over" in told) == (name == "mean_with_stderr")
+
+
+def test_sensitivity_of_earlier_scripts(data: Data) -> None:
+    """Sensitivity takes a list of data and a type."""
+    figure, axes = plot_utils.hyper_sensitivity([data], "critic_lr", "eval", labels=["a"])
+    assert figure.axes[0] is axes
+
+
+WRONG: dict[str, tuple[str, tuple[Any, ...], str]] = {
+    "a dict": ("mean_with_stderr", ([{}], "train", [[0]], [0], ["a"]), "data\\[0\\]: got a dict"),
+    "a type": ("mean_with_stderr", (None, "all", [[0]], [0], ["a"]), "type_: got 'all', allowed"),
+    "settings": (
+        "mean_with_stderr",
+        (None, "train", 3, [0], ["a"]),
+        "ind: got 3, allowed: 1 lists",
+    ),
+    "names": ("mean_with_stderr", (None, "train", [[0]], [0], "ab"), "names: got"),
+    "another": ("action_count", (None, ("a", "b"), ["a"]), "call action_count\\(data, setting,"),
+    "panels": ("multi_learning_curves", (None, ("a", "b")), "call multi_learning_curves\\(data,"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_earlier_scripts_cannot_have(data: Data, case: str) -> None:
+    """What has no counterpart is refused in a line that says what to call instead."""
+    name, arguments, reason = WRONG[case]
+    arguments = ([data], *arguments[1:]) if arguments[0] is None else arguments
+    with pytest.raises(NthrunError, match=reason):
+        getattr(plot_utils, name)(*arguments)
+
+
 def test_without_values(tmp_path: Path) -> None:
     """Runs and settings without a return are counted, and where none has one it is an error."""
     empty = {"train_episode_rewards": np.empty(0), "train_episode_steps": np.empty(0, np.int64)}
