@@ -46,7 +46,7 @@ def judged(run: Any) -> None:
     """Evaluations one upon the other, so that it mostly waits for what is said of them."""
     for step in range(run.saved.step, run.total_timesteps):
         run.evaluation(step, 1.0)
-        if run.time_to_save:
+        if step % 50 == 49 and run.time_to_save:
             run.save(step + 1, {})
 
 

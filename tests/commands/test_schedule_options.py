@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from in_process import ended
 from plans import LOCAL, make_cluster, own_experiment, record, written_plan
-from processes import EXPERIMENT, call, recorded, write_specs
+from processes import EXPERIMENT, ROOT, call, recorded, write_specs
 from schedule_commands import arguments
 
 from nthrun.__main__ import commands
@@ -159,6 +162,42 @@ class TestFinish:
         assert ("runs hostile:Agent, as --trust says" in outcome.err) == trust
         assert ("code that a file names is not run" in outcome.err) != trust
         assert Path("ran").exists() == trust
+
+    @pytest.mark.parametrize(
+        "entry",
+        [
+            ["schedule.py"],
+            pytest.param(["-P", "-m", "nthrun", "schedule"], marks=pytest.mark.slow),
+        ],
+    )
+    def test_nothing_of_the_working_directory_is_imported(
+        self, tmp_path: Path, entry: list[str]
+    ) -> None:
+        """What lies where the command is given may be anybody's: modules there are not imported,
+        whatever their names, to plan or to train."""
+        here, specs = tmp_path / "here", tmp_path / "specs"
+        for folder in (here, specs):
+            folder.mkdir()
+        for name in ("torch", "optuna", "numpy"):
+            (here / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+        options = write_specs(specs, SHORT, {"critic_lr": {"loguniform": [1e-4, 1e-2]}})
+        agent = json.loads((specs / "agent.json").read_text())
+        agent["search"] = {"method": "bayes", "capacity": 4}
+        (specs / "agent.json").write_text(json.dumps(agent))
+        spec = read_experiment_spec([options[1]], [options[3]])
+        written_plan(tmp_path / EXPERIMENT, cluster=LOCAL, spec=spec)
+        words = [str(tmp_path / EXPERIMENT), "--yes", "--index", "0", "--backend", "eager"]
+        script = [str(ROOT / entry[0])] if len(entry) == 1 else entry
+        variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [sys.executable, *script, *words],
+            cwd=here,
+            env=variables,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert not (tmp_path / "ran").exists()
 
     def test_the_same_specs_may_be_given(self, specs: list[str], tmp_path: Path) -> None:
         """Specs beside a directory have to be those of its experiment, and both be given."""
