@@ -16,7 +16,7 @@ from nthrun.records import Data, open_data, shard, table
 from nthrun.records.combine import combine
 from nthrun.records.experiment import Experiment
 from nthrun.records.hdf5_file import DIGEST_BYTES
-from nthrun.records.schema import OMITTED_FROM_JSON, Run, flat_arrays, same_bits
+from nthrun.records.schema import OMITTED_FROM_JSON, OUTPUT, Run, flat_arrays, same_bits
 
 NUM_SETTINGS = 3
 KINDS = ("shard", "directory", "data.json", "full.json", "data.h5")
@@ -275,8 +275,8 @@ class TestJson:
         assert rewards == ["NaN", "Infinity", "-Infinity", -0.0, 1e-320, 0.1 + 0.2]
 
     def test_omitted(self, experiment: Experiment) -> None:
-        """The large arrays are left out and named; with `full` nothing is either."""
-        for full, omitted in ((False, sorted(OMITTED_FROM_JSON)), (True, [])):
+        """The large arrays are left out and results among them named; with `full` nothing is."""
+        for full, omitted in ((False, sorted({*OMITTED_FROM_JSON} - {OUTPUT})), (True, [])):
             content = self.content(experiment, full)
             assert content["omitted"] == omitted
             run = content["experiment_data"]["0"]["runs"][0]
