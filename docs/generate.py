@@ -50,8 +50,27 @@ flattened. Actions are discrete or bounded; one at the end of its range is never
 beyond it, and `train_actions` has what was played. Actions of several whole numbers (MultiDiscrete,
 MultiBinary, a Box of integers with bounds) become one discrete number, of which the first component
 changes fastest, if they are 4,096 at most; an agent that takes heads chooses each component by
-itself, however many actions they make, and so does `random` where they make more. What an
-environment needs is an extra:
+itself, however many actions they make, and so does `random` where they make more.
+
+`wrappers` lists what the environment is wrapped in, the innermost first, each by its `name` and the
+keywords of its constructor:
+
+```json
+{
+    "env_name": "minigrid:MiniGrid-Empty-5x5-v0",
+    "platform": "gymnasium",
+    "wrappers": [
+        {"name": "minigrid.wrappers:ImgObsWrapper"},
+        {"name": "gymnasium.wrappers:FrameStackObservation", "stack_size": 2}
+    ],
+    "total_timesteps": 10000,
+    "steps_per_episode": 100
+}
+```
+
+Observations that are mappings are flattened where all of their parts have a fixed size; a part that
+has none, such as the text of a mission, is named, and a wrapper leaves it out or encodes it. It may
+be your own. What an environment needs is an extra:
 
 ```text
 pip install ".[mujoco]"       # HalfCheetah-v5, Ant-v5, ...

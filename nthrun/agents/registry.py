@@ -44,7 +44,7 @@ from nthrun.specs.declaration import (
 )
 from nthrun.specs.documents import Document, name_of
 from nthrun.specs.environment_spec import EnvironmentSpec
-from nthrun.specs.field import Field, did_you_mean
+from nthrun.specs.field import MAPPINGS, Field, did_you_mean
 from nthrun.specs.footprint import AgentFootprint
 from nthrun.specs.interface import Interface
 from nthrun.specs.layout import Layout
@@ -95,9 +95,10 @@ AGENTS: dict[str, AgentDeclaration] = {
 }
 
 RULES = (AtMost, Divides)
+MAPPED = frozenset({"mapping", MAPPINGS})
 CHECKS: Checks = {
     "hyperparameters": (
-        lambda value: is_list_of(Field, value) and all(one.kind != "mapping" for one in value),
+        lambda value: is_list_of(Field, value) and not MAPPED.intersection(o.kind for o in value),
         "a tuple of Fields, of any kind but mapping",
     ),
     "rules": (lambda value: is_list_of(RULES, value), "a tuple of AtMost and Divides"),

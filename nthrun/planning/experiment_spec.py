@@ -68,7 +68,9 @@ class ExperimentSpec:
         """What its runs are made of: "package.module:Class", or the name of a registered
         environment; "" for what there is not."""
         agent, environment = self.agent.declaration, self.environment.declaration
-        return (agent.program, environment.program, environment.oracle, environment.name)
+        names = (agent.program, environment.program, environment.oracle, environment.name)
+        wrappers = self.environment.wrapper_names
+        return (*names, *(each for each in wrappers if not each.startswith("gymnasium.")))
 
     def knowing(self, suggested: Mapping[int, Mapping[str, Any]]) -> ExperimentSpec:
         """The same with settings that were suggested.

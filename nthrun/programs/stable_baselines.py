@@ -7,7 +7,6 @@ anew. This module is imported by the process of a run alone.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import math
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from stable_baselines3.common.logger import KVWriter, Logger
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from nthrun.environments.from_gymnasium.declaration import wrapped
 from nthrun.specs.algorithm_spec import PREFIX, algorithm_of
 
 POLICY = "policy"
@@ -82,11 +82,7 @@ def _made(environment: Mapping[str, Any], num_steps: int) -> Any:
     made = gymnasium.make(
         environment["env_name"], max_episode_steps=steps, **environment.get("kwargs", {})
     )
-    for wrapper in environment.get("wrappers", ()):
-        module, _, name = wrapper["name"].partition(":")
-        keywords = {key: value for key, value in wrapper.items() if key != "name"}
-        made = getattr(importlib.import_module(module), name)(made, **keywords)
-    return Monitor(made)
+    return Monitor(wrapped(made, environment.get("wrappers", ())))
 
 
 def _vectorised(run: Any, seed: int, num_envs: int | None = None) -> Any:

@@ -21,6 +21,8 @@ from nthrun.specs.trust import Trust
 ENVIRONMENT, AGENT, SEARCH = "environment", "agent", "search"
 KEYWORDS = "kwargs"
 """Key of an environment's spec whose content is handed on as it stands, dots in its keys too."""
+WRAPPERS = "wrappers"
+"""Key of an environment's spec that lists what it is wrapped in, by name and keywords."""
 OPTION = "--set"
 MAX_NESTING = 32
 MAX_VALUES = 1_000_000

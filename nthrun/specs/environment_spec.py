@@ -8,8 +8,8 @@ from typing import Any
 
 from nthrun.errors import Fault, SpecError
 from nthrun.specs.declaration import EnvironmentDeclaration
-from nthrun.specs.documents import KEYWORDS, Document, flatten
-from nthrun.specs.field import Field, RejectedError, Value, plain, shown, unknown_keys
+from nthrun.specs.documents import KEYWORDS, WRAPPERS, Document, flatten
+from nthrun.specs.field import MAPPINGS, Field, RejectedError, Value, plain, shown, unknown_keys
 from nthrun.specs.interface import Interface
 from nthrun.specs.spec_text import YAML_SUFFIXES, other_meaning
 
@@ -200,6 +200,13 @@ class EnvironmentSpec:
         return not (changed or self.values.get(THRESHOLD))
 
     @property
+    def wrapper_names(self) -> tuple[str, ...]:
+        """What it is wrapped in, as package.module:Class."""
+        kinds = {field.name: field.kind for field in self.declaration.fields}
+        wrappers = self.items(WRAPPERS) if kinds.get(WRAPPERS) == MAPPINGS else ()
+        return tuple(str(wrapper.get("name", "")) for wrapper in wrappers)
+
+    @property
     def total_timesteps(self) -> int:
         """Environment steps of one run."""
         return self.integer("total_timesteps")
@@ -220,6 +227,7 @@ class EnvironmentSpec:
             return dict(plain(self.given))
         document: dict[str, Any] = {"env_name": self.env_name}
         defaults = {field.name: field.default for field in fields_of(self.declaration)}
+        mappings = {field.name for field in self.declaration.fields if field.kind == MAPPINGS}
         for dotted, value in self.values.items():
             if dotted in UNSAID and value == defaults[dotted]:
                 continue
@@ -227,7 +235,8 @@ class EnvironmentSpec:
             *parents, leaf = dotted.split(".")
             for parent in parents:
                 target = target.setdefault(parent, {})
-            if value or not isinstance(value, Mapping):  # no keywords are as none named
+            # No keywords, and no wrappers, are as none named.
+            if value or not (isinstance(value, Mapping) or dotted in mappings):
                 target[leaf] = plain(value)
         return document
 

@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Value = bool | int | float | str | tuple[Any, ...] | Mapping[str, Any]
-Kind = Literal["bool", "int", "float", "str", "ints", "floats", "strs", "parts", "mapping", "any"]
+Kind = Literal[
+    "bool",
+    "int",
+    "float",
+    "str",
+    "ints",
+    "floats",
+    "strs",
+    "parts",
+    "mapping",
+    "mappings",
+    "any",
+]
 
 NUMBER_TEXT = re.compile(r"[-+]?(?!0\d+\Z)(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 """A decimal number; not 0100, which is 64 to some and 100 to others."""
@@ -25,6 +37,14 @@ NOUNS = {
     "floats": "numbers",
     "strs": "strings",
 }
+MAPPINGS = "mappings"
+WORDS = {
+    "bool": "true or false",
+    "mapping": "a mapping of names to values",
+    MAPPINGS: "a list of mappings of names to values",
+    "any": "numbers, texts, true, false, or lists of them",
+}
+"""Kind -> what is allowed, where there is nothing more to it."""
 MAX_BITS = 1024
 """Bits of an integer at most: those of the largest float."""
 
@@ -46,8 +66,9 @@ class Field:
         name: the key.
         kind: type of one value; `ints`, `floats`, `strs` are lists (swept, lists of lists),
             and so is `parts`, each of whose entries is a field of its own. A `mapping` is any plain
-            data under names, kept exactly as it stands. `any` is what nobody declared: a number, a
-            text, true, false or a list of them, of the type that the spec wrote.
+            data under names, kept exactly as it stands, and `mappings` is a list of such. `any` is
+            what nobody declared: a number, a text, true, false or a list of them, of the type that
+            the spec wrote.
         default: the value where a spec is silent; None means that the key is required.
         doc: meaning and unit, in one phrase.
         minimum, maximum: inclusive bounds of a number or of a list's numbers.
@@ -89,6 +110,8 @@ class Field:
         """
         if self.kind == "mapping":
             return self._mapping(raw)
+        if self.kind == MAPPINGS:
+            return self._mappings(raw)
         if self.kind == "any":
             return self._undeclared(raw, yaml_text)
         if not self.is_list:
@@ -103,12 +126,8 @@ class Field:
 
     def allowed(self) -> str:
         """What the field allows, in words."""
-        if self.kind == "bool":
-            return "true or false"
-        if self.kind == "mapping":
-            return "a mapping of names to values"
-        if self.kind == "any":
-            return "numbers, texts, true, false, or lists of them"
+        if self.kind in WORDS:
+            return WORDS[self.kind]
         if self.parts:
             return f"[{', '.join(part.name for part in self.parts)}], " + ", ".join(
                 f"{part.name} {part.allowed()}" for part in self.parts
@@ -136,6 +155,11 @@ class Field:
             raise RejectedError(f"{key}: got {shown(value)}, allowed: numbers that JSON can hold")
         kept: Mapping[str, Any] = plain(raw)
         return kept
+
+    def _mappings(self, raw: object) -> Value:
+        if not isinstance(raw, (list, tuple)):
+            raise RejectedError(self._got(raw))
+        return tuple(self._mapping(item) for item in raw)
 
     def _undeclared(self, raw: object, yaml_text: bool) -> Value:
         """A value of the type that it was written as."""

@@ -91,7 +91,8 @@ def make_context(
     """
     prepare_torch(threads)
     agent, environment = spec.agent.declaration, spec.environment.declaration
-    packages = environment_packages((environment.program, environment.name))
+    wrappers = spec.environment.wrapper_names
+    packages = environment_packages((environment.program, environment.name, *wrappers))
     setup = Setup(device, backend, threads, spec.programs(), environment.on_host, packages)
     code_state(setup.programs), setup.code  # both remember what they find before training
     return TrainingContext(

@@ -22,6 +22,7 @@ from nthrun.environments.viewer import GymnasiumViewer
 from nthrun.errors import DeviceError, MissingExtraError, SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.records.schema import Run
+from nthrun.training.context import make_context
 from nthrun.training.hosted_program import HostedProgram
 from nthrun.training.monitor import Monitor
 
@@ -215,6 +216,53 @@ def test_no_keywords_are_as_none_named() -> None:
     assert "kwargs" not in documents[0]
 
 
+STACK = {"name": "gymnasium.wrappers:FrameStackObservation", "stack_size": 3}
+SCALE = {"name": "gymnasium.wrappers:TransformReward", "func": 1}
+
+
+def test_an_environment_is_wrapped_as_its_spec_says() -> None:
+    """Wrappers are put around it from the first to the last, and the whole is what agents see."""
+    cart = {"env_name": "CartPole-v1", "platform": "gymnasium"}
+    spec = spec_of(cart | {"wrappers": [STACK, {"name": "gymnasium.wrappers:FlattenObservation"}]})
+    assert spec.environment.interface.observation_dim == 12
+    bare, stacked = (train(each, [0])[0] for each in (spec_of(cart), spec))
+    np.testing.assert_array_equal(stacked["train_states"][:, 8:], bare["train_states"])
+    np.testing.assert_array_equal(stacked["train_states"][1:20, 4:8], bare["train_states"][:19])
+    kept = json.loads(json.dumps(spec.environment.as_document()))
+    assert kept["wrappers"][0] == STACK
+    assert experiment_spec_of(kept, spec.agent.as_document(), "e").environment == spec.environment
+    none = spec_of(cart | {"wrappers": []}).environment.as_document()
+    assert none == spec_of(cart).environment.as_document()
+    assert "wrappers" not in none
+
+
+def test_a_maze_with_missions_needs_a_wrapper_and_runs_in_it() -> None:
+    """MiniGrid's observations have a text, which is named; flattened they are taken, and packages
+    of wrappers are recorded by their versions."""
+    pytest.importorskip("minigrid")
+    maze = {"env_name": "minigrid:MiniGrid-Empty-5x5-v0", "platform": "gymnasium"}
+    with pytest.raises(SpecError, match=r"have no fixed size, by mission \(MissionSpace"):
+        spec_of(maze)
+    seen = {"name": "minigrid.wrappers:ImgObsWrapper"}
+    spec = spec_of(maze | {"wrappers": [seen]})
+    assert spec.environment.interface.observation_dim == 7 * 7 * 3
+    run = train(spec, [0])[0]
+    assert run["train_states"].shape == (150, 147)
+    assert spec.programs()[-1] == seen["name"]
+    assert "minigrid" in make_context(spec).setup.packages
+
+
+@pytest.mark.parametrize(
+    ("package", "name", "size"),
+    [("Box2D", "LunarLander-v3", 8), ("highway_env", "highway_env:highway-fast-v0", 25)],
+)
+def test_environments_of_other_packages_run(package: str, name: str, size: int) -> None:
+    """What is registered with Gymnasium runs by its name, with its observations flattened."""
+    pytest.importorskip(package)
+    world = {"env_name": name, "platform": "gymnasium", "total_timesteps": 30}
+    assert train(spec_of(world), [0])[0]["train_states"].shape == (30, size)
+
+
 class Mission(gymnasium.Space[str]):
     """Texts, as MiniGrid's missions are: of a space that Gymnasium does not know."""
 
@@ -256,6 +304,17 @@ def test_actions_without_bounds_are_refused(high: float) -> None:
         ({"env_name": "HalfCheetah-v5", "kwargs": {"foo": None}}, "kwargs: refused by HalfChee"),
         ({"env_name": "FrozenLake-v1", "kwargs": {"f": [{"g": 1e999}]}}, "kwargs: f.g: got Infin"),
         ({"env_name": "FrozenLake-v1", "kwargs": {"f": 10**400}}, "kwargs: f: got 1000"),
+        ({"env_name": "FrozenLake-v1", "wrappers": STACK}, "wrappers: got {"),
+        ({"env_name": "FrozenLake-v1", "wrappers": [{"size": 4}]}, "allowed: mappings with a name"),
+        (
+            {"env_name": "FrozenLake-v1", "wrappers": [SCALE | {"fun": 1}]},
+            "wrappers: refused by gym",
+        ),
+        (
+            {"env_name": "FrozenLake-v1", "wrappers": [{"name": "no:Wrapper"}]},
+            "No module named 'no'",
+        ),
+        ({"env_name": "Pendulum-v1", "wrappers": [STACK]}, "wrappers: unknown key"),
         ({"env_name": "HalfCheetah-v5", "kwargs": 5}, "kwargs: got 5, allowed: a mapping"),
         ({"env_name": "HalfCheetah-v5", "kwargs": [1]}, "kwargs: got [1], allowed: a mapping"),
         ({"env_name": "HalfCheetah-v5", "kwargs": None}, "kwargs: got null, allowed: a mapping"),

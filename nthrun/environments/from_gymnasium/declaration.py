@@ -1,7 +1,8 @@
 """What a spec may say of an environment that is registered with Gymnasium.
 
-Its constructor's keywords stand under `kwargs`, and its spaces say what agents fit it. It is made
-bare of the wrappers that nthrun does the work of.
+Its constructor's keywords stand under `kwargs`, what it is wrapped in under `wrappers`, and the
+spaces of the whole say what agents fit it. It is made bare of the wrappers that nthrun does the
+work of.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import importlib
 import importlib.util
 import math
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,13 +24,22 @@ from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 from nthrun.environments.host_environment import HOST_BYTES, UnsupportedSpaceError, action_bounds
 from nthrun.errors import Fault, MissingExtraError, SpecError, described
 from nthrun.specs.declaration import MAX_ACTIONS, EnvironmentDeclaration
-from nthrun.specs.documents import KEYWORDS, Document, name_of
+from nthrun.specs.documents import KEYWORDS, WRAPPERS, Document, name_of
 from nthrun.specs.environment_spec import word_faults
-from nthrun.specs.field import Field, RejectedError
+from nthrun.specs.field import Field, RejectedError, shown
 from nthrun.specs.interface import Interface
 from nthrun.specs.user_class import WHERE
 
 FIELD = Field(KEYWORDS, "mapping", {}, "keywords handed to the environment exactly as they stand")
+WRAPPER_FIELD = Field(
+    WRAPPERS,
+    "mappings",
+    (),
+    "what the environment is wrapped in, the innermost first: `name`, as package.module:Class, and "
+    "the keywords of its constructor",
+)
+NAME = "name"
+"""Key of a wrapper: which it is."""
 LIMIT = "max_episode_steps"
 """A keyword of `gymnasium.make` that no spec may hand on."""
 EXTRAS = {"mujoco": "mujoco", "imageio": "mujoco", "minatar": "minatar", "pygame": "render"}
@@ -38,6 +48,14 @@ MAX_VALUES = 1 << 24
 """Most values of one component: float32 has a number for each."""
 NO_LIMIT = -1
 """`max_episode_steps` of `gymnasium.make` that leaves the time limit out."""
+
+
+Wrappers = Sequence[Mapping[str, Any]]
+"""As specs list them."""
+
+
+class WrapperError(ValueError):
+    """A wrapper that cannot be had; the message is one line."""
 
 
 def gymnasium_declaration(document: Document) -> EnvironmentDeclaration:
@@ -52,17 +70,20 @@ def gymnasium_declaration(document: Document) -> EnvironmentDeclaration:
     """
     name = name_of(document, "env_name")
     keywords = _require_keywords(document)
+    wrappers = _require_wrappers(document)
 
     def fault(key: str, problem: str) -> SpecError:
         return SpecError([Fault(document.origin(key), key, problem)])
 
     try:
-        interface = _interface(name, keywords)
+        interface = _interface(name, keywords, wrappers)
     except UnsupportedSpaceError as error:
-        raise fault("env_name", f"{name}: {error}") from error
+        raise fault(WRAPPERS if wrappers else "env_name", f"{name}: {error}") from error
     except gymnasium.error.Error as error:
         reason = " ".join(str(error).split())
         raise fault("env_name", f"got {name!r}: {reason}") from error
+    except WrapperError as error:
+        raise fault(WRAPPERS, str(error)) from error
     except (MissingExtraError, KeyboardInterrupt):
         raise
     except BaseException as error:  # whatever its module or its constructor raises
@@ -73,18 +94,18 @@ def gymnasium_declaration(document: Document) -> EnvironmentDeclaration:
         interface=interface,
         program="nthrun.environments.from_gymnasium.program:GymnasiumEnvironment",
         viewer="nthrun.environments.viewer:GymnasiumViewer",
-        fields=(FIELD,),
+        fields=(FIELD, WRAPPER_FIELD),
         continuous=(not interface.discrete,),
         on_host=True,
     )
 
 
-def _interface(name: str, keywords: Mapping[str, Any]) -> Interface:
+def _interface(name: str, keywords: Mapping[str, Any], wrappers: Wrappers) -> Interface:
     """The interface of an environment that is made to look at, and closed again.
 
     What closing it raises concerns no run, for runs never close their worlds.
     """
-    environment = make(name, keywords)
+    environment = wrapped(make(name, keywords), wrappers)
     try:
         return interface_of(environment.observation_space, environment.action_space)
     finally:
@@ -117,6 +138,55 @@ def _require_keywords(document: Document) -> Mapping[str, Any]:
         hint = "give that instead"
         raise fault(f"{KEYWORDS}.{LIMIT}", "steps_per_episode is the limit of an episode", hint)
     return keywords
+
+
+def _require_wrappers(document: Document) -> Wrappers:
+    """The wrappers that a document lists.
+
+    Raises:
+        SpecError: they are no list of mappings, or one has no name.
+    """
+    try:
+        wrappers = WRAPPER_FIELD.normalise(document.values.get(WRAPPERS, ()))
+    except RejectedError as rejected:
+        fault = Fault(document.origin(WRAPPERS), WRAPPERS, rejected.problem, rejected.hint)
+        raise SpecError([fault]) from None
+    assert isinstance(wrappers, tuple)
+    for wrapper in wrappers:
+        name = wrapper.get(NAME)
+        if not isinstance(name, str) or not all(name.partition(":")):
+            problem = f"got {shown(wrapper)}, allowed: mappings with a name"
+            hint = (
+                'for example {"name": "gymnasium.wrappers:FrameStackObservation", "stack_size": 4}'
+            )
+            raise SpecError([Fault(document.origin(WRAPPERS), WRAPPERS, problem, hint)])
+    return wrappers
+
+
+def wrapped(environment: Any, wrappers: Wrappers) -> Any:
+    """An environment in its wrappers.
+
+    Args:
+        environment: of Gymnasium's.
+        wrappers: each a `name`, as "package.module:Class", and the keywords of its constructor; the
+            innermost first.
+
+    Raises:
+        WrapperError: one cannot be imported, or refuses what it is given.
+    """
+    for wrapper in wrappers:
+        name = str(wrapper[NAME])
+        module, _, attribute = name.partition(":")
+        keywords = {key: value for key, value in wrapper.items() if key != NAME}
+        try:
+            environment = getattr(importlib.import_module(module), attribute)(
+                environment, **keywords
+            )
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever its module or its constructor raises
+            raise WrapperError(f"refused by {name}: {described(error)}") from error
+    return environment
 
 
 def make(name: str, keywords: Mapping[str, Any], render_mode: str | None = None) -> Any:
@@ -183,13 +253,29 @@ def _flat_space(observations: spaces.Space[Any]) -> spaces.Box:
     Raises:
         UnsupportedSpaceError: they are of no fixed size, or of a kind of their own, such as a text.
     """
-    try:
-        flat = spaces.flatten_space(observations) if observations.is_np_flattenable else None
-    except NotImplementedError:  # spaces that an environment's package adds
-        flat = None
-    if not isinstance(flat, spaces.Box):
+    if flat := _flattened(observations):
+        return flat
+    if not isinstance(observations, spaces.Dict):
         raise UnsupportedSpaceError(f"observations {observations} have no fixed size")
-    return flat
+    odd = [
+        f"{name} ({type(space).__name__})"
+        for name, space in observations.items()
+        if not _flattened(space)
+    ]
+    wrapper = '{"name": "gymnasium.wrappers:FilterObservation", "filter_keys": [...]}'
+    raise UnsupportedSpaceError(
+        f"observations have no fixed size, by {', '.join(odd)}; a wrapper may leave that out or "
+        f'encode it, such as "wrappers": [{wrapper}]'
+    )
+
+
+def _flattened(space: spaces.Space[Any]) -> spaces.Box | None:
+    """A space as one vector; None where it has no fixed size."""
+    try:
+        flat = spaces.flatten_space(space) if space.is_np_flattenable else None
+    except NotImplementedError:  # spaces that an environment's package adds
+        return None
+    return flat if isinstance(flat, spaces.Box) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ import numpy as np
 from gymnasium import spaces
 
 from nthrun.environments.base import Outcome
-from nthrun.environments.from_gymnasium.declaration import counted_components, make
+from nthrun.environments.from_gymnasium.declaration import counted_components, make, wrapped
 from nthrun.environments.host_environment import float32_bounds
-from nthrun.specs.documents import KEYWORDS
+from nthrun.specs.documents import KEYWORDS, WRAPPERS
 from nthrun.specs.environment_spec import EnvironmentSpec
 
 
@@ -19,12 +19,13 @@ class GymnasiumEnvironment:
     """A Gymnasium environment without its time limit: `steps_per_episode` is the limit.
 
     Args:
-        spec: names it and its keywords.
+        spec: names it, its keywords and its wrappers.
         render_mode: Gymnasium's.
     """
 
     def __init__(self, spec: EnvironmentSpec, render_mode: str | None = None) -> None:
-        self._environment: Any = make(spec.env_name, spec.mapping(KEYWORDS), render_mode)
+        bare = make(spec.env_name, spec.mapping(KEYWORDS), render_mode)
+        self._environment: Any = wrapped(bare, spec.items(WRAPPERS))
         self._flat = flattener(self._environment.observation_space)
         by_number = spec.interface.num_actions > 0
         self._shaped = shaper(self._environment.action_space, by_number)
