@@ -6,7 +6,8 @@ What is named here is for use from outside, and stays; everything else may move.
 imported when it is first used, so that `import nthrun` is instant and nothing needs torch that
 does not train.
 
-* Records: `open_data` gives the nested data of an experiment, `table` one row a run.
+* Records: `open_data` gives the nested data of an experiment, `table` one row a run,
+  `episode_table` and `evaluation_table` one row an episode.
 * Sweeps: `read_experiment_spec` reads the spec files; its `sweep` turns an index into a setting.
   `split_index`, `join_index` and `random_seed` are the arithmetic of indices.
 * Agents, solvers and environments of yours: the contracts, `Field`, `Interface`, `gradient`,
@@ -91,8 +92,10 @@ if TYPE_CHECKING:
     from nthrun.planning.experiment_spec import read_experiment_spec as read_experiment_spec
     from nthrun.records.data import Data as Data
     from nthrun.records.data import open_data as open_data
-    from nthrun.records.data import table as table
     from nthrun.records.snapshots import read_snapshot as read_snapshot
+    from nthrun.records.tables import episode_table as episode_table
+    from nthrun.records.tables import evaluation_table as evaluation_table
+    from nthrun.records.tables import table as table
     from nthrun.specs.declaration import AtMost as AtMost
     from nthrun.specs.declaration import Divides as Divides
     from nthrun.specs.declaration import FitsRoles as FitsRoles
@@ -141,8 +144,9 @@ _NAMES = {
     "nthrun.errors": "NthrunError SpecError",
     "nthrun.index": "format_indices join_index parse_indices random_seed split_index",
     "nthrun.planning.experiment_spec": "ExperimentSpec read_experiment_spec",
-    "nthrun.records.data": "Data open_data table",
+    "nthrun.records.data": "Data open_data",
     "nthrun.records.snapshots": "read_snapshot",
+    "nthrun.records.tables": "episode_table evaluation_table table",
     "nthrun.specs.declaration": (
         "AtMost Divides FitsRoles Setting fits_any fits_continuous fits_discrete fits_single"
     ),

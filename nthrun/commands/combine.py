@@ -25,6 +25,8 @@ from nthrun.records.listing import is_there, require_inside
 from nthrun.specs.directory import save_directory
 from nthrun.terminal import complain, note, show
 
+TABLES = (".csv", ".parquet")
+"""What a table is written as."""
 MAX_REPAIRED = 10
 """Records that are named one by one."""
 
@@ -36,14 +38,26 @@ MAX_REPAIRED = 10
 @click.option(
     "--compact", is_flag=True, help="First write records that lie in a file each into few files."
 )
+@click.option(
+    "--rows",
+    type=click.Choice(["runs", "episodes", "evaluations"]),
+    default="runs",
+    show_default=True,
+    help="What a row of a .csv or .parquet file is.",
+)
 @debug_option
-def combine(directory: str, output: Path | None, full: bool, compact: bool, debug: bool) -> int:
+def combine(
+    directory: str, output: Path | None, full: bool, compact: bool, rows: str, debug: bool
+) -> int:
     """Merge the records of the experiment directory DIR, or of the one in a save dir, into OUT.
 
     OUT ends in .json (default: DIR/data.json; learned parameters and per-step series are left
     out unless --full) or .h5 (holds everything); DIR/summary.json says how its settings compare.
     Combining again adds what is new; records whose shards are gone stay. DIR may also hold the
     result pickles (.pkl) of the tool whose files nthrun keeps to; nothing in them is run.
+
+    An OUT that ends in .csv or .parquet (needs pyarrow) is a table, with a row a run, or a training
+    episode or an episode of an evaluation by --rows.
     """
     if old := _with_old_pickles(directory):
         with _progress_bar("importing") as progress:
@@ -52,6 +66,10 @@ def combine(directory: str, output: Path | None, full: bool, compact: bool, debu
     experiment = open_experiment(data_path(directory))
     if compact:
         _compact(experiment)
+    if output is not None and output.suffix in TABLES:
+        return _write_table(experiment.root, output, rows)
+    if rows != "runs":
+        raise click.UsageError(f"--rows {rows}: of OUT in {' or '.join(TABLES)} only")
     output = output or experiment.root / "data.json"
     with _progress_bar("combining") as progress:
         result = combine_records(experiment, output, full, progress)
@@ -63,6 +81,21 @@ def combine(directory: str, output: Path | None, full: bool, compact: bool, debu
         data = open_data(result.output) if result.data is None else result.data
         report_summary(data, experiment.root, stage=0)
     return code
+
+
+def _write_table(root: Path, output: Path, rows: str) -> int:
+    """Write a table, and say how long it is; 1 where records were left out or conflict."""
+    from nthrun.commands.labelled_data import act_on_readable, open_labelled  # noqa: PLC0415
+    from nthrun.records.frames import write_table  # noqa: PLC0415
+
+    labelled = open_labelled([root])
+    number, code = act_on_readable(labelled, lambda given: write_table(given[0][1], output, rows))
+    [(_, data)] = labelled
+    repeated = len(data.entries) - len({entry.identity for entry in data.entries})
+    if repeated:
+        complain(f"{data.source}: {repeated} records conflict with others; combining names them")
+    show(f"{output}: {number} row{'' if number == 1 else 's'}")
+    return 1 if repeated else code
 
 
 def _compact(experiment: Experiment) -> None:

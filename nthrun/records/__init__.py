@@ -27,6 +27,7 @@ def _import_h5py() -> None:
 
 _import_h5py()  # before any module of this package does
 
-from nthrun.records.data import Data, open_data, table  # noqa: E402
+from nthrun.records.data import Data, open_data  # noqa: E402
+from nthrun.records.tables import table  # noqa: E402
 
 __all__ = ["Data", "open_data", "table"]

@@ -81,7 +81,7 @@ def combine(
         StorageError: the file could not be written; an earlier one stays as it was.
     """
     if output.suffix not in (".json", ".h5"):
-        raise DataFileError(f"{output}: unknown file type, allowed: .json, .h5")
+        raise DataFileError(f"{output}: unknown file type, allowed: .json, .h5, .csv, .parquet")
     if output.name == MANIFEST or is_checksummed(output):
         raise DataFileError(f"{output}: no combined file, so not replaced", "choose another OUT")
     try:

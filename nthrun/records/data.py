@@ -4,12 +4,13 @@ data["experiment"]["environment" | "agent"]                 the two specs
 data["experiment_data"][setting_number]["agent_params"]     the setting's hyperparameters
 data["experiment_data"][setting_number]["runs"][j]          one run, by (stage, run number)
 
-`table` gives the same runs one row each: the numbers that selection and statistics start from.
+`nthrun.records.tables` gives the same runs one row each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, overload
 
@@ -20,7 +21,6 @@ from nthrun.files.forms import Items, Row, Text
 from nthrun.index import split_index
 from nthrun.records.columns import ColumnsReader
 from nthrun.records.durable_file import is_checksummed
-from nthrun.records.episodes import UNFINISHED, counted_episodes
 from nthrun.records.experiment import Experiment, is_experiment, open_experiment
 from nthrun.records.hdf5_file import naming_damage, open_hdf5, read_json
 from nthrun.records.json_file import read_json_file
@@ -45,10 +45,6 @@ CHUNK_CACHE_BYTES = 2**20
 COMBINED = ("data.json", "data.h5")
 """What combining writes, by name."""
 GONE = Items(Row((SHARD_ID, Text())))
-ARRAYS = (
-    *("train_episode_rewards", "train_episode_steps"),
-    *("eval_episode_rewards", "timesteps_at_eval"),
-)
 
 
 class Data(Mapping[str, Any]):
@@ -133,6 +129,26 @@ class Data(Mapping[str, Any]):
             DataFileError: this is a data.json that leaves the array out.
         """
         return self.read((name,)).ragged(name)
+
+    def to_pandas(self, rows: str = "runs") -> Any:
+        """A `pandas.DataFrame` with a row a run.
+
+        Args:
+            rows: what each row is: "runs" as `nthrun.table` has them; "episodes" of training as
+                `nthrun.episode_table`, or "evaluations" as `nthrun.evaluation_table`, in long form.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        return import_module("nthrun.records.frames").to_pandas(self, rows)
+
+    def to_xarray(self) -> Any:
+        """Runs and evaluations as an `xarray.Dataset`, see `nthrun.records.frames.to_xarray`.
+
+        Raises:
+            MissingExtraError: xarray is not installed.
+        """
+        return import_module("nthrun.records.frames").to_xarray(self)
 
     def settings(self) -> dict[int, dict[str, Any]]:
         """Setting number -> agent_params, of the settings that have runs."""
@@ -281,40 +297,6 @@ def open_directory(
     return Data(experiment.root, experiment.specs, kept, unreadable=unreadable, gone=inventory.gone)
 
 
-def table(data: Data) -> dict[str, np.ndarray]:
-    """The runs of an experiment as columns of equal length, sorted by identity.
-
-    Columns: every integer, float and text of the record; `agent_params.<name>` for every
-    hyperparameter; `mean_return`, the step-weighted mean of training returns, the one so far of an
-    episode that the run's end cut off included (NaN without an episode); `final_eval_return`, the
-    mean of the last evaluation (NaN without one). A record made before such episodes were recorded
-    has -1 `unfinished_episode_steps` and a NaN.
-    """
-    runs = data.read(("agent_params", *ARRAYS))
-    returns, steps, evaluations, evaluated = map(runs.ragged, ARRAYS)
-    episodes = counted_episodes(returns, steps, *(runs.numbers[name] for name in UNFINISHED))
-    columns = runs.scalars() | _hyperparameters(runs.documents("agent_params"))
-    columns["mean_return"] = step_weighted_returns(*episodes)
-    columns["final_eval_return"] = _final_means(evaluations, evaluated.sizes)
-    return columns
-
-
-def step_weighted_returns(returns: Ragged, steps: Ragged) -> np.ndarray:
-    """Mean over steps of the return of the episode each step belongs to, of every run.
-
-    Args:
-        returns, steps: return and length of each episode of `num_runs` runs.
-
-    Returns:
-        `(num_runs,)`, NaN of a run without a step.
-    """
-    totals = _sums(steps.values, steps.offsets).astype(np.float64)
-    weighted = _sums(returns.values * steps.values, returns.offsets).astype(np.float64)
-    means = np.full(len(totals), np.nan)
-    np.divide(weighted, totals, out=means, where=totals > 0)
-    return means
-
-
 def _columns_data(
     path: Path,
     experiment: Mapping[str, Any],
@@ -345,46 +327,3 @@ def _open_json(path: Path) -> Data:
     data = Data(path, content.experiment, entries, full=not content.omitted, gone=content.gone)
     data.has_digest = content.has_digest
     return data
-
-
-def _final_means(values: Ragged, num_rows: np.ndarray) -> np.ndarray:
-    """Mean of the last of each run's rows, of which there are `num_rows`; NaN where it is empty."""
-    sizes = values.sizes // np.maximum(num_rows, 1)
-    means = np.full(len(values), np.nan)
-    for size in np.unique(sizes[sizes > 0]):
-        chosen = np.flatnonzero(sizes == size)
-        positions = values.offsets[1:][chosen, None] + np.arange(-size, 0)
-        means[chosen] = values.values[positions].mean(1)
-    return means
-
-
-def _sums(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """The sum of each stretch of `values`; 0 of an empty one."""
-    sums: np.ndarray = np.zeros(len(offsets) - 1, values.dtype)
-    filled = np.diff(offsets) > 0
-    if filled.any():
-        with np.errstate(invalid="ignore"):  # infinities of both signs give NaN
-            sums[filled] = np.add.reduceat(values, offsets[:-1][filled])
-    return sums
-
-
-def _hyperparameters(settings: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
-    distinct = {id(setting): setting for setting in settings}
-    rows = {key: row for row, key in enumerate(distinct)}
-    positions = np.array([rows[id(setting)] for setting in settings], np.int64)
-    names = dict.fromkeys(name for setting in distinct.values() for name in setting)
-    return {
-        f"agent_params.{name}": _column([s.get(name) for s in distinct.values()])[positions]
-        for name in names
-    }
-
-
-def _column(values: list[Any]) -> np.ndarray:
-    """An array of plain values of one kind, else of objects."""
-    kinds = {str if isinstance(value, str) else type(value) for value in values}
-    if kinds & {list, dict, type(None)} or (str in kinds and len(kinds) > 1):
-        column = np.empty(len(values), dtype=object)
-        for row, value in enumerate(values):
-            column[row] = value
-        return column
-    return np.array(values)

@@ -20,9 +20,10 @@ from processes import ROOT, call, command
 from nthrun.analysis.scores import read_scores
 from nthrun.errors import NthrunError
 from nthrun.records.combine import combine
-from nthrun.records.data import open_data, table
+from nthrun.records.data import open_data
 from nthrun.records.experiment import open_experiment
 from nthrun.records.schema import Run
+from nthrun.records.tables import table
 from nthrun.studies.journal import ASK, TELL, Journal
 from nthrun.training.saved_policy import last_evaluation, read_learned, restored
 

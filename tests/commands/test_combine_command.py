@@ -110,11 +110,11 @@ class TestBadInput:
         (experiment.root / "manifest.json").write_text("{")
         assert "manifest.json" in call(*SIMPLE_COMBINE, experiment.root, expect=2).stderr
 
-    @pytest.mark.parametrize("name", ["data", "data.csv", "data.hdf5"])
+    @pytest.mark.parametrize("name", ["data", "data.txt", "data.hdf5"])
     def test_suffix(self, experiment: Experiment, name: str) -> None:
         """Another suffix is refused, saying which there are."""
         done = call(*SIMPLE_COMBINE, experiment.root, experiment.root / name, expect=2)
-        assert done.stderr.endswith("unknown file type, allowed: .json, .h5\n")
+        assert done.stderr.endswith("unknown file type, allowed: .json, .h5, .csv, .parquet\n")
         assert not (experiment.root / name).exists()
 
     def test_no_records(self, tmp_path: Path) -> None:

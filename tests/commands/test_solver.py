@@ -12,9 +12,10 @@ from agents.solver_runs import ENVIRONMENT, SMALL
 from processes import call
 from schedule_commands import arguments as scheduled
 
-from nthrun.records.data import open_data, table
+from nthrun.records.data import open_data
 from nthrun.records.schema import OMITTED_FROM_JSON, Run
 from nthrun.records.snapshots import read_snapshot
+from nthrun.records.tables import table
 
 EXPERIMENT = "GHM_mc_pg"
 
