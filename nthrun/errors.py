@@ -155,12 +155,13 @@ class MissingExtraError(NthrunError, ImportError):
     """An optional package that is not installed."""
 
 
-def require_extra(name: str, wanted_by: str) -> None:
-    """Check, without importing it, that the package of an extra of its name is installed.
+def require_extra(name: str, wanted_by: str, extra: str = "") -> None:
+    """Check, without importing it, that a package is installed.
 
     Args:
-        name: of both.
+        name: of the package.
         wanted_by: what needs it, as the user wrote it.
+        extra: that installs it; "" has its name.
 
     Raises:
         MissingExtraError: it is not.
@@ -168,7 +169,7 @@ def require_extra(name: str, wanted_by: str) -> None:
     spec = find_spec(name)
     if spec is None or spec.origin is None:  # a folder here may have the package's name
         raise MissingExtraError(
-            f"{wanted_by}: the package {name} is not installed", f'pip install ".[{name}]"'
+            f"{wanted_by}: the package {name} is not installed", f'pip install ".[{extra or name}]"'
         )
 
 

@@ -1,5 +1,7 @@
 """`python -m nthrun export`: records as runs of the packages that others look at them with.
 
+`export optuna` is in `export_optuna.py`.
+
 W&B's own client writes the runs, offline: nothing is sent, nobody has to be logged in, and no file
 is left but in the experiment's `logs/wandb`.
 """
@@ -29,6 +31,7 @@ from rich.progress import track
 
 from nthrun.agents.updates import updates_of
 from nthrun.commands.experiment_paths import data_path
+from nthrun.commands.export_optuna import optuna
 from nthrun.commands.labelled_data import act_on_readable, open_labelled
 from nthrun.commands.options import Command, debug_option
 from nthrun.errors import DataFileError, NthrunError, require_extra
@@ -73,6 +76,9 @@ Json = Mapping[str, Any]
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def export() -> None:
     """Write records as the runs of another package."""
+
+
+export.add_command(optuna)
 
 
 @export.command(cls=Command)
