@@ -12,6 +12,7 @@ from nthrun.commands.entry import execute
 from nthrun.commands.lazy_group import LazyGroup
 
 COMMANDS = {
+    "act": ("nthrun.commands.act:act", "Play episodes by the policy of a recorded run."),
     "best": ("nthrun.commands.best:best", "Choose the best setting, and write it as a spec."),
     "best-responses": (
         "nthrun.commands.best_responses:best_responses",

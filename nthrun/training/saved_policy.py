@@ -99,6 +99,12 @@ class Policy:
     program: Program
     state: State
 
+    def __call__(self, observation: np.ndarray) -> np.ndarray | int:
+        """What the agent does in evaluation where it sees one observation, of its environment's
+        shape or flat: the number of a discrete action, else `(action_dim,)`."""
+        action = self.act(np.asarray(observation, np.float32).reshape(1, -1))[0]
+        return int(action[0]) if self.program.interface.discrete else action
+
     @torch.no_grad()
     def act(
         self, observation: np.ndarray, generator: np.random.Generator | None = None
@@ -151,6 +157,9 @@ def restored(learned: Learned) -> Policy:
     """
     spec = learned.spec
     refused = f"{spec.agent.agent_name}: its policy cannot be restored"
+    if spec.agent.program is not None:
+        hint = "its record has what it learned, under learned_params, and its artifacts"
+        raise NthrunError(f"{refused}: how a program acts is its own affair", hint)
     with failing_as(NthrunError, refused, spec.programs()):
         pack = _without_replay(learned)
         program = make_program(pack, spec, learned.source.parent)
