@@ -30,7 +30,7 @@ class Adoption:
     """
 
     def __init__(self) -> None:
-        self._others = frozenset(_children(_parents()))
+        self._others = frozenset(_children())
         self._before = _subreaper()
         _set_subreaper(1)
 
@@ -46,16 +46,14 @@ class Adoption:
     def end(self) -> None:
         """End what was adopted, with all that it has started."""
         until = time.monotonic() + END_SECONDS
-        parents = _parents()
-        while children := set(_children(parents)) - self._others:
-            for each in _with_descendants(children, parents):
+        while children := _children() - self._others:
+            for each in _with_descendants(children, _parents()):
                 _kill(each)
             for each in children:
                 _forget(each)
             if time.monotonic() > until:
                 return
             time.sleep(PAUSE_SECONDS)
-            parents = _parents()
 
     def close(self) -> None:
         """Adopt no more."""
@@ -96,10 +94,21 @@ def _parents() -> dict[int, int]:
     return parents
 
 
-def _children(parents: Mapping[int, int]) -> Iterable[int]:
-    """This process's."""
-    own = os.getpid()
-    return (process for process, parent in parents.items() if parent == own)
+def _children() -> set[int]:
+    """This process's children.
+
+    A list that changes while Linux gives it may be short of some, so that it is asked for twice.
+    """
+    try:
+        lists = [
+            (task / "children").read_text()
+            for _ in range(2)
+            for task in (PROCESSES / "self" / "task").iterdir()
+        ]
+    except OSError:  # a kernel that keeps no lists, or a thread that ends
+        own = os.getpid()
+        return {process for process, parent in _parents().items() if parent == own}
+    return {int(child) for text in lists for child in text.split()}
 
 
 def _with_descendants(roots: Iterable[int], parents: Mapping[int, int]) -> list[int]:
