@@ -22,6 +22,7 @@ from nthrun.specs.directory import experiment_directory
 from nthrun.specs.documents import (
     AGENT,
     ENVIRONMENT,
+    WRAPPERS,
     Document,
     Override,
     Translate,
@@ -34,6 +35,7 @@ from nthrun.specs.environment_spec import (
     faults_of_any,
     read_environment_spec,
 )
+from nthrun.specs.field import MAPPINGS
 from nthrun.specs.program_environment import read_program_environment
 from nthrun.specs.search.search_spec import NO_PRUNER
 from nthrun.specs.sweep import Sweep
@@ -69,8 +71,14 @@ class ExperimentSpec:
         environment; "" for what there is not."""
         agent, environment = self.agent.declaration, self.environment.declaration
         names = (agent.program, environment.program, environment.oracle, environment.name)
-        wrappers = self.environment.wrapper_names
-        return (*names, *(each for each in wrappers if not each.startswith("gymnasium.")))
+        return (*names, *(each for each in self.wrappers if not each.startswith("gymnasium.")))
+
+    @property
+    def wrappers(self) -> tuple[str, ...]:
+        """What its environment is wrapped in, as package.module:Class."""
+        kinds = {field.name: field.kind for field in self.environment.declaration.fields}
+        listed = self.environment.items(WRAPPERS) if kinds.get(WRAPPERS) == MAPPINGS else ()
+        return tuple(str(wrapper.get("name", "")) for wrapper in listed)
 
     def knowing(self, suggested: Mapping[int, Mapping[str, Any]]) -> ExperimentSpec:
         """The same with settings that were suggested.

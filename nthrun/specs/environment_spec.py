@@ -135,7 +135,7 @@ SCORE = "score"
 AMOUNT_KEYS = ("total_timesteps", "eval_interval_timesteps", "eval_episodes")
 """Keys that say how much to train and to evaluate: they leave the environment as it is."""
 SHIFT, SHIFT_GAMMA, THRESHOLD = "rewards.shift", "rewards.gamma", "rewards.threshold"
-OF_ALL = ("env_name", "task_name", "preset", KEYWORDS)
+OF_ALL = ("env_name", "task_name", "preset", KEYWORDS, WRAPPERS)
 """Keys that documents may have beside fields."""
 UNSAID = (SHIFT, SHIFT_GAMMA, THRESHOLD)
 """Fields that a document leaves out where they have their defaults, as those did that were written
@@ -200,13 +200,6 @@ class EnvironmentSpec:
         return not (changed or self.values.get(THRESHOLD))
 
     @property
-    def wrapper_names(self) -> tuple[str, ...]:
-        """What it is wrapped in, as package.module:Class."""
-        kinds = {field.name: field.kind for field in self.declaration.fields}
-        wrappers = self.items(WRAPPERS) if kinds.get(WRAPPERS) == MAPPINGS else ()
-        return tuple(str(wrapper.get("name", "")) for wrapper in wrappers)
-
-    @property
     def total_timesteps(self) -> int:
         """Environment steps of one run."""
         return self.integer("total_timesteps")
@@ -226,17 +219,16 @@ class EnvironmentSpec:
         if self.given is not None:
             return dict(plain(self.given))
         document: dict[str, Any] = {"env_name": self.env_name}
-        defaults = {field.name: field.default for field in fields_of(self.declaration)}
-        mappings = {field.name for field in self.declaration.fields if field.kind == MAPPINGS}
+        fields = {field.name: field for field in fields_of(self.declaration)}
         for dotted, value in self.values.items():
-            if dotted in UNSAID and value == defaults[dotted]:
+            is_later = dotted in UNSAID or fields[dotted].kind == MAPPINGS
+            if is_later and value == fields[dotted].default:
                 continue
             target = document
             *parents, leaf = dotted.split(".")
             for parent in parents:
                 target = target.setdefault(parent, {})
-            # No keywords, and no wrappers, are as none named.
-            if value or not (isinstance(value, Mapping) or dotted in mappings):
+            if value or not isinstance(value, Mapping):  # no keywords are as none named
                 target[leaf] = plain(value)
         return document
 

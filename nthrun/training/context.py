@@ -91,8 +91,7 @@ def make_context(
     """
     prepare_torch(threads)
     agent, environment = spec.agent.declaration, spec.environment.declaration
-    wrappers = spec.environment.wrapper_names
-    packages = environment_packages((environment.program, environment.name, *wrappers))
+    packages = environment_packages((environment.program, environment.name, *spec.wrappers))
     setup = Setup(device, backend, threads, spec.programs(), environment.on_host, packages)
     code_state(setup.programs), setup.code  # both remember what they find before training
     return TrainingContext(
