@@ -2,7 +2,7 @@
 
 The arrays of each are what a script of one's own can use, too:
 
-    arrays = path_arrays(read_learned(Path("results/KrusellSmith_bellman_ac")))
+    arrays = law_arrays(read_learned(Path("results/KrusellSmith_bellman_ac")))
 """
 
 from __future__ import annotations
@@ -309,7 +309,8 @@ def simulated_path(learned: Learned, arrays: Arrays, **_: Any) -> Drawn:
 
     Without --out the file is simulated_path.png.
     """
-    return path_figure(arrays, title_of(learned, "a path of the economy")), ()
+    title = title_of(learned, "a path of the economy")
+    return path_figure(arrays, title, learned.spec.agent.agent_name), ()
 
 
 def law_arrays(learned: Learned) -> Arrays:
@@ -376,4 +377,5 @@ def impulse_response(learned: Learned, arrays: Arrays, **_: Any) -> Drawn:
     Without --out the file is impulse_response.png.
     """
     before, after = arrays["states"]
-    return response_figure(arrays, title_of(learned, f"Z from {before:.4g} to {after:.4g}")), ()
+    title = title_of(learned, f"Z from {before:.4g} to {after:.4g}")
+    return response_figure(arrays, title, learned.spec.agent.agent_name), ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,15 @@ from matplotlib.image import imread
 from plots import drawn
 from processes import ROOT
 
+from nthrun.analysis.figures.base import Drawn
+from nthrun.commands import krusell_smith
 from nthrun.commands.krusell_smith import (
     function_arrays,
+    impulse_response,
     law_arrays,
     path_arrays,
     response_arrays,
+    simulated_path,
 )
 from nthrun.environments.krusell_smith.declaration import economy_of
 from nthrun.errors import NthrunError
@@ -25,9 +30,22 @@ BEWLEY = ROOT / "docs/demo/solvers/Bewley_euler_quadrature.h5"
 
 
 @pytest.fixture(scope="module")
-def learned() -> Learned:
-    """What the demo's run has learned in 300 steps, near the exact rule already."""
-    return read_learned(DEMO)
+def learned() -> Iterator[Learned]:
+    """What the demo's run has learned in 300 steps, near the exact rule already; its households
+    live along the path once for all tests."""
+    run, solved_run = read_learned(DEMO), krusell_smith.solved_run
+    solved = solved_run(run)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            krusell_smith, "solved_run", lambda of: solved if of is run else solved_run(of)
+        )
+        yield run
+
+
+def names_of(drawn_figure: Drawn) -> list[str]:
+    """What the legend of a figure says."""
+    (legend,) = drawn_figure[0].legends
+    return [text.get_text() for text in legend.get_texts()]
 
 
 def test_functions_are_near_the_exact_ones(learned: Learned) -> None:
@@ -46,7 +64,8 @@ def test_functions_are_near_the_exact_ones(learned: Learned) -> None:
 
 
 def test_a_path_is_that_of_the_same_productivity(learned: Learned) -> None:
-    """Learned and exact K go along one path of Z, near each other; dates lie within it."""
+    """Learned and exact K go along one path of Z, near each other, the run's by its agent's name;
+    dates lie within it."""
     arrays = path_arrays(learned, 200, 60)
     assert {arrays[name].shape for name in ("tfp", "capital", "exact_capital", "z_index")} == {
         (60,)
@@ -54,6 +73,7 @@ def test_a_path_is_that_of_the_same_productivity(learned: Learned) -> None:
     assert "exact_tfp" not in arrays
     np.testing.assert_allclose(arrays["capital"], arrays["exact_capital"], rtol=0.1)
     assert list(arrays["date"][[0, -1]]) == [200, 259]
+    assert names_of(simulated_path.draw(learned, arrays)) == ["bellman_ac", "exact solution"]
 
 
 def test_laws_are_near_each_other(learned: Learned) -> None:
@@ -65,10 +85,11 @@ def test_laws_are_near_each_other(learned: Learned) -> None:
 
 
 def test_a_better_productivity_raises_capital(learned: Learned) -> None:
-    """The responses of both rules rise together after Z does."""
+    """The responses of both rules rise together after Z does; a legend names both."""
     arrays = response_arrays(learned, None, None, 20)
     assert arrays["capital"][10] > 1.0
     assert arrays["capital"][10] == pytest.approx(arrays["exact_capital"][10], rel=0.2)
+    assert names_of(impulse_response.draw(learned, arrays)) == ["bellman_ac", "exact solution"]
     high, usual = response_arrays(learned, 4, None, 2)["states"]
     assert usual < high
 

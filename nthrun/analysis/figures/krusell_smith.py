@@ -70,12 +70,13 @@ def scatter_figure(arrays: Arrays, title: str) -> Figure:
     return figure
 
 
-def path_figure(arrays: Arrays, title: str) -> Figure:
-    """Series over periods, and the distribution of wealth at chosen dates."""
+def path_figure(arrays: Arrays, title: str, agent: str) -> Figure:
+    """Series over periods, the agent's by its name, and the distribution of wealth at chosen
+    dates."""
     figure = _figure(10.4, 7.4)
     panels = figure.subplots(3, 3)
     for axes, (name, label) in zip(panels.flat, SERIES.items(), strict=False):
-        _pair(axes, arrays["period"], _both(arrays, name), COLOURS[0], "learned")
+        _pair(axes, arrays["period"], _both(arrays, name), COLOURS[0], agent)
         axes.set_ylabel(label)
         axes.set_xlabel("period")
         _plain(axes)
@@ -121,13 +122,13 @@ def law_figure(arrays: Arrays, title: str) -> Figure:
     return figure
 
 
-def response_figure(arrays: Arrays, title: str) -> Figure:
-    """Responses in percent over periods after the change."""
+def response_figure(arrays: Arrays, title: str, agent: str) -> Figure:
+    """Responses in percent over periods after the change, the agent's by its name."""
     figure = _figure(10.0, 5.6)
     panels = figure.subplots(2, 3, sharex=True)
     for axes, (name, label) in zip(panels.flat, SERIES.items(), strict=True):
         axes.axhline(0.0, color=QUIET_COLOUR, lw=0.8)
-        _pair(axes, arrays["period"], _both(arrays, name), COLOURS[0], "learned")
+        _pair(axes, arrays["period"], _both(arrays, name), COLOURS[0], agent)
         unit = "points" if name == "r" else "%"
         axes.set_ylabel(f"{label} ({unit})")
         _plain(axes)
@@ -144,7 +145,7 @@ def _figure(width: float, height: float) -> Figure:
 
 
 def _pair(axes: Axes, at: np.ndarray, both: Sequence[np.ndarray], colour: str, text: str) -> None:
-    """What was learned, and dashed what is exact if that is there."""
+    """The run's own, and dashed what is exact if that is there."""
     own, *exact = both
     axes.plot(at, own, color=colour, lw=1.4, label=text)
     for each in exact:
@@ -152,7 +153,7 @@ def _pair(axes: Axes, at: np.ndarray, both: Sequence[np.ndarray], colour: str, t
 
 
 def _both(arrays: Arrays, name: str) -> list[np.ndarray]:
-    """What was learned, and what is exact if that is there."""
+    """The run's own, and what is exact if that is there."""
     return [arrays[each] for each in (name, EXACT + name) if each in arrays]
 
 
