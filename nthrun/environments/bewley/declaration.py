@@ -283,7 +283,8 @@ def _faults(values: Mapping[str, Value], calibration: Calibration) -> Iterator[F
     beta, (lowest, highest) = calibration.preferences.beta, calibration.labour_bounds
     if values["gamma"] != beta:
         problem = f"got {values['gamma']}, allowed: {beta}, which is {CALIBRATION}beta"
-        yield Fault("", "gamma", problem, "give both the same value")
+        hint = f"give both the same value, as --set environment.gamma={beta} does"
+        yield Fault("", "gamma", problem, hint)
     if math.isinf(highest) and lowest >= MOST_LABOUR:
         problem = f"got {lowest}, allowed without labour_max: below {MOST_LABOUR:g}"
         yield Fault("", CALIBRATION + "labour_min", problem)

@@ -191,7 +191,8 @@ def _other_faults(values: Mapping[str, Value]) -> Iterator[Fault]:
     beta = values[CALIBRATION + "beta"]
     if values["gamma"] != beta:
         problem = f"got {values['gamma']}, allowed: {beta}, which is {CALIBRATION}beta"
-        yield Fault("", "gamma", problem, "give both the same value")
+        hint = f"give both the same value, as --set environment.gamma={beta} does"
+        yield Fault("", "gamma", problem, hint)
     chosen = values["distribution"]
     for others, owner in ((OF_PANEL, PANEL), (OF_HISTOGRAM, HISTOGRAM)):
         for field in others:

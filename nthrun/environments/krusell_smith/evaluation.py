@@ -110,7 +110,7 @@ def evaluated(
         households, history = history_of(economy, rule, exact)
         found = dict(_measured(households, history, curved))
     except NoSolutionError as error:
-        return Evaluation(nothing, f"the rule is not measured: {error.message}")
+        return Evaluation(nothing, f"the rule is not measured: {error}")
     if exact is not None:
         found |= _gaps(economy, rule, exact) | {
             "mean_k_gap": found["capital_mean"] / exact.capital_mean - 1
@@ -148,7 +148,7 @@ def wealth_left(households: Households, history: History) -> NoSolutionError:
     return NoSolutionError(
         f"the grid cuts wealth off: {history.most_at_top:.2g} of households are at its top "
         f"{top:.4g}, allowed is {MOST_AT_TOP}; K rose to {capital:.4g}",
-        "raise the top of the grid, or take a lower β or more depreciation",
+        "train longer: a rule that has hardly learned may gather so much, and a planner's does",
     )
 
 

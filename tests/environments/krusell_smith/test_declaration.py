@@ -218,7 +218,11 @@ def test_numbers_of_given_labour_that_are_no_economy_are_told(
             "calibration.benefit: .* allowed: with preset ks98 or jedc only",
         ),
         ({"calibration.psii": 1.0}, "unknown key.*did you mean calibration.psi"),
-        ({"gamma": 0.9}, "gamma: got 0.9, allowed: 0.895, which is calibration.beta"),
+        (
+            {"gamma": 0.9},
+            "gamma: got 0.9, allowed: 0.895, which is calibration.beta; .* --set "
+            "environment.gamma=0.895 does",
+        ),
         (BINS | {"households": 20}, "households: got 20, allowed with .* histogram: none"),
         (BINS | {"moments": 2}, "moments: got 2"),
         ({"initial_shares": [0.5, 0.5]}, "initial_shares: .* choose distribution histogram"),
