@@ -75,6 +75,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "num_households": [4],
         "horizon": [3],
         "periods_per_step": [2],
+        "value_updates": [2],
         "policy_hidden": [[16]],
         "value_hidden": [[16]],
         "policy_lr": [0.001, 0.0005],

@@ -257,7 +257,7 @@ SOLVER_CASES: list[SolverCase] = [
     ("egm", {"num_masses": [1000]}, {}),
     ("egm", {"num_masses": [200]}, MANY),
     ("ks_linear", {}, {}),
-    ("ks_linear", {}, {"preset": "ghh", "distribution": "histogram", "households": 100}),
+    ("ks_linear", {}, BINS | {"preset": "ghh", "calibration.tfp_states": 2}),
     ("euler_quadrature", {}, {}),
     ("euler_quadrature", {"off_path_households": [0]}, MANY),
     ("euler_quadrature", {"off_path_households": [500], "hidden": [[64, 64]]}, MANY),

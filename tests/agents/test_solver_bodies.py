@@ -43,22 +43,30 @@ KNOWN = {
 """Solver -> what its step does all the same, and where that comes from."""
 
 BINS = {"distribution": "histogram", "bins": 10, "households": 100}
-NEEDED = {"sampling": BINS, "a_pdf_penalty": BINS}
-"""What changes in a form -> what that needs of its environment."""
+NEEDING_BINS = {"sampling", "a_pdf_penalty"}
+"""What of a form needs a histogram."""
 NUMBERS = {"bellman_ac": [{"a_pdf_penalty": [1.0], "gradient": ["planner"]}]}
 """Forms by numbers that change the course of a computation."""
 
 
 def forms(agent: str) -> Iterator[dict[str, Any]]:
-    """Parameters of a small setting of a solver, as it is and with each word or yes-or-no that
-    changes the course of its computation."""
+    """Parameters of a small setting of a solver: as it is, and so that each word or yes-or-no that
+    changes the course of its computation is there once, several of them together."""
     yield {}
+    others: dict[str, list[Any]] = {}
     for field in AGENTS[agent].hyperparameters:
         values = (True, False) if field.kind == "bool" else field.choices
         given = SMALL[agent].get(field.name, [field.default])
         if field.static and field.kind in ("bool", "str"):
-            yield from ({field.name: [value]} for value in values if value not in given)
+            others[field.name] = [value for value in values if value not in given]
+    for number in range(max(map(len, others.values()), default=0)):
+        yield {name: [values[number]] for name, values in others.items() if number < len(values)}
     yield from NUMBERS.get(agent, [])
+
+
+def needed(parameters: dict[str, Any]) -> dict[str, Any]:
+    """What a form needs of its environment."""
+    return BINS if NEEDING_BINS & parameters.keys() else {}
 
 
 def bodies(spec: ExperimentSpec) -> Iterator[tuple[int, Callable[[Tensors], Tensors], Tensors]]:
@@ -109,8 +117,7 @@ def test_a_compiler_could_trace_a_step_of_a_solver(agent: str) -> None:
     place up in a table or adds in no certain order; what does is known, with why."""
     found: set[str] = set()
     for parameters in forms(agent):
-        changed = next(iter(parameters), "")
-        for _, function, inputs in bodies(solver_spec(agent, parameters, NEEDED.get(changed))):
+        for _, function, inputs in bodies(solver_spec(agent, parameters, needed(parameters))):
             found |= faults(function, inputs)
     assert found == KNOWN.get(agent, {}).keys()
 
