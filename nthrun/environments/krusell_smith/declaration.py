@@ -199,7 +199,7 @@ def _other_faults(values: Mapping[str, Value]) -> Iterator[Fault]:
             value = values[field.name]
             if owner != chosen and value != field.default:
                 problem = f"got {shown(value)}, allowed with distribution {chosen}: none"
-                hint = f"leave it out, or choose distribution {owner}"
+                hint = f"leave it out or at {shown(field.default)}, or choose distribution {owner}"
                 yield Fault("", field.name, problem, hint)
 
 
