@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import product
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -42,6 +43,70 @@ def test_the_tiny_game_is_worth_what_is_known(steps: int, importer: bool) -> Non
     for role, (uniform, gain), digits in (("consumer", of_consumer, 6), ("firm", of_firm, 4)):
         assert measures[f"uniform_{role}"] == pytest.approx(uniform, abs=0.51 * 10**-digits)
         assert measures[f"gain_{role}"] == pytest.approx(gain, abs=0.51 * 10**-digits)
+
+
+PAIRS = np.array([*product(np.arange(6) * 500.0, np.arange(5) * 11.0)])
+"""Prices and wages that the tiny game's firm can choose."""
+
+
+class Worth(NamedTuple):
+    """Of some states of the tiny game: U and V of the consumer, then of the firm, `(states,)`."""
+
+    uniform_consumer: np.ndarray
+    best_consumer: np.ndarray
+    uniform_firm: np.ndarray
+    best_firm: np.ndarray
+
+
+def restated(steps: int, states: np.ndarray, importer: bool) -> Worth:
+    """The tiny game another way: what a choice of the firm does in a step is to set the next price
+    and wage, so that a step has 55 outcomes, and the last one no choice of the firm that counts.
+
+    Args:
+        states: price, wage, stock, money of the consumer and of the firm, K; `(states, 6)`.
+    """
+    wanted, hours = (each.ravel() for each in np.meshgrid(np.arange(11.0), np.arange(5) * 260.0))
+    price, wage, stock, money, own, capital = (states[:, n, None] for n in range(6))
+    cost = np.maximum(wanted * price, 1e-9)
+    got = np.minimum(wanted * np.minimum(1.0, money / cost), stock)
+    liked = ((got + 1.0) ** 0.9 - 1.0) / 0.9 - 0.005 * hours
+    sold = got + (np.clip(stock - got, 0.0, 100.0) if importer else 0.0) * (price >= 500.0)
+    gross = price * sold - wage * hours
+    kept = gross - 0.1 * np.maximum(gross, 0.0)
+    if steps == 1:
+        return Worth(liked.mean(1), liked.max(1), kept.mean(1), kept.mean(1))
+    made = 0.01 * capital**0.8 * hours**0.2
+    paid = money + 0.01 - price * got + wage * hours
+    own, capital = own + kept, capital + 0.1 * np.maximum(gross, 0.0)
+    following = np.empty((*liked.shape, len(PAIRS), 6))
+    following[..., :2] = PAIRS
+    for place, part in enumerate((stock - sold + made, paid, own, capital), 2):
+        following[..., place] = part[..., None]
+    unique, places = np.unique(following.reshape(-1, 6).round(9), axis=0, return_inverse=True)
+    parts = [restated(steps - 1, part, importer) for part in np.array_split(unique, 20)]
+    later = [
+        np.concatenate(part)[places.ravel()].reshape(following.shape[:3])
+        for part in zip(*parts, strict=True)
+    ]
+    liked, kept = liked[..., None], kept[..., None]
+    return Worth(
+        (liked + later[0]).mean((1, 2)),
+        (liked + later[1]).mean(2).max(1),
+        (kept + later[2]).mean((1, 2)),
+        (kept + later[3]).mean(1).max(1),
+    )
+
+
+@pytest.mark.parametrize("importer", [True, False])
+@pytest.mark.parametrize("steps", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
+def test_the_tiny_game_is_worth_what_another_way_finds(steps: int, importer: bool) -> None:
+    """Backward induction over outcomes of a step finds the same to nine digits."""
+    start = np.array([[1000.0, 22.0, 0.0, 2000.0, 22_000.0, 5000.0]])
+    worth = restated(steps, start, importer)
+    measures = found("RBC", steps_per_episode=steps, importer=importer, **TINY)
+    for role, uniform, best in (("consumer", *worth[:2]), ("firm", *worth[2:])):
+        assert measures[f"uniform_{role}"] == pytest.approx(uniform[0], rel=1e-9)
+        assert measures[f"gain_{role}"] == pytest.approx((best - uniform)[0], rel=1e-9, abs=1e-6)
 
 
 @pytest.mark.parametrize("stages", [1, 3])
