@@ -41,6 +41,7 @@ from nthrun.environments.rbc.grids import alphas, choice_tables, thetas
 from nthrun.environments.rbc.program import RBC
 from nthrun.environments.registry import ENVIRONMENTS
 from nthrun.environments.roles import choices_of
+from nthrun.environments.tensors import Constants
 from nthrun.planning.machine import cpu_model
 from nthrun.specs.documents import Document
 from nthrun.specs.environment_spec import EnvironmentSpec, read_environment_spec
@@ -48,6 +49,8 @@ from nthrun.specs.environment_spec import EnvironmentSpec, read_environment_spec
 ROOT = Path(__file__).resolve().parents[1]
 SCALES = {"consumer": 5.0, "firm": 30_000.0, "government": 1000.0}
 CLIP, ENTROPY, UPDATES = 0.1, 0.5, 2
+EPISODES = 12
+"""Episodes of a call of compiled steps, which take 120 steps then, about as many as training."""
 Contestant = tuple[int, Callable[[], object]]
 """How many runs it stands for, and an iteration of them."""
 
@@ -233,25 +236,30 @@ class TensorGame:
         self.steps, worlds = by_role[0].shape[:2]
         joint = np.concatenate([each.reshape(self.steps, worlds, -1) for each in by_role], 2)
         actions = torch.from_numpy(joint.astype(np.float32)).unsqueeze(0)
-        self.actions = actions.expand(lanes, *actions.shape[1:]).contiguous()
+        actions = actions.repeat(lanes, EPISODES if compiled else 1, 1, 1)
+        self.actions = actions.contiguous()
         self.start = self.game.reset(torch.zeros(lanes, worlds, 0))
+        self.first = Constants(self.start[:1].clone())
         examples = {"state": self.start[:1], "action": self.actions[:1, 0]}
         self.kernel = Kernel([self.step], examples, frozenset(("state",))) if compiled else None
 
     def step(self, given: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The next state and what everybody earns."""
+        """The next state, which after the last step is the first, and what everybody earns."""
         choices = choices_of(self.game.roles, given["action"])
         done = self.game.step_roles(given["state"], choices, given["state"][..., :0])
-        return {"state": done.state, **done.rewards}
+        (first,) = self.first.on(done.state.device)
+        return {"state": torch.where(done.terminated > 0, first, done.state), **done.rewards}
 
     def episode(self) -> list[tuple[Tensor, ...]]:
-        """What everybody earns at each step, in all lanes."""
+        """What everybody earns at each step of an episode, in all lanes; of `EPISODES` where it is
+        compiled, of which the last is given."""
         state = {"state": self.start.clone()}
         names = [role.name for role in self.game.roles]
         if self.kernel is not None:
-            variants = np.zeros(self.steps, np.uint8)
+            variants = np.zeros(self.actions.shape[1], np.uint8)
             found = self.kernel(state, {"action": self.actions}, variants, range(self.lanes))
-            return [tuple(found[name][:, n] for name in names) for n in range(self.steps)]
+            last = range(len(variants) - self.steps, len(variants))
+            return [tuple(found[name][:, n] for name in names) for n in last]
         earned = []
         for number in range(self.steps):
             done = self.step({**state, "action": self.actions[:, number]})
@@ -282,7 +290,7 @@ def environment_contestants(spec: EnvironmentSpec, worlds: int) -> dict[str, Con
         for mine, theirs in zip(ours.episode(), plain.episode(), strict=True):
             for own, peer in zip(mine, theirs, strict=True):
                 np.testing.assert_allclose(own[-1], peer, 1e-3, 1e-5 * abs(peer).max())
-        found[name] = lanes, ours.episode
+        found[name] = lanes * (EPISODES if compiled else 1), ours.episode
     return found
 
 
