@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -124,18 +125,18 @@ def command_hash(words: Sequence[str]) -> str:
     Args:
         words: of the command line, with placeholders.
     """
-    paths = [Path(word) for word in words if not PLACEHOLDER.search(word)]
+    paths = [word for word in words if not PLACEHOLDER.search(word)]
     executable = paths[:1] if "/" in words[0] else []
-    script = [path for path in paths[1:] if path.is_file()][:1]
+    script = [path for path in paths[1:] if os.path.isfile(path)][:1]
     contents = [content for path in executable + script if (content := _content_of(path))]
     digests = [hashlib.sha256(content).hexdigest() for content in contents]
     return hashlib.sha256("\n".join(digests).encode()).hexdigest() if digests else ""
 
 
-def _content_of(path: Path) -> bytes:
+def _content_of(path: str) -> bytes:
     """What a file holds that may be a program; nothing where there is no such file."""
     try:
-        size = path.stat().st_size if path.is_file() else 0
-        return path.read_bytes() if 0 < size <= LARGEST_FILE_BYTES else b""
+        size = os.path.getsize(path) if os.path.isfile(path) else 0
+        return Path(path).read_bytes() if 0 < size <= LARGEST_FILE_BYTES else b""
     except OSError:
         return b""

@@ -20,6 +20,7 @@ from program_experiments import ProgramExperiment
 
 from nthrun.commands.best import best
 from nthrun.commands.run import run as run_command
+from nthrun.programs.command_line import command_hash
 from nthrun.programs.process import Output, Process
 from nthrun.programs.scratch import scratch_of
 
@@ -277,6 +278,15 @@ def test_a_command_continues_by_itself(tmp_path: Path) -> None:
     assert run["train_episode_rewards"].tolist() == list(range(10, 301, 10))
     assert run["train_episode_steps"].tolist() == [10] * 30
     assert run["provenance"]["interruption"] == "continued"
+
+
+def test_code_within_a_command_is_no_file(tmp_path: Path) -> None:
+    """A word too long for the name of a file, or one in a folder that nobody may enter, is none."""
+    assert command_hash(["python", "-c", "x" * 5000]) == ""
+    assert command_hash(["python", f"{tmp_path}/no/script.py", "\0"]) == ""
+    script = tmp_path / "script.py"
+    script.write_text("pass")
+    assert len(command_hash(["python", "x" * 5000, str(script)])) == 64
 
 
 def test_an_edited_script_begins_anew(tmp_path: Path) -> None:
