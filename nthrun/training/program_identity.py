@@ -41,6 +41,15 @@ CLOCK_SECONDS = 2.0
 """How far a file system's clock may be behind."""
 NOT_TRACED = ("parents",)
 """Attributes of a program that its steps do not look at."""
+STANDS_FOR = {
+    type(cache(id)): "__wrapped__",
+    classmethod: "__func__",
+    staticmethod: "__func__",
+    property: "fget",
+    partial: "func",
+    types.MethodType: "__func__",
+}
+"""Kinds of what stands for a function -> where it holds it."""
 OWN = PACKAGE.name
 LIBRARIES = (OWN, "torch", "numpy", "builtins", "functools", "collections", "math", "operator")
 """Packages whose functions and classes are known by their names: the versions of torch, numpy and
@@ -91,28 +100,29 @@ def _may_have_changed() -> bool:
 
 
 def _has_others_functions() -> bool:
-    """Whether somebody put a function of another place into a module or a class of nthrun's."""
+    """Whether somebody put something of another place into a module or a class of nthrun's."""
     modules = [m for name, m in list(sys.modules.items()) if name.startswith(f"{OWN}.")]
     held = [value for module in modules for value in list(vars(module).values())]
     classes = {each for each in held if isinstance(each, type) and _package(each) == OWN}
     held += [value for each in classes for value in vars(each).values()]
-    functions = {f for f in map(_function, held) if f is not None}
-    return any(_is_of_another_place(name) for name in {f.__module__ for f in functions})
+    return any(map(_is_of_another_place, set(map(_written_in, held))))
 
 
-def _function(value: Any) -> types.FunctionType | None:
-    """The function that a module or class holds, if it is one."""
-    if isinstance(value, classmethod | staticmethod):
-        value = value.__func__
-    elif isinstance(value, property):
-        value = value.fget
-    return value if isinstance(value, types.FunctionType) else None
+def _written_in(value: Any) -> str:
+    """The module that what a module or a class holds was written in; of an object, its class's."""
+    while within := STANDS_FOR.get(type(value)):
+        value = getattr(value, within)
+    if type(value) is types.FunctionType:  # a mock says that it is an instance, too
+        return str(value.__globals__.get("__name__", ""))
+    return str(type(value).__module__)
 
 
 @cache
 def _is_of_another_place(module: str) -> bool:
     """Whether a module is neither nthrun's nor installed beside it."""
     package = module.partition(".")[0]
+    if package == "unittest":
+        return True
     if package == OWN or package in sys.stdlib_module_names or module not in sys.modules:
         return False  # what is in no module is written by a class, as by a named tuple
     place = Path(getattr(sys.modules[module], "__file__", None) or "")

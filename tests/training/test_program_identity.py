@@ -7,8 +7,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache, partial, wraps
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -17,6 +19,7 @@ from packs import pack_of, small_spec
 from nthrun.agents.off_policy import ActorCriticAgent
 from nthrun.environments.tensors import Constants
 from nthrun.training.pack_program import make_program
+from nthrun.training.pack_training import train_pack
 from nthrun.training.program import Program
 from nthrun.training.program_identity import program_identity
 
@@ -113,7 +116,9 @@ def test_a_changed_line_counts(edited: str, tmp_path: Path) -> None:
     assert told() != before
 
 
-@pytest.mark.parametrize("wrap", [lambda f: f, staticmethod, property])
+@pytest.mark.parametrize(
+    "wrap", [lambda f: f, staticmethod, property, partial, cache, wraps(train_pack), Mock]
+)
 def test_a_replaced_function_is_nobody_s_program(
     wrap: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
