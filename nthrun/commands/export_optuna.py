@@ -101,7 +101,10 @@ def _write(path: Path, name: str, scores: Scores, trials: Sequence[Trial]) -> No
     package.logging.set_verbosity(package.logging.ERROR)
     try:
         ensure_directory(path.parent)
-        storage = package.storages.RDBStorage(f"sqlite:///{temporary}")
+        address = importlib.import_module("sqlalchemy").URL.create(
+            "sqlite", database=str(temporary)
+        )
+        storage = package.storages.RDBStorage(address.render_as_string())
         direction = GOALS[0] if scores.higher_is_better else GOALS[1]
         study = package.create_study(storage=storage, study_name=name, direction=direction)
         study.set_metric_names([scores.metric])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+import sqlalchemy
 from builders import make_experiment, make_run
 from in_process import ended
 
@@ -38,7 +39,8 @@ def recorded(folder: Path) -> Path:
 
 def study_of(root: Path) -> optuna.Study:
     """The study that was written."""
-    storage = f"sqlite:///{root / 'logs' / 'optuna.db'}"
+    path = str(root / "logs" / "optuna.db")
+    storage = str(sqlalchemy.URL.create("sqlite", database=path))
     [name] = optuna.get_all_study_names(storage)
     return optuna.load_study(study_name=name, storage=storage)
 
@@ -67,7 +69,7 @@ def test_a_study_has_the_settings_with_their_scores(tmp_path: Path) -> None:
 
 def test_another_metric_goes_another_way(tmp_path: Path) -> None:
     """Times are the better the less they are."""
-    root = recorded(tmp_path)
+    root = recorded(tmp_path / "a?b#c")
     assert ended(commands, "export", "optuna", root, "--metric", "train_time").code == 0
     study = study_of(root)
     assert study.direction == optuna.study.StudyDirection.MINIMIZE
