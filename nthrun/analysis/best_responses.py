@@ -18,7 +18,7 @@ from nthrun.specs.trust import Trust
 
 AGENT = "best_response"
 COMPLETED = "completed"
-OF_PARENT = ("parent_index", "parent_stage", "parent_step", "role")
+ASKED = ("parent", "parent_index", "parent_stage", "parent_step", "role", "deviators")
 """Hyperparameters of best responses that say what is asked, and not how it is answered."""
 WHO = {"type": "all agents together", "one": "one agent alone"}
 """Who deviates, in words."""
@@ -151,7 +151,7 @@ def _of_run(
         directory, step = parent["directory"], parent["step"]
         name = f"{directory} index {parent['index']}"
         name += f" stage {parent['stage']}" if parent["stage"] else ""
-    how = repr(sorted((key, value) for key, value in setting.items() if key not in OF_PARENT))
+    how = repr(sorted((key, value) for key, value in setting.items() if key not in ASKED))
     answer = answers.setdefault(how, len(answers))
     steps = _steps(data, record)
     for key in metrics:
