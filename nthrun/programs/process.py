@@ -111,8 +111,8 @@ class Process:
         talks: bool | None = None,
     ) -> None:
         self._scratch, self._output = scratch, output
-        self._adoption = Adoption()
         ours, theirs = socket.socketpair()
+        self._adoption = Adoption()
         words = list(command)
         if talks is not None:
             words.append(str(theirs.fileno() if talks else -1))
