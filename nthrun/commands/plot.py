@@ -33,7 +33,7 @@ from nthrun.commands.lazy_group import LazyGroup
 from nthrun.commands.options import Command
 from nthrun.errors import NthrunError
 from nthrun.records import Data
-from nthrun.specs.shipped import shipped_folder
+from nthrun.specs.shipped import demo_files
 from nthrun.specs.trust import Trust
 from nthrun.specs.user_class import user_class
 from nthrun.terminal import show, warn
@@ -347,19 +347,6 @@ def _write_policy_figure(
         return [path], 0
     save_arrays(shown[0], Path(npz))
     return [path, Path(npz)], 0
-
-
-def demo_files(pattern: str) -> list[Path]:
-    """Shipped demo data of a pattern of paths below docs/demo/, sorted.
-
-    Raises:
-        NthrunError: there are none.
-    """
-    folder = shipped_folder("demo")
-    files = sorted(folder.glob(pattern)) if pattern else []
-    if not files:
-        raise NthrunError(f"{folder}: no demo data here", "give a data.json as an argument")
-    return files
 
 
 def _groups(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from nthrun.errors import NthrunError
+
 PACKAGE = Path(__file__).resolve().parents[1]
 INSTALLED = PACKAGE / "shipped"
 FOLDERS = {
@@ -46,3 +48,16 @@ def shipped_files() -> Iterator[tuple[str, Path]]:
         for path in sorted(folder.rglob("*")):
             if path.suffix in SUFFIXES:
                 yield f"{name}/{path.relative_to(folder).as_posix()}", path
+
+
+def demo_files(pattern: str) -> list[Path]:
+    """Shipped demo data of a pattern of paths below docs/demo/, sorted.
+
+    Raises:
+        NthrunError: there are none.
+    """
+    folder = shipped_folder("demo")
+    files = sorted(folder.glob(pattern)) if pattern else []
+    if not files:
+        raise NthrunError(f"{folder}: no demo data here", "give a data.json as an argument")
+    return files

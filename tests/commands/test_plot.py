@@ -16,11 +16,12 @@ from processes import call
 
 from nthrun.__main__ import commands
 from nthrun.analysis.figures.style import DOTS_PER_INCH, VENUES
-from nthrun.commands.plot import FIGURES, demo_files
+from nthrun.commands.plot import FIGURES
 from nthrun.errors import DataFileError, NthrunError
 from nthrun.records.combine import combine
 from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run
+from nthrun.specs.shipped import demo_files
 
 KINDS = ("directory", "shard", "data.json", "data.h5")
 CURVES = "learning_curves"
