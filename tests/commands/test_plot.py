@@ -186,7 +186,7 @@ class TestFiles:
 class TestGroups:
     def test_demo_data(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without data the demo's of the figure's pattern are plotted; none is an error."""
-        monkeypatch.setattr("nthrun.commands.plot.shipped_folder", lambda name: tmp_path / name)
+        monkeypatch.setattr("nthrun.specs.shipped.shipped_folder", lambda name: tmp_path / name)
         with pytest.raises(NthrunError, match=r"no demo data here; hint: "):
             plotted(CURVES, into=tmp_path)
         (tmp_path / "demo").mkdir()
