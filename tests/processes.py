@@ -54,8 +54,8 @@ def call(
     return warm_process().call(command(script, *arguments)[1:], cwd or ROOT, variables, TIMEOUT)
 
 
-def recorded(save_dir: Path) -> dict[tuple[int, int], Run]:
-    """(stage, index) -> run of the experiment under a save dir."""
-    data = open_data(save_dir / EXPERIMENT)
+def recorded(save_dir: Path, experiment: str = EXPERIMENT) -> dict[tuple[int, int], Run]:
+    """(stage, index) -> run of an experiment under a save dir."""
+    data = open_data(save_dir / experiment)
     runs = [entry.load(()) for entry in data.entries]
     return {(run["stage"], run["index"]): run for run in runs}

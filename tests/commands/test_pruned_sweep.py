@@ -38,7 +38,10 @@ class OneStep:
 class Constant:
     """Plays its quality."""
 
-    hyperparameters = (Field("quality", "float", 0.0, "what it plays"),)
+    hyperparameters = (
+        Field("quality", "float", 0.0, "what it plays"),
+        Field("num_worlds", "int", 1, "worlds", minimum=1, static=True),
+    )
     num_agent_draws, num_replay_draws, replay_capacity = 1, 0, 0
 
     def __init__(self, statics, environment): ...
@@ -72,7 +75,7 @@ ENVIRONMENT = {
 }
 AGENT = {
     "agent_name": "luck:Constant",
-    "parameters": {"quality": [0.0, 0.6, 0.7, 0.9]},
+    "parameters": {"quality": [0.0, 0.6, 0.7, 0.9], "num_worlds": [5]},
     "search": {"method": "grid", "pruner": "median"},
 }
 
@@ -80,7 +83,8 @@ AGENT = {
 def test_the_worst_does_not_win_for_having_been_spared(tmp_path: Path) -> None:
     """Runs of the worst setting that were trained before there was anything to compare them with
     are all spared, and some of every other setting are ended for their luck: still these rank by
-    how good they are, and the worst is the last."""
+    how good they are, and the worst is the last. What is compared are evaluations at environment
+    steps, whatever the number of worlds."""
     (tmp_path / "luck.py").write_text(LUCK)
     for name, content in (("environment", ENVIRONMENT), ("agent", AGENT)):
         (tmp_path / f"{name}.json").write_text(json.dumps(content))

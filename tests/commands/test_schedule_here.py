@@ -31,6 +31,7 @@ LONG = {
 SHORT = {"total_timesteps": 100}
 ONE_SETTING = {"critic_lr": [0.001], "alpha": [0.1]}
 TWO_SETTINGS = {"critic_lr": [0.001, 0.0003], "alpha": [0.1]}
+TWO_SETTINGS |= {"num_worlds": [2], "updates_per_step": [2]}
 PATIENCE_SECONDS = 300
 OFTEN = """
 from nthrun.commands.entry import execute

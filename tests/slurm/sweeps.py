@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from processes import EXPERIMENT, ROOT, call, recorded
+from processes import ROOT, call, recorded
 from slurm.cluster import SlurmCluster
 
 from nthrun.records.experiment import open_experiment
@@ -35,6 +35,18 @@ PARAMETERS = {
     "hidden_dim": 8,
     "replay_capacity": 200,
 }
+SAC = {"agent_name": "SAC", "parameters": PARAMETERS}
+PPO_IN_WORLDS = {
+    "agent_name": "PPO",
+    "parameters": {
+        "policy_type": ["Gaussian"],
+        "num_worlds": [2],
+        "n_steps": [16],
+        "batch_size": [16],
+        "lr": [0.001, 0.01],
+    },
+}
+"""Two settings whose rollouts, 32 steps of both worlds, end neither with blocks nor with runs."""
 CLUSTER = {"time": "10", "cores": 2, "memPerCpu": "900M", "signalSeconds": 20}
 LONG, VERY_LONG = 3_000, 40_000
 """Steps of a run that is still going when a test wants to disturb it, some ten seconds or a minute
@@ -50,6 +62,7 @@ class Sweep:
         cluster: the Slurm it is scheduled on.
         directory: of its specs and results.
         environment, fields: what differs from the small specs above.
+        agent: the agent's spec.
         root: the checkout that tasks run a snapshot of.
     """
 
@@ -57,10 +70,11 @@ class Sweep:
     directory: Path
     environment: Mapping[str, Any] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
+    agent: Mapping[str, Any] = field(default_factory=lambda: SAC)
     root: Path = ROOT
 
     def __post_init__(self) -> None:
-        write_sweep_specs(self.directory, self.environment)
+        write_sweep_specs(self.directory, self.environment, self.agent)
         self._file("cluster").write_text(json.dumps(CLUSTER | dict(self.fields)))
 
     @property
@@ -71,7 +85,7 @@ class Sweep:
     @property
     def experiment(self) -> Path:
         """The experiment's directory."""
-        return self.save_dir / EXPERIMENT
+        return self.save_dir / experiment_of(self.agent)
 
     def schedule(self, runs: int, *options: str) -> subprocess.CompletedProcess[str]:
         """Give the schedule.py command."""
@@ -144,9 +158,16 @@ class Sweep:
         return call("schedule.py", *arguments, cwd=self.directory, **self.cluster.environment)
 
 
-def write_sweep_specs(directory: Path, environment: Mapping[str, Any]) -> None:
+def experiment_of(agent: Mapping[str, Any]) -> str:
+    """The name of an agent's experiment."""
+    (policy,) = agent["parameters"]["policy_type"]
+    return f"{ENVIRONMENT['env_name']}_{agent['agent_name']}_{policy}"
+
+
+def write_sweep_specs(
+    directory: Path, environment: Mapping[str, Any], agent: Mapping[str, Any] = SAC
+) -> None:
     """Write environment.json and agent.json of a small sweep."""
-    agent = {"agent_name": "SAC", "parameters": PARAMETERS}
     (directory / "environment.json").write_text(json.dumps(ENVIRONMENT | dict(environment)))
     (directory / "agent.json").write_text(json.dumps(agent))
 
@@ -163,8 +184,9 @@ def require_recorded_once(sweep: Sweep, num_runs: int) -> None:
 def require_same_bits(sweep: Sweep, num_runs: int) -> None:
     """Every record equals that of a run that nothing disturbed, made by main.py alone, and so does
     the hash of the code that made it, though tasks run a snapshot of that code."""
-    expected = undisturbed(json.dumps(dict(sweep.environment)), num_runs)
-    found = recorded(sweep.save_dir)
+    documents = json.dumps(dict(sweep.environment)), json.dumps(dict(sweep.agent))
+    expected = undisturbed(*documents, num_runs)
+    found = recorded(sweep.save_dir, sweep.experiment.name)
     assert found.keys() == expected.keys()
     for key, run in found.items():
         assert first_difference(run, expected[key]) is None, key
@@ -172,11 +194,11 @@ def require_same_bits(sweep: Sweep, num_runs: int) -> None:
 
 
 @cache
-def undisturbed(environment: str, num_runs: int) -> dict[tuple[int, int], Run]:
+def undisturbed(environment: str, agent: str, num_runs: int) -> dict[tuple[int, int], Run]:
     """The records of indices from 0, by one command of main.py; made once for all tests."""
     with tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary)
-        write_sweep_specs(directory, json.loads(environment))
+        write_sweep_specs(directory, json.loads(environment), json.loads(agent))
         done = call(
             "main.py",
             *("--env-json", str(directory / "environment.json")),
@@ -185,7 +207,7 @@ def undisturbed(environment: str, num_runs: int) -> dict[tuple[int, int], Run]:
             *("--backend", "eager", "--workers", "2"),
         )
         assert done.returncode == 0, done.stderr
-        return recorded(directory)
+        return recorded(directory, experiment_of(json.loads(agent)))
 
 
 def worker_processes(pid: int) -> list[int]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from processes import ROOT, recorded
 from slurm.cluster import SlurmCluster
-from slurm.sweeps import Sweep, require_recorded_once, require_same_bits
+from slurm.sweeps import PPO_IN_WORLDS, SAC, Sweep, require_recorded_once, require_same_bits
 
 from nthrun.records.experiment import open_experiment
 
@@ -37,13 +38,18 @@ def test_a_sweep_is_recorded_once_and_only_what_is_missing_is_submitted(
     require_same_bits(sweep, 200)
 
 
-def test_a_record_tells_job_task_attempt_node_and_plan(slurm: SlurmCluster, tmp_path: Path) -> None:
-    """Provenance names them all, and the code the task ran from."""
-    sweep = Sweep(slurm, tmp_path)
+@pytest.mark.parametrize("agent", [SAC, PPO_IN_WORLDS], ids=lambda agent: agent["agent_name"])
+def test_a_record_tells_job_task_attempt_node_and_plan(
+    slurm: SlurmCluster, tmp_path: Path, agent: dict[str, Any]
+) -> None:
+    """Provenance names them all, and the bits are those of a run without Slurm, of one world or of
+    several."""
+    sweep = Sweep(slurm, tmp_path, agent=agent)
     sweep.submit(2, "--packsPerTask", "1", "--pack", "1")
     sweep.wait_until_done()
     plan = sweep.newest_plan()
-    for (_, index), run in recorded(sweep.save_dir).items():
+    require_same_bits(sweep, 4)
+    for (_, index), run in recorded(sweep.save_dir, sweep.experiment.name).items():
         [attempt] = run["provenance"]["attempts"]
         task = int(attempt["plan"]["NTHRUN_TASK"])
         assert attempt["plan"]["NTHRUN_PLAN"] == plan.name
