@@ -74,8 +74,8 @@ TASKS = (
     Task("Pendulum-v1", 10_000, 200, 64, 32, 1e-3),
     Task("HalfCheetah-v5", 5_000, 1000, 64, 64, 1e-3),
     Task("CartPole-v1", 16_384, 500, 64, 64, 3e-4, "PPO"),
-    Task("Pendulum-v1", 51_200, 200, 64, 64, 1e-3, "PPO", 1024, 0.9),
-    Task("HalfCheetah-v5", 20_480, 1000, 64, 64, 3e-4, "PPO"),
+    Task("Pendulum-v1", 20_480, 200, 64, 64, 1e-3, "PPO", 1024, 0.9),
+    Task("HalfCheetah-v5", 8_192, 1000, 64, 64, 3e-4, "PPO"),
 )
 
 
