@@ -47,29 +47,29 @@ def convert(
     if not sweeps:
         raise NthrunError(f"{file}: no sweep of a tool that is known", f"there are: {TOOLS}")
     stem = Path(file).stem
-    written: dict[Path, str] = {}
+    written: dict[Path, bytes] = {}
     for sweep in sweeps:
         specs = specs_of(sweep, stem, AGENTS, agent_name or "")
         written |= _texts(specs, Path(out), stem)
         for line in (*specs.told, *_soundness(specs)):
             note(f"{specs.part}: {line}" if specs.part else line)
     for path, text in written.items():
-        if path.exists() and not overwrite and path.read_text() != text:
+        if path.exists() and not overwrite and path.read_bytes() != text:
             raise DataFileError(
                 f"{path}: there already, and says otherwise", "give --overwrite, or another --out"
             )
     for path, text in written.items():
-        write_durably(path, lambda opened, text=text: opened.write(text.encode()))  # type: ignore[misc]
+        write_durably(path, lambda opened, text=text: opened.write(text))  # type: ignore[misc]
         show(path)
     return 0
 
 
-def _texts(specs: Specs, folder: Path, stem: str) -> dict[Path, str]:
+def _texts(specs: Specs, folder: Path, stem: str) -> dict[Path, bytes]:
     """Path and content of each spec."""
     start = f"{stem}_{specs.part}" if specs.part else stem
     documents = {"agent": specs.agent, "environment": specs.environment}
     return {
-        folder / f"{start}_{kind}.json": json.dumps(document, indent=4, ensure_ascii=False) + "\n"
+        folder / f"{start}_{kind}.json": f"{json.dumps(document, indent=4)}\n".encode()
         for kind, document in documents.items()
         if document
     }

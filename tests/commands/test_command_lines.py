@@ -22,6 +22,7 @@ NAMES = {
     "best": ["best", "--no-write"],
     "check": ["check", "--dry-run"],
     "combine": ["combine"],
+    "convert": ["convert", "--out", "converted"],
     "describe": ["describe"],
     "export": ["export", "wandb"],
     "forget": ["forget"],
@@ -43,8 +44,8 @@ NAMES = {
 }
 """What a command line begins with, so that it trains and submits nothing."""
 QUICK = (
-    *("best", "check", "combine", "describe", "export", "forget", "rollout", "run", "schedule"),
-    *("schedule_status", "specs", "status"),
+    *("best", "check", "combine", "convert", "describe", "export", "forget", "rollout", "run"),
+    *("schedule", "schedule_status", "specs", "status"),
 )
 """Those that draw nothing."""
 DRAWING = tuple(name for name in NAMES if name not in QUICK)
