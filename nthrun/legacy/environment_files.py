@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from nthrun.legacy.conventions import KEY as CONVENTIONS_KEY
@@ -25,16 +26,21 @@ MINIMAL_ACTIONS = "use_minimal_action_set"
 MAX_EPISODES = "max_episodes"
 
 
-def read_older_environment(document: Document, conventions: str = "") -> Reading:
+def read_older_environment(
+    document: Document, conventions: str, is_endless: Callable[[str], bool]
+) -> Reading:
     """The environment spec that a document of either tool stands for.
 
     Args:
         document: not checked yet.
         conventions: whose meaning it has, one of `CONVENTIONS`; "" is ours.
+        is_endless: whether episodes of an environment end by `steps_per_episode` alone.
     """
     findings = Findings(document)
     values = {key: value for key, value in document.values.items() if key != CONVENTIONS_KEY}
     is_older = values.get("rewards") == {}
+    if MAX_EPISODES in values and is_endless(str(values.get("env_name"))):
+        _count_episodes(findings, values)
     for key, unused in UNUSED_FIELDS.items():
         if key in values:
             _pass_over_field(findings, values, key, unused)
@@ -78,6 +84,26 @@ def _pass_over_field(findings: Findings, values: dict[str, Any], key: str, unuse
         findings.passed.append(f"{key} ({unused.instead})")
 
 
+def _count_episodes(findings: Findings, values: dict[str, Any]) -> None:
+    """Write a number of episodes as steps, where every episode has `steps_per_episode`."""
+    episodes, longest = (_positive(values.get(key)) for key in (MAX_EPISODES, "steps_per_episode"))
+    total = _positive(values.get("total_timesteps"))
+    if not (episodes and longest and total):
+        return
+    steps = min(episodes * longest, total)
+    if steps == total:
+        values[MAX_EPISODES] = 0  # no limit beside so few steps
+        return
+    del values[MAX_EPISODES]
+    values["total_timesteps"] = steps
+    findings.renamed.append(f"{MAX_EPISODES} {episodes} as total_timesteps {steps}")
+
+
+def _positive(value: Any) -> int:
+    """A value that is a positive integer; 0 of any other."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
 def _ends_runs(episodes: Any, values: dict[str, Any]) -> tuple[str, str] | None:
     """Problem and hint where so many episodes may be over before `total_timesteps`.
 
@@ -90,7 +116,7 @@ def _ends_runs(episodes: Any, values: dict[str, Any]) -> tuple[str, str] | None:
     hint = "give total_timesteps"
     if is_number(episodes) and is_number(longest) and longest > 0:
         steps = min(episodes * longest, total if is_number(total) else math.inf)
-        hint = f"where every episode has {longest} steps, give total_timesteps {steps}"
+        hint = f"if every episode has {longest} steps, give total_timesteps {steps}"
     problem = f"got {shown(episodes)}, allowed: 0 or less, or total_timesteps or more"
     return f"{problem}, as all runs take that many steps, side by side", hint
 

@@ -33,6 +33,7 @@ from nthrun.specs.documents import (
 from nthrun.specs.environment_spec import (
     EnvironmentSpec,
     faults_of_any,
+    fields_of,
     read_environment_spec,
 )
 from nthrun.specs.field import MAPPINGS
@@ -137,7 +138,9 @@ def read_experiment_spec(
     is_program = _is_of_program(declaration, is_own)
     try:
         for world in worlds:
-            older = Reading(world) if is_program else read_older_environment(world, conventions)
+            older = Reading(world)
+            if not is_program:
+                older = read_older_environment(world, conventions, _is_endless)
             environment = _read_environment(_as_ours(older, readings), is_program)
     except SpecError as error:
         faults += error.faults
@@ -150,6 +153,16 @@ def read_experiment_spec(
         key = "search.metric"
         raise SpecError([Fault(document.origin(key), key, *misfit)])
     return spec
+
+
+def _is_endless(name: str) -> bool:
+    """Whether a name is that of an environment of nthrun in which no state is terminal."""
+    declared = ENVIRONMENTS.get(name)
+    fields = () if declared is None else fields_of(declared)
+    defaults = {each.name: each.default for each in fields if each.default is not None}
+    if declared is None or len(defaults) < len(fields) - 1:  # all but total_timesteps
+        return False
+    return not declared.interface_of(defaults).terminates
 
 
 def _is_within(fault: Fault, others: Sequence[Fault]) -> bool:

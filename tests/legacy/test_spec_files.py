@@ -251,9 +251,9 @@ REFUSED: dict[str, tuple[tuple[str, Any], dict[str, Any], str]] = {
     ),
     "so many episodes": (
         ("SAC", {}),
-        {"max_episodes": 10},
+        {"max_episodes": 10, "env_name": "Acrobot-v1", "continuous": True},
         "environment.json: max_episodes: got 10, allowed: 0 or less, or total_timesteps or more, "
-        "as all runs take that many steps, side by side; hint: where every episode has 30 steps, ",
+        "as all runs take that many steps, side by side; hint: if every episode has 30 steps, ",
     ),
     "several seeds": (
         ("SAC", {}),
@@ -279,7 +279,7 @@ def test_refused(tmp_path: Path, case: str) -> None:
 def test_all_faults_at_once(tmp_path: Path) -> None:
     """Faults of the older tool's keys and of our own stand beside each other."""
     agent = ("SAC", {"cuda": [True, False], "tau": [2.0]})
-    lines = refusals(tmp_path, agent, ("Pendulum-v1", {**PLAIN, "max_episodes": 3, "gamma": 2}))
+    lines = refusals(tmp_path, agent, ("Pendulum-v1", {**PLAIN, "max_episodes": 1.5, "gamma": 2}))
     keys = {line.split(": ")[1] for line in lines}
     assert keys == {"parameters.cuda", "parameters.tau", "max_episodes", "gamma"}
 
@@ -306,6 +306,15 @@ def test_a_default_that_does_not_fit(tmp_path: Path) -> None:
         "agent.json: agent_name: policy_type, which the spec leaves at its default: got "
         "DeterministicAction, allowed with discrete actions: Argmax (in Acrobot-v1); hint: write"
     )
+
+
+def test_episodes_of_one_length(tmp_path: Path) -> None:
+    """Where only its length ends an episode, so many episodes are so many steps."""
+    world = {**PLAIN, "total_timesteps": 300, "steps_per_episode": 30}
+    for episodes, steps in ((4, 120), (10, 300), (400, 300)):
+        spec = read(tmp_path, environment=("Pendulum-v0", {**world, "max_episodes": episodes}))
+        assert spec.environment.total_timesteps == steps
+        assert any("max_episodes" in note for note in spec.notes)
 
 
 def test_episodes_without_effect(tmp_path: Path) -> None:
