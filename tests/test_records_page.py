@@ -6,6 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
 from pages import blocks, copied_checkout, lines, run_commands
 from processes import ROOT
 
@@ -16,6 +17,7 @@ SHORT = {
 }
 
 
+@pytest.mark.slow
 def test_examples_run(tmp_path: Path) -> None:
     """Every line runs, in order, and leaves the files that it names; so do the Python examples."""
     page = PAGE.read_text()
