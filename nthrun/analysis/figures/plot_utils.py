@@ -11,10 +11,12 @@ Curves and `hyper_sensitivity` take what those scripts gave them, too: a list of
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from nthrun.analysis.compatibility_checks import require_one_metric
@@ -66,6 +68,10 @@ def _or_older(*order: str) -> Callable[[Draw[P]], Draw[P]]:
             if passed := [name for name in given if name not in known]:
                 instead = "Style has widths and fonts, save_as writes the figure"
                 note(f"plot_utils.{draw.__name__}: passed over: {', '.join(passed)}: {instead}")
+            if order[0] == "hyper" and not isinstance(given.get("hyper"), str):
+                got = f"got {given['hyper']!r}" if "hyper" in given else "missing"
+                allowed = "the name of a hyperparameter"
+                raise NthrunError(f"plot_utils.{draw.__name__}: hyper: {got}, allowed: {allowed}")
             figure = draw(**_as_ours(draw.__name__, given))  # type: ignore[call-arg]
             return figure, figure.axes[0]
 
@@ -117,12 +123,24 @@ def _as_ours(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         allowed = f"{len(labelled)} lists of settings, one of each data"
         raise NthrunError(f"plot_utils.{name}: ind: got {lists!r}, allowed: {allowed}")
     datas, settings = {}, {}
-    for (label, data), numbers in zip(labelled.items(), lists, strict=True):
-        for number in numbers if isinstance(numbers, (list, tuple)) else [numbers]:
-            one = isinstance(numbers, int) or len(numbers) == 1
-            text = label if one else f"{label}, setting {number}"
-            datas[text], settings[text] = data, int(number)
+    for (label, data), given_numbers in zip(labelled.items(), lists, strict=True):
+        numbers = _numbers(name, given_numbers)
+        for number in numbers:
+            text = label if len(numbers) == 1 else f"{label}, setting {number}"
+            datas[text], settings[text] = data, number
     return {"data": datas, "setting": settings, **metric}
+
+
+def _numbers(name: str, given: Any) -> list[int]:
+    """Numbers of settings: one or several, Python's or NumPy's."""
+    try:
+        items = given if isinstance(given, (list, tuple, np.ndarray)) else [given]
+        numbers = [operator.index(item) for item in items]
+    except TypeError:
+        numbers = []
+    if not numbers:
+        raise NthrunError(f"plot_utils.{name}: ind: got {given!r}, allowed: numbers of settings")
+    return numbers
 
 
 def _of_list(name: str, datas: Sequence[Any], names: Sequence[str] | None) -> dict[str, Data]:

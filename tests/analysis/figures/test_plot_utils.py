@@ -50,7 +50,7 @@ OLDER: dict[str, tuple[Any, ...]] = {
     "episode_steps": ("train", [[0], [1, 2]], ["a", "b"]),
     "mean_with_bootstrap_conf": ("eval", [[0], [1, 2]], [0, 0], ["a", "b"]),
     "plot_mean_with_runs": ("train", [[0], [1, 2]], [0, 0], ["a", "b"]),
-    "mean_with_stderr": ("train", [[0], [1, 2]], [5, 0], ["a", "b"]),
+    "mean_with_stderr": ("train", [[np.int64(0)], np.array([1, 2])], [5, 0], ["a", "b"]),
 }
 
 
@@ -89,6 +89,13 @@ WRONG: dict[str, tuple[str, tuple[Any, ...], str]] = {
         (None, "train", 3, [0], ["a"]),
         "ind: got 3, allowed: 1 lists",
     ),
+    "no settings": (
+        "mean_with_stderr",
+        (None, "train", [[]], [0], ["a"]),
+        "ind: got \\[\\], allowed",
+    ),
+    "half a setting": ("mean_with_stderr", (None, "train", [[0.5]], [0], ["a"]), "ind: got"),
+    "no hyperparameter": ("hyper_sensitivity", (None,), "hyper: missing, allowed: the name of"),
     "names": ("mean_with_stderr", (None, "train", [[0]], [0], "ab"), "names: got"),
     "another": ("action_count", (None, ("a", "b"), ["a"]), "call action_count\\(data, setting,"),
     "panels": ("multi_learning_curves", (None, ("a", "b")), "call multi_learning_curves\\(data,"),
