@@ -221,7 +221,7 @@ class _Hyperparameters:
         if self._is_not_read(EPSILON_MIN) or not is_ruled or len(least) != 1:
             return parameters
         items = as_list(values)
-        if not all(map(is_number, [*items, *least])) or min(items) >= least[0]:
+        if not items or not all(map(is_number, [*items, *least])) or min(items) >= least[0]:
             return parameters
         self.findings.renamed.append(f"{EPSILON} below {EPSILON_MIN} as constant")
         both, pairs = f"{EPSILON}{COUPLER}{EPSILON_MIN}", [[e, min(e, least[0])] for e in items]

@@ -200,6 +200,8 @@ def test_epsilon_below_its_minimum(tmp_path: Path) -> None:
     assert list(spec.agent.parameters) == ["epsilon/epsilon_min", "tau"]
     assert spec.sweep.setting(2)["epsilon_min"] == spec.sweep.setting(2)["epsilon"] == 0.02
     assert spec.sweep.setting(3)["epsilon_min"] == 0.1
+    with pytest.raises(SpecError, match="epsilon: got an empty list"):
+        read(tmp_path, ("epsgreedy", {**parameters, "epsilon": []}))
 
 
 REFUSED: dict[str, tuple[tuple[str, Any], dict[str, Any], str]] = {
