@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from nthrun.agents.registry import AGENTS, agent_declaration
 from nthrun.commands.options import Command, debug_option
 from nthrun.errors import DataFileError, NthrunError, SpecError
+from nthrun.files.regular_file import cannot_read, read_regular
 from nthrun.legacy.sweeps.specs import TOOLS, Specs, read_sweeps, specs_of
 from nthrun.records.durable_file import write_durably
 from nthrun.specs.agent_spec import read_agent_spec
-from nthrun.specs.documents import Document, read_document
+from nthrun.specs.documents import Document, flatten, read_document
+from nthrun.specs.field import shown
+from nthrun.specs.program_spec import NAME
 from nthrun.terminal import note, show
 
 
@@ -47,32 +51,69 @@ def convert(
     if not sweeps:
         raise NthrunError(f"{file}: no sweep of a tool that is known", f"there are: {TOOLS}")
     stem = Path(file).stem
+    all_specs = [specs_of(sweep, stem, AGENTS, agent_name or "") for sweep in sweeps]
+    _require_names(file, [specs.part for specs in all_specs])
     written: dict[Path, bytes] = {}
-    for sweep in sweeps:
-        specs = specs_of(sweep, stem, AGENTS, agent_name or "")
-        written |= _texts(specs, Path(out), stem)
+    for specs in all_specs:
+        written |= _contents(specs, Path(out), stem)
+    for specs in all_specs:
         for line in (*specs.told, *_soundness(specs)):
             note(f"{specs.part}: {line}" if specs.part else line)
-    for path, text in written.items():
-        if path.exists() and not overwrite and path.read_bytes() != text:
+    for path, content in written.items():
+        if not overwrite and _says_otherwise(path, content):
             raise DataFileError(
                 f"{path}: there already, and says otherwise", "give --overwrite, or another --out"
             )
-    for path, text in written.items():
-        write_durably(path, lambda opened, text=text: opened.write(text))  # type: ignore[misc]
+    for path, content in written.items():
+        write_durably(path, lambda opened, content=content: opened.write(content))  # type: ignore[misc]
         show(path)
     return 0
 
 
-def _texts(specs: Specs, folder: Path, stem: str) -> dict[Path, bytes]:
+def _require_names(file: str, parts: Sequence[str]) -> None:
+    """Refuse parts that no file can be named after, and parts of one name."""
+    for part in parts:
+        if part and not NAME.fullmatch(part):
+            allowed = "up to 100 letters of A-Z and a-z, digits and _.+-"
+            raise DataFileError(f"{file}: a part is called {shown(part)}, allowed: {allowed}")
+        if parts.count(part) > 1:
+            problem = f"{file}: {parts.count(part)} parts are called {part} with those around them"
+            raise DataFileError(problem, "rename all but one")
+
+
+def _contents(specs: Specs, folder: Path, stem: str) -> dict[Path, bytes]:
     """Path and content of each spec."""
     start = f"{stem}_{specs.part}" if specs.part else stem
     documents = {"agent": specs.agent, "environment": specs.environment}
-    return {
-        folder / f"{start}_{kind}.json": f"{json.dumps(document, indent=4)}\n".encode()
-        for kind, document in documents.items()
-        if document
-    }
+    contents: dict[Path, bytes] = {}
+    for kind, document in documents.items():
+        path = folder / f"{start}_{kind}.json"
+        for key, value in flatten(document):
+            if not _as_json({key: value}):
+                problem = f"{path}: {key}: got {shown(value)}"
+                raise DataFileError(f"{problem}, allowed: numbers and texts that JSON can hold")
+        if document:
+            contents[path] = _as_json(document)
+    return contents
+
+
+def _as_json(document: Mapping[str, Any]) -> bytes:
+    """Content of a file of JSON; empty where none can hold it."""
+    try:
+        text = json.dumps(document, indent=4, ensure_ascii=False, allow_nan=False)
+        return f"{text}\n".encode()
+    except ValueError:  # NaN, more digits than Python prints, half a surrogate pair
+        return b""
+
+
+def _says_otherwise(path: Path, content: bytes) -> bool:
+    """Whether there is a file of other content."""
+    try:
+        return read_regular(path) != content
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise cannot_read(path, error) from error
 
 
 def _soundness(specs: Specs) -> Iterator[str]:

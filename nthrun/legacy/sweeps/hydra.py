@@ -5,9 +5,11 @@ BasicSweeper takes the product of all lists, the last key changing fastest. Optu
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from nthrun.legacy.sweeps.base import ARGUMENTS, ForeignSweep, counted, leaves
@@ -38,6 +40,15 @@ PASSED = {
     "hydra_logging": "a task's log has what it prints",
 }
 OF_SWEEPER = ("params", "search_space", "sampler", "direction", "n_trials", "_target_")
+
+
+ORDERS = {
+    "range": ("start", "stop", "step"),
+    "interval": ("start", "end"),
+    "sort": ("reverse",),
+    "tag": ("sweep",),
+}
+"""Function of Hydra's command line -> its named arguments, in the order of those without a name."""
 
 
 class UnreadableError(ValueError):
@@ -72,7 +83,7 @@ def read_hydra(content: Mapping[str, Any], program: str = "") -> list[ForeignSwe
         if key not in ("sweeper", "mode"):
             found.lose(f"hydra.{key}", PASSED.get(key, "it says how Hydra works"))
     sweeper = hydra["sweeper"]
-    params, spaces = sweeper.get("params") or {}, sweeper.get("search_space") or {}
+    params, spaces = (_mapping(found, sweeper, key) for key in ("params", "search_space"))
     for name, value in leaves(params).items():
         _take(found, name, partial(read_value, value))
     for name, space in spaces.items():
@@ -83,9 +94,21 @@ def read_hydra(content: Mapping[str, Any], program: str = "") -> list[ForeignSwe
     return [found]
 
 
+def _mapping(found: ForeignSweep, sweeper: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """What a key of the sweeper has; empty, and a line, where that is no mapping."""
+    value = sweeper.get(key) or {}
+    if isinstance(value, dict):
+        return value
+    found.lose(f"hydra.sweeper.{key}", f"got {shown(value)}, no mapping")
+    return {}
+
+
 def _take(found: ForeignSweep, name: str, read: Callable[[], Any]) -> None:
+    if name.startswith("~"):
+        found.lose(name, "it takes a key away: write it into the script's configuration")
+        return
     try:
-        found.values[name.lstrip("+~")] = read()
+        found.take(name.lstrip("+"), read(), own=name)
     except ValueError as error:
         found.lose(name, str(error))
 
@@ -108,6 +131,9 @@ def _search(found: ForeignSweep, sweeper: Mapping[str, Any], metric: object) -> 
     if not search:
         return {}
     search["capacity"] = sweeper.get("n_trials", DRAWN)
+    if not isinstance(search["capacity"], int):
+        found.lose("hydra.sweeper.n_trials", f"got {shown(search['capacity'])}, no integer")
+        search["capacity"] = DRAWN
     if isinstance(sampler, dict) and isinstance(sampler.get("seed"), int):
         search["seed"] = sampler["seed"]
     return search | _goal(found, sweeper.get("direction"), metric)
@@ -142,6 +168,8 @@ def _of_space(space: Any) -> Any:
     if kind not in ("float", "int") or not all(isinstance(end, (int, float)) for end in ends):
         raise UnreadableError(f"got {shown(space)}, no float, int or categorical")
     step = [space["step"]] if space.get("step") else []
+    if not all(isinstance(width, (int, float)) for width in step):
+        raise UnreadableError(f"got step {shown(step[0])}, no number")
     if space.get("log"):
         return {"loguniform": [*ends, *(step or [1] * (kind == "int"))]}
     return {"uniform": [*ends, *step]} if kind == "float" or step else {"int": ends}
@@ -170,22 +198,22 @@ def _called(name: str, arguments: list[str]) -> Any:
     pairs = filter(None, map(PAIR.fullmatch, arguments))
     named = {match[1]: match[2] for match in pairs}
     plain = [part for part in arguments if not PAIR.fullmatch(part)]
+    if unknown := named.keys() - {*ORDERS.get(name, ())}:
+        raise UnreadableError(f"{name}(…) has no {min(unknown)}= that is known")
     if name == "choice":
         return [_element(part) for part in plain]
     if name == "range":
-        return _range([_element(p) for p in plain], {k: _element(v) for k, v in named.items()})
+        return counted(**_numbers(name, plain, named, {"start": 0, "step": 1}))
     if name == "interval":
-        numbers = [_element(part) for part in (*plain, *named.values())]
-        if len(numbers) != 2 or not all(isinstance(number, (int, float)) for number in numbers):
-            raise UnreadableError(f"interval({', '.join(arguments)}) has no two numbers")
-        return {"uniform": numbers}
+        numbers = _numbers(name, plain, named)
+        return {"uniform": [numbers["low"], numbers["high"]]}
     if name in ("sort", "shuffle"):
         values = read_value(plain[0]) if len(plain) == 1 else [_element(part) for part in plain]
         if not isinstance(values, list):
             raise UnreadableError(f"{name} of a range")
-        if name == "shuffle":
-            return values
-        return sorted(values, reverse=_element(named.get("reverse", "false")) is True)
+        return values if name == "shuffle" else _sorted(values, named)
+    if "sweep" in named:
+        plain.append(named["sweep"])
     if name in ("int", "float", "tag") and plain:
         several = name != "tag" and len(plain) > 1
         values = [_element(part) for part in plain] if several else read_value(plain[-1])
@@ -202,19 +230,52 @@ def _cast(name: str, arguments: list[str], values: Any) -> Any:
         return values
     kind = int if name == "int" else float
     if isinstance(values, dict):
-        [numbers] = values.values()
-        return {"int" if name == "int" else "uniform": [kind(number) for number in numbers]}
-    return [kind(value) for value in values]
+        [(was, numbers)] = values.items()
+        ends = [_as(kind, number) for number in numbers[:2]]
+        if was == "loguniform":
+            return {was: [*ends, *([1] if name == "int" else [])]}
+        return {"int" if name == "int" else "uniform": ends}
+    return [_as(kind, value) for value in values]
 
 
-def _range(plain: list[Any], named: Mapping[str, Any]) -> list[Any]:
-    order = ("start", "stop", "step")
-    given: dict[str, Any] = {"start": 0, "stop": None, "step": 1}
-    given |= dict(zip(("stop",) if len(plain) == 1 else order, plain, strict=False)) | dict(named)
+def _as(kind: type[int] | type[float], value: Any) -> int | float:
+    try:
+        return kind(value)
+    except (TypeError, ValueError, OverflowError):
+        raise UnreadableError(f"{kind.__name__}(…) of {shown(value)}") from None
+
+
+def _sorted(values: list[Any], named: Mapping[str, str]) -> list[Any]:
+    try:
+        return sorted(values, reverse=_element(named.get("reverse", "false")) is True)
+    except TypeError:
+        raise UnreadableError(f"sort(…) of {shown(values)}, which have no order") from None
+
+
+def _numbers(
+    name: str,
+    plain: list[str],
+    named: Mapping[str, str],
+    usual: Mapping[str, int] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """The numbers that a range or an interval is given, by the names that `counted` has for them.
+
+    Args:
+        name: of the function.
+        plain, named: arguments, as they are written.
+        usual: numbers that may be absent.
+    """
+    order = ORDERS[name]
+    first = order[1:] if name == "range" and len(plain) == 1 else order
+    if len(plain) > len(order):
+        raise UnreadableError(f"{name}(…) takes {len(order)} numbers, got {len(plain)}")
+    given: dict[str, Any] = dict(usual)
+    given |= {key: _element(part) for key, part in zip(first, plain, strict=False)}
+    given |= {key: _element(part) for key, part in named.items()}
     for key in order:
-        if not isinstance(given[key], (int, float)):
-            raise UnreadableError(f"range(…) of {shown(given[key])}")
-    return counted(given["start"], given["stop"], given["step"])
+        if not isinstance(given.get(key), (int, float)):
+            raise UnreadableError(f"{name}(…) has no number as {key}: {shown(given.get(key))}")
+    return {new: given[key] for new, key in zip(("low", "high", "step"), order, strict=False)}
 
 
 def parts(text: str) -> list[str]:
@@ -253,6 +314,12 @@ def _element(text: str) -> Any:
         raise UnreadableError(f"{shown(text)} within a list of values")
     if text.lower() in WORDS:
         return WORDS[text.lower()]
-    if NUMBER_TEXT.fullmatch(text):
-        return float(text) if any(letter in text.lower() for letter in ".e") else int(text)
-    return text
+    return _number(text) if NUMBER_TEXT.fullmatch(text) else text
+
+
+def _number(text: str) -> int | float:
+    if not any(letter in text.lower() for letter in ".e"):
+        return _as(int, text)
+    if math.isinf(number := float(text)):
+        raise UnreadableError(f"{shown(text)} is too large for a number")
+    return number

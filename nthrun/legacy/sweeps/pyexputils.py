@@ -36,13 +36,10 @@ def read_pyexputils(content: Mapping[str, Any], program: str = "") -> list[Forei
         if any(isinstance(item, dict) for item in items):
             found.lose(name, "a list of mappings, each of whose lists was swept: name them apart")
         elif items:
-            found.values[name] = items
+            found.take(name, items)
         else:
             found.lose(name, "an empty list")
-    if (
-        list(read) != list(found.values)
-        and len([v for v in found.values.values() if len(v) > 1]) > 1
-    ):
+    if list(read) != sorted(read) and len([v for v in found.values.values() if len(v) > 1]) > 1:
         found.told.append(
             "keys are sorted, as indices of later versions of PyExpUtils count; earlier ones kept "
             "the order of the file"

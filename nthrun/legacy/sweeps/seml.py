@@ -11,7 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from nthrun.legacy.sweeps.base import ARGUMENTS, ForeignSweep, counted, is_unresolved, leaves
+from nthrun.legacy.sweeps.base import (
+    ARGUMENTS,
+    ForeignSweep,
+    counted,
+    is_seed,
+    is_unresolved,
+    leaves,
+)
 from nthrun.specs.field import shown
 from nthrun.specs.search.space import COUPLER
 
@@ -29,7 +36,10 @@ UNUSED = {
 
 def is_seml(content: Mapping[str, Any]) -> bool:
     """Whether a file is one of SEML."""
-    return isinstance(content.get("seml"), dict) or isinstance(content.get("tracking"), dict)
+    if isinstance(content.get("seml"), dict):
+        return True
+    has_block = any(isinstance(content.get(block), dict) for block in BLOCKS)
+    return isinstance(content.get("tracking"), dict) and has_block
 
 
 def read_seml(content: Mapping[str, Any], program: str = "") -> list[ForeignSweep]:
@@ -39,7 +49,8 @@ def read_seml(content: Mapping[str, Any], program: str = "") -> list[ForeignSwee
         content: of the file, of which `is_seml` holds.
         program: the script, where it is another than the file says.
     """
-    about = content.get("seml") or content.get("tracking") or {}
+    abouts = (content.get("seml"), content.get("tracking"))
+    about: dict[str, Any] = next(value for value in abouts if isinstance(value, dict))
     start = ForeignSweep("SEML", argument="{name}={value}")
     if script := program or about.get("executable"):
         start.command = ["python", str(script), "with", ARGUMENTS]
@@ -47,7 +58,8 @@ def read_seml(content: Mapping[str, Any], program: str = "") -> list[ForeignSwee
         if key in content:
             start.lose(key, reason)
     blocks = {key: value for key, value in content.items() if key not in SPECIAL}
-    return [_sweep(start, part, merged) for part, merged in _parts(blocks, {}, "")]
+    parts = list(_parts(start, blocks, {}, ""))  # all is told before any is made
+    return [_sweep(start, part, merged) for part, merged in parts]
 
 
 Blocks = dict[str, dict[str, Any]]
@@ -55,9 +67,12 @@ Blocks = dict[str, dict[str, Any]]
 
 
 def _parts(
-    content: Mapping[str, Any], around: Blocks, name: str, depth: int = 0
+    start: ForeignSweep, content: Mapping[str, Any], around: Blocks, name: str, depth: int = 0
 ) -> Iterator[tuple[str, Blocks]]:
-    """The innermost parts, with what they have of those around them."""
+    """The innermost parts, with what they have of those around them; what is none is told."""
+    for key, value in content.items():
+        if value is not None and not isinstance(value, dict):
+            start.lose(f"{name}.{key}".lstrip("."), f"got {shown(value)}, no mapping")
     merged = {block: dict(around.get(block, {})) for block in BLOCKS}
     for block in BLOCKS:
         own = content.get(block)
@@ -70,18 +85,21 @@ def _parts(
             merged[block][key] = value
     inner = {k: v for k, v in content.items() if k not in BLOCKS and isinstance(v, dict)}
     if not inner or depth > MAX_DEPTH:
+        for key in inner:
+            start.lose(f"{name}_{key}", "parts are nested too deeply")
         yield name, merged
+        return
     for key, value in inner.items():
-        yield from _parts(value, merged, f"{name}_{key}".lstrip("_"), depth + 1)
+        yield from _parts(start, value, merged, f"{name}_{key}" if name else key, depth + 1)
 
 
 def _parameters(block: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """The parameters of a block by dotted name; a collection has those within it."""
     for key, value in block.items():
         dotted = f"{prefix}{key}"
-        if isinstance(value, dict) and value.get("type") == "parameter_collection":
-            inner = value.get("params")
-            yield from _parameters(inner if isinstance(inner, dict) else {}, f"{dotted}.")
+        inner = value.get("params") if isinstance(value, dict) else None
+        if isinstance(inner, dict) and value["type"] == "parameter_collection":
+            yield from _parameters(inner, f"{dotted}.")
         elif isinstance(value, dict) and "type" not in value:
             yield from _parameters(value, f"{dotted}.")
         else:
@@ -90,7 +108,7 @@ def _parameters(block: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
 
 def _sweep(start: ForeignSweep, part: str, blocks: Blocks) -> ForeignSweep:
     """One part as a sweep."""
-    found = replace(start, part=part, values={}, told=list(start.told))
+    found = replace(start, part=part, values={}, arguments={}, told=list(start.told))
     for name, value in blocks["fixed"].items():
         _put(found, name, [value])
     zipped: dict[str, dict[str, list[Any]]] = {}
@@ -117,7 +135,7 @@ def _put(found: ForeignSweep, name: str, values: Any) -> None:
     elif is_unresolved(values):
         found.lose(name, f"{shown(values)} refers to another value: write it out")
     else:
-        found.values[name] = values
+        found.take(name, values)
 
 
 def _zip(found: ForeignSweep, group: str, members: Mapping[str, list[Any]]) -> None:
@@ -129,7 +147,7 @@ def _zip(found: ForeignSweep, group: str, members: Mapping[str, list[Any]]) -> N
             _put(found, name, values)
     else:
         rows = zip(*members.values(), strict=True)
-        found.values[COUPLER.join(members)] = [list(row) for row in rows]
+        found.values[COUPLER.join(map(found.rename, members))] = [list(row) for row in rows]
 
 
 def _grid(found: ForeignSweep, name: str, what: Any) -> list[Any] | None:
@@ -141,16 +159,18 @@ def _grid(found: ForeignSweep, name: str, what: Any) -> list[Any] | None:
         low, high = (_number(what[key]) for key in ("min", "max"))
         if kind == "range":
             return counted(low, high, _number(what["step"]))
-        count = int(what["num"])
+        count = int(_number(what["num"]))
         if not 1 <= count <= MAX_NUMBERS:
             raise ValueError(f"num {count}")
         if kind == "uniform":
             return _even(low, high, count)
         if kind == "loguniform":
+            if min(low, high) <= 0:
+                raise ValueError(f"got {shown(min(low, high))}, which has no logarithm")
             exponents = _even(math.log10(low), math.log10(high), count)
             return [float(f"{10**exponent:.9g}") for exponent in exponents]
         raise ValueError(f"type {kind}")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         found.lose(name, f"no parameter of a grid that is known here: {reason}")
         return None
@@ -175,9 +195,12 @@ def _number(value: Any) -> Any:
         ValueError: it is none.
     """
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value):
-        raise ValueError(f"got {shown(value)}, no number")
-    return value
+    try:
+        if is_number and math.isfinite(value):
+            return value
+    except OverflowError:
+        raise ValueError("got a number too large") from None
+    raise ValueError(f"got {shown(value)}, no number")
 
 
 def _even(low: float, high: float, count: int) -> list[float]:
@@ -196,7 +219,11 @@ def _draw(found: ForeignSweep, block: Mapping[str, Any]) -> None:
     own = (what.get("samples") for what in drawn.values() if isinstance(what, dict))
     counts = [block.get("samples"), *own]
     samples = max((count for count in counts if isinstance(count, int)), default=1)
-    grid = math.prod(len(v) for v in found.values.values() if isinstance(v, list))
+    grid = math.prod(
+        len(values)
+        for name, values in found.values.items()
+        if isinstance(values, list) and not is_seed(name)
+    )
     if grid > 1:
         found.told.append(
             f"grid and random together: {grid} settings of the grid with {samples} samples each as "
@@ -222,7 +249,7 @@ def _random(found: ForeignSweep, name: str, what: Any) -> Any:
         if kind in ("randint", "randint_unique"):
             return {"int": [int(low), int(high) - 1]} if high - low > 1 else [int(low)]
         raise ValueError(f"type {kind}")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         found.lose(name, f"nothing that can be drawn here: {reason}")
         return None

@@ -7,13 +7,13 @@ out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nthrun.legacy.spec_keys import AGENT_NAMES, AgentName
-from nthrun.legacy.sweeps.base import ARGUMENTS, ForeignSweep, is_unresolved
+from nthrun.legacy.sweeps.base import ARGUMENTS, ForeignSweep, is_seed, is_unresolved
 from nthrun.legacy.sweeps.hydra import is_hydra, read_hydra
 from nthrun.legacy.sweeps.pyexputils import is_pyexputils, read_pyexputils
 from nthrun.legacy.sweeps.seml import is_seml, read_seml
@@ -29,7 +29,6 @@ AGENT_KEYS = ("agent_name", "agent", "algorithm", "algo", "agent.name", "experim
 WORLD_KEYS = ("env_name", "environment", "env", "env_id", "problem", "env.name", "env.id")
 """Keys by which sweeps name an agent, and an environment."""
 WORLD_PREFIXES = ("env.", "environment.", "problem.")
-SEEDS = ("seed", "random_seed", "seeds")
 LENGTHS = {
     **dict.fromkeys(("total_steps", "steps", "timesteps", "num_timesteps"), "total_timesteps"),
     **dict.fromkeys(("episode_cutoff", "max_episode_steps"), "steps_per_episode"),
@@ -74,9 +73,9 @@ def read_sweeps(path: str, content: Mapping[str, Any], program: str = "") -> lis
     if is_wandb_sweep(content):
         return read_wandb(path, content, program)
     readers: tuple[tuple[Callable[..., bool], Callable[..., list[ForeignSweep]]], ...] = (
-        (is_seml, read_seml),
         (is_hydra, read_hydra),
         (is_pyexputils, read_pyexputils),
+        (is_seml, read_seml),
     )
     return next((read(content, program) for known, read in readers if known(content)), [])
 
@@ -93,17 +92,20 @@ def specs_of(
         agent_name: whose it is, where the user says so.
     """
     named = agent_name or _said(sweep, AGENT_KEYS[:1])
-    if sweep.command and not named:  # a script's own `algorithm` is not nthrun's
-        return _of_command(sweep, stem)
+    if sweep.command and not (agent_name or _meant(named, agents).name):
+        return _of_command(sweep, stem)  # a script's own `algorithm` is not nthrun's
     said = named or _said(sweep, AGENT_KEYS)
     meant = _meant(said, agents)
     name = meant.name or said
     specs = Specs(sweep.part, {"agent_name": name} if name else {}, told=list(sweep.told))
     if not name:
         specs.told.append("agent_name: the file names none: write it, or give --agent-name")
+    if sweep.command:
+        specs.told.append(f"{' '.join(sweep.command)}: not carried over: {name} is the agent")
     if meant.lacking:
         specs.told.append(f"agent_name: {said} as {name}: {meant.lacking}")
     known = {each.name for each in agents[name].hyperparameters} if meant.name else set()
+    _tell_other_names(sweep, specs, AGENT_KEYS, said, known)
     parameters = _sorted_out(sweep, specs, known)
     implied = {key: [value] for key, value in meant.implied.items() if key not in parameters}
     specs.agent |= {"parameters": parameters | implied}
@@ -139,7 +141,8 @@ def _sorted_out(sweep: ForeignSweep, specs: Specs, known: set[str]) -> dict[str,
     """
     if world := _said(sweep, WORLD_KEYS):
         specs.environment["env_name"] = world
-    named = {key for key in (*AGENT_KEYS, *WORLD_KEYS) if _said(sweep, (key,))}
+        _tell_other_names(sweep, specs, WORLD_KEYS, world, known)
+    named = {key for key in (*AGENT_KEYS, *WORLD_KEYS) if _said(sweep, (key,))} - known
     single = {key: [value] for key, value in sweep.constants.items() if key not in sweep.values}
     parameters: dict[str, Any] = {}
     for key, values in {**sweep.values, **single}.items():
@@ -147,14 +150,26 @@ def _sorted_out(sweep: ForeignSweep, specs: Specs, known: set[str]) -> dict[str,
             continue
         if key in single and is_unresolved(values):
             specs.told.append(f"{key}: not carried over: {shown(values[0])} is said elsewhere")
-        elif key.rpartition(".")[2] in SEEDS and key not in known:
+        elif key in single and COUPLER in key:
+            specs.told.append(f"{key}: not carried over: {COUPLER} joins names here: write a dot")
+        elif is_seed(key) and key not in known:
             count = len(values) if isinstance(values, list) else 1
             specs.told.append(f"{key}: not carried over: runs have seeds: give --runs {count}")
         elif field_name := _field_name(key, known):
             _to_environment(specs, key, field_name, values)
-        elif new := _hyperparameter(specs, key, known):
+        elif new := _hyperparameter(specs, key, known, parameters):
             parameters[new] = values
     return parameters
+
+
+def _tell_other_names(
+    sweep: ForeignSweep, specs: Specs, keys: tuple[str, ...], said: str, known: set[str]
+) -> None:
+    """Say which keys that may name an agent, or an environment, name another than it is."""
+    for key in keys:
+        other = "" if key in known else _said(sweep, (key,))
+        if other and other != said:
+            specs.told.append(f"{key}: not carried over: {shown(other)} beside {shown(said)}")
 
 
 def _field_name(key: str, known: set[str]) -> str:
@@ -177,40 +192,49 @@ def _to_environment(specs: Specs, key: str, name: str, values: Any) -> None:
     *parents, leaf = name.split(".")
     target = specs.environment
     for parent in parents:
-        target = target.setdefault(parent, {})
+        target = target.setdefault(parent, {}) if isinstance(target, dict) else target
+    if not isinstance(target, dict) or leaf in target:
+        specs.told.append(f"{key}: not carried over: another key is {name} of the environment")
+        return
     target[leaf] = values[0]
     if key != name:
         specs.told.append(f"{key}: as {name} of the environment")
 
 
-def _hyperparameter(specs: Specs, key: str, known: set[str]) -> str:
-    """The hyperparameter that a key is; "" for none of the agent's, which is told."""
+def _hyperparameter(specs: Specs, key: str, known: set[str], parameters: Mapping[str, Any]) -> str:
+    """The hyperparameter that a key is; "" for none of the agent's, or one of `parameters`, which
+    is told."""
     names = key.split(COUPLER)
-    if not known or known.issuperset(names):
-        return key
-    found = [name if name in known else name.rpartition(".")[2] for name in names]
-    if not known.issuperset(found):
+    found = [name if name in known or not known else name.rpartition(".")[2] for name in names]
+    if known and not known.issuperset(found):
         agent = specs.agent["agent_name"]
         specs.told.append(f"{key}: not carried over: no hyperparameter of {agent}")
         return ""
-    specs.told.append(f"{key}: as {COUPLER.join(found)}")
+    there = [name for other in parameters for name in other.split(COUPLER)]
+    if twice := sorted(name for name in found if [*there, *found].count(name) > 1):
+        specs.told.append(f"{key}: not carried over: another key is {twice[0]}")
+        return ""
+    if found != names:
+        specs.told.append(f"{key}: as {COUPLER.join(found)}")
     return COUPLER.join(found)
 
 
 def _of_command(sweep: ForeignSweep, stem: str) -> Specs:
     """The specs of a script that is given what it is to run with."""
     specs = Specs(sweep.part, {"agent_name": COMMAND}, {"env_name": "none"}, list(sweep.told))
+    if other := sweep.constants.get("agent_name"):
+        specs.told.append(f"agent_name: {shown(other)} is no agent of nthrun's: the script starts")
     words: list[str] = []
     parameters: dict[str, Any] = {}
+    taken = _placeholders(sweep.names())
     for key, values in sweep.values.items():
-        if key.rpartition(".")[2] in SEEDS:
+        if is_seed(key):
             words.append(_argument(sweep, key, "{seed}"))
             count = len(values) if isinstance(values, list) else 1
             specs.told.append(f"{key}: as {{seed}}, which follows by itself: --runs {count}")
             continue
         names = key.split(COUPLER)
-        taken = {name: f"{name}_" if name in (*GIVEN, ENVIRONMENT) else name for name in names}
-        parameters[COUPLER.join(taken.values())] = values
+        parameters[COUPLER.join(taken[name] for name in names)] = values
         words += (_argument(sweep, name, f"{{{taken[name]}}}") for name in names)
     place = sweep.command.index(ARGUMENTS) if ARGUMENTS in sweep.command else len(sweep.command)
     command = [*sweep.command[:place], *words, *sweep.command[place + 1 :]]
@@ -223,5 +247,18 @@ def _of_command(sweep: ForeignSweep, stem: str) -> Specs:
     return specs
 
 
+def _placeholders(names: Sequence[str]) -> dict[str, str]:
+    """Each name, and the one that a command may have for it: another where it is reserved."""
+    taken: dict[str, str] = {}
+    for name in names:
+        taken[name] = name
+        while taken[name] in (*GIVEN, ENVIRONMENT) or (
+            taken[name] != name and taken[name] in names
+        ):
+            taken[name] += "_"
+    return taken
+
+
 def _argument(sweep: ForeignSweep, name: str, value: str) -> str:
-    return sweep.argument.replace("{name}", name).replace("{value}", value)
+    own = sweep.arguments.get(name, name)
+    return sweep.argument.replace("{name}", own).replace("{value}", value)
