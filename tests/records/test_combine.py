@@ -28,7 +28,7 @@ from nthrun.errors import DataFileError, StorageError
 from nthrun.records import durable_file, open_data
 from nthrun.records.combine import Combined, combine, forget
 from nthrun.records.experiment import Experiment
-from nthrun.records.schema import OMITTED_FROM_JSON, Run, differing_key, flat_arrays
+from nthrun.records.schema import OMITTED_FROM_JSON, OUTPUT, Run, differing_key, flat_arrays
 
 NAMES = ("data.json", "data.h5")
 both = pytest.mark.parametrize("name", NAMES)
@@ -546,7 +546,7 @@ class TestContent:
         series = {"train_states": np.ones((100, 2)), "metrics": {"loss": np.ones(9)}}
         record(experiment, run(0, **series))
         content = json.loads(combined(experiment).output.read_bytes())
-        assert content["omitted"] == sorted(OMITTED_FROM_JSON)
+        assert content["omitted"] == sorted({*OMITTED_FROM_JSON} - {OUTPUT})
         expected = dict(flat_arrays(open_data(experiment.root).entries[0].load(())))
         found = open_data(experiment.root / "data.json").entries[0].load(())
         kept = [name for name in expected if name.split("/")[0] not in OMITTED_FROM_JSON]
