@@ -153,6 +153,7 @@ class TestFinish:
         said what is run."""
         (tmp_path / "hostile.py").write_text("open('ran', 'w')\nclass Agent: pass\n")
         monkeypatch.chdir(tmp_path)
+        monkeypatch.delitem(sys.modules, "hostile", raising=False)
         agent = {"agent_name": "hostile:Agent", "parameters": {}}
         plan = written_plan(tmp_path / "e", cluster=LOCAL)
         content = json.loads(plan.path.read_text()) | {"agent": agent}
