@@ -7,6 +7,7 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
 from pages import copied_checkout, lines
 from processes import ROOT, call
 
@@ -28,6 +29,7 @@ def files() -> dict[str, str]:
     return dict(found)
 
 
+@pytest.mark.slow
 def test_commands_run(tmp_path: Path) -> None:
     """Every `bash` line runs, in order, with the files as the page writes them, and the settings
     that it counts are there."""

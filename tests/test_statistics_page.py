@@ -36,6 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_commands_and_code_run(folder: Path) -> None:
     """Every `bash` line and `python` block runs, in order, and the specs it tells of are there."""
     for line in lines(PAGE):

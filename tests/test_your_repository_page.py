@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from installed import installation
 from pages import lines
 from processes import ROOT
@@ -12,6 +13,7 @@ from processes import ROOT
 PAGE = (ROOT / "docs/your_repository.md").read_text()
 
 
+@pytest.mark.slow
 def test_every_command_runs(tmp_path: Path) -> None:
     """In an empty folder every command of the page runs, in order, and does what the page says."""
     commands = lines(PAGE)

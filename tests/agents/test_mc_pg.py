@@ -286,6 +286,7 @@ def test_lanes_are_independent(shape: tuple[int, list[int]], form: dict[str, Any
     run_of_same_bits(spec, 1, ([1, 4], [0, 2, 1], [3, 4, 5, 6, 1, 7, 8]))
 
 
+@pytest.mark.slow
 def test_a_short_training_improves_the_return() -> None:
     """With steps of 0.1 years every run comes to earn clearly more than at its start, and what it
     falls short of the best is at most 0.6 of what it was."""

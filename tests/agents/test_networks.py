@@ -88,6 +88,7 @@ def uneven(agent: str) -> ExperimentSpec:
     return experiment_spec_of(PROTOCOL, document, "test")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", AGENTS)
 def test_uneven_bounds_are_compiled(agent: str) -> None:
     """Compiled training in such an environment is the eager one, and fills each component's own

@@ -170,9 +170,12 @@ def wrong_answers(training: Training, probes: tuple[type[Probe], ...]) -> dict[s
     return wrong
 
 
+QUICKEST = ("SAC", "PPO", "epsgreedy", "linearAC", "SoftmaxAC", "Sarsa", "ExpectedSarsa")
+
+
 def marked(case: Case) -> Any:
-    """A case, slow unless it is its agent's first; those that search for actions are slow too."""
-    usual = case in FIRST.values() and case[0] not in ("epsgreedy_SGD", "epsgreedy_optimizer")
+    """A case, slow unless it is the first of an agent that is quick."""
+    usual = case in FIRST.values() and case[0] in QUICKEST
     marks = () if usual else pytest.mark.slow
     return pytest.param(case, marks=marks, id="-".join(map(str, case)))
 

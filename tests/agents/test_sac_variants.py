@@ -121,6 +121,7 @@ def test_every_number_drawn_has_its_own_use(changes: dict[str, Any]) -> None:
     assert len(set(seen)) == len(seen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "changes"),
     [

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from processes import EXPERIMENT, call, recorded, write_specs
 
 TWICE = {"critic_lr": [0.001, 1e-3, 0.002]}
 
 
+@pytest.mark.slow
 def test_constants_may_be_moved_and_written_out(tmp_path: Path) -> None:
     """Runs go on, verify and combine where a default was written out and a hyperparameter of one
     value moved, and other values are refused; a value listed twice is noted, and no obstacle."""

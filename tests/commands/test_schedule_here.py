@@ -182,6 +182,7 @@ def test_what_is_missing_is_run_and_only_that(tmp_path: Path, path: str) -> None
     assert status(tmp_path, path) == ({"expected": "6", "recorded": "6"}, [])
 
 
+@pytest.mark.slow
 def test_a_killed_plan_is_gone_and_continues(
     tmp_path: Path, path: str, undisturbed: dict[tuple[int, int], Run]
 ) -> None:

@@ -164,6 +164,7 @@ class TestFinish:
         assert ("code that a file names is not run" in outcome.err) != trust
         assert Path("ran").exists() == trust
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "entry",
         [

@@ -155,6 +155,7 @@ def on_a_terminal(*arguments: str) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", printed.decode()).replace("\r", "\n")
 
 
+@pytest.mark.slow
 def test_on_a_terminal(tmp_path: Path) -> None:
     """On a terminal the last table names the setting and the number that the summary begins with,
     which is the mean of what the lines of its runs say."""

@@ -208,6 +208,7 @@ def test_signals_save_every_pack(tmp_path: Path, undisturbed: dict[tuple[int, in
     assert [first_steps(runs[0, index]) for index in (0, 1)] == steps
 
 
+@pytest.mark.slow
 def test_workers_end_with_their_parent(tmp_path: Path) -> None:
     """When the command itself is killed, its workers save their packs and go."""
     process = start(options(tmp_path, LONG | RARELY))
@@ -272,6 +273,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_failing_runs_and_failing_workers(tmp_path: Path) -> None:
     """A run that fails is recorded as failed, whoever trains it; a worker that fails is reported
     with its exception, and both are named in the end."""

@@ -124,7 +124,10 @@ def one_step(operations: dict[str, Operation], given: Tensors) -> Tensors:
     return {name: tensor.squeeze(1) for name, tensor in shown.items()}
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(5, 4), (32, 17), (8, 64)])
+@pytest.mark.parametrize(
+    ("rows", "columns"),
+    [(5, 4), *(pytest.param(*sizes, marks=pytest.mark.slow) for sizes in ((32, 17), (8, 64)))],
+)
 def test_operations_give_what_torch_gives(rows: int, columns: int) -> None:
     """Every operation on every lane, to rounding; integers and booleans exactly."""
     given = inputs(rows, columns)

@@ -102,14 +102,14 @@ def same_bits(one: Tensor, other: Tensor) -> bool:
     return one.numpy().tobytes() == other.numpy().tobytes()
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(10))
 def test_kernels_do_what_torch_does(seed: int) -> None:
     """States and outputs as by torch, other lanes untouched, and the same bits on any lane."""
     check(*program(seed))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(25, 425))
+@pytest.mark.parametrize("seed", range(10, 425))
 def test_many_kernels_do_what_torch_does(seed: int) -> None:
     """The same law, for many more programs."""
     check(*program(seed))

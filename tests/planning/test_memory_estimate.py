@@ -54,6 +54,7 @@ def test_a_record_takes_no_more_than_counted(
     assert lane.series - array_bytes(run) < 60_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("environment", "parameters"), CASES)
 def test_files_take_no_more_than_counted(
     environment: dict[str, Any],

@@ -50,6 +50,7 @@ def test_identity_holds_over_thousands_of_steps(
     assert_same_bits(backend, parameters, steps, (2, 3, 8, 33))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameters", SHAPES)
 def test_compiled_training_follows_eager_training(parameters: dict[str, Any]) -> None:
     """Both backends compute the same training; they differ by rounding alone."""

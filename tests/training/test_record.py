@@ -114,7 +114,7 @@ def test_provenance(run: Run) -> None:
     assert [attempt["step"] for attempt in made["attempts"]] == [0]
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ["compile", pytest.param("eager", marks=pytest.mark.slow)])
 def test_divergence_is_recorded_and_the_neighbours_go_on(backend: str) -> None:
     """A run whose numbers become non-finite ends as `diverged` with its data up to then; the
     others of its pack have the bits they would have had without it."""

@@ -20,10 +20,12 @@ from nthrun.records.experiment import open_experiment
 from nthrun.training.saved_policy import last_evaluation, read_learned, restored
 from nthrun.training.solver_program import SolverProgram
 
+LONGER = [
+    pytest.param(agent, marks=pytest.mark.slow) for agent in ("euler_all_in_one", "egm", "dp")
+]
 
-@pytest.mark.parametrize(
-    "agent", ["euler_quadrature", "euler_all_in_one", "egm", "mc_pg", "dp", "SAC"]
-)
+
+@pytest.mark.parametrize("agent", ["euler_quadrature", "mc_pg", "SAC", *LONGER])
 def test_a_restored_policy_plays_its_evaluations_again(tmp_path: Path, agent: str) -> None:
     """From the record and from each snapshot, that of step 0 too, a policy earns the recorded
     returns to the bit."""

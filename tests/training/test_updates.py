@@ -104,6 +104,7 @@ def test_a_run_continues_between_any_two_blocks(tmp_path: Path, backend: str) ->
     assert first_difference(train(spec, [1], context=context)[1], run) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environment", [{}, HOSTED], ids=["tensors", "hosted"])
 def test_compiled_training_follows_eager_training(environment: dict[str, Any]) -> None:
     """Both backends compute the same updates, in an environment of tensors and in one on the host;
@@ -297,6 +298,7 @@ def test_targets_move_at_every_so_many_updates() -> None:
     assert seen == [1, 0, 0] * 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("updates", "first", "ends"),
     [

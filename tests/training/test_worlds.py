@@ -122,6 +122,7 @@ def test_a_run_continues_between_any_two_blocks(
     assert first_difference(train(spec, [1], context=context)[1], run) is None
 
 
+@pytest.mark.slow
 @everywhere
 def test_rollouts_continue_within_and_are_gone_through(
     tmp_path: Path, environment: dict[str, Any]

@@ -167,6 +167,7 @@ def test_the_script_says_what_is_wrong(tmp_path: Path, roots: dict[str, Path]) -
     assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
 
 
+@pytest.mark.slow
 def test_what_a_record_does_not_hold_is_the_equilibrium_s(tmp_path: Path) -> None:
     """Where households see neither prices nor the rebate, the budget is that of the world's prices
     and the equilibrium's rebate, and the agent decides by the labour of the world."""

@@ -48,6 +48,7 @@ def names_of(drawn_figure: Drawn) -> list[str]:
     return [text.get_text() for text in legend.get_texts()]
 
 
+@pytest.mark.slow
 def test_functions_are_near_the_exact_ones(learned: Learned) -> None:
     """At the wealth that households have, the learned rule consumes and saves about what the exact
     one does, within its budget; the value rises in wealth."""

@@ -69,6 +69,7 @@ def test_rules_without_an_equilibrium_have_no_numbers() -> None:
     assert all(math.isnan(number) for number in found.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("taxes", ["untaxed", "proportional"])
 def test_a_lane_is_measured_by_what_its_network_says(
     taxes: str, monkeypatch: pytest.MonkeyPatch

@@ -186,6 +186,7 @@ def test_the_window_leaves_ten_thousand_periods() -> None:
     assert (FIRST, NUM_PERIODS - FIRST) == (1_000, 10_000)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_a_rule_that_saves_nothing_has_measures() -> None:
     """Where nobody keeps anything nothing is divided by zero: K' is next to nothing, of wealth

@@ -122,6 +122,7 @@ def with_a_list(path: Path) -> None:
     path.chmod(0o600)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spoil",
     [

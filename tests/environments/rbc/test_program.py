@@ -52,6 +52,7 @@ def test_uniform_play_begins_where_the_published_curves_do(worlds: int, closenes
     assert (found["price"], found["wage"]) == pytest.approx((1000.0, 19.8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("episode", "taxes", "expected"),
     [
