@@ -353,7 +353,7 @@ def test_directories_may_be_removed_while_others_are_made(tmp_path: Path) -> Non
         while not is_over.is_set():
             with contextlib.suppress(OSError):
                 folder.rmdir()
-            time.sleep(0.0005)
+            time.sleep(0.02)  # each folder takes some milliseconds to be made durably
 
     remover = threading.Thread(target=remove)
     remover.start()
