@@ -15,7 +15,6 @@ import enum
 import hashlib
 import os
 import sys
-import sysconfig
 import types
 from collections.abc import Iterator, Mapping
 from functools import cache, partial
@@ -29,7 +28,7 @@ import torch
 from nthrun.specs.environment_spec import PROTOCOL_KEYS, EnvironmentSpec
 from nthrun.training.hosted_program import HostedProgram
 from nthrun.training.program import Program
-from nthrun.training.source import code_hash
+from nthrun.training.source import code_hash, holds_installed
 from nthrun.training.syntax_tree import PACKAGE
 
 PLAIN = (
@@ -125,9 +124,9 @@ def _is_of_another_place(module: str) -> bool:
         return True
     if package == OWN or package in sys.stdlib_module_names or module not in sys.modules:
         return False  # what is in no module is written by a class, as by a named tuple
-    place = Path(getattr(sys.modules[module], "__file__", None) or "")
-    installed = sysconfig.get_paths()
-    return not any(place.is_relative_to(installed[name]) for name in ("purelib", "platlib"))
+    top = sys.modules.get(package, sys.modules[module])
+    places = [*getattr(top, "__path__", ()), getattr(top, "__file__", None) or ""]
+    return not holds_installed(Path(places[0]).resolve().parent)
 
 
 def named_identity(program: Program, part: str) -> str:

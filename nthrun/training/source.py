@@ -152,7 +152,7 @@ class _Sources:
         packages = sorted({*map(top_package, modules)} - {PACKAGE.name})
         self._places = {package: _places_of(package) for package in packages}
         folders = [os.path.dirname(place) for places in self._places.values() for place in places]
-        self._own = [folder for folder in folders if not _holds_installed(Path(folder).resolve())]
+        self._own = [folder for folder in folders if not holds_installed(Path(folder).resolve())]
 
     def files(self, module: str) -> Iterator[tuple[str, str, str]]:
         """The source files that count once a module is imported; none for an installed one.
@@ -223,7 +223,7 @@ def _package_files(package: str, directory: str) -> Iterator[tuple[str, str, str
                 yield "/".join([*words, name]), ".".join(words), path
 
 
-def _holds_installed(directory: Path) -> bool:
+def holds_installed(directory: Path) -> bool:
     """Whether a directory is where Python or its installer puts packages."""
     installed = {Path(path).resolve() for path in sysconfig.get_paths().values()}
     return directory in installed or directory.name in ("site-packages", "dist-packages")

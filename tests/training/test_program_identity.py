@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from functools import cache, partial, wraps
 from pathlib import Path
@@ -18,6 +19,7 @@ from packs import pack_of, small_spec
 
 from nthrun.agents.off_policy import ActorCriticAgent
 from nthrun.environments.tensors import Constants
+from nthrun.training import program_identity as program_identity_module
 from nthrun.training.pack_program import make_program
 from nthrun.training.pack_training import train_pack
 from nthrun.training.program import Program
@@ -127,6 +129,21 @@ def test_a_replaced_function_is_nobody_s_program(
     assert program_identity(program())
     monkeypatch.setattr(ActorCriticAgent, "of_tests", wrap(program), raising=False)
     assert program_identity(program()) == ""
+
+
+@pytest.mark.parametrize(("place", "counts"), [("site-packages", False), ("project", True)])
+def test_packages_may_be_installed_anywhere(
+    place: str, counts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Functions of a package that a cluster's module brings, from a folder of its own, replace
+    nothing; those of a folder that is somebody's project do."""
+    package = types.ModuleType("brought")
+    package.__path__ = [str(tmp_path / place / "brought")]
+    monkeypatch.setitem(sys.modules, "brought", package)
+    brought = types.FunctionType(program.__code__, {"__name__": "brought"})
+    monkeypatch.setattr(ActorCriticAgent, "of_tests", brought, raising=False)
+    program_identity_module._is_of_another_place.cache_clear()
+    assert (program_identity(program()) == "") == counts
 
 
 def test_lambdas_are_told_apart() -> None:
