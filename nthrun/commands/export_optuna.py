@@ -107,9 +107,9 @@ def _write(path: Path, name: str, scores: Scores, trials: Sequence[Trial]) -> No
         storage = package.storages.RDBStorage(address.render_as_string())
         direction = GOALS[0] if scores.higher_is_better else GOALS[1]
         study = package.create_study(storage=storage, study_name=name, direction=direction)
-        study.set_metric_names([scores.metric])
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("ignore")  # that both are experimental
+            study.set_metric_names([scores.metric])
             study.add_trials([_trial(package, trial, distributions) for trial in trials])
         storage.engine.dispose()
         os.replace(temporary, path)
