@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import click
 
 from nthrun.commands.experiment_paths import data_path
-from nthrun.commands.options import Command, Option, debug_option, takes_options
+from nthrun.commands.options import (
+    Command,
+    Option,
+    RunIndex,
+    RunStage,
+    SnapshotStep,
+    debug_option,
+    takes_options,
+)
 from nthrun.errors import DataFileError, MissingExtraError, NthrunError
 from nthrun.records.durable_file import storage_error
 from nthrun.records.writer import temporary_path
@@ -31,17 +39,9 @@ FRAMES_PER_SECOND = 30
 class ActOptions:
     """The options."""
 
-    index: Annotated[
-        int | None,
-        Option("--index", type=click.IntRange(0), help="Which run.  [default: the lowest]"),
-    ]
-    stage: Annotated[
-        int | None, Option("--stage", type=click.IntRange(0), help="Its stage.  [default: lowest]")
-    ]
-    step: Annotated[
-        int | None,
-        Option("--step", type=click.IntRange(0), help="Of a snapshot.  [default: the end]"),
-    ]
+    index: RunIndex
+    stage: RunStage
+    step: SnapshotStep
     episodes: Annotated[
         int | None,
         Option(

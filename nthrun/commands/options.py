@@ -134,6 +134,18 @@ def takes_options(table: type) -> Callable[[Callable[..., Any]], Callable[..., A
 
 
 debug_option = Option("--debug", is_flag=True, help="Show tracebacks.")
+RunIndex = Annotated[
+    int | None,
+    Option("--index", type=click.IntRange(0), help="Which run.  [default: the lowest]"),
+]
+RunStage = Annotated[
+    int | None, Option("--stage", type=click.IntRange(0), help="Its stage.  [default: lowest]")
+]
+SnapshotStep = Annotated[
+    int | None,
+    Option("--step", type=click.IntRange(0), help="Of a snapshot.  [default: the end]"),
+]
+"""Types of fields that say of which run, and when, something is played."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

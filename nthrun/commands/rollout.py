@@ -24,7 +24,15 @@ import yaml
 from nthrun.agents.best_response.declaration import responders
 from nthrun.analysis.figures.saving import save_arrays
 from nthrun.commands.experiment_paths import data_path
-from nthrun.commands.options import Command, Option, debug_option, takes_options
+from nthrun.commands.options import (
+    Command,
+    Option,
+    RunIndex,
+    RunStage,
+    SnapshotStep,
+    debug_option,
+    takes_options,
+)
 from nthrun.environments.base import make_environment
 from nthrun.environments.rbc import source_files
 from nthrun.records.durable_file import write_durably
@@ -46,17 +54,9 @@ OF_SOURCE = "RBC"
 class RolloutOptions:
     """The options."""
 
-    index: Annotated[
-        int | None,
-        Option("--index", type=click.IntRange(0), help="Which run.  [default: the lowest]"),
-    ]
-    stage: Annotated[
-        int | None, Option("--stage", type=click.IntRange(0), help="Its stage.  [default: lowest]")
-    ]
-    step: Annotated[
-        int | None,
-        Option("--step", type=click.IntRange(0), help="Of a snapshot.  [default: the end]"),
-    ]
+    index: RunIndex
+    stage: RunStage
+    step: SnapshotStep
     every: Annotated[
         bool, Option("--all", is_flag=True, help="Every step of which something is kept.")
     ]
