@@ -31,7 +31,7 @@ from nthrun.commands.labelled_data import act_on_readable
 from nthrun.commands.options import Command, debug_option
 from nthrun.errors import NthrunError, SpecError
 from nthrun.records.data import Data, open_data
-from nthrun.records.durable_file import write_durably
+from nthrun.records.durable_file import write_unless_other
 from nthrun.specs.agent_spec import read_agent_spec
 from nthrun.specs.documents import Document
 from nthrun.specs.program_spec import program_keys
@@ -306,20 +306,8 @@ def write_specs(specs: Sequence[tuple[Path, str]], overwrite: bool) -> list[Path
                 f"{path}: several of the experiments would be written here",
                 "choose for each in a command of its own, with --out, or give --no-write",
             )
-    changed = [(path, text) for path, text in specs if not _says(path, text)]
-    for path, _ in changed:
-        if path.exists() and not overwrite:
-            raise NthrunError(
-                f"{path}: there already, and says otherwise",
-                "give --overwrite, another --out, or --no-write",
-            )
-    for path, text in changed:
-        write_durably(path, lambda file, text=text: file.write(text.encode()))  # type: ignore[misc]
-    return [path for path, _ in changed]
-
-
-def _says(path: Path, text: str) -> bool:
-    return path.is_file() and path.read_bytes() == text.encode()
+    hint = "give --overwrite, another --out, or --no-write"
+    return write_unless_other({path: text.encode() for path, text in specs}, overwrite, hint)
 
 
 def _as_file(name: str) -> str:

@@ -12,9 +12,8 @@ import click
 from nthrun.agents.registry import AGENTS, agent_declaration
 from nthrun.commands.options import Command, debug_option
 from nthrun.errors import DataFileError, NthrunError, SpecError
-from nthrun.files.regular_file import cannot_read, read_regular
 from nthrun.legacy.sweeps.specs import TOOLS, Specs, read_sweeps, specs_of
-from nthrun.records.durable_file import write_durably
+from nthrun.records.durable_file import write_unless_other
 from nthrun.specs.agent_spec import read_agent_spec
 from nthrun.specs.documents import Document, flatten, read_document
 from nthrun.specs.field import shown
@@ -59,13 +58,8 @@ def convert(
     for specs in all_specs:
         for line in (*specs.told, *_soundness(specs)):
             note(f"{specs.part}: {line}" if specs.part else line)
-    for path, content in written.items():
-        if not overwrite and _says_otherwise(path, content):
-            raise DataFileError(
-                f"{path}: there already, and says otherwise", "give --overwrite, or another --out"
-            )
-    for path, content in written.items():
-        write_durably(path, lambda opened, content=content: opened.write(content))  # type: ignore[misc]
+    write_unless_other(written, overwrite, "give --overwrite, or another --out")
+    for path in written:
         show(path)
     return 0
 
@@ -104,16 +98,6 @@ def _as_json(document: Mapping[str, Any]) -> bytes:
         return f"{text}\n".encode()
     except ValueError:  # NaN, more digits than Python prints, half a surrogate pair
         return b""
-
-
-def _says_otherwise(path: Path, content: bytes) -> bool:
-    """Whether there is a file of other content."""
-    try:
-        return read_regular(path) != content
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise cannot_read(path, error) from error
 
 
 def _soundness(specs: Specs) -> Iterator[str]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from nthrun.commands.options import Command, debug_option
-from nthrun.errors import DataFileError, NthrunError
-from nthrun.records.durable_file import write_durably
+from nthrun.errors import NthrunError
+from nthrun.records.durable_file import write_unless_other
 from nthrun.specs.shipped import shipped_files
 from nthrun.terminal import show
 
@@ -41,13 +41,8 @@ def specs(patterns: Sequence[str], copy_to: str | None, overwrite: bool, debug: 
             show(name)
         return 0
     texts = {Path(copy_to, name): path.read_bytes() for name, path in chosen.items()}
-    for place, content in texts.items():
-        if place.exists() and not overwrite and place.read_bytes() != content:
-            raise DataFileError(
-                f"{place}: there already, and says otherwise", "give --overwrite, or another DIR"
-            )
-    for place, content in texts.items():
-        write_durably(place, lambda file, content=content: file.write(content))  # type: ignore[misc]
+    write_unless_other(texts, overwrite, "give --overwrite, or another DIR")
+    for place in texts:
         show(place)
     return 0
 

@@ -24,7 +24,12 @@ from typing import Any, BinaryIO
 from nthrun.errors import DataFileError, NthrunError, StorageError
 from nthrun.files.document import parse_document
 from nthrun.files.forms import ANY_FIELDS
-from nthrun.files.regular_file import LARGEST_DOCUMENT_BYTES, cannot_read, open_regular
+from nthrun.files.regular_file import (
+    LARGEST_DOCUMENT_BYTES,
+    cannot_read,
+    open_regular,
+    read_regular,
+)
 from nthrun.records.listing import is_there
 from nthrun.records.writer import temporary_path
 
@@ -84,6 +89,40 @@ def write_durably(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """
     with written_aside(path) as temporary, open(temporary, "wb") as file:
         write(file)
+
+
+def write_unless_other(contents: Mapping[Path, bytes], overwrite: bool, hint: str) -> list[Path]:
+    """Write files, none of them if one would take the place of other content.
+
+    Args:
+        contents: path -> all that the file is to say.
+        overwrite: whether other content is replaced.
+        hint: what to do where it is not.
+
+    Returns:
+        those that were not there with this content already.
+
+    Raises:
+        DataFileError: a file says otherwise, or is no regular file.
+        StorageError: as `write_checksummed`.
+    """
+    changed = {path: content for path, content in contents.items() if _content(path) != content}
+    for path in changed:
+        if not overwrite and _content(path) is not None:
+            raise DataFileError(f"{path}: there already, and says otherwise", hint)
+    for path, content in changed.items():
+        write_durably(path, lambda file, content=content: file.write(content))  # type: ignore[misc]
+    return list(changed)
+
+
+def _content(path: Path) -> bytes | None:
+    """What a file says; None where there is none."""
+    try:
+        return read_regular(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise cannot_read(path, error) from error
 
 
 @contextlib.contextmanager
