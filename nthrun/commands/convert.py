@@ -26,7 +26,7 @@ from nthrun.terminal import note, show
 @click.option("--out", metavar="DIR", default=".", help="Write them there.  [default: .]")
 @click.option("--agent-name", metavar="NAME", help="The agent, where the file names none.")
 @click.option(
-    "--program", metavar="SCRIPT", help="The Python script, where the file names none or another."
+    "--program", metavar="SCRIPT", help="The Python script that starts, whatever the file names."
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that say otherwise.")
 @debug_option
@@ -50,7 +50,10 @@ def convert(
     if not sweeps:
         raise NthrunError(f"{file}: no sweep of a tool that is known", f"there are: {TOOLS}")
     stem = Path(file).stem
-    all_specs = [specs_of(sweep, stem, AGENTS, agent_name or "") for sweep in sweeps]
+    all_specs = [
+        specs_of(sweep, stem, AGENTS, agent_name or "", starts_script=bool(program))
+        for sweep in sweeps
+    ]
     _require_names(file, [specs.part for specs in all_specs])
     written: dict[Path, bytes] = {}
     for specs in all_specs:

@@ -81,7 +81,12 @@ def read_sweeps(path: str, content: Mapping[str, Any], program: str = "") -> lis
 
 
 def specs_of(
-    sweep: ForeignSweep, stem: str, agents: Mapping[str, AgentDeclaration], agent_name: str = ""
+    sweep: ForeignSweep,
+    stem: str,
+    agents: Mapping[str, AgentDeclaration],
+    agent_name: str = "",
+    *,
+    starts_script: bool = False,
 ) -> Specs:
     """The specs of a sweep.
 
@@ -90,9 +95,11 @@ def specs_of(
         stem: a name where none is given.
         agents: nthrun's, by name.
         agent_name: whose it is, where the user says so.
+        starts_script: whether the user says that a script is started, whatever the file names.
     """
     named = agent_name or _said(sweep, AGENT_KEYS[:1])
-    if sweep.command and not (agent_name or _meant(named, agents).name):
+    is_ours = bool(agent_name or _meant(named, agents).name)
+    if sweep.command and (starts_script or not is_ours):
         return _of_command(sweep, stem)  # a script's own `algorithm` is not nthrun's
     said = named or _said(sweep, AGENT_KEYS)
     meant = _meant(said, agents)
@@ -223,7 +230,7 @@ def _of_command(sweep: ForeignSweep, stem: str) -> Specs:
     """The specs of a script that is given what it is to run with."""
     specs = Specs(sweep.part, {"agent_name": COMMAND}, {"env_name": "none"}, list(sweep.told))
     if other := sweep.constants.get("agent_name"):
-        specs.told.append(f"agent_name: {shown(other)} is no agent of nthrun's: the script starts")
+        specs.told.append(f"agent_name: not carried over: {shown(other)}: the script starts")
     words: list[str] = []
     parameters: dict[str, Any] = {}
     taken = _placeholders(sweep.names())
