@@ -53,6 +53,8 @@ def orthogonal(generator: np.random.Generator, rows: int, columns: int) -> np.nd
 
 
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "silu": silu}
+GAINS = {"relu": 2.0**0.5, "tanh": 5 / 3}
+"""Activation -> the factor by which `xavier_uniform_gain` is wider, as PyTorch has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ class MLP(MLPShape):
     ) -> np.ndarray:
         """Fresh parameters `(P,)`: random weights, zero biases.
 
-        `xavier_uniform` has bound sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010);
+        `xavier_uniform` has bound sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010), and
+        `xavier_uniform_gain` that times the activation's gain;
         `kaiming_uniform` has bound sqrt(1 / fan_in), which is PyTorch's default for a layer;
         `orthogonal` has orthonormal rows or columns, times √2 in hidden layers (Saxe, McClelland
         and Ganguli, 2014).
@@ -112,12 +115,18 @@ class MLP(MLPShape):
                 drawn = [scale * orthogonal(generator, fan_in, width) for width, scale in scaled]
                 weight[:fan_in, :fan_out] = np.concatenate(drawn, 1)
             else:
-                square = 6 / (fan_in + fan_out) if weight_init == "xavier_uniform" else 1 / fan_in
-                bound = np.sqrt(square)
+                bound = self._bound(weight_init, fan_in, fan_out)
                 weight[:fan_in, :fan_out] = generator.uniform(-bound, bound, (fan_in, fan_out))
             parts += [weight.ravel(), np.zeros(columns, np.float32)]
         row = np.concatenate(parts)
         return np.pad(row, (0, self.num_params() - len(row)))
+
+    def _bound(self, weight_init: str, fan_in: int, fan_out: int) -> float:
+        """Bound of a layer's uniform weights."""
+        if weight_init == "kaiming_uniform":
+            return float(np.sqrt(1 / fan_in))
+        bound = float(np.sqrt(6 / (fan_in + fan_out)))
+        return bound * GAINS[self.activation] if weight_init == "xavier_uniform_gain" else bound
 
     def named(self, parameters: Tensor, prefix: str) -> dict[str, Tensor]:
         """Weights `(nets, fan_in, fan_out)` and biases `(nets, fan_out)` by name, unpadded.

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from nthrun.errors import Fault, SpecError
-from nthrun.legacy.conventions import CONSTANT_EPSILON, NOT_READ, agent_by_conventions
 from nthrun.legacy.conventions import KEY as CONVENTIONS_KEY
+from nthrun.legacy.conventions import NOT_READ, agent_by_conventions
 from nthrun.legacy.reading import Findings, Reading, as_list, is_number
 from nthrun.legacy.spec_keys import (
     AGENT_NAMES,
@@ -156,9 +156,7 @@ class _Hyperparameters:
 
     def _is_not_read(self, key: str) -> bool:
         """Whether a key of ours is none that the agent has by the conventions asked for."""
-        if not self.conventions or self.agent.name not in CONSTANT_EPSILON:
-            return False
-        return key in NOT_READ
+        return bool(self.conventions) and key in NOT_READ.get(self.agent.name, ())
 
     def _unused(self, key: str) -> Unused | None:
         """What the table says of a key of this agent."""
@@ -196,7 +194,10 @@ class _Hyperparameters:
         items = as_list(values)
         if not any(is_number(item) and item <= 0 for item in items):
             return values
-        self.findings.renamed.append(f"{key} that clips nothing as {UNCLIPPED:g}")
+        bounded = (
+            ", which in later versions there kept log σ within -5 and 2," if -1 in items else ""
+        )
+        self.findings.renamed.append(f"{key} that clips nothing{bounded} as {UNCLIPPED:g}")
         return [UNCLIPPED if is_number(item) and item <= 0 else item for item in items]
 
     def _policy_types(self, values: Any, *, is_told: bool = False) -> list[Any]:

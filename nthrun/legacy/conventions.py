@@ -24,10 +24,20 @@ COMPONENTS, MIXTURE = "num_components", "SquashedGaussianMixture"
 NUM_STARTS = 30
 SEARCH = {"num_starts": NUM_STARTS, "num_search_steps": 100, "search_lr": 0.01 / NUM_STARTS}
 """Of `epsgreedy_SGD`: there the starts share one loss, the mean of all."""
+AGENTS_THERE = ("SAC", "VAC", "FKL", "GreedyAC", "GreedyACNoEntReg", *EPSILON_GREEDY)
+"""Agents that have networks and are there too."""
 CONSTANT_EPSILON = EPSILON_GREEDY[:2]
 """Agents whose ε stays what it is, and that begin to learn with the first whole batch."""
-NOT_READ = ("epsilon_decay", "epsilon_min", DELAY, "target_update_interval")
-"""Hyperparameters that they take there and do not read; they are passed over."""
+TARGETS, BETAS, EXPLORATION = "target_update_interval", "betas", "uniform_exploration_steps"
+_CONSTANT = ("epsilon_decay", "epsilon_min", DELAY, TARGETS, BETAS)
+NOT_READ: Mapping[str, tuple[str, ...]] = {
+    "epsgreedy": _CONSTANT,
+    "epsgreedy_SGD": (*_CONSTANT, EXPLORATION),
+    "epsgreedy_optimizer": (TARGETS, BETAS, EXPLORATION),
+}
+"""Agent -> hyperparameters that it takes there and does not read; they are passed over."""
+FIRST_WEIGHTS, UNSCALED, SCALED = "weight_init", "xavier_uniform", "xavier_uniform_gain"
+"""A hyperparameter, the value whose bound has no factor for the activation, and that with one."""
 ENVIRONMENTS = {
     "Acrobot-v1": "AngleAcrobot-v1",
     "DenseAcrobot-v1": "DenseAngleAcrobot-v1",
@@ -77,6 +87,9 @@ def agent_by_conventions(
         lists |= {name: [value] for name, value in SEARCH.items() if name not in lists}
     if COMPONENTS in fields and MIXTURE in lists.get("policy_type", ()):
         lists.setdefault(COMPONENTS, [1])
+    if FIRST_WEIGHTS in fields and agent.name in AGENTS_THERE:
+        first = lists.get(FIRST_WEIGHTS, [fields[FIRST_WEIGHTS]])
+        lists[FIRST_WEIGHTS] = [SCALED if value == UNSCALED else value for value in first]
     if TUNING in fields and True in lists.get(TUNING, [fields[TUNING]]):
         if False in lists.get(TUNING, ()):
             problem = "tuned and fixed in one file: a tuned alpha begins at 1 there, whatever alpha"

@@ -7,7 +7,20 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-from nthrun.legacy.conventions import BATCH, DELAY, GRIDWORLDS, MIXTURE, REPLAY
+from nthrun.legacy.conventions import (
+    AGENTS_THERE,
+    BATCH,
+    BETAS,
+    DELAY,
+    EXPLORATION,
+    FIRST_WEIGHTS,
+    GRIDWORLDS,
+    MIXTURE,
+    NOT_READ,
+    REPLAY,
+    TARGETS,
+    UNSCALED,
+)
 from nthrun.legacy.spec_keys import EPSILON_GREEDY
 from nthrun.specs.agent_spec import AgentSpec
 from nthrun.specs.environment_spec import EnvironmentSpec
@@ -55,6 +68,50 @@ def _in(*names: str) -> Callable[[AgentSpec, EnvironmentSpec], bool]:
 def _takes(agent: AgentSpec, name: str, holds: Callable[[Any], bool]) -> bool:
     """Whether a hyperparameter takes a value of which something holds."""
     return any(map(holds, agent.values_of(name)))
+
+
+def _is_narrower(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
+    """Whether first weights are drawn from bounds without a factor for the activation."""
+    is_one = agent.agent_name in AGENTS_THERE
+    return is_one and _takes(agent, FIRST_WEIGHTS, lambda value: value == UNSCALED)
+
+
+def _has_units(*agents: str) -> Callable[[AgentSpec, EnvironmentSpec], bool]:
+    """Whether agents act within other bounds than -1 and 1."""
+
+    def concerns(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
+        interface = environment.interface
+        bounds = {*interface.action_low, *(-high for high in interface.action_high)}
+        return agent.agent_name in agents and not bounds <= {-1.0}
+
+    return concerns
+
+
+def _of_actions(kind: str, *agents: str) -> Callable[[AgentSpec, EnvironmentSpec], bool]:
+    """Whether agents act by discrete, or by continuous actions."""
+    return lambda agent, environment: (
+        agent.agent_name in agents and environment.interface.discrete == (kind == "discrete")
+    )
+
+
+def _is_regularised(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
+    """Whether the actor's entropy has a weight, and its gradient is estimated by samples."""
+    is_sampled = agent.agent_name in ("VAC", "GreedyAC") and not environment.interface.discrete
+    return is_sampled and _takes(agent, "alpha", lambda alpha: alpha > 0)
+
+
+def _keeps_sigma(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
+    """Whether a Gaussian's actor has no trace."""
+    is_gaussian = agent.agent_name == "linearAC"
+    return is_gaussian and _takes(agent, "use_actor_trace", lambda used: used is False)
+
+
+def _reads(name: str, default: Any) -> Callable[[AgentSpec, EnvironmentSpec], bool]:
+    """Whether an agent that did not read a hyperparameter there has another value of it here."""
+    return lambda agent, environment: (
+        name in NOT_READ.get(agent.agent_name, ())
+        and _takes(agent, name, lambda value: value != default)
+    )
 
 
 def _decays(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
@@ -149,6 +206,9 @@ DIFFERENCES = (
     ),
     Difference("ε was constant (epsilon_decay, epsilon_min were not read)", _decays),
     Difference("steps_before_learning was not read", _waits),
+    Difference("target_update_interval was not read", _reads(TARGETS, 1)),
+    Difference("betas were not read", _reads(BETAS, (0.9, 0.999))),
+    Difference("uniform_exploration_steps was not read", _reads(EXPLORATION, 0)),
     Difference("it had two critics and no target of the actor", _of("epsgreedy")),
     Difference("it had two critics", _of(*EPSILON_GREEDY[1:])),
     Difference("a search had 30 starts, 100 steps and a rate of 0.01 / 30", _searches),
@@ -157,6 +217,25 @@ DIFFERENCES = (
         "SciPy searched from two guesses to act, and a network gave the target's action",
         _of("epsgreedy_optimizer"),
     ),
+    Difference("first weights had the gain of their activation, √2 or 5/3", _is_narrower),
+    Difference(
+        "critics, means, σ and log π were of actions in the environment's units",
+        _has_units("SAC", "VAC", "FKL", *GREEDY, "linearAC"),
+    ),
+    Difference("greedy actions stayed within -1 and 1", _has_units(*EPSILON_GREEDY)),
+    Difference(
+        "a critic took the number of a discrete action as an input",
+        _of_actions("discrete", "SAC", "VAC", *GREEDY),
+    ),
+    Difference(
+        "one discrete action was sampled for the critic's target", _of_actions("discrete", "SAC")
+    ),
+    Difference(
+        "one action of a state was scored, with others as its baseline",
+        _of_actions("continuous", "VAC"),
+    ),
+    Difference("alpha's gradient had an expectation of 0", _is_regularised),
+    Difference("σ was learned with an actor's trace alone", _keeps_sigma),
     Difference("the first update waited for batch_size steps", _learns_early),
     Difference("a tuned alpha began at 1", _tunes),
     Difference("num_components was 1", _mixes),

@@ -12,7 +12,13 @@ from packs import pack_of, train
 
 from nthrun.agents.base import State, lane_column
 from nthrun.agents.layouts import MOMENTUM, NORMALISER
-from nthrun.agents.networks import ActionScale, normalised, normaliser_state, update_normaliser
+from nthrun.agents.networks import (
+    MLP,
+    ActionScale,
+    normalised,
+    normaliser_state,
+    update_normaliser,
+)
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.specs.interface import Interface
 from nthrun.training.context import make_context
@@ -125,3 +131,15 @@ def test_scaling_has_an_inverse() -> None:
     scaled = scale.to_environment(ends)
     assert scaled[:2].tolist() == [list(LOW), list(HIGH)]
     torch.testing.assert_close(scale.to_unit(scaled), ends)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_first_weights_with_a_gain(activation: str) -> None:
+    """First weights with a gain are PyTorch's gain of the activation times those without."""
+    network = MLP(3, (20, 20), 2, activation)
+    plain, wide = (
+        network.initial(np.random.default_rng(0), kind)
+        for kind in ("xavier_uniform", "xavier_uniform_gain")
+    )
+    gain = torch.nn.init.calculate_gain(activation)  # type: ignore[arg-type]
+    np.testing.assert_allclose(wide, gain * plain, rtol=1e-6)

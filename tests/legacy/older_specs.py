@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
+
 REPLAY = {"replay_capacity": [2000], "batch_size": [8], "tau": [0.05], "cuda": [False]}
 NETWORK = {
     "target_update_interval": [1],
@@ -94,3 +96,13 @@ def write_environment(folder: Path, name: str, fields: Mapping[str, Any]) -> str
     path = folder / "environment.json"
     path.write_text(json.dumps({"env_name": name, **fields}))
     return str(path)
+
+
+def read(
+    folder: Path,
+    agent: tuple[str, Any] = ("SAC", SAC),
+    environment: tuple[str, Any] = ("Pendulum-v1", PLAIN),
+) -> ExperimentSpec:
+    """The experiment of an agent and an environment file of the older tool."""
+    environment_file = write_environment(folder, *environment)
+    return read_experiment_spec([environment_file], [write_agent(folder, *agent)])

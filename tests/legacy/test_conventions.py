@@ -155,6 +155,10 @@ def test_meanings_are_written_out(tmp_path: Path, case: str) -> None:
     assert "conventions" not in json.dumps(document)
 
 
+CARRIED = ("observation", "the reward", "tolerance", "angle", "force", "first weights")
+"""Words of what differed of these environments, and of first weights."""
+
+
 @pytest.mark.parametrize("name", ENVIRONMENTS_THERE)
 def test_environments(tmp_path: Path, name: str) -> None:
     """Environments that differ are those of the older tool, and directories have their names."""
@@ -164,7 +168,8 @@ def test_environments(tmp_path: Path, name: str) -> None:
     spec = read(tmp_path, agent, {**parameters, "batch_size": [8]}, name, **fields)
     assert spec.environment.env_name == ENVIRONMENTS_THERE[name]
     assert spec.directory("save").name.startswith(f"{ENVIRONMENTS_THERE[name]}_SAC")
-    assert not any("in the older tool" in note for note in spec.notes)
+    told = "; ".join(note for note in spec.notes if "in the older tool" in note)
+    assert not [word for word in CARRIED if word in told]
     told = read_experiment_spec(
         [write_environment(tmp_path, name, {**PLAIN, **fields})], [str(tmp_path / "agent.json")]
     )
@@ -183,7 +188,13 @@ def test_what_cannot_be_kept_is_told(tmp_path: Path) -> None:
     """The note names what differs all the same, and nothing else."""
     spec = read(tmp_path, "epsgreedy", {}, eval_episodes=1)
     (note,) = (note for note in spec.notes if "in the older tool" in note)
-    assert "two critics and no target of the actor; there was one more evaluation" in note
+    told = [
+        "two critics and no target of the actor",
+        "greedy actions stayed",
+        "one more evaluation",
+    ]
+    assert [part for part in told if part in note] == told
+    assert note.count("; ") == len(told) - 1
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -230,3 +241,28 @@ def test_the_key_and_the_option(tmp_path: Path) -> None:
 
 
 FILES = (("agent", "agent"), ("env", "environment"))
+
+
+def test_first_weights(tmp_path: Path) -> None:
+    """First weights have the older tool's gain where the file names those of it, or none."""
+    for values in ({}, {"weight_init": ["xavier_uniform"]}):
+        assert (
+            read(tmp_path, "SAC", values).sweep.setting(0)["weight_init"] == "xavier_uniform_gain"
+        )
+    plain = {"weight_init": ["kaiming_uniform"]}
+    assert read(tmp_path, "SAC", plain).sweep.setting(0)["weight_init"] == "kaiming_uniform"
+
+
+@pytest.mark.parametrize(
+    ("agent", "taken"),
+    [("epsgreedy", 1000), ("epsgreedy_SGD", 0), ("epsgreedy_optimizer", 0)],
+)
+def test_what_greedy_agents_do_not_read(tmp_path: Path, agent: str, taken: int) -> None:
+    """What an ε-greedy agent took there and did not read is passed over."""
+    values = {"betas": [[0.5, 0.5]], "target_update_interval": [7]}
+    setting = read(tmp_path, agent, {**values, "uniform_exploration_steps": [1000]}).sweep.setting(
+        0
+    )
+    assert setting["betas"] == (0.9, 0.999)
+    assert setting["target_update_interval"] == 1
+    assert setting["uniform_exploration_steps"] == taken

@@ -16,6 +16,7 @@ from legacy.older_specs import (
     OF_DISCRETE_ACTIONS,
     PLAIN,
     SAC,
+    read,
     write_agent,
     write_environment,
 )
@@ -35,16 +36,6 @@ CASES = [
 UNBOUNDED = ("pendulum-swingup", "MinAtarBreakout", "MinAtarSpace_Invaders")
 """Environments whose observations cannot be tiled, or into too many tiles."""
 CASES = [case for case in CASES if not (case[0].startswith("Linear") and case[1] in UNBOUNDED)]
-
-
-def read(
-    folder: Path,
-    agent: tuple[str, Any] = ("SAC", SAC),
-    environment: tuple[str, Any] = ("Pendulum-v1", PLAIN),
-) -> ExperimentSpec:
-    """The experiment of an agent and an environment file of the older tool."""
-    environment_file = write_environment(folder, *environment)
-    return read_experiment_spec([environment_file], [write_agent(folder, *agent)])
 
 
 def refusals(folder: Path, *specs: Any, **named: Any) -> list[str]:
@@ -370,103 +361,6 @@ def test_control_cost(tmp_path: Path) -> None:
         fields = {**PLAIN, "ctrl_cost_weight": weight}
         spec = read(tmp_path, ("SAC", {}), ("Swimmer-v5", fields))
         assert spec.environment.mapping("kwargs") == keywords
-
-
-DIFFERENT: dict[str, tuple[tuple[str, Any], tuple[str, Any], str, bool]] = {
-    "order": (
-        ("SAC", {"batch_size": [4, 8], "replay_capacity": 9, "alpha": [1, 2], "cuda": True}),
-        ("Pendulum-v1", {}),
-        "the pairs of batch_size and replay_capacity were the last digit",
-        True,
-    ),
-    "order of one, last": (
-        ("SAC", {"alpha": [1, 2], "batch_size": [4, 8], "replay_capacity": 9, "cuda": True}),
-        ("Pendulum-v1", {}),
-        "the pairs of batch_size and replay_capacity were the last digit",
-        False,
-    ),
-    "constant": (
-        ("epsgreedy", {"epsilon_decay": [0.9], "cuda": [True]}),
-        ("Pendulum-v1", {}),
-        "ε was constant",
-        True,
-    ),
-    "tuned": (
-        ("SAC", {"automatic_entropy_tuning": True, "cuda": True}),
-        ("Pendulum-v1", {}),
-        "a tuned alpha began at 1",
-        True,
-    ),
-    "fixed": (
-        ("SAC", {"automatic_entropy_tuning": False, "cuda": True}),
-        ("Pendulum-v1", {}),
-        "a tuned alpha began at 1",
-        False,
-    ),
-    "first update": (
-        ("SAC", {"batch_size": 20, "steps_before_learning": 18, "cuda": True}),
-        ("Pendulum-v1", {}),
-        "the first update waited for batch_size steps",
-        True,
-    ),
-    "late update": (
-        ("SAC", {"batch_size": 20, "steps_before_learning": 19, "cuda": True}),
-        ("Pendulum-v1", {}),
-        "the first update waited for batch_size steps",
-        False,
-    ),
-    "acrobot": (
-        ("SAC", {}),
-        ("DenseAcrobot-v1", {"continuous": True}),
-        "the reward was the tip's height - 1",
-        True,
-    ),
-    "a share": (
-        ("GreedyAC", {"n_rho": [[15, 0.1]], "cuda": True}),
-        ("Pendulum-v1", {}),
-        "the actor followed ⌊ρn⌋ actions",
-        True,
-    ),
-    "a whole number": (
-        ("GreedyAC", {"n_rho": [[30, 0.1]], "cuda": True}),
-        ("Pendulum-v1", {}),
-        "the actor followed ⌊ρn⌋ actions",
-        False,
-    ),
-    "discrete": (
-        ("GreedyACDiscrete", {"n_rho": [[30, 0.5]]}),
-        ("Acrobot-v1", {"continuous": False}),
-        "the actor followed the most valued discrete action alone",
-        True,
-    ),
-    "frames": (
-        ("SACDiscrete", {}),
-        ("MinAtarBreakout", {"continuous": False}),
-        "frames were for networks with convolutions alone",
-        True,
-    ),
-    "evaluated": (
-        ("SAC", {"cuda": True}),
-        ("Pendulum-v1", {"eval_episodes": 1}),
-        "there was one more evaluation at the end",
-        True,
-    ),
-    "ours": (
-        ("SAC", {}),
-        ("DenseAcrobot-v1", {"continuous": True, "rewards": {"timestep": 1}}),
-        "the reward was the tip's height - 1",
-        False,
-    ),
-}
-
-
-@pytest.mark.parametrize("case", DIFFERENT)
-def test_differences_are_told(tmp_path: Path, case: str) -> None:
-    """One note says in what a file of the older tool meant something else there, and none does
-    where it meant the same, or where nothing shows that it is the older tool's."""
-    agent, (name, fields), there, told = DIFFERENT[case]
-    spec = read(tmp_path, agent, (name, {**PLAIN, **fields}))
-    assert any(there in note for note in spec.notes) == told
 
 
 def test_how_often_a_game_was_saved_there_is_how_often_it_is_here(tmp_path: Path) -> None:
