@@ -76,7 +76,7 @@ be your own. What an environment needs is an extra:
 pip install ".[mujoco]"       # HalfCheetah-v5, Ant-v5, ...
 pip install ".[minatar]"      # MinAtar/Breakout-v1, ...
 pip install ".[dmcontrol]"    # platform: dmcontrol
-pip install ".[render]"       # --monitor
+pip install ".[render]"       # --monitor, act --render
 ```
 
 ## From the DeepMind control suite

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import click
+import numpy as np
 
 from nthrun.commands.experiment_paths import data_path
 from nthrun.commands.options import (
@@ -51,6 +53,9 @@ class ActOptions:
             help="How many.  [default: those of an evaluation of the run, else 1]",
         ),
     ]
+    render: Annotated[
+        bool, Option("--render", is_flag=True, help="Show them in a window (needs pygame).")
+    ]
     video: Annotated[
         str | None,
         Option(
@@ -87,8 +92,9 @@ def act(directory: str, **given: Any) -> int:
     learned = read_learned(data_path(directory), options.index, options.stage, options.step, whose)
     _tell_what_runs(learned.spec.agent.as_document(), learned.spec.environment.as_document())
     policy = restored(for_episodes(learned, options.episodes))
-    with _film(options.video) as film:
-        played = play(policy, film)
+    with _film(options.video) as film, _window(options.render) as window:
+        shows = [show_picture for show_picture in (window, film) if show_picture]
+        played = play(policy, partial(_show_all, shows) if shows else None)
     for number, (episode_return, steps) in enumerate(
         zip(played.returns.tolist(), played.steps.tolist(), strict=True), 1
     ):
@@ -108,6 +114,31 @@ def _tell_what_runs(*documents: dict[str, Any]) -> None:
             named = [document.get("agent_name") or document["env_name"]]
             named += [wrapper["name"] for wrapper in document.get("wrappers", ())]
             note(f"runs {', '.join(map(str, named))}, as --trust says")
+
+
+def _show_all(shows: Sequence[Show], picture: np.ndarray) -> None:
+    for show_picture in shows:
+        show_picture(picture)
+
+
+@contextlib.contextmanager
+def _window(is_asked: bool) -> Iterator[Show | None]:
+    """Takes the pictures that a window shows, as fast as a film has them; None unless asked for.
+
+    Raises:
+        MissingExtraError: what opens it is not installed.
+        DeviceError: none can be opened.
+    """
+    if not is_asked:
+        yield None
+        return
+    from nthrun.environments.viewer import PictureWindow  # noqa: PLC0415 - imports torch
+
+    window = PictureWindow("--render", FRAMES_PER_SECOND)
+    try:
+        yield window.show
+    finally:
+        window.close()
 
 
 @contextlib.contextmanager

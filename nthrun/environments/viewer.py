@@ -1,14 +1,16 @@
 """Windows on what is played: one state drawn by Gymnasium's renderers, or an episode as it unfolds.
 
 A tensor environment whose state is Gymnasium's, number by number, has a `StateViewer`. A host
-environment is followed by a second world, which replays the episode's actions and is drawn.
+environment is followed by a second world, which replays the episode's actions and is drawn. A
+`PictureWindow` shows pictures that others have drawn.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Collection
 from typing import Any, ClassVar, TypeVar
 
 import gymnasium
@@ -24,10 +26,16 @@ from nthrun.specs.interface import Interface
 
 Picture = TypeVar("Picture")
 DISPLAYS = {"DISPLAY", "WAYLAND_DISPLAY"}
+DRIVER = "SDL_VIDEODRIVER"
+"""A variable by which a user chooses what windows are opened with, be it one that shows nothing."""
 
 
-def _pygame() -> Any:
-    """The module pygame.
+MONITOR = "--monitor"
+"""The option by which a command shows what it trains."""
+
+
+def _pygame(option: str = MONITOR) -> Any:
+    """The module pygame, which an option of a command needs.
 
     Raises:
         MissingExtraError: it is not installed.
@@ -36,8 +44,77 @@ def _pygame() -> Any:
         return importlib.import_module("pygame")
     except ImportError as error:
         raise MissingExtraError(
-            "--monitor needs pygame, which is not installed", 'pip install ".[render]"'
+            f"{option} needs pygame, which is not installed", 'pip install "nthrun[render]"'
         ) from error
+
+
+def _no_window(option: str, reason: object) -> DeviceError:
+    """Says that no window can be opened for an option of a command."""
+    return DeviceError(
+        f"{option}: no window can be opened here ({reason})",
+        f"run where a display is, or leave {option} out",
+    )
+
+
+def _require_display(option: str, drivers: Collection[str] = ()) -> None:
+    """Check that there is a display, without which some systems open windows that nobody sees.
+
+    Args:
+        option: of the command that asks for a window.
+        drivers: variables that name another way to open one.
+
+    Raises:
+        DeviceError: there is none.
+    """
+    if sys.platform == "linux" and not {*DISPLAYS, *drivers} & os.environ.keys():
+        raise _no_window(option, f"{' and '.join(sorted(DISPLAYS))} unset")
+
+
+class PictureWindow:
+    """A window that shows pictures, one after the other; once a user closes it, none.
+
+    Args:
+        option: of the command that asks for it.
+        pictures_per_second: at most so many; 0 for no limit.
+
+    Raises:
+        MissingExtraError: pygame is not installed.
+        DeviceError: there is no display.
+    """
+
+    def __init__(self, option: str, pictures_per_second: float = 0.0) -> None:
+        self._pygame = _pygame(option)
+        _require_display(option, (DRIVER,))
+        self._option, self._rate = option, pictures_per_second
+        self._clock = self._pygame.time.Clock()
+        self._window: Any = None
+        self._is_closed = False
+
+    def show(self, picture: np.ndarray) -> None:
+        """Show a picture, `(height, width, 3)` in uint8.
+
+        Raises:
+            DeviceError: no window can be opened.
+        """
+        if self._is_closed:
+            return
+        turned = picture.swapaxes(0, 1)
+        try:
+            if self._window is None or self._window.get_size() != turned.shape[:2]:
+                self._window = self._pygame.display.set_mode(turned.shape[:2])
+            self._pygame.surfarray.blit_array(self._window, turned)
+            self._pygame.display.flip()
+            events = self._pygame.event.get()
+        except self._pygame.error as error:
+            raise _no_window(self._option, error) from error
+        if any(event.type == self._pygame.QUIT for event in events):
+            self.close()
+        self._clock.tick(self._rate)
+
+    def close(self) -> None:
+        """Close it."""
+        self._is_closed = True
+        self._pygame.display.quit()
 
 
 class StateViewer:
@@ -75,10 +152,7 @@ class StateViewer:
         try:
             return draw()
         except self._pygame.error as error:
-            raise DeviceError(
-                f"--monitor: no window can be opened here ({error})",
-                "run where a display is, or leave --monitor out",
-            ) from error
+            raise _no_window(MONITOR, error) from error
 
 
 class AcrobotViewer(StateViewer):
@@ -140,7 +214,7 @@ class EpisodeReplay:
         try:
             self._catch_up(seed, actions)
             return picture()
-        except MissingExtraError:
+        except (DeviceError, MissingExtraError):
             raise
         except Exception as error:  # renderers raise what their window systems raise
             reason = " ".join(str(error).split())
@@ -171,15 +245,8 @@ class GymnasiumViewer:
 
     def __init__(self, spec: EnvironmentSpec, render_mode: str = "human") -> None:
         self._world = GymnasiumEnvironment(spec, render_mode)
-        if (
-            render_mode == "human"
-            and self._world.needs_display
-            and not DISPLAYS & os.environ.keys()
-        ):
-            raise DeviceError(
-                f"--monitor: no window can be opened here ({' and '.join(sorted(DISPLAYS))} unset)",
-                "run where a display is, or leave --monitor out",
-            )
+        if render_mode == "human" and self._world.needs_display:
+            _require_display(MONITOR)
         self._replay = EpisodeReplay(self._world, spec.interface)
 
     def follow(self, seed: int, actions: np.ndarray) -> np.ndarray | None:
@@ -195,19 +262,13 @@ class ControlViewer:
     """
 
     def __init__(self, spec: EnvironmentSpec) -> None:
-        self._pygame = _pygame()
+        self._window = PictureWindow(MONITOR)
         self._task = ControlTask(spec)
         self._replay = EpisodeReplay(self._task, spec.interface)
-        self._window: Any = None
 
     def follow(self, seed: int, actions: np.ndarray) -> None:
         """Draw an episode at where it stands; see `EpisodeReplay.draw`."""
         self._replay.draw(seed, actions, self._draw)
 
     def _draw(self) -> None:
-        picture = self._task.render().swapaxes(0, 1)
-        if self._window is None:
-            self._window = self._pygame.display.set_mode(picture.shape[:2])
-        self._pygame.surfarray.blit_array(self._window, picture)
-        self._pygame.display.flip()
-        self._pygame.event.pump()
+        self._window.show(self._task.render())

@@ -31,6 +31,7 @@ LONGEST_EPISODE = 10_000
 """Steps of an episode at most, where the spec has no limit."""
 PICTURES = "rgb_array"
 UNDRAWN = "nothing draws {}"
+UNASKED = "leave --render and --video out"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,7 +138,7 @@ def _drawer(spec: EnvironmentSpec) -> Callable[[list[float]], np.ndarray]:
         NthrunError: nothing does.
     """
     if not spec.declaration.viewer:
-        raise NthrunError(UNDRAWN.format(spec.env_name), "leave --video out")
+        raise NthrunError(UNDRAWN.format(spec.env_name), UNASKED)
     viewer = load_program(spec.declaration.viewer)(PICTURES)
     return lambda state: np.asarray(viewer.show(state))
 
@@ -152,7 +153,7 @@ def _world(program: HostedProgram, show: Show | None) -> HostEnvironment:
         return program.world()
     kind = load_program(program.spec.declaration.program)
     if not hasattr(kind, "render"):
-        raise NthrunError(UNDRAWN.format(program.spec.env_name), "leave --video out")
+        raise NthrunError(UNDRAWN.format(program.spec.env_name), UNASKED)
     is_gymnasium = isinstance(kind, type) and issubclass(kind, GymnasiumEnvironment)
     return _Drawn(kind(program.spec, PICTURES) if is_gymnasium else program.world(), show)
 

@@ -10,12 +10,14 @@ from typing import Any
 
 import imageio.v3
 import numpy as np
+import pygame
 import pytest
 from in_process import ended
 from packs import PARAMETERS
 
 from nthrun import load_policy
 from nthrun.__main__ import commands
+from nthrun.commands import act
 from nthrun.commands.run import run
 from nthrun.records.data import open_data
 
@@ -91,6 +93,42 @@ def test_what_cannot_be_filmed_is_told_in_a_line(
         done = ended(commands, "act", trained, "--video", file)
         assert done.code == code
         assert told in done.err
+
+
+def test_a_window_shows_every_step(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each episode is shown from its start to its end, at the speed of a film; once the window is
+    closed it is played to its end all the same."""
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    monkeypatch.setattr(act, "FRAMES_PER_SECOND", 0)
+    shown: list[tuple[int, ...]] = []
+    flip = pygame.display.flip
+
+    def counted() -> None:
+        shown.append(pygame.display.get_surface().get_size())
+        flip()
+        if len(shown) == 20:
+            pygame.event.post(pygame.event.Event(pygame.QUIT))
+
+    monkeypatch.setattr(pygame.display, "flip", counted)
+    done = ended(commands, "act", trained, "--episodes", "1", "--render")
+    assert done.code == 0, done.err
+    [steps] = [int(found) for found in re.findall(r"(\d+) steps$", done.out, re.MULTILINE)]
+    assert shown == [(600, 400)] * min(steps + 1, 20)
+    assert not pygame.display.get_init()
+
+
+def test_without_a_display_a_line_says_so(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No window is opened where there is no display, or no pygame."""
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+    done = ended(commands, "act", trained, "--render")
+    assert done.code == 2
+    assert re.search(r"--render: no window can be opened here \(.+\); hint: run where", done.err)
+    assert len(done.err.splitlines()) == 1
+    monkeypatch.setitem(sys.modules, "pygame", None)
+    done = ended(commands, "act", trained, "--render")
+    assert done.code == 2
+    assert "--render needs pygame, which is not installed; hint: pip install" in done.err
 
 
 def test_a_policy_is_called_with_an_observation(trained: Path) -> None:
