@@ -23,7 +23,7 @@ COMMANDS = {
     "combine": ("nthrun.commands.combine:combine", "Merge the records of an experiment."),
     "convert": ("nthrun.commands.convert:convert", "Make specs of another tool's sweep file."),
     "describe": ("nthrun.commands.run:describe", "Print what the indices mean; train nothing."),
-    "export": ("nthrun.commands.export:export", "Write records as runs of another package."),
+    "export": ("nthrun.commands.export:export", "Write records as another package has them."),
     "forget": ("nthrun.commands.forget:forget", "Remove the records of some indices."),
     "logs": ("nthrun.commands.logs:logs", "Print what the task of an index has printed."),
     "new": ("nthrun.commands.new:new", "Write a small project of your own."),

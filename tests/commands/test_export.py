@@ -21,7 +21,7 @@ from several import several_spec
 from wandb_files import config, exit_code, history, summary, wandb_file
 
 from nthrun.agents.sac.program import SoftActorCritic
-from nthrun.commands import export
+from nthrun.commands import export, exported_rows
 from nthrun.errors import MissingExtraError
 from nthrun.records.experiment import Experiment
 from nthrun.records.schema import Run
@@ -101,7 +101,7 @@ def test_metrics_are_at_their_updates(tmp_path: Path, monkeypatch: pytest.Monkey
         found = points(file_of(tmp_path, 0))[f"metrics/{name}"]
         assert [step for step, _ in found] == list(range(3, 121, 4))
         np.testing.assert_allclose([value for _, value in found], values, rtol=1e-6)
-    monkeypatch.setattr(export, "MAX_UPDATES", 10)
+    monkeypatch.setattr(exported_rows, "MAX_UPDATES", 10)
     exported(experiment, [run])
     (name, *_) = run["metrics"]
     assert len(points(file_of(tmp_path, 0))[f"metrics/{name}"]) == 10
@@ -139,7 +139,7 @@ def test_only_what_changed_is_written_again(
     kept = sorted(outside.iterdir())
     assert exported(experiment, [changed, runs[1]]) == [False, True]
     assert sorted(outside.iterdir()) == kept
-    monkeypatch.setattr(export, "MAX_EPISODES", 3)
+    monkeypatch.setattr(exported_rows, "MAX_EPISODES", 3)
     assert exported(experiment, [changed]) == [True]
     assert [step for step, _ in points(file_of(tmp_path, 0))["train/return"]] == [20, 60, 100]
 

@@ -1,0 +1,77 @@
+"""`nthrun export mlflow`: a database that says what the records say, to MLflow's own client."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import make_experiment, make_run
+from in_process import ended
+from processes import ROOT
+
+from nthrun.__main__ import commands
+from nthrun.records.data import open_data
+
+SAC = ROOT / "tests/data/records_of_before/SAC-Softmax-discrete/save/Pendulum-v0_SAC_Softmax"
+MISSING = "MLflow is no test requirement: it brings a server and what that needs"
+
+
+def client_of(root: Path) -> Any:
+    """MLflow's client of what was exported; skips where there is none."""
+    mlflow = pytest.importorskip("mlflow", reason=MISSING)
+    return mlflow.MlflowClient(tracking_uri=f"sqlite:///{root}/logs/mlflow.db")
+
+
+def test_a_database_has_what_the_records_have(tmp_path: Path) -> None:
+    """Hyperparameters, evaluations, episodes and metrics at their steps; a second export replaces
+    the first."""
+    pytest.importorskip("mlflow", reason=MISSING)
+    root = shutil.copytree(SAC, tmp_path / "experiment")
+    for _ in range(2):
+        done = ended(commands, "export", "mlflow", root)
+        assert (done.code, done.out) == (0, f"{root / 'logs' / 'mlflow.db'}: 2 runs\n"), done.err
+    assert [file.name for file in (root / "logs").iterdir()] == ["mlflow.db"]
+    client = client_of(root)
+    number = client.get_experiment_by_name("experiment").experiment_id
+    runs = {int(run.data.tags["index"]): run for run in client.search_runs([number])}
+    for entry in open_data(root).entries:
+        record = entry.load(())
+        run = runs[record["index"]]
+        assert (run.info.status, run.data.params["tau"]) == ("FINISHED", "0.005")
+        assert run.data.params["betas"] == "[0.9, 0.999]"
+        found = client.get_metric_history(run.info.run_id, "eval/return")
+        assert [point.step for point in found] == record["timesteps_at_eval"].tolist()
+        wanted = record["eval_episode_rewards"].mean(1)
+        np.testing.assert_allclose([point.value for point in found], wanted)
+        losses = client.get_metric_history(run.info.run_id, "metrics/critic_loss")
+        assert len(losses) == len(record["metrics"]["critic_loss"])
+
+
+def test_runs_that_were_lost_have_failed(tmp_path: Path) -> None:
+    """How a run ended is told, and names that MLflow does not take are written otherwise."""
+    pytest.importorskip("mlflow", reason=MISSING)
+    experiment = make_experiment(tmp_path / "a#b")
+    lost = {"status": "diverged", "reason": "non-finite numbers at step 5"}
+    experiment.write(0, [make_run(0, 0, 0, agent_params={"l\u00e4rm!": 1}) | lost])
+    done = ended(commands, "export", "mlflow", experiment.root)
+    assert done.code == 0, done.err
+    shutil.copytree(experiment.root / "logs", tmp_path / "copy" / "logs")
+    client = client_of(tmp_path / "copy")
+    [run] = client.search_runs([client.get_experiment_by_name("a_b").experiment_id])
+    assert (run.info.status, run.data.params) == ("FAILED", {"l_rm_": "1"})
+    assert run.data.tags["reason"] == lost["reason"]
+
+
+def test_without_the_package_a_line_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The extra is named."""
+    experiment = make_experiment(tmp_path / "one")
+    experiment.write(0, [make_run(0, 0, 0)])
+    monkeypatch.setattr("nthrun.errors.find_spec", lambda name: None)
+    done = ended(commands, "export", "mlflow", experiment.root)
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert "export mlflow: the package mlflow is not installed; hint: pip install" in done.err
