@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from nthrun.specs.declaration import NUM_WORLDS, AtMost
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+from nthrun.agents.sizes import CONVOLUTIONS, convolution_layers
+from nthrun.specs.declaration import NUM_WORLDS, AtMost, Fits, Misfit, ValuesOf
 from nthrun.specs.field import Field
+from nthrun.specs.interface import Interface
 
 BETAS = Field(
     "betas", "floats", (0.9, 0.999), "Adam's decay rates", minimum=0, maximum=0.999999, length=2
@@ -85,7 +91,7 @@ SCHEDULE = (
         "hidden_dim",
         "int",
         64,
-        "width of both hidden layers",
+        "width of both hidden layers, or of the one after convolutions",
         minimum=2,
         maximum=16_384,
         static=True,
@@ -136,6 +142,57 @@ SCHEDULE = (
     WORLDS,
 )
 LEARNING = (TAU, *SCHEDULE)
+
+
+CONVOLUTIONAL = Field(
+    CONVOLUTIONS,
+    "ints",
+    (),
+    "channels and side of the kernel of each convolution that observations go through before one "
+    "hidden layer: [16, 3] is one of 16 channels, [16, 3, 32, 3] is two; [] is none",
+    minimum=1,
+    maximum=4096,
+    static=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FitsImages:
+    """An agent whose networks may have convolutions.
+
+    Attributes:
+        fits: what else keeps it from an environment.
+    """
+
+    fits: Fits
+
+    def __call__(self, interface: Interface, values_of: ValuesOf) -> Iterator[Misfit]:
+        """What else does, and convolutions that are none, or not over its observations."""
+        yield from self.fits(interface, values_of)
+        for value in cast("tuple[tuple[int, ...], ...]", values_of(CONVOLUTIONS)):
+            if problem := _problem_of_convolutions(interface, value):
+                yield CONVOLUTIONS, f"got {list(value)}: {problem[0]}", problem[1]
+
+
+def _problem_of_convolutions(
+    interface: Interface, value: tuple[int, ...]
+) -> tuple[str, str] | None:
+    """What keeps observations from going through convolutions, and what to do; None for nothing."""
+    if not value:
+        return None
+    if len(value) % 2:
+        return "channels and kernels in turn are an even number", "such as [16, 3]"
+    if not interface.image:
+        hint = f'leave out "{CONVOLUTIONS}", or choose an environment whose observations are images'
+        return "the environment's observations are vectors, not images", hint
+    if not interface.discrete:
+        return "networks that see actions have none", f'leave out "{CONVOLUTIONS}"'
+    height, width, _ = interface.image
+    for _, kernel in convolution_layers(value):
+        if kernel > min(height, width):
+            return f"a kernel of {kernel} is larger than an image of {height} x {width}", ""
+        height, width = height - kernel + 1, width - kernel + 1
+    return None
 
 
 def policy_type(*choices: str) -> Field:

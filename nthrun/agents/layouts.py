@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from nthrun.agents.sizes import (
-    MLPShape,
+    Shape,
     actor_shape,
     critic_shape,
     policy_spec,
@@ -111,7 +111,7 @@ class OffPolicyParts:
         constants: what else is in the state.
     """
 
-    networks: Mapping[str, MLPShape]
+    networks: Mapping[str, Shape]
     targets: Mapping[str, str]
     columns: tuple[str, ...]
     num_acting_draws: int
@@ -208,7 +208,7 @@ def likelihood_ratio_parts(setting: Setting, environment: Interface) -> OffPolic
     )
 
 
-def sampled_numbers(count: int, critic: MLPShape, environment: Interface) -> int:
+def sampled_numbers(count: int, critic: Shape, environment: Interface) -> int:
     """Numbers that judging `count` sampled actions of a state goes through, densities included."""
     return count * (sum(critic.widths()) + SAMPLED_COPIES * environment.action_dim)
 

@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -55,6 +56,28 @@ def orthogonal(generator: np.random.Generator, rows: int, columns: int) -> np.nd
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "silu": silu}
 GAINS = {"relu": 2.0**0.5, "tanh": 5 / 3}
 """Activation -> the factor by which `xavier_uniform_gain` is wider, as PyTorch has it."""
+
+
+def uniform_bound(weight_init: str, fan_in: int, fan_out: int, activation: str) -> float:
+    """Bound of a layer's first weights, which are uniform."""
+    if weight_init == "kaiming_uniform":
+        return float(np.sqrt(1 / fan_in))
+    bound = float(np.sqrt(6 / (fan_in + fan_out)))
+    return bound * GAINS[activation] if weight_init == "xavier_uniform_gain" else bound
+
+
+class Network(Protocol):
+    """A function of parameters and inputs, evaluated for many parameters side by side."""
+
+    def __call__(self, parameters: Tensor, inputs: Tensor) -> Tensor:
+        """Outputs `(nets, batch, out_dim)` of parameters `(nets, P)` and inputs
+        `(nets, batch, in_dim)`."""
+
+    def initial(self, generator: np.random.Generator, weight_init: str) -> np.ndarray:
+        """Fresh parameters, `(P,)`."""
+
+    def named(self, parameters: Tensor, prefix: str) -> dict[str, Tensor]:
+        """Views of the parameters by name, `(nets, ...)` each, without padding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +138,11 @@ class MLP(MLPShape):
                 drawn = [scale * orthogonal(generator, fan_in, width) for width, scale in scaled]
                 weight[:fan_in, :fan_out] = np.concatenate(drawn, 1)
             else:
-                bound = self._bound(weight_init, fan_in, fan_out)
+                bound = uniform_bound(weight_init, fan_in, fan_out, self.activation)
                 weight[:fan_in, :fan_out] = generator.uniform(-bound, bound, (fan_in, fan_out))
             parts += [weight.ravel(), np.zeros(columns, np.float32)]
         row = np.concatenate(parts)
         return np.pad(row, (0, self.num_params() - len(row)))
-
-    def _bound(self, weight_init: str, fan_in: int, fan_out: int) -> float:
-        """Bound of a layer's uniform weights."""
-        if weight_init == "kaiming_uniform":
-            return float(np.sqrt(1 / fan_in))
-        bound = float(np.sqrt(6 / (fan_in + fan_out)))
-        return bound * GAINS[self.activation] if weight_init == "xavier_uniform_gain" else bound
 
     def named(self, parameters: Tensor, prefix: str) -> dict[str, Tensor]:
         """Weights `(nets, fan_in, fan_out)` and biases `(nets, fan_out)` by name, unpadded.
@@ -148,13 +164,13 @@ FARTHEST = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class MLPStack:
-    """Perceptrons of one shape on the same inputs, evaluated as one batched product.
+class NetworkStack:
+    """Networks of one shape on the same inputs, evaluated as one batched product.
 
     Their parameters lie side by side in `(nets, count * P)`.
     """
 
-    network: MLP
+    network: Network
     count: int
 
     def __call__(self, parameters: Tensor, inputs: Tensor) -> Tensor:
@@ -181,9 +197,6 @@ class MLPStack:
         nets = len(parameters)
         stacked = self.network.named(parameters.view(self.count * nets, -1), prefix)
         return {name: part.unflatten(0, (nets, -1)) for name, part in stacked.items()}
-
-
-Network = MLP | MLPStack
 
 
 def normaliser_state(num_lanes: int, width: int) -> State:

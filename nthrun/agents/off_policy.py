@@ -31,8 +31,9 @@ from nthrun.agents.base import (
     recall,
     store,
 )
+from nthrun.agents.convolutions import network_of
 from nthrun.agents.layouts import OffPolicyParts
-from nthrun.agents.networks import MLP, ActionScale, MLPStack, Network
+from nthrun.agents.networks import ActionScale, Network, NetworkStack
 from nthrun.agents.policies.base import Policy, uniform_of
 from nthrun.agents.policies.beta import Beta
 from nthrun.agents.policies.gaussian import Gaussian, SquashedGaussian, SquashedGaussianMixture
@@ -69,9 +70,11 @@ class OffPolicyAgent(ABC):
         self.actions = Actions(environment)
         self.networks: dict[str, Network] = {}
         for name, shape in self.parts.networks.items():
-            network = MLP(shape.in_dim, shape.hidden, shape.out_dim, statics["activation"])
+            network = network_of(shape, statics["activation"])
             stacked = name == "critic" and self.parts.num_critics
-            self.networks[name] = MLPStack(network, self.parts.num_critics) if stacked else network
+            self.networks[name] = (
+                NetworkStack(network, self.parts.num_critics) if stacked else network
+            )
         self.critic = Critic(self.networks["critic"], environment)
 
     def initial_state(

@@ -7,7 +7,7 @@ codings, with the fields that set a tile coding and what it cannot code.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise, product
 
@@ -57,6 +57,100 @@ class MLPShape:
             named[f"{prefix}weight{number}"] = (fan_in, fan_out)
             named[f"{prefix}bias{number}"] = (fan_out,)
         return named
+
+
+@dataclass(frozen=True, slots=True)
+class Convolution:
+    """A layer that moves a square kernel over images, by one place and without padding.
+
+    Attributes:
+        height, width, in_channels: of the images.
+        channels: that it puts out.
+        kernel: side of its kernel, at most height and width.
+    """
+
+    height: int
+    width: int
+    in_channels: int
+    channels: int
+    kernel: int
+
+    @property
+    def places(self) -> tuple[int, int]:
+        """Height and width of what it puts out."""
+        return self.height - self.kernel + 1, self.width - self.kernel + 1
+
+    @property
+    def num_places(self) -> int:
+        """Places at which the kernel fits."""
+        return math.prod(self.places)
+
+    @property
+    def patch(self) -> int:
+        """Numbers that the kernel covers."""
+        return self.kernel**2 * self.in_channels
+
+    @property
+    def columns(self) -> int:
+        """Channels with padding."""
+        return padded_width(self.channels, HIDDEN_MULTIPLE)
+
+    def sizes(self) -> list[int]:
+        """Entries of its weight and of its bias."""
+        return [self.patch * self.columns, self.columns]
+
+
+@dataclass(frozen=True, slots=True)
+class ConvolutionalShape:
+    """The shape of convolutions followed by a perceptron.
+
+    Attributes:
+        image: height, width and channels of an observation.
+        layers: channels and side of the kernel, of each convolution.
+        hidden, out_dim: of the perceptron, without padding.
+    """
+
+    image: tuple[int, ...]
+    layers: tuple[tuple[int, int], ...]
+    hidden: tuple[int, ...]
+    out_dim: int
+
+    @property
+    def convolutions(self) -> tuple[Convolution, ...]:
+        """The layers, in order."""
+        height, width, seen = self.image
+        found: list[Convolution] = []
+        for channels, kernel in self.layers:
+            found.append(Convolution(height, width, seen, channels, kernel))
+            (height, width), seen = found[-1].places, channels
+        return tuple(found)
+
+    def head(self) -> MLPShape:
+        """The perceptron."""
+        last = self.convolutions[-1]
+        return MLPShape(last.num_places * last.channels, self.hidden, self.out_dim)
+
+    def widths(self) -> tuple[int, ...]:
+        """Numbers that an observation becomes, layer by layer, with what kernels cover."""
+        numbers = (layer.num_places * (layer.patch + layer.columns) for layer in self.convolutions)
+        return math.prod(self.image), *numbers, *self.head().widths()
+
+    def num_params(self) -> int:
+        """Entries of a row, padding included."""
+        own = sum(sum(layer.sizes()) for layer in self.convolutions)
+        return own + self.head().num_params()
+
+    def named_shapes(self, prefix: str) -> dict[str, tuple[int, ...]]:
+        """Shapes of kernels, weights and biases by name, without padding."""
+        named: dict[str, tuple[int, ...]] = {}
+        for number, layer in enumerate(self.convolutions, 1):
+            side = layer.kernel
+            named[f"{prefix}kernel{number}"] = (side, side, layer.in_channels, layer.channels)
+            named[f"{prefix}kernel_bias{number}"] = (layer.channels,)
+        return named | self.head().named_shapes(prefix)
+
+
+Shape = MLPShape | ConvolutionalShape
 
 
 def row_widths(environment: Interface) -> list[int]:
@@ -126,12 +220,29 @@ class PolicySpec:
         return self.num_components if self.policy_type == "SquashedGaussianMixture" else 1
 
 
-def critic_shape(setting: Setting, environment: Interface) -> MLPShape:
+CONVOLUTIONS = "convolutions"
+"""The hyperparameter that lists channels and kernels of the first layers."""
+
+
+def critic_shape(setting: Setting, environment: Interface) -> Shape:
     """Q(s, a) of a state and a continuous action, or of all discrete actions of a state."""
-    num_inputs, num_outputs = environment.observation_dim, environment.num_actions
-    if not environment.discrete:
-        num_inputs, num_outputs = num_inputs + environment.action_dim, 1
-    return MLPShape(num_inputs, (setting["hidden_dim"],) * 2, num_outputs)
+    if environment.discrete:
+        return _shape_of_observations(setting, environment, environment.num_actions)
+    num_inputs = environment.observation_dim + environment.action_dim
+    return MLPShape(num_inputs, (setting["hidden_dim"],) * 2, 1)
+
+
+def _shape_of_observations(setting: Setting, environment: Interface, num_outputs: int) -> Shape:
+    """A network that sees observations alone, by convolutions where the setting has any."""
+    hidden = setting["hidden_dim"]
+    if layers := convolution_layers(setting.get(CONVOLUTIONS, ())):
+        return ConvolutionalShape(environment.image, layers, (hidden,), num_outputs)
+    return MLPShape(environment.observation_dim, (hidden,) * 2, num_outputs)
+
+
+def convolution_layers(value: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Channels and side of the kernel of each layer, as `CONVOLUTIONS` lists them in turn."""
+    return tuple(zip(value[::2], value[1::2], strict=False))
 
 
 def policy_spec(setting: Setting, environment: Interface) -> PolicySpec:
@@ -141,10 +252,11 @@ def policy_spec(setting: Setting, environment: Interface) -> PolicySpec:
     return PolicySpec(setting["policy_type"], size, components, setting["clip_stddev"])
 
 
-def actor_shape(setting: Setting, environment: Interface) -> MLPShape:
+def actor_shape(setting: Setting, environment: Interface) -> Shape:
     """The parameters of the policy in a state."""
-    num_outputs = policy_spec(setting, environment).num_outputs
-    return MLPShape(environment.observation_dim, (setting["hidden_dim"],) * 2, num_outputs)
+    return _shape_of_observations(
+        setting, environment, policy_spec(setting, environment).num_outputs
+    )
 
 
 MAX_FEATURES = 1_000_000

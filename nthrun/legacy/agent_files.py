@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nthrun.errors import Fault, SpecError
+from nthrun.errors import Fault
 from nthrun.legacy.conventions import KEY as CONVENTIONS_KEY
 from nthrun.legacy.conventions import NOT_READ, agent_by_conventions
 from nthrun.legacy.reading import Findings, Reading, as_list, is_number
 from nthrun.legacy.spec_keys import (
     AGENT_NAMES,
+    CONVOLUTIONS,
     OF_CONVOLUTIONS,
     POLICY_TYPES,
     RENAMED,
@@ -30,9 +31,10 @@ from nthrun.specs.search.space import COUPLER
 PAIRS: Mapping[str, Mapping[str, Any]] = {
     "reparam_baseline": {"reparameterized": True, "baseline_actions": 0},
     "n_rho": {"n": 30, "actor_rho": 0.1},
+    CONVOLUTIONS: dict.fromkeys(OF_CONVOLUTIONS, ()),
 }
 """Hyperparameter -> the two that it is there, and what they are where they are not written."""
-EPSILON, EPSILON_MIN = "epsilon", "epsilon_min"
+EPSILON, EPSILON_MIN, HIDDEN = "epsilon", "epsilon_min", "hidden_dim"
 
 
 def read_older_agent(
@@ -44,9 +46,6 @@ def read_older_agent(
         document: not checked yet.
         agents: those that there are, by name.
         conventions: whose meaning it has, one of `CONVENTIONS`; "" is ours.
-
-    Raises:
-        SpecError: it names an agent of which there is no counterpart here.
     """
     said = document.values.get("agent_name")
     meant = _agent_meant(said, agents)
@@ -56,12 +55,12 @@ def read_older_agent(
         faults = () if is_named else tuple(_faults_of_any(document, agents))
         return Reading(replace(document, values=without), faults=faults)
     findings = Findings(document)
-    if meant.lacking:
-        findings.fault("agent_name", f"got {shown(said)}: {meant.lacking}", "choose another agent")
-        raise SpecError([*findings.faults, *_faults_of_any(document, agents)])
     values = {**without, "agent_name": meant.name}
     raw = document.values.get("parameters")
     if isinstance(raw, dict):
+        for key in meant.requires:
+            if key not in raw and CONVOLUTIONS not in raw:
+                findings.fault(f"parameters.{key}", f"missing, and {said} has convolutions")
         reader = _Hyperparameters(findings, agents[meant.name], conventions)
         parameters = reader.read(raw)
         implied = {k: [v] for k, v in meant.implied.items() if k not in parameters}
@@ -189,6 +188,8 @@ class _Hyperparameters:
             return values
         if key == "policy_type":
             return self._policy_types(values, is_told=True)
+        if key == HIDDEN and any(isinstance(item, list) for item in as_list(values)):
+            return self._of_one_layer(as_list(values))
         if key != "clip_stddev":
             return values
         items = as_list(values)
@@ -199,6 +200,27 @@ class _Hyperparameters:
         )
         self.findings.renamed.append(f"{key} that clips nothing{bounded} as {UNCLIPPED:g}")
         return [UNCLIPPED if is_number(item) and item <= 0 else item for item in items]
+
+    def _in_turn(self, channels: Any, kernels: Any) -> list[Any]:
+        """Channels and kernels of a network in turn, as one value."""
+        lists = channels, kernels
+        if () in lists:  # one is missing, which is told
+            return []
+        if all(isinstance(one, list) for one in lists) and len(channels) == len(kernels):
+            return [number for pair in zip(*lists, strict=True) for number in pair]
+        problem = f"got {shown(channels)} beside kernel_sizes {shown(kernels)}"
+        allowed = "allowed: lists of one length, with an entry for each convolution"
+        self.findings.fault("parameters.channels", f"{problem}, {allowed}")
+        return []
+
+    def _of_one_layer(self, values: list[Any]) -> list[Any]:
+        """Widths of hidden layers that are listed, each of which has to be of one."""
+        if any(isinstance(item, list) and len(item) != 1 for item in values):
+            problem = f"got {shown(values)}, allowed: lists of one number"
+            hint = "one hidden layer follows convolutions here"
+            self.findings.fault(f"parameters.{HIDDEN}", problem, hint)
+        self.findings.renamed.append(f"{HIDDEN} of one layer as its width")
+        return [item[0] if isinstance(item, list) and item else item for item in values]
 
     def _policy_types(self, values: Any, *, is_told: bool = False) -> list[Any]:
         """The policy types as we write them."""
@@ -251,6 +273,8 @@ class _Hyperparameters:
         first, second = [*there, *(part for part in parts if part not in there)]
         pairs = [{first: a, second: b} for b in lists[second] for a in lists[first]]
         values = [[pair[part] for part in parts] for pair in pairs]
+        if name == CONVOLUTIONS:
+            values = [self._in_turn(*pair) for pair in values]
         self.findings.renamed.append(f"{' and '.join(there)} as {name}")
         place = (swept or there)[0]
         renamed = ((name, values) if key == place else (key, v) for key, v in raw.items())

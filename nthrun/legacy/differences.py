@@ -21,7 +21,7 @@ from nthrun.legacy.conventions import (
     TARGETS,
     UNSCALED,
 )
-from nthrun.legacy.spec_keys import EPSILON_GREEDY
+from nthrun.legacy.spec_keys import CONVOLUTIONS, EPSILON_GREEDY
 from nthrun.specs.agent_spec import AgentSpec
 from nthrun.specs.environment_spec import EnvironmentSpec
 
@@ -192,7 +192,12 @@ def _is_rewarded(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
 
 def _sees_frames(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
     """Whether frames are read as flat vectors, which no agent that is here takes there."""
-    return environment.env_name.startswith("MinAtar/")
+    return environment.env_name.startswith("MinAtar/") and not _convolves(agent)
+
+
+def _convolves(agent: AgentSpec) -> bool:
+    """Whether networks have convolutions."""
+    return agent.agent_name in ("SAC", "VAC") and _takes(agent, CONVOLUTIONS, bool)
 
 
 def _evaluates(agent: AgentSpec, environment: EnvironmentSpec) -> bool:
@@ -225,7 +230,14 @@ DIFFERENCES = (
     Difference("greedy actions stayed within -1 and 1", _has_units(*EPSILON_GREEDY)),
     Difference(
         "a critic took the number of a discrete action as an input",
-        _of_actions("discrete", "SAC", "VAC", *GREEDY),
+        lambda agent, environment: (
+            _of_actions("discrete", "SAC", "VAC", *GREEDY)(agent, environment)
+            and not _convolves(agent)
+        ),
+    ),
+    Difference(
+        "an update followed every fourth step",
+        lambda agent, environment: agent.agent_name == "SAC" and _convolves(agent),
     ),
     Difference(
         "one discrete action was sampled for the critic's target", _of_actions("discrete", "SAC")

@@ -76,7 +76,7 @@ UNUSED_HYPERPARAMETERS: Mapping[str, tuple[Unused, ...]] = {
         _NO_TEMPERATURE,
         Unused("nothing of it is regularised by entropy", ("GreedyACNoEntReg",), (0, 0.0)),
     ),
-    "alpha_lr": (_NO_TEMPERATURE,),
+    "alpha_lr": (_NO_TEMPERATURE, Unused("its temperature is fixed", ("VAC",))),
     "automatic_entropy_tuning": (_NO_TEMPERATURE,),
     "clip_stddev": (
         Unused("its policy has no σ", EPSILON_GREEDY),
@@ -131,24 +131,26 @@ class AgentName:
     Attributes:
         name: of the agent here.
         implied: hyperparameter -> the value that goes without saying there.
-        lacking: what of it there is none of here; "" if nothing.
+        requires: hyperparameters without which it is none.
     """
 
     name: str
     implied: Mapping[str, Any] = field(default_factory=dict)
-    lacking: str = ""
+    requires: tuple[str, ...] = ()
 
 
 _DISCRETE = {"policy_type": "Softmax"}
+_FIXED = {**_DISCRETE, "automatic_entropy_tuning": False}
 OF_CONVOLUTIONS = ("channels", "kernel_sizes")
 """Hyperparameters of agents with convolutions."""
-_CONVOLUTIONAL = "networks here have no convolutions: frames are read as flat vectors"
+CONVOLUTIONS = "convolutions"
+"""The one that they are here."""
 AGENT_NAMES: Mapping[str, AgentName] = {
-    "sacdiscrete": AgentName("SAC", {**_DISCRETE, "automatic_entropy_tuning": False}),
+    "sacdiscrete": AgentName("SAC", _FIXED),
     "vacdiscrete": AgentName("VAC", _DISCRETE),
     "greedyacdiscrete": AgentName("GreedyAC", _DISCRETE),
-    "sacdiscretecnn": AgentName("SAC", _DISCRETE, _CONVOLUTIONAL),
-    "vacdiscretecnn": AgentName("VAC", _DISCRETE, _CONVOLUTIONAL),
+    "sacdiscretecnn": AgentName("SAC", _FIXED, OF_CONVOLUTIONS),
+    "vacdiscretecnn": AgentName("VAC", _DISCRETE, OF_CONVOLUTIONS),
     "gaussianac": AgentName("linearAC"),
     "lineargaussianac": AgentName("linearAC"),
     "linearsoftmaxac": AgentName("SoftmaxAC"),

@@ -77,6 +77,8 @@ class Interface:
         discount: β of its households; 0 where there are none.
         host_bytes: memory of one lane beside its tensors, where the environment runs on the host.
         total_timesteps: environment steps of a run, as the spec says; an environment need not.
+        image: height, width and channels of an observation that is an image, whose components are
+            row after row, channels last; () where it is none.
     """
 
     observation_low: tuple[float, ...]
@@ -99,6 +101,7 @@ class Interface:
     discount: float = 0.0
     host_bytes: int = 0
     total_timesteps: int = 0
+    image: tuple[int, ...] = ()
 
     def problem(self) -> str:
         """What of it no environment can have, in words; "" if nothing."""
@@ -111,14 +114,20 @@ class Interface:
             for place, (least, greatest) in enumerate(zip(low, high, strict=True)):
                 if not least <= greatest:
                     return f"{name}_low[{place}] is {least} and {name}_high[{place}] {greatest}"
-        if not self.observation_low:
-            return "an observation has no component"
-        if problem := self._problem_of_actions():
+        if problem := self._problem_of_observations() or self._problem_of_actions():
             return problem
         if not all(map(math.isfinite, (*self.action_low, *self.action_high))):
             return "actions are not bounded"
         counts = (self.num_actions, self.state_dim, self.num_reset_draws, self.num_step_draws)
         return "" if min(counts) >= 0 else "a count is negative"
+
+    def _problem_of_observations(self) -> str:
+        if not self.observation_low:
+            return "an observation has no component"
+        if self.image and (len(self.image) != 3 or math.prod(self.image) != self.observation_dim):
+            components = f"of {self.observation_dim} components"
+            return f"image is {self.image}, allowed: height, width and channels {components}"
+        return ""
 
     def _problem_of_actions(self) -> str:
         if self.roles:

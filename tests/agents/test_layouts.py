@@ -32,6 +32,7 @@ INTERFACES = {
     "wide": Interface((-1.0,) * 17, (1.0,) * 17, (-1.0,) * 6, (1.0, 2.0) * 3),
     "discrete": Interface((-1.0,) * 6, (1.0,) * 6, num_actions=3),
     "many discrete": Interface((-1.0,) * 4, (1.0,) * 4, num_actions=18),
+    "image": Interface((0.0,) * 128, (1.0,) * 128, num_actions=3, image=(8, 8, 2)),
     "heads": Interface((-1.0,) * 4, (1.0,) * 4, heads=(100, 2, 70)),
     "game": Interface((-1.0,) * 4, (1.0,) * 4, roles=(Role("buyer", 9, 3, (3, 2)),)),
 }
@@ -83,6 +84,10 @@ NUMBERED: list[tuple[str, dict[str, Any]]] = [
     ("FKL", {"policy_type": "Softmax", "kl": "reverse"}),
     ("epsgreedy", {"policy_type": "Argmax"}),
 ]
+CONVOLUTIONAL: list[dict[str, Any]] = [
+    {"convolutions": (16, 3)},
+    {"convolutions": (3, 2, 20, 3), "hidden_dim": 128, "batch_size": 4, "replay_capacity": 50},
+]
 PPO: list[dict[str, Any]] = [
     {},
     {"n_steps": 7, "batch_size": 1, "hidden_dim": 7},
@@ -104,6 +109,9 @@ def _cases() -> Iterator[Case]:
     for shape in SHAPES[::2]:
         yield from ((name, "discrete", changes | shape) for name, changes in NUMBERED)
     yield from ((name, "many discrete", changes) for name, changes in NUMBERED)
+    for changes in CONVOLUTIONAL:
+        softmax = {"policy_type": "Softmax", **changes}
+        yield from ((name, "image", softmax) for name in ("SAC", "VAC"))
     for statics in TILINGS:
         yield from (("linearAC", actions, statics) for actions in ("one action", "many actions"))
         for name in ("SoftmaxAC", "Sarsa", "ExpectedSarsa"):

@@ -33,6 +33,8 @@ LINEAR = {"decay": [0.4], "critic_lr": [0.5, 0.1], "actor_lr_scale": [0.1, 2.0],
 LINEAR |= {"scaled": [False], "trace_type": ["replacing"]}
 PAIR = {"reparameterized": [True], "baseline_actions": [0], "num_samples": [1], "num_hidden": [3]}
 CRITICS = {"soft_q": [True, False], "double_q": [True, False]}
+FRAMES = {**REPLAY, "alpha": [0.1], "policy_type": ["Softmax"], "activation": ["relu"]}
+FRAMES |= {"hidden_dim": [[16]], "channels": [[4]], "kernel_sizes": [[3]]}
 
 CONTINUOUS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "SAC": ("SAC", {**SAC, "policy_type": ["SquashedGaussian"]}),
@@ -54,6 +56,8 @@ DISCRETE: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "SACDiscrete": ("SACDiscrete", {**REPLAY, **NETWORK, "alpha": [0.1], "num_hidden": [3]}),
     "VACDiscrete": ("VACDiscrete", {**REPLAY, **NETWORK, "policy_type": ["Softmax"]}),
     "LinearSoftmaxAC": ("LinearSoftmaxAC", {**LINEAR, "temperature": [1.0, 0.1]}),
+    "SACDiscreteCNN": ("SACDiscreteCNN", {**NETWORK, **FRAMES, "alpha_lr": [0.0]}),
+    "VACDiscreteCNN": ("VACDiscreteCNN", {**NETWORK, **FRAMES, "alpha_lr": [0.0]}),
     "GreedyACDiscrete": ("GreedyACDiscrete", {**REPLAY, **NETWORK, "policy_type": ["softmax"]}),
 }
 

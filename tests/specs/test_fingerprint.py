@@ -381,6 +381,7 @@ LATER = {
     "trace": "accumulating",
     "use_critic_trace": True,
     "use_actor_trace": True,
+    "convolutions": (),
 }
 """Hyperparameters that came later, and their defaults."""
 

@@ -8,11 +8,13 @@ from functools import partial
 from nthrun.agents.fields import (
     ACTOR_LR_SCALE,
     CLIP_STDDEV,
+    CONVOLUTIONAL,
     CRITIC_LR,
     NUM_SAMPLES,
     RULES,
     SCHEDULE,
     TAU,
+    FitsImages,
     policy_type,
 )
 from nthrun.agents.layouts import OffPolicyParts, off_policy_layout
@@ -82,7 +84,7 @@ SAC = AgentDeclaration(
     name="SAC",
     program="nthrun.agents.sac.program:SoftActorCritic",
     layout=partial(off_policy_layout, sac_parts),
-    fits=FitsPolicies(POLICY_ACTIONS),
+    fits=FitsImages(FitsPolicies(POLICY_ACTIONS)),
     doc="Soft actor-critic with one critic or two and a fixed or tuned temperature.",
     source=(
         'Haarnoja et al., 2018, "Soft Actor-Critic Algorithms and Applications"; for discrete '
@@ -148,5 +150,6 @@ SAC = AgentDeclaration(
         replace(CLIP_STDDEV, doc=f"{CLIP_STDDEV.doc} and Beta"),
         replace(TAU, default=0.005),
         *SCHEDULE,
+        CONVOLUTIONAL,
     ),
 )

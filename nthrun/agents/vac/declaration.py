@@ -6,10 +6,12 @@ from functools import partial
 from nthrun.agents.fields import (
     ACTOR_LR_SCALE,
     CLIP_STDDEV,
+    CONVOLUTIONAL,
     CRITIC_LR,
     LEARNING,
     NUM_SAMPLES,
     RULES,
+    FitsImages,
     policy_type,
     temperature,
 )
@@ -20,8 +22,10 @@ VAC = AgentDeclaration(
     name="VAC",
     program="nthrun.agents.vac.program:VanillaActorCritic",
     layout=partial(off_policy_layout, likelihood_ratio_parts),
-    fits=FitsPolicies(
-        {"Gaussian": "continuous", "SquashedGaussian": "continuous", "Softmax": "discrete"}
+    fits=FitsImages(
+        FitsPolicies(
+            {"Gaussian": "continuous", "SquashedGaussian": "continuous", "Softmax": "discrete"}
+        )
     ),
     doc="Actor-critic by the likelihood-ratio policy gradient with action values, "
     "entropy-regularised.",
@@ -39,5 +43,6 @@ VAC = AgentDeclaration(
         ),
         CLIP_STDDEV,
         *LEARNING,
+        CONVOLUTIONAL,
     ),
 )

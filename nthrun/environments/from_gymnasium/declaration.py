@@ -349,6 +349,14 @@ def counted_components(actions: spaces.Space[Any]) -> CountedComponents | None:
     return CountedComponents(lowest, number, shape, np.dtype(dtype))
 
 
+def _image(observations: spaces.Space[Any]) -> tuple[int, ...]:
+    """Height, width and channels of observations that have them, in this order; () of others."""
+    shape = observations.shape if isinstance(observations, spaces.Box) else None
+    if shape is None or len(shape) not in (2, 3):
+        return ()
+    return tuple(shape) if len(shape) == 3 else (*shape, 1)
+
+
 def interface_of(observations: spaces.Space[Any], actions: spaces.Space[Any]) -> Interface:
     """The interface of an environment on the host with these spaces.
 
@@ -357,7 +365,7 @@ def interface_of(observations: spaces.Space[Any], actions: spaces.Space[Any]) ->
     """
     flat = _flat_space(observations)
     low, high = (tuple(bound.astype(float).ravel().tolist()) for bound in (flat.low, flat.high))
-    seen = Interface(low, high, host_bytes=HOST_BYTES)
+    seen = Interface(low, high, host_bytes=HOST_BYTES, image=_image(observations))
     if isinstance(actions, spaces.Discrete):
         return replace(seen, num_actions=int(actions.n))
     if counted := counted_components(actions):

@@ -23,8 +23,8 @@ def _index_interface(values: Mapping[str, Value]) -> Interface:
     rows, cols = values["rows"], values["cols"]
     assert isinstance(rows, int)
     assert isinstance(cols, int)
-    cells = rows * cols
-    return Interface((0.0,) * cells, (1.0,) * cells, num_actions=4, state_dim=2)
+    low, high = ((bound,) * (rows * cols) for bound in (0.0, 1.0))
+    return Interface(low, high, num_actions=4, state_dim=2, image=(rows, cols, 1))
 
 
 def _cell_interface(values: Mapping[str, Value]) -> Interface:

@@ -109,8 +109,6 @@ def specs_of(
         specs.told.append("agent_name: the file names none: write it, or give --agent-name")
     if sweep.command:
         specs.told.append(f"{' '.join(sweep.command)}: not carried over: {name} is the agent")
-    if meant.lacking:
-        specs.told.append(f"agent_name: {said} as {name}: {meant.lacking}")
     known = {each.name for each in agents[name].hyperparameters} if meant.name else set()
     _tell_other_names(sweep, specs, AGENT_KEYS, said, known)
     parameters = _sorted_out(sweep, specs, known)
