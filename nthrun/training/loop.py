@@ -41,6 +41,7 @@ from nthrun.training.recording import (
     judged_by,
     stacked_events,
 )
+from nthrun.training.solver_program import Reasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ class Training:
         self.total_steps = self.spec.total_timesteps // self.num_worlds
         self.writer = self._writer()
         self.snapshots = Snapshots(context.experiment, pack)
-        self._told_missing: set[int] = set()
+        self.reasons = Reasons()
         self.state = self._initial_state(checkpoints or {})
         self.lanes.freeze_ended(self.state)
         self.lanes.begin(self.timesteps)
@@ -258,14 +259,11 @@ class Training:
             self.snapshots.keep("best", self.timesteps, best, self._params())
 
     def _tell_missing(self) -> None:
-        """Say of each run, the first time, that its evaluation lacks measures, and why."""
-        missing = dict(enumerate(self.program.missing_measures()))
-        lanes = [lane for lane, why in missing.items() if why and lane not in self._told_missing]
-        if lanes:
-            self._told_missing.update(lanes)
+        """Say of runs, once for every reason, that their evaluations lack measures."""
+        for lanes, why in self.reasons.new(self.program.missing_measures()):
             which = format_indices(self.pack.runs[lane].index for lane in lanes)
-            why = f"measures are missing at step {self.timesteps}: {missing[lanes[0]]}"
-            self.context.note(f"index {which}: {why}")
+            missing = f"measures are missing at step {self.timesteps}: {why}"
+            self.context.note(f"index {which}: {missing}")
 
     def _judged(self, event: Event) -> Event:
         """Lanes to end here as unlikely to win; nothing before the first step and at the end."""

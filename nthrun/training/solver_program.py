@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from nthrun.specs.declaration import Setting
 from nthrun.training.noise import Draws, measure_streams
 from nthrun.training.program import Program
 from nthrun.training.recording import StepOutput
+
+NUMBER = re.compile(r"[+-]?\d[\d.,e+-]*")
 
 
 class SolverProgram(Program):
@@ -91,3 +94,26 @@ class SolverProgram(Program):
         zero = noise.agent.new_zeros(len(noise.agent), 1, 1)
         experience = Experience(nothing, nothing, zero, nothing, zero)
         return StepOutput(experience, zero > 0.0, metrics)
+
+
+class Reasons:
+    """Why measures are missing, as it has been told of every lane."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[int, str]] = set()
+
+    def new(self, reasons: Sequence[str]) -> list[tuple[list[int], str]]:
+        """What is to be told now: the lanes of each reason, in the words of the first of them.
+
+        A reason of a lane that differs in its numbers alone has been told.
+
+        Args:
+            reasons: one a lane, "" where nothing is missing; empty where nothing ever is.
+        """
+        lanes: dict[str, list[int]] = {}
+        for lane, why in enumerate(reasons):
+            reason = NUMBER.sub("", why)
+            if why and (lane, reason) not in self._told:
+                self._told.add((lane, reason))
+                lanes.setdefault(reason, []).append(lane)
+        return [(which, reasons[which[0]]) for which in lanes.values()]

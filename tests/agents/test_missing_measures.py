@@ -11,6 +11,7 @@ from agents.solver_runs import HOUSEHOLDS, SMALL
 
 from nthrun.commands.run import run as main
 from nthrun.records.data import open_data
+from nthrun.training.solver_program import Reasons
 
 
 def trained(folder: Path, capsys: pytest.CaptureFixture[str], **values: float) -> tuple[Path, str]:
@@ -39,6 +40,15 @@ def test_it_is_said_once_why_measures_are_missing(
     (line,) = [line for line in said.splitlines() if "missing" in line]
     assert "index 0-1: measures are missing at step 0: " in line
     assert "no equilibrium after 15 interest rates" in line
+
+
+def test_another_reason_is_said_too() -> None:
+    """A harmless reason does not silence a later one, of which numbers alone differ no more."""
+    reasons = Reasons()
+    assert reasons.new(["no law in state 1", ""]) == [([0], "no law in state 1")]
+    assert reasons.new(["no law in state 2", "no law in state 0"]) == [([1], "no law in state 0")]
+    assert reasons.new(["K is at its top, 71.5"] * 2) == [([0, 1], "K is at its top, 71.5")]
+    assert reasons.new(["K is at its top, 70.25", ""]) == []
 
 
 def test_very_risky_economies_are_measured(
