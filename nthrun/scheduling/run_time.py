@@ -39,6 +39,9 @@ ASSUMED_SPEEDS = {
 }
 """Seconds of a run-step beside its products, and multiply-adds a second, of one worker: half of
 what was measured on the CPU; assumed for the GPU."""
+SOLVED_BYTES = 2e8
+"""Bytes beside the state that a solver's step fills in a second [assumed: .37 to 8 times as many
+were measured]."""
 
 Statics = tuple[object, ...]
 
@@ -69,6 +72,9 @@ class RunTimes:
     def _counted(self, setting: Setting) -> float:
         agent = agent_footprint(self.spec.agent.declaration, setting, self.spec.environment)
         samples = agent.num_replay_draws * agent.max_updates / agent.update_interval
+        if self.spec.agent.declaration.solves:
+            step = self.speed[0] + agent.update_bytes / SOLVED_BYTES
+            return self.spec.environment.total_timesteps * step
         products = PRODUCTS * agent.learned_bytes / FLOAT * samples
         beside, products_per_second = self.speed
         step = beside + products / products_per_second

@@ -128,6 +128,16 @@ def test_solvers_are_not_taken_to_be_compiled() -> None:
     assert found["auto"] == found["eager"]
 
 
+def test_a_solver_of_larger_panels_is_taken_to_take_longer() -> None:
+    """A solver replays nothing; its time is counted by the numbers that a step of it fills."""
+    small, large = (solver_spec("euler_ks", {"num_households": [n]}) for n in (4, 400))
+    found = [
+        seconds_of(spec, 0, estimate_run_times(spec, make_cluster(), None, "eager"))
+        for spec in (small, large)
+    ]
+    assert found[1] > 2 * found[0]
+
+
 def test_usable_time() -> None:
     """Of a limit, start and saving are taken off; there is always something left; a task without
     limit gets a day's work; without Slurm there is no end."""
