@@ -100,10 +100,7 @@ def act(directory: str, **given: Any) -> int:
     ):
         show(f"episode {number}: return {episode_return:.6g}, {steps:,} steps")
     stage = f", stage {learned.stage}" if learned.stage else ""
-    note(
-        f"index {learned.index}{stage}, after {learned.step:,} steps: "
-        f"mean return {played.returns.mean():.6g}"
-    )
+    note(f"index {learned.index}{stage}, {learned.after}: mean return {played.returns.mean():.6g}")
     return 0
 
 

@@ -216,7 +216,7 @@ def _lines(
 
 def _learned_label(learned: Learned) -> str:
     agent = learned.spec.agent.agent_name
-    return f"policy of {agent} after {learned.step:,} steps, at the world's prices"
+    return f"policy of {agent} {learned.after}, at the world's prices"
 
 
 def _prices(r: float, w: float) -> str:

@@ -133,7 +133,7 @@ def title_of(learned: Learned, what: str) -> str:
     agent, environment = learned.spec.agent, learned.spec.environment
     return (
         f"{agent.agent_name} on {environment.env_name}, index {learned.index}{stage}, "
-        f"after {learned.step:,} steps: {what}"
+        f"{learned.after}: {what}"
     )
 
 

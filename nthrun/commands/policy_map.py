@@ -127,7 +127,7 @@ def map_picture(learned: Learned, view: MapView) -> MapPicture:
         payout=boundary.payout_boundary if boundary else None,
         target=boundary.refinancing_target if boundary else None,
         title=f"{learned.spec.agent.agent_name} on {ENVIRONMENT}, index {learned.index}{stage}, "
-        f"after {learned.step:,} steps",
+        f"{learned.after}",
     )
 
 

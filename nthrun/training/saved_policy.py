@@ -54,6 +54,11 @@ class Learned:
     step: int
     params: Mapping[str, np.ndarray]
 
+    @property
+    def after(self) -> str:
+        """For how long it had learned, as titles say it."""
+        return f"after {self.step:,} step{'s' * (self.step != 1)}"
+
 
 def read_learned(
     source: Path,
