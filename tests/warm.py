@@ -24,7 +24,16 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-IMPORTED = ("nthrun.commands.train", "nthrun.commands.schedule", "torch._dynamo")
+IMPORTED = (
+    "nthrun.commands.train",
+    "nthrun.commands.schedule",
+    "nthrun.commands.combine",
+    "nthrun.commands.report",
+    "nthrun.commands.plot",
+    "nthrun.commands.status",
+    "gymnasium",
+    "torch._dynamo",
+)
 
 
 class WarmProcess:

@@ -16,11 +16,11 @@ from nthrun.records.durable_file import read_header
 from nthrun.records.experiment import open_experiment
 from nthrun.records.schema import Run, first_difference
 
-TOTAL = 30_000
+TOTAL = 15_000
 NETWORK = {"hidden_dim": [64], "batch_size": [32]}
 LONG = {
     "total_timesteps": TOTAL,
-    "eval_interval_timesteps": 7_500,
+    "eval_interval_timesteps": 3_750,
     "checkpoint_interval_seconds": 0.1,
     "record": ["train_rewards", "metrics"],
 }
@@ -62,7 +62,7 @@ def wait_for_step(process: subprocess.Popen[str], experiment: Path, step: int) -
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(30, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [3, pytest.param(30, marks=pytest.mark.slow)])
 def test_kills_leave_the_undisturbed_record(tmp_path: Path, undisturbed: Run, kills: int) -> None:
     """Killed many times at random moments, a run ends with the bits of an undisturbed one; each
     attempt began at the newest checkpoint the kill before had left, and at no moment did

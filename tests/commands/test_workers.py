@@ -30,8 +30,8 @@ from nthrun.records.schema import Run, first_difference
 from nthrun.training.progress import Advanced, Began, Lost, Recorded, TrainingProgress
 
 LONG = {
-    "total_timesteps": 1000,
-    "eval_interval_timesteps": 500,
+    "total_timesteps": 700,
+    "eval_interval_timesteps": 350,
     "checkpoint_interval_seconds": 0.1,
     "record": ["train_rewards", "metrics"],
 }

@@ -60,7 +60,8 @@ def wait_for(holds: Callable[[], bool]) -> None:
 class TestQuiet:
     def test_nothing_is_loaded(self, page: Browser) -> None:
         """The page of several experiments asks for itself alone, and the console says nothing."""
-        assert page.run("return [...document.images].every(i => i.complete && i.naturalWidth > 0)")
+        shown = "return [...document.images].every(i => i.complete && i.naturalWidth > 0)"
+        wait_for(lambda: page.run(shown))
         assert all(one.startswith(("file:", "data:")) for one in page.asked_for())
         assert page.complaints() == []
 
