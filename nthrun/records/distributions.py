@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
@@ -25,6 +26,7 @@ DISTRIBUTIONS = "distributions"
 """Folder of an experiment, and key of provenance."""
 DIGITS = 16
 FORM = Table(Text())
+FIELD = re.compile(r"^(Name|Version): *(.*?)\s*$", re.MULTILINE)
 NOUN = "a list of distributions"
 
 
@@ -36,10 +38,18 @@ def installed_distributions() -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for each in metadata.distributions():
-        name = each.metadata["Name"]
+        name, version = _named(each)
         if name:
-            found.setdefault(str(name), each.version)
+            found.setdefault(name, version)
     return dict(sorted(found.items()))
+
+
+def _named(distribution: metadata.Distribution) -> tuple[str, str]:
+    """Name and version, "" where there is none; the rest of what it says is not parsed, which takes
+    long."""
+    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    fields = dict(FIELD.findall(text.partition("\n\n")[0]))
+    return fields.get("Name", ""), fields.get("Version", "")
 
 
 def distributions_hash(distributions: Mapping[str, str]) -> str:
