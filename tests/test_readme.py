@@ -14,12 +14,12 @@ from nthrun.planning.experiment_spec import read_experiment_spec
 from nthrun.specs.fingerprint import fingerprint
 
 README = (ROOT / "README.md").read_text()
-SHORT = {"total_timesteps": 600, "eval_interval_timesteps": 300, "eval_episodes": 1}
+SHORT = {"total_timesteps": 200, "eval_interval_timesteps": 100, "eval_episodes": 1}
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project whose Pendulum trains for 600 steps."""
+    """A copy of the project whose Pendulum trains for 200 steps."""
     changes = {"config/environment/PendulumContinuous-v1.json": SHORT}
     return copied_checkout(tmp_path_factory.mktemp("checkout"), changes)
 
