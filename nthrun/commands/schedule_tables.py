@@ -88,6 +88,11 @@ def _remarks(draft: Draft) -> Iterator[str]:
         runs = sum(task.num_runs for task in draft.plan.tasks)
         seconds = draft.worker_seconds / runs
         yield f"{place}: a run is taken to need {duration(seconds)} ({draft.run_times.source})"
+        if draft.spec.agent.program is not None:
+            yield (
+                f"{place}: makes a file of records a run, {runs:,} in all; "
+                "`nthrun combine DIR --compact` makes few of many"
+            )
         usable = usable_seconds(draft.plan.cluster)
         if seconds > usable:
             yield (

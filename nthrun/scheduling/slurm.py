@@ -20,6 +20,12 @@ BRIEF_SECONDS = 10.0
 """Time to wait for an answer where a task's time is running out."""
 QUEUE_FIELDS = "%F|%K|%T|%r|%N|%j|%k"
 """Fields of squeue; the name and the comment come last, as they may hold anything."""
+CONFIGURATIONS = (
+    "/etc/slurm/slurm.conf",
+    "/etc/slurm-llnl/slurm.conf",
+    "/run/slurm/conf/slurm.conf",
+)
+"""Where Slurm's commands look for the cluster's configuration, but for $SLURM_CONF."""
 JOB_ID = re.compile(r"[0-9]+(_[0-9]+)?")
 OWN_SETTINGS = ("SQUEUE_", "SACCT_", "SINFO_", "SCANCEL_")
 """Prefixes of variables by which a user filters or shapes what the commands print."""
@@ -65,6 +71,15 @@ class Queue:
 def has_slurm() -> bool:
     """Whether Slurm's commands are on this machine."""
     return all(shutil.which(command) for command in ("sbatch", "squeue", "srun"))
+
+
+def is_login_node() -> bool:
+    """Whether this is a machine of a cluster's on which jobs are submitted, and no job.
+
+    Slurm's commands are here, and so is the file that says which cluster they speak to.
+    """
+    places = (os.environ.get("SLURM_CONF", ""), *CONFIGURATIONS)
+    return "SLURM_JOB_ID" not in os.environ and has_slurm() and any(map(os.path.isfile, places))
 
 
 def user_name() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -45,6 +46,7 @@ def test_needs_decide_memory_and_time(tmp_path: Path) -> None:
     experiment = ProgramExperiment(tmp_path, agent)
     shown = planned(experiment, cluster(tmp_path, memPerCpu="2G"))
     assert "needs: 25 minutes" in shown
+    assert "makes a file of records a run, 8 in all" in shown
     assert "#SBATCH --mem-per-cpu=3243M" in shown
     assert "--array" not in shown  # four cores, two runs each in an hour
     agent["needs"] = {"memory_gb": 1, "minutes": 50}
@@ -66,6 +68,21 @@ def test_more_memory_is_asked_for_after_it_ran_out(tmp_path: Path) -> None:
     known, raised = (int(found[1]) - PROCESS_BYTES / 2**20 for found in memory if found)
     assert known > 0
     assert raised > 1.9 * known
+
+
+def test_a_login_node_is_warned_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever trains where jobs are submitted is told how to submit it; who only looks is not."""
+    (tmp_path / "bin").mkdir()
+    for command in ("sbatch", "squeue", "srun"):
+        (tmp_path / "bin" / command).touch(0o755)
+    (tmp_path / "slurm.conf").touch()
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_CONF", str(tmp_path / "slurm.conf"))
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    experiment = ProgramExperiment(tmp_path, "walk")
+    assert "login node" not in experiment.run("--index", "0-1", "--dry-run").err
+    done = experiment.run("--index", "0-1")
+    assert (done.code, done.err.count("login node")) == (0, 1)
 
 
 def test_a_program_is_run_by_a_plan_on_this_machine(tmp_path: Path) -> None:

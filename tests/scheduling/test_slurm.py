@@ -18,6 +18,7 @@ from nthrun.scheduling.slurm import (
     cancel_jobs,
     cancel_named,
     has_slurm,
+    is_login_node,
     job_state,
     read_accounting,
     read_queue,
@@ -95,6 +96,21 @@ def test_no_slurm_is_told_plainly(commands: Commands) -> None:
     assert not has_slurm()
     commands.answer("srun", "")
     assert has_slurm()
+
+
+def test_a_login_node_is_told_by_its_configuration(
+    commands: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands alone make none, nor does a job's own node."""
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setattr(slurm_module, "CONFIGURATIONS", (str(tmp_path / "slurm.conf"),))
+    for command in ("squeue", "sbatch", "srun"):
+        commands.answer(command, "")
+    assert not is_login_node()
+    (tmp_path / "slurm.conf").touch()
+    assert is_login_node()
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert not is_login_node()
 
 
 def test_slurm_that_hangs_is_not_waited_for(
