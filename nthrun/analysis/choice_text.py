@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 
 from nthrun.analysis.choice import Choice
@@ -198,13 +196,13 @@ def choice_table(
     Args:
         choices: column header -> choice.
         groups: the scores that each was made from.
-        kind: of `FORMATS`.
+        kind: of `FORMATS`, but for CSV, which `report.settings_table.as_csv` writes.
     """
     rows = [["hyperparameter", "values", *choices]]
     for name, values in _varying_values([scores for group in groups for scores in group]).items():
         chosen = (choice.parameters.get(name, "") for choice in choices.values())
         rows.append([name, values_text(values, MAX_VALUES), *map(plain_text, chosen)])
-    return {"text": as_text, "csv": _as_csv, "latex": _as_latex}[kind](rows)
+    return {"text": as_text, "latex": _as_latex}[kind](rows)
 
 
 def as_text(rows: Rows) -> str:
@@ -213,12 +211,6 @@ def as_text(rows: Rows) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
     return "\n".join(lines)
-
-
-def _as_csv(rows: Rows) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
-    return buffer.getvalue().rstrip("\n")
 
 
 def _as_latex(rows: Rows) -> str:

@@ -17,6 +17,7 @@ from nthrun.analysis.choice_text import FORMATS, choice_lines, choice_table, con
 from nthrun.analysis.compatibility_checks import require_one_sweep
 from nthrun.analysis.estimates import Estimate, estimate, sample
 from nthrun.analysis.intervals import CONFIDENCE, NUM_RESAMPLES
+from nthrun.analysis.report.settings_table import as_csv
 from nthrun.analysis.score_options import DIRECTION, LAST, METRIC, SHORTEST
 from nthrun.analysis.scores import (
     ALL_STAGES,
@@ -115,7 +116,7 @@ class Request:
     type=click.Choice(FORMATS),
     default="text",
     show_default=True,
-    help="Of the table; all but text go to stdout without the report.",
+    help="Of the table, csv having every setting; all but text go to stdout without the report.",
 )
 @click.option(
     "--out",
@@ -165,7 +166,9 @@ def _best(opened: Sequence[Data], request: Request) -> None:
             show(line, report)
     headers = _headers(groups)
     columns = {headers[n]: choices[n] for n in chosen}
-    show_text(choice_table(columns, scores, request.kind))
+    each = [one for group in scores for one in group]
+    is_csv = request.kind == "csv"
+    show_text(as_csv(each, choices) if is_csv else choice_table(columns, scores, request.kind))
     for path, _ in () if request.no_write else specs:
         show(f"{path}{'' if path in written else ' (unchanged)'}", report)
     _end(choices)

@@ -27,7 +27,7 @@ def test_text_table() -> None:
 
 def test_no_table_without_experiments() -> None:
     """The table of no choices has its two headers only."""
-    assert choice_table({}, [], "csv") == "hyperparameter,values"
+    assert choice_table({}, [], "text") == "hyperparameter  values"
 
 
 def test_one_setting() -> None:

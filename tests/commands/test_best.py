@@ -92,12 +92,17 @@ class TestReport:
         assert "chosen again" not in text
 
     def test_all_formats_say_the_same(self, tmp_path: Path) -> None:
-        """As CSV and as LaTeX the table is all that stdout has, and the report goes to stderr."""
+        """As CSV and as LaTeX the table is all that stdout has, and the report goes to stderr; CSV
+        has every setting with all of its hyperparameters, the best first."""
         path = sweep(tmp_path)
         found = {kind: call(path, "--format", kind) for kind in ("csv", "latex")}
-        rows = [*csv.reader(io.StringIO(found["csv"].stdout))]
-        assert rows[1:] == [["critic_lr", "0.001, 0.002, 0.003", "0.002"]]
-        assert rows[0] == ["hyperparameter", "values", "Pendulum-v1"]
+        rows = [*csv.DictReader(io.StringIO(found["csv"].stdout))]
+        assert [row["setting"] for row in rows] == ["1", "0", "2"]
+        assert [row["critic_lr"] for row in rows] == ["0.002", "0.001", "0.003"]
+        assert (rows[0]["mean"], rows[0]["runs"], rows[0]["lost"]) == ("-10.0", "3", "0")
+        assert float(rows[0]["low"]) < -10 < float(rows[0]["high"])
+        assert rows[0]["chosen_again"] == "1.0"
+        assert {row["experiment"] for row in rows} == {str(path)}
         assert found["latex"].stdout.splitlines() == [
             r"\begin{tabular}{lll}",
             r"\hline",

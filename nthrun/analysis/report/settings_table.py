@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +15,8 @@ from nthrun.analysis.choice import Choice
 from nthrun.analysis.estimates import typical_deviation
 from nthrun.analysis.hyperparameters import is_number, plain_text
 from nthrun.analysis.intervals import CONFIDENCE, for_each, student_interval
-from nthrun.analysis.ranking import RankedSettings
+from nthrun.analysis.ranking import RankedSettings, ranked_settings
+from nthrun.analysis.scores import Scores
 
 Cell = float | int | str | None
 
@@ -45,15 +48,18 @@ class SettingsTable:
         return {"columns": self.columns, "rows": self.rows, "page": ROWS_PER_PAGE}
 
 
-def settings_table(settings: RankedSettings, choice: Choice | None) -> SettingsTable:
+def settings_table(
+    settings: RankedSettings, choice: Choice | None, names: Sequence[str] | None = None
+) -> SettingsTable:
     """All settings, with Student's intervals of their means, at least 95 % for all at once.
 
     Args:
         settings: of one stage.
         choice: made from the same runs; how often it would choose each setting again is shown where
             that is known.
+        names: the hyperparameters that are shown; None for those that settings differ in.
     """
-    names = settings.varying()
+    names = settings.varying() if names is None else names
     likely = _probabilities(choice)
     low, high = _intervals(settings)
     positions = settings.order.tolist()
@@ -70,6 +76,33 @@ def settings_table(settings: RankedSettings, choice: Choice | None) -> SettingsT
         rows.append([*own, *counts, *chance, *(cell_of(parameters, name) for name in names)])
     own_columns = (*NUMBERS, *(() if likely is None else (CHOSEN_AGAIN,)))
     return SettingsTable((*own_columns, *names), tuple(names), rows, positions)
+
+
+def as_csv(scores: Sequence[Scores], choices: Sequence[Choice]) -> str:
+    """All settings of some experiments with all of their hyperparameters, a row each, as CSV.
+
+    Args:
+        scores: of each experiment.
+        choices: made from each by itself, or one from all together.
+    """
+    known = [each.parameters.values() for each in scores]
+    names = list(dict.fromkeys(name for settings in known for each in settings for name in each))
+    apart: Sequence[Choice | None] = (
+        choices if len(choices) == len(scores) else (None,) * len(scores)
+    )
+    tables = [
+        settings_table(ranked_settings(each), choice, names)
+        for each, choice in zip(scores, apart, strict=True)
+    ]
+    columns = list(dict.fromkeys((*NUMBERS, CHOSEN_AGAIN, *names)))
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, ["experiment", *columns], restval="", lineterminator="\n")
+    writer.writeheader()
+    for each, table in zip(scores, tables, strict=True):
+        for row in table.rows:
+            cells = zip(table.columns, row, strict=True)
+            writer.writerow({"experiment": each.source, **dict(cells)})
+    return buffer.getvalue().rstrip("\n")
 
 
 def rounded(number: float, digits: int = 6) -> float | None:
