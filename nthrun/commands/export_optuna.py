@@ -5,14 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import warnings
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
-import numpy as np
 
-from nthrun.analysis.hyperparameters import Setting, is_number, plain_text, varying_values
+from nthrun.analysis.optuna_trials import optuna_trials
 from nthrun.analysis.score_options import DIRECTION, LAST, METRIC
 from nthrun.analysis.scores import Scores, read_scores
 from nthrun.commands.experiment_paths import data_path
@@ -27,8 +24,6 @@ from nthrun.terminal import show
 
 FILE = Path("logs", "optuna.db")
 """The study, in an experiment's directory."""
-LOG_RATIO = 50.0
-"""Positive numbers whose largest is so many times the least lie on a logarithmic axis."""
 
 
 @click.command(cls=Command)
@@ -60,42 +55,22 @@ def optuna(
     scores, code = act_on_readable(
         labelled, lambda given: read_scores(given[0][1], metric, last, stage, direction)
     )
-    trials = list(_trials(scores))
-    _write(root / FILE, root.resolve().name, scores, trials)
-    show(f"{root / FILE}: {len(trials)} trial{'s' * (len(trials) != 1)}")
+    number = _write(root / FILE, root.resolve().name, scores)
+    show(f"{root / FILE}: {number} trials")
     return code
 
 
-Trial = tuple[Setting, dict[str, Any], float | None]
-"""The setting, what else is known of it, and its score; None where it was lost."""
-
-
-def _trials(scores: Scores) -> Iterator[Trial]:
-    """What is to be told of each setting, in the order of their numbers."""
-    for number, setting in sorted(scores.parameters.items()):
-        runs = scores.settings == number
-        values, lost = scores.values[runs], int(scores.lost[runs].sum())
-        known = {
-            "setting_number": number,
-            "runs": int(runs.sum()),
-            "lost": lost,
-            "scores": [None if np.isnan(value) else value for value in values.tolist()],
-        }
-        yield setting, known, None if lost else float(values.mean())
-
-
-def _write(path: Path, name: str, scores: Scores, trials: Sequence[Trial]) -> None:
-    """Write the study, all or nothing.
+def _write(path: Path, name: str, scores: Scores) -> int:
+    """Write the study, all or nothing; returns how many trials it has.
 
     Raises:
         NthrunError: settings do not differ.
         StorageError: it cannot be written.
     """
     package = importlib.import_module("optuna")
-    values = varying_values(setting for setting, _, _ in trials)
-    if not values:
+    trials = optuna_trials(package, scores)
+    if not trials:
         raise NthrunError("there is one setting, of which there is nothing to compare")
-    distributions = {n: _distribution(package, v) for n, v in values.items()}
     temporary = temporary_path(path)
     verbosity = package.logging.get_verbosity()
     package.logging.set_verbosity(package.logging.ERROR)
@@ -110,7 +85,7 @@ def _write(path: Path, name: str, scores: Scores, trials: Sequence[Trial]) -> No
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that both are experimental
             study.set_metric_names([scores.metric])
-            study.add_trials([_trial(package, trial, distributions) for trial in trials])
+            study.add_trials(trials)
         storage.engine.dispose()
         os.replace(temporary, path)
     except OSError as error:
@@ -118,43 +93,4 @@ def _write(path: Path, name: str, scores: Scores, trials: Sequence[Trial]) -> No
     finally:
         package.logging.set_verbosity(verbosity)
         temporary.unlink(missing_ok=True)
-
-
-def _distribution(package: Any, values: Sequence[Any]) -> Any:
-    """What the values of a hyperparameter are drawn from, as far as those that were show it."""
-    kinds = package.distributions
-    if not all(map(is_number, values)):
-        return kinds.CategoricalDistribution([_choice(value) for value in values])
-    least, most = min(values), max(values)
-    log = bool(least > 0 and most / least >= LOG_RATIO)
-    if all(isinstance(value, int) for value in values):
-        return kinds.IntDistribution(least, most, log=log)
-    return kinds.FloatDistribution(float(least), float(most), log=log)
-
-
-def _choice(value: Any) -> Any:
-    """A value as Optuna's choices may be: a list as its JSON."""
-    return (
-        value if value is None or isinstance(value, (bool, int, float, str)) else plain_text(value)
-    )
-
-
-def _trial(package: Any, trial: Trial, distributions: dict[str, Any]) -> Any:
-    """A trial of Optuna's; a hyperparameter that a setting has not is left out."""
-    setting, known, value = trial
-    states = package.trial.TrialState
-    categorical = package.distributions.CategoricalDistribution
-    named = [name for name in distributions if name in setting]
-    params = {
-        name: _choice(setting[name])
-        if isinstance(distributions[name], categorical)
-        else setting[name]
-        for name in named
-    }
-    return package.trial.create_trial(
-        state=states.FAIL if value is None else states.COMPLETE,
-        value=value,
-        params=params,
-        distributions={name: distributions[name] for name in named},
-        user_attrs=known,
-    )
+    return len(trials)

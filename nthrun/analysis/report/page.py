@@ -25,6 +25,7 @@ from nthrun.analysis.hyperparameters import (
     values_text,
     varying_values,
 )
+from nthrun.analysis.optuna_trials import importance_text
 from nthrun.analysis.ranking import ranked_settings
 from nthrun.analysis.report.experiment_summary import ExperimentSummary, lengths_side_by_side
 from nthrun.analysis.report.plots import (
@@ -122,6 +123,7 @@ def _choice_text(summary: ExperimentSummary, varying: Sequence[str]) -> dict[str
         return {}
     return {
         "notes": [*choice_notes(choice), *unfinished_notes([summary.scores])],
+        "importance": importance_text(summary.scores),
         "contenders_title": contenders_title(choice),
         "contenders_head": [*CONTENDER_COLUMNS, *varying],
         "contenders": contender_rows(choice, summary.scores.parameters, varying),
