@@ -1,7 +1,7 @@
 """What is shown of runs: series of values, and how many training steps each of them counts for.
 
-An episode of training counts for its own steps; those of several worlds follow one another in the
-order in which they ended. An evaluation counts for the steps since the one
+An episode of training counts for its own steps; those of several worlds, which play side by side,
+as `nthrun.analysis.worlds` says. An evaluation counts for the steps since the one
 before, so that the first, before any training, counts for none. A value of an update counts for
 one. A number of a whole run, such as its time, is a series of one.
 
@@ -19,10 +19,13 @@ from typing import Literal
 
 import numpy as np
 
+from nthrun.analysis.worlds import by_world, side_by_side, worlds_of_episodes
 from nthrun.records.episodes import UNFINISHED, counted_episodes
 from nthrun.records.record_table import Ragged, ends
-from nthrun.records.schema import FLOATS, INTEGERS
+from nthrun.records.schema import EPISODE_ENDS, FLOATS, INTEGERS
+from nthrun.records.schema import EPISODES as EPISODE_ARRAYS
 from nthrun.records.sources import Entry, read_table
+from nthrun.specs.declaration import num_worlds
 
 PEAK_MEMORY = "peak_memory_mb"
 EVALUATED_AT = "timesteps_at_eval"
@@ -82,7 +85,8 @@ def read_series(entries: Sequence[Entry], quantity: Quantity, up_to: int | None 
     singles = {*FLOATS, *INTEGERS, PEAK_MEMORY}.intersection(quantity.arrays)
     documents = ("provenance",) if PEAK_MEMORY in singles else ()
     arrays = [name for name in quantity.arrays if name not in singles]
-    table = read_table(entries, (*documents, *arrays))
+    in_worlds = (EPISODE_ENDS,) if EPISODE_ARRAYS[1] in arrays else ()
+    table = read_table(entries, (*documents, *arrays, *in_worlds))
     numbers = {name: table.numbers[name] for name in singles if name != PEAK_MEMORY}
     if documents:
         peaks = (each.get("peak_memory_mb", np.nan) for each in table.documents("provenance"))
@@ -91,6 +95,9 @@ def read_series(entries: Sequence[Entry], quantity: Quantity, up_to: int | None 
     columns = {name: table.ragged(name) for name in arrays} | {
         name: Ragged(column, one_each) for name, column in numbers.items()
     }
+    if in_worlds and len(table.ragged(EPISODE_ENDS).values):
+        columns[EPISODE_ENDS] = table.ragged(EPISODE_ENDS)
+        return _of_worlds(entries, quantity, columns, up_to)
     if up_to is None:
         return quantity.series(columns)
     if EVALUATED_AT in columns:
@@ -103,6 +110,39 @@ def read_series(entries: Sequence[Entry], quantity: Quantity, up_to: int | None 
         counted = np.add.reduceat(np.append(series.steps, 0), series.offsets[:-1])
         return _up_to(series, np.ceil(share * counted).astype(np.int64))
     return series if quantity.unit == "run" else _up_to(series, np.full(len(total), up_to))
+
+
+def _of_worlds(
+    entries: Sequence[Entry], quantity: Quantity, arrays: Arrays, up_to: int | None
+) -> Series:
+    """What training episodes show of runs of which some act in several worlds.
+
+    Args:
+        entries: the runs.
+        quantity: of their episodes.
+        arrays: what it is made of, and `EPISODE_ENDS`.
+        up_to: as `read_series`.
+    """
+    table = read_table(entries, ("agent_params",))
+    worlds = np.array([num_worlds(each) for each in table.documents("agent_params")])
+    lengths, count = arrays[EPISODE_ARRAYS[1]], int(worlds.sum())
+    rows = worlds_of_episodes(arrays[EPISODE_ENDS], lengths.sizes, worlds)
+    parts = {name: by_world(arrays[name], rows, count) for name in EPISODE_ARRAYS if name in arrays}
+    one_each = np.arange(count + 1)
+    for name in arrays.keys() & set(UNFINISHED):
+        parts[name] = Ragged(np.repeat(arrays[name].values, worlds), one_each)
+    if UNFINISHED[1] in parts:
+        of_world = parts[EPISODE_ARRAYS[1]]
+        taken = np.append(0, np.cumsum(of_world.values))
+        left = np.repeat(table.numbers["total_timesteps"] // worlds, worlds)
+        left -= np.diff(taken[of_world.offsets])
+        known = parts[UNFINISHED[1]].values > 0
+        parts[UNFINISHED[1]] = Ragged(np.where(known, left, -1), one_each)
+    series = quantity.series(parts)
+    if up_to is not None:
+        series = _up_to(series, np.repeat(up_to // worlds, worlds))
+    means, steps = side_by_side(Ragged(series.values, series.offsets), series.steps, worlds)
+    return Series(means.values, steps, means.offsets)
 
 
 def _up_to(series: Series, limits: np.ndarray) -> Series:
