@@ -15,7 +15,7 @@ from several import ENVIRONMENT, Several, several_spec
 from nthrun import Field
 from nthrun.errors import InterruptedRunError, SpecError
 from nthrun.index import Purpose
-from nthrun.planning.experiment_spec import experiment_spec_of
+from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.planning.memory_estimate import lane_memory
 from nthrun.records.schema import Run, first_difference, flat_arrays
 from nthrun.training.context import make_context
@@ -301,3 +301,26 @@ def test_steps_are_multiples_of_every_number_of_worlds(
     """A spec whose steps cannot be taken by all worlds at once is refused in one line."""
     with pytest.raises(SpecError, match=f"got {num_worlds[-1]}, of which {key}, {steps}, is no"):
         several_spec(num_worlds, {key: steps})
+
+
+@pytest.mark.parametrize("method", ["random", "bayes"])
+def test_a_search_draws_numbers_of_worlds_that_divide_all_steps(method: str) -> None:
+    """A search that may draw a number of worlds which cannot take the steps is refused as a grid
+    is; of the others every setting that it draws trains for all its steps."""
+
+    def searched(num_worlds: dict[str, list[int]]) -> ExperimentSpec:
+        parameters = {"num_worlds": num_worlds, "lr": {"loguniform": [0.01, 0.1]}}
+        search = {"method": method, "capacity": 20}
+        agent = {"agent_name": "several:Several", "parameters": parameters, "search": search}
+        return experiment_spec_of(ENVIRONMENT, agent, "test")
+
+    with pytest.raises(SpecError, match="got 7, of which total_timesteps, 960, is no multiple"):
+        searched({"choice": [1, 7]})
+    spec = searched({"choice": [2, 5]})
+    if method == "random":
+        drawn = {spec.sweep.setting(number)["num_worlds"]: number for number in range(20)}
+        assert set(drawn) == {2, 5}
+        for number in drawn.values():
+            run = train(spec, [number])[number]
+            assert run["total_timesteps"] == ENVIRONMENT["total_timesteps"]
+            assert run["timesteps_at_eval"].tolist() == [0, 320, 640, 960]
