@@ -34,7 +34,12 @@ DEFAULT_CAPACITY = 1_000_000
 """Settings of a search without `run_cap`, which Weights & Biases continues until it is stopped."""
 MAX_REPETITIONS = 1000
 """Entries of a list that stands for values with probabilities."""
-KEYS_OF = {"constant": {"value"}, "categorical": {"values"}}
+WEIGHED = "categorical_w_probabilities"
+KEYS_OF = {
+    "constant": {"value"},
+    "categorical": {"values"},
+    WEIGHED: {"values", "probabilities"},
+}
 BOUNDS, MOMENTS, SHAPES = ("min", "max"), ("mu", "sigma"), ("a", "b")
 RANGES = {
     "uniform": ("uniform", BOUNDS),
@@ -210,7 +215,8 @@ class _Reader:
             self.fault(f"{key}.distribution", problem)
             return []
         given = {name for name in what if name != "distribution"}
-        if given == {"values", "probabilities"} and distribution in (None, "categorical"):
+        weighed = (None, "categorical", WEIGHED)
+        if given == KEYS_OF[WEIGHED] and distribution in weighed:
             return self._weighed(what["values"], what["probabilities"], key)
         taken = [{*BOUNDS}, {"value"}, {"values"}]
         name = "" if distribution is None else distribution.removeprefix(QUANTISED)

@@ -274,9 +274,10 @@ def test_exponents_are_told(tmp_path: Path) -> None:
     assert document.notes == (told,)
 
 
-def test_probabilities(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["", ", distribution: categorical_w_probabilities"])
+def test_probabilities(tmp_path: Path, name: str) -> None:
     """Values with probabilities are drawn so often."""
-    chances = "{values: [linear, network], probabilities: [0.2, 0.8]}"
+    chances = f"{{values: [linear, network], probabilities: [0.2, 0.8]{name}}}"
     text = f"method: random\nparameters: {{model.kind: {chances}}}"
     spec = read(tmp_path, text, "agent_name: nested\n")
     assert spec.parameters["model.kind"] == ("linear", *("network",) * 4)
