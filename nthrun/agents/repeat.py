@@ -1,12 +1,14 @@
 """Repeated parts of a step, such as the periods of a simulation.
 
 They all go through `repeat`, so that whatever runs steps can see where the same computation comes
-again: today it is a Python loop.
+again: it is a Python loop, but for a compiler, which makes a loop of its program of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import torch
@@ -15,6 +17,20 @@ from torch import Tensor
 Carry = TypeVar("Carry", bound=tuple[Tensor, ...])
 PerStep = TypeVar("PerStep", bound=tuple[Tensor, ...])
 Shown = TypeVar("Shown", bound=tuple[Tensor, ...])
+Looped = Callable[[Callable[..., Any], Any, Any, int], tuple[Any, Any]]
+"""What does as `repeat` does, for two times at least."""
+
+_looped: ContextVar[Looped | None] = ContextVar("looped", default=None)
+
+
+@contextmanager
+def repeating_by(looped: Looped) -> Iterator[None]:
+    """Have something else than a Python loop repeat, while a compiler looks at what a step does."""
+    token = _looped.set(looped)
+    try:
+        yield
+    finally:
+        _looped.reset(token)
 
 
 def repeat(
@@ -45,6 +61,9 @@ def repeat(
     times = list(zip(*(tensor.unbind(axis) for tensor in per_step), strict=True))
     if not times:
         raise ValueError("repeat: per_step has no tensor, or one without any times")
+    looped = _looped.get()
+    if looped is not None and len(times) > 1:
+        return looped(body, carry, per_step, axis)
     shown: list[Shown] = []
     for now in times:
         carry, part = body(carry, _like(per_step, now))

@@ -21,6 +21,7 @@ from nthrun.compiler.statements import (
     Product,
     Put,
     Reduction,
+    Region,
     Scan,
     Sort,
     Statement,
@@ -30,8 +31,8 @@ from nthrun.compiler.statements import (
 
 VECTOR_BOUND = 16
 """The most elements of a vector register, on any machine."""
-Key = tuple[Buffer, tuple[tuple[int, ...], tuple[int, ...], int]]
-"""A place in memory: storage, and shape, strides and offset."""
+Key = tuple[Buffer, Region]
+"""A place in memory: storage, and where in it."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Memory:
     def address(self, view: View) -> str:
         """C++ expression of the address of a view's first element."""
         storage = view.buffer.storage()
-        offset = view.offset + view.buffer.offset()
+        moved = (f" + time_{move.loop} * {move.stride}" for move in view.moves)
+        offset = f"{view.offset + view.buffer.offset()}{''.join(moved)}"
         if storage.place == "constant":
             return f"{storage.name} + {offset}"
         if storage.place == "scratch":

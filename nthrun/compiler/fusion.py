@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from nthrun.compiler.pointwise import COMPARISONS
-from nthrun.compiler.statements import Buffer, Number, Pointwise, Statement, View
+from nthrun.compiler.statements import Begin, Buffer, End, Number, Pointwise, Statement, View
 
 Group = list[Statement]
 """Statements done together: elementwise ones of one shape, or a single other one."""
@@ -15,14 +15,15 @@ def inline_comparisons(statements: Sequence[Statement], results: Iterable[View])
     """Compare anew where a comparison is used, instead of keeping its result.
 
     A loop over numbers that also loads or stores booleans is far slower than one that compares.
-    What the state holds may change in place meanwhile, so its comparisons stay where they are.
+    What the state holds or a loop carries may change meanwhile, so its comparisons stay where they
+    are.
     """
     cheap = {
         statement.out.buffer: statement
         for statement in statements
         if isinstance(statement, Pointwise)
         and statement.operation in COMPARISONS
-        and not any(view.buffer.place == "state" for view in statement.reads)
+        and not any(v.buffer.place == "state" or v.buffer.carried for v in statement.reads)
     }
     used = {view.buffer for view in results}
     result: list[Statement] = []
@@ -49,11 +50,24 @@ def _inlined(
 
 
 def fuse(statements: Sequence[Statement]) -> list[Group]:
-    """Group statements, keeping every value what it is.
+    """Group statements, keeping every value what it is; what a `repeat` does stays within it.
 
     A loop takes in each later statement whose needs are met, as long as what the loop's
     statements share lies at the same index for both.
     """
+    groups: list[Group] = []
+    straight: list[Statement] = []
+    for statement in statements:
+        if isinstance(statement, Begin | End):
+            groups += [*_fused(straight), [statement]]
+            straight = []
+        else:
+            straight.append(statement)
+    return [*groups, *_fused(straight)]
+
+
+def _fused(statements: Sequence[Statement]) -> list[Group]:
+    """Groups of statements that are done one after the other."""
     before = _dependencies(statements)
     waiting = list(range(len(statements)))
     done: set[int] = set()
@@ -107,11 +121,7 @@ def _dependencies(statements: Sequence[Statement]) -> list[set[int]]:
 
 def _overlap(one: View, other: View) -> bool:
     """Whether two views of one storage may share an element."""
-    spans = []
-    for view in (one, other):
-        shape, strides, offset = view.squeezed()
-        steps = zip(shape, strides, strict=True)
-        spans.append((offset, offset + sum((n - 1) * stride for n, stride in steps)))
+    spans = [view.squeezed().span() for view in (one, other)]
     return spans[0][0] <= spans[1][1] and spans[1][0] <= spans[0][1]
 
 

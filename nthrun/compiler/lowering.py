@@ -42,6 +42,7 @@ class Lowering:
     Attributes:
         statements: in order.
         outputs: name -> its value.
+        open_loops: those that have begun and not ended, outer ones first; see `loop_rules`.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Lowering:
         prefix: str,
     ) -> None:
         self.statements: list[Statement] = []
+        self.open_loops: list[Any] = []
         self._rules = rules
         self._prefix = prefix
         self._count = 0
@@ -116,6 +118,11 @@ class Lowering:
         except RuntimeError:
             reshaped = view("view", self.contiguous(source), list(shape))
         return reshaped
+
+    def number(self) -> int:
+        """A number that nothing else has."""
+        self._count += 1
+        return self._count
 
     def _buffer(
         self,

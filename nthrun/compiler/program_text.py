@@ -13,7 +13,15 @@ from nthrun.compiler.emission import Memory, emit_constants, emit_group, product
 from nthrun.compiler.fusion import Group, fuse, inline_comparisons, needed_outside
 from nthrun.compiler.lowering import Lowering
 from nthrun.compiler.rules import RULES
-from nthrun.compiler.statements import C_TYPES, Buffer, Place, Product
+from nthrun.compiler.statements import (
+    C_TYPES,
+    Begin,
+    Buffer,
+    End,
+    Place,
+    Product,
+    Statement,
+)
 from nthrun.compiler.storage import assign_arena, place
 from nthrun.compiler.tracing import Function, trace
 from nthrun.errors import CompileError, UnsupportedOperationError
@@ -116,15 +124,34 @@ def _variant(
     views = [view for s in statements for view in (s.out, *s.reads)]
     constants = {v.buffer: None for v in views if v.buffer.place == "constant"}
     text = [*emit_constants(list(constants))]
+    calls: list[str] = []
     for part, group in enumerate(groups):
+        if isinstance(group[0], Begin | End):
+            calls.append(_turn(group[0]))
+            continue
+        times = _times(group)
+        taken = "".join(f", int {time}" for time in times)
         text.append("__attribute__((noinline, noipa))")  # gcc 12 may drop calls it looks into
-        text.append(f"static void part_{number}_{part}(char* const* at, char* arena)")
+        text.append(f"static void part_{number}_{part}(char* const* at, char* arena{taken})")
         text += emit_group(group, memory)
-    text.append(f"static void step_{number}(char* const* at, char* arena) {{")
-    text += [f"part_{number}_{part}(at, arena);" for part in range(len(groups))]
-    text.append("}")
+        calls.append(f"part_{number}_{part}(at, arena{''.join(f', {time}' for time in times)});")
+    text += [f"static void step_{number}(char* const* at, char* arena) {{", *calls, "}"]
     products = [product_scratch_bytes(s) for s in statements if isinstance(s, Product)]
     return text, arena_bytes + max(products, default=0)
+
+
+def _turn(mark: Statement) -> str:
+    """Where a loop of calls begins or ends."""
+    if not isinstance(mark, Begin):
+        return "}"
+    time = f"time_{mark.loop}"
+    return f"for (int {time} = 0; {time} < {mark.times}; ++{time}) {{"
+
+
+def _times(group: Group) -> list[str]:
+    """The numbers of times, of the loops that it lies in, that a group looks at."""
+    views = [view for statement in group for view in (statement.out, *statement.reads)]
+    return sorted({f"time_{move.loop}" for view in views for move in view.moves})
 
 
 def _pointer(place: int, buffer: Buffer) -> str:

@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch import fx
 
+from nthrun.compiler.loop_rules import LOOP_RULES
 from nthrun.compiler.lowering import Lowering, Rule, kind_of
+from nthrun.compiler.search_rules import SEARCH_RULES
 from nthrun.compiler.statements import (
     Number,
     Product,
@@ -121,7 +123,7 @@ def _along(index: View, axis: int, shape: Sequence[int]) -> View:
     """A list of indices as an index tensor that names whole slices of a shape."""
     full = [*shape[:axis], index.size, *shape[axis + 1 :]]
     strides = tuple(index.strides[0] if d == axis else 0 for d in range(len(full)))
-    return View(index.buffer, tuple(full), strides, index.offset)
+    return View(index.buffer, tuple(full), strides, index.offset, index.moves)
 
 
 def _only_index(indices: Sequence[View | None]) -> tuple[int, View]:
@@ -371,6 +373,8 @@ RULES: dict[str, Rule] = {
     "cumprod": cumprod,
     "sort": sort,
     "topk": topk,
+    **SEARCH_RULES,
+    **LOOP_RULES,
 }
 """torch's name of an operation -> its rule."""
 

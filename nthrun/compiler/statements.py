@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -42,6 +42,7 @@ class Buffer:
             `values`; scratch lives within a step.
         values: of a constant, flattened.
         host: the buffer and the offset at which this one lies, where it has been placed in another.
+        carried: whether a loop writes it anew at the end of each time.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Buffer:
     place: Place
     values: tuple[Number, ...] = ()
     host: tuple[Buffer, int] | None = None
+    carried: bool = False
 
     def __post_init__(self) -> None:
         if self.dtype not in C_TYPES:
@@ -69,14 +71,46 @@ class Buffer:
         return 0 if self.host is None else self.host[0].offset() + self.host[1]
 
 
+class Move(NamedTuple):
+    """How a view moves from one time of a loop to the next.
+
+    Attributes:
+        loop: its number.
+        stride: in elements.
+        times: of the loop.
+    """
+
+    loop: int
+    stride: int
+    times: int
+
+
+class Region(NamedTuple):
+    """Where the elements of a view lie in a storage; equal regions are the same elements."""
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int
+    moves: tuple[Move, ...]
+
+    def span(self) -> tuple[int, int]:
+        """The first element and the last, at any time."""
+        steps = [(n - 1) * stride for n, stride in zip(self.shape, self.strides, strict=True)]
+        steps += [(move.times - 1) * move.stride for move in self.moves]
+        low, high = (sum(step for step in steps if (step > 0) == up) for up in (False, True))
+        return self.offset + low, self.offset + high
+
+
 @dataclass(frozen=True)
 class View:
-    """Elements of a buffer by index: `offset + Σ index[d] strides[d]`."""
+    """Elements of a buffer by index: `offset + Σ index[d] strides[d]`, and in loops
+    `+ Σ time[loop] stride` of each move."""
 
     buffer: Buffer
     shape: tuple[int, ...]
     strides: tuple[int, ...]
     offset: int = 0
+    moves: tuple[Move, ...] = ()
 
     @property
     def dtype(self) -> torch.dtype:
@@ -88,11 +122,12 @@ class View:
         """Number of indices."""
         return torch.Size(self.shape).numel()
 
-    def squeezed(self) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-        """(shape, strides, offset) without axes of length 1, within the buffer's storage."""
+    def squeezed(self) -> Region:
+        """The elements without axes of length 1, within the buffer's storage."""
         axes = [d for d, length in enumerate(self.shape) if length != 1]
         shape = tuple(self.shape[d] for d in axes)
-        return shape, tuple(self.strides[d] for d in axes), self.offset + self.buffer.offset()
+        strides = tuple(self.strides[d] for d in axes)
+        return Region(shape, strides, self.offset + self.buffer.offset(), self.moves)
 
     def is_whole(self) -> bool:
         """Whether it is all of its buffer, in order."""
@@ -101,7 +136,7 @@ class View:
             length == 1 or a == b
             for length, a, b in zip(self.shape, self.strides, contiguous, strict=True)
         )
-        return same and self.offset == 0 and self.size == self.buffer.size
+        return same and self.offset == 0 and self.size == self.buffer.size and not self.moves
 
 
 def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
@@ -231,6 +266,26 @@ class Sort(Statement):
         self.reads = (self.source,)
 
 
+@dataclass(eq=False)
+class Begin(Statement):
+    """Where a time of a loop begins; `out` is nothing, as of `End`.
+
+    Attributes:
+        loop: its number.
+        times: how often what follows is done, up to the `End` of the same loop.
+    """
+
+    loop: int
+    times: int
+
+
+@dataclass(eq=False)
+class End(Statement):
+    """Where a time of a loop ends."""
+
+    loop: int
+
+
 def view(name: str, source: View, *arguments: Any, overload: str = "", **options: Any) -> Any:
     """What torch's view operation of that name makes of a view.
 
@@ -257,4 +312,5 @@ def last(source: View, axis: int) -> View:
 
 
 def _like(source: View, shown: Tensor) -> View:
-    return View(source.buffer, tuple(shown.shape), shown.stride(), int(shown.storage_offset()))
+    offset = int(shown.storage_offset())
+    return View(source.buffer, tuple(shown.shape), shown.stride(), offset, source.moves)

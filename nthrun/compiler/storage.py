@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from nthrun.compiler.statements import (
+    Begin,
     Buffer,
+    End,
     Pointwise,
+    Region,
     Statement,
     View,
     contiguous_strides,
@@ -52,6 +55,7 @@ def assign_arena(groups: Sequence[Sequence[Statement]]) -> tuple[dict[Buffer, in
                 storage = view.buffer.storage()
                 if storage.place == "scratch":
                     lifetimes.setdefault(storage, []).append(moment)
+    _keep_through_loops(lifetimes.values(), groups)
     offsets: dict[Buffer, int] = {}
     taken: list[tuple[int, int, int, int]] = []  # first and last moment, begin and end byte
     for storage, moments in sorted(lifetimes.items(), key=lambda item: -_bytes(item[0])):
@@ -66,6 +70,29 @@ def assign_arena(groups: Sequence[Sequence[Statement]]) -> tuple[dict[Buffer, in
         offsets[storage] = begin
         taken.append((first, last, begin, begin + _bytes(storage)))
     return offsets, max((end for *_, end in taken), default=0)
+
+
+def _keep_through_loops(
+    lifetimes: Iterable[list[int]], groups: Sequence[Sequence[Statement]]
+) -> None:
+    """Have what is needed both in a loop and outside live as long as the loop: all its times."""
+    for begin, end in _loops(groups):
+        for moments in lifetimes:
+            inside = [begin <= moment <= end for moment in moments]
+            if any(inside) and not all(inside):
+                moments += [begin, end]
+
+
+def _loops(groups: Sequence[Sequence[Statement]]) -> list[tuple[int, int]]:
+    """The moments at which loops begin and end, inner ones first."""
+    began: list[int] = []
+    found: list[tuple[int, int]] = []
+    for moment, (first, *_) in enumerate(groups):
+        if isinstance(first, Begin):
+            began.append(moment)
+        elif isinstance(first, End):
+            found.append((began.pop(), moment))
+    return found
 
 
 def _bytes(buffer: Buffer) -> int:
@@ -91,8 +118,10 @@ def _is_part(statement: Statement, writers: Mapping[Buffer, list[Statement]]) ->
     source, target = statement.arguments[0], statement.out
     if not isinstance(source, View) or source.dtype != target.dtype or target.is_whole():
         return False
-    shape, strides, _ = target.squeezed()
-    if strides != contiguous_strides(shape) or not _can_move(source):
+    region = target.squeezed()
+    if region.moves or region.strides != contiguous_strides(region.shape):
+        return False
+    if not _can_move(source):
         return False
     begin, end = target.offset, target.offset + target.size
     others = [other.out for other in writers[target.buffer] if other is not statement]
@@ -100,8 +129,8 @@ def _is_part(statement: Statement, writers: Mapping[Buffer, list[Statement]]) ->
 
 
 def _extent(view: View) -> tuple[int, int]:
-    steps = zip(view.shape, view.strides, strict=True)
-    return view.offset, view.offset + 1 + sum((n - 1) * stride for n, stride in steps)
+    first, last = Region(view.shape, view.strides, view.offset, view.moves).span()
+    return first, last + 1
 
 
 def _can_move(value: View) -> bool:
@@ -122,6 +151,7 @@ def _overwrites_safely(statements: Sequence[Statement], target: Buffer, value: V
     first = next(
         i for i, statement in enumerate(statements) if statement.out.buffer.storage() is storage
     )
+    first = _outermost(statements, first)
     if any(s.out.buffer.storage() is target for s in statements):
         return False
     for statement in statements[first + 1 :]:
@@ -132,6 +162,18 @@ def _overwrites_safely(statements: Sequence[Statement], target: Buffer, value: V
     return not own or (
         isinstance(statements[first], Pointwise) and all(v.squeezed() == at for v in own)
     )
+
+
+def _outermost(statements: Sequence[Statement], number: int) -> int:
+    """Where the outermost loop that a statement lies in begins; the statement's own place if it
+    lies in none."""
+    began: list[int] = []
+    for place, statement in enumerate(statements[:number]):
+        if isinstance(statement, Begin):
+            began.append(place)
+        elif isinstance(statement, End):
+            began.pop()
+    return began[0] if began else number
 
 
 def _with_sources_kept(statements: list[Statement], copies: list[Statement]) -> list[Statement]:

@@ -12,6 +12,8 @@ from torch._decomp import core_aten_decompositions
 from torch.func import functionalize
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from nthrun.agents.repeat import repeating_by
+from nthrun.compiler.loops import looped
 from nthrun.errors import UnsupportedOperationError
 
 Tensors = dict[str, Tensor]
@@ -72,7 +74,8 @@ def record(function: Function, inputs: Mapping[str, Tensor]) -> tuple[fx.GraphMo
 
 def trace(function: Function, inputs: Mapping[str, Tensor]) -> Trace:
     """Trace a function for inputs of these shapes, with mutation turned into values."""
-    recorded, results = record(function, inputs)
+    with repeating_by(looped):
+        recorded, results = record(function, inputs)
     functional: Any = functionalize(recorded, remove="mutations_and_views")
     decomposed = make_fx(
         functional,

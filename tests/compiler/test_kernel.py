@@ -72,6 +72,10 @@ OTHERS: dict[str, Operation] = {
     "any": lambda t: (t["x"] > 0.8).any(2),
     "integers": lambda t: (t["place"] * 3 - 7) % 4 + t["place"] // 2,
     "largest position": lambda t: t["x"].argmax(2) * 10 + t["y"].argmin(2),
+    "buckets": lambda t: torch.bucketize(t["x"], t["row"][0, 0].sort().values),
+    "buckets to the right": lambda t: torch.searchsorted(
+        t["row"].sort(2).values, t["x"][:, :1], right=True
+    ),
     "order": lambda t: torch.argsort(t["x"], dim=2, stable=True),
     "count": lambda t: (t["x"] > 0).sum(2),
     "converted": lambda t: (t["x"] * 3).long() + (t["y"] > 0).long(),
