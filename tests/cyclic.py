@@ -45,6 +45,8 @@ class Cyclic:
     def solve(self, state: State, noise: Any, step: Tensor, variant: int) -> dict[str, Tensor]:
         state["count"].add_(1.0)
         state["ran"].fill_(float(variant))
+        if self.slip == "a number" and variant:
+            state[FIRST].mul_(float(state["count"].sum()))
         if variant == 0:
             state[FIRST].add_(noise.agent)
         else:

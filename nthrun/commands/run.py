@@ -58,7 +58,7 @@ def _run(options: RunOptions) -> int:
     spec = read_experiment_spec(options.env_json, options.agent_json, overrides)
     agent, environment = spec.agent.declaration, spec.environment
     of_environment = of_spec(overrides, ENVIRONMENT)
-    require_solvable(agent, environment, options.env_json, options.backend, of_environment)
+    require_solvable(agent, environment, options.env_json, of_environment)
     try:
         return _carried_out(spec, options)
     except FingerprintError as error:

@@ -224,7 +224,7 @@ def _read(
         spec = with_suggestions(spec, save_dir)
     own = of_spec(overrides, ENVIRONMENT)
     declaration = spec.agent.declaration
-    require_solvable(declaration, spec.environment, environment, options.backend, own)
+    require_solvable(declaration, spec.environment, environment, own)
     return spec
 
 

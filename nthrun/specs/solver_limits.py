@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from nthrun.errors import Fault, SpecError, UnsupportedOperationError
+from nthrun.errors import Fault, SpecError
 from nthrun.specs.declaration import AgentDeclaration
 from nthrun.specs.documents import Override, read_document
 from nthrun.specs.environment_spec import SHIFT, EnvironmentSpec
@@ -17,26 +17,18 @@ def require_solvable(
     agent: AgentDeclaration,
     environment: EnvironmentSpec,
     files: Sequence[str],
-    backend: str,
     overrides: Sequence[Override] = (),
 ) -> None:
     """Check that nothing is asked of an agent that it lacks as a solver.
 
     Args:
         files, overrides: what the environment's spec was read from.
-        backend: "auto", "compile" or "eager".
 
     Raises:
         SpecError: everything of the environment's spec that a solver lacks.
-        UnsupportedOperationError: `compile` is asked for with a solver.
     """
     if not agent.solves:
         return
-    if backend == "compile":
-        raise UnsupportedOperationError(
-            f"{agent.name} is a solver, whose iterations run operation by operation",
-            "use --backend eager, or leave --backend out",
-        )
     document = read_document(files, overrides)
     faults = [
         Fault(document.origin(key), key, f"{problem} (with {agent.name})", hint)
@@ -48,7 +40,7 @@ def require_solvable(
 
 def tried_backend(agent: AgentDeclaration, asked: str) -> str:
     """What is tried for a backend asked for: `auto` compiles agents; solvers and programs run as
-    they are."""
+    they are, a solver unless `compile` is asked for."""
     if asked == "auto":
         return "eager" if agent.solves or agent.is_program else "compile"
     return asked

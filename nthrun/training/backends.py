@@ -116,6 +116,11 @@ def try_compiled(spec: ExperimentSpec, device: str, root: Path = Path()) -> None
             f"{spec.environment.env_name} steps on the host, between operations of the GPU",
             "use --backend eager, or --device cpu",
         )
+    if spec.agent.declaration.solves and device != "cpu":
+        raise UnsupportedOperationError(
+            f"{spec.agent.agent_name} is a solver, whose iterations are compiled for a CPU alone",
+            "use --backend eager, or --device cpu",
+        )
     static = [field for field in spec.agent.declaration.hyperparameters if field.static]
     names = [field.name for field in static if field.kind in ("str", "bool", "strs")]
     forms: dict[tuple[object, ...], Setting] = {}
@@ -141,7 +146,7 @@ def _take_compiled_step(spec: ExperimentSpec, setting: Setting, device: str, roo
     draws, later = Streams([run.random_seed], *sizes).draw_with_updates(count)
     apart = kind.are_apart
     updates = block_updates(later, step, count, program, device) if apart else None
-    variants = np.array([not apart])
+    variants = program.variants(step, count)
     stepper = make_stepper(program, "compile", device)
     stepper.prepare(state)
     stepper.train(state, program.noise(draws, step, device), step, variants, [0], updates)

@@ -136,6 +136,14 @@ class Program:
         update of its own 0, with one 1."""
         return np.zeros_like(counts) if self.updates.are_apart else counts
 
+    def all_variants(self) -> list[int]:
+        """The variants that steps of a run may be, in order."""
+        return [0, 1]
+
+    def has_metrics(self, variants: np.ndarray) -> np.ndarray:
+        """Whether steps of these variants show metrics."""
+        return variants > 0
+
     def act(self, state: State, observation: Tensor, noise: Noise, step: Tensor) -> Tensor:
         """The action of training, `(lanes, worlds, action_dim)`."""
         return self.agent.act(state, observation, noise, step)

@@ -155,7 +155,10 @@ def _parts_of_object(value: Any, seen: Seen) -> Iterator[bytes]:
     if isinstance(value, torch.Tensor):
         array = value.detach().cpu().contiguous()
         yield f"{value.dtype} {tuple(value.shape)} {value.device}".encode()
-        yield array.view(-1).view(torch.uint8).numpy().tobytes() if value.numel() else b""
+        row = array.new_empty(array.numel()).copy_(
+            array.view(-1)
+        )  # of stride 1, were it one number
+        yield row.view(torch.uint8).numpy().tobytes() if value.numel() else b""
     elif isinstance(value, np.ndarray) and not value.dtype.hasobject:
         yield f"{value.dtype} {value.shape}".encode() + value.tobytes()
     elif isinstance(value, EnvironmentSpec):

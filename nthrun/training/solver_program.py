@@ -43,6 +43,12 @@ class SolverProgram(Program):
     def variants(self, first: int, counts: np.ndarray) -> np.ndarray:
         return np.array([self.variant_at(first + place) for place in range(len(counts))])
 
+    def all_variants(self) -> list[int]:
+        return sorted({self.variant_at(step) for step in range(self.spec.total_timesteps)})
+
+    def has_metrics(self, variants: np.ndarray) -> np.ndarray:
+        return np.ones(len(variants), bool)
+
     def variant_at(self, step: int) -> int:
         """Which part of its cycle a solver runs at a step; 0 where it has no parts."""
         return 0 if self._variant_at is None else self._variant_at(step)

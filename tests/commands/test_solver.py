@@ -77,20 +77,15 @@ def test_the_best_snapshot_is_of_the_best_evaluation(tmp_path: Path) -> None:
         np.testing.assert_array_equal(array, run["learned_params"][name])
 
 
-def test_compile_is_refused_for_a_solver(tmp_path: Path) -> None:
-    """What cannot be compiled is refused in the same line by a run, a description and a submission,
-    and nothing is created."""
+def test_a_solver_is_compiled_where_that_is_asked_for(tmp_path: Path) -> None:
+    """With --backend compile a description says so, and a run's experiment keeps to it."""
     training = ("main.py", *options(tmp_path), "--backend", "compile", "--index", "0")
-    submitting = ["schedule.py", *scheduled(tmp_path)]
-    submitting[submitting.index("--backend") + 1] = "compile"
-    commands = (training, (*training, "--describe"), (*submitting, "--yes"))
-    for command in (*commands, (*submitting, "--dry-run")):
-        done = call(*command)
-        assert (done.returncode, done.stdout) == (2, "")
-        [line] = done.stderr.splitlines()
-        assert line.startswith("error: mc_pg is a solver")
-        assert "--backend eager" in line
+    assert "backend compile" in call(*training, "--describe").stdout
     assert not (tmp_path / "out").exists()
+    done = call(*training)
+    assert done.returncode == 0, done.stderr
+    [run] = recorded(tmp_path)
+    assert (run["provenance"]["backend"], run["status"]) == ("compile", "completed")
 
 
 def test_packs_of_a_solver_are_described_as_they_would_run(tmp_path: Path) -> None:

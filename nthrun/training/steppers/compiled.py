@@ -44,6 +44,7 @@ class CompiledStepper:
 
     def __init__(self, program: Program) -> None:
         self._program = program
+        self._variants = program.all_variants()
         self._train: Kernel | None = None
         self._evaluate: Kernel | None = None
 
@@ -71,9 +72,10 @@ class CompiledStepper:
             inputs |= update_inputs(updates, first)
             state = state | taken_memory(self._program, len(noise.agent), CPU)
             variants = calls(updates)
+        compiled = variants if updates is not None else np.searchsorted(self._variants, variants)
         with Flushing():
-            outputs = self._train(state, inputs, variants, lanes)
-        which = torch.from_numpy(variants > 0)
+            outputs = self._train(state, inputs, compiled, lanes)
+        which = torch.from_numpy(self._program.has_metrics(variants))
         learned = which if updates is None else slice(None)
         return {
             name: tensor[:, learned] if name.startswith(METRICS) else in_order(tensor)
@@ -94,15 +96,15 @@ class CompiledStepper:
         return moving[WORLD], outputs
 
     def _training_kernel(self, lane: State) -> Kernel:
-        """Both variants of a training step, without and with an update; or the step and one of its
-        updates, where they are calls of their own, with what is gathered before them."""
+        """All variants of a training step; or the step and one of its updates, where they are calls
+        of their own, with what is gathered before them."""
         program = self._program
         noise = program.example_noise()._asdict()
         examples = lane | {NOISE + name: tensor for name, tensor in noise.items()}
         examples[STEP] = torch.zeros(1, dtype=torch.int64)
         names, identity = frozenset(lane), named_identity(program, "training")
         if not program.updates.are_apart:
-            variants = [training_step(program, names, variant) for variant in (0, 1)]
+            variants = [training_step(program, names, variant) for variant in self._variants]
             return Kernel(variants, examples, names, identity=identity)
         taken = taken_memory(program, 1, CPU)
         examples |= taken | example_update(program)
