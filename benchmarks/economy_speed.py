@@ -5,8 +5,7 @@ firm of GHM living one step; decisions are given, and the random numbers are dra
 is taken. The numpy versions are how these transitions are usually written: float64 arrays over all
 households or firms, one call after the other. nthrun's are its environment programs, operation by
 operation and compiled. Rounds go from contestant to contestant; medians over rounds are reported,
-and the median of each round's ratio. Then come solvers, small and as shipped:
-iterations of all runs of a pack per CPU-second.
+and the median of each round's ratio.
 
     python benchmarks/economy_speed.py
 """
@@ -24,23 +23,17 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # nthrun from this checkout
 
-from training_speed import BACKENDS, Contestant, advancing, measure
+from training_speed import BACKENDS, Contestant, measure
 
-from nthrun.agents.registry import AGENTS
 from nthrun.compiler.kernel import Kernel
 from nthrun.environments.bewley.ability import chain_of
 from nthrun.environments.ghm.declaration import calibration_of, rules_of
 from nthrun.environments.registry import ENVIRONMENTS
-from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.machine import cpu_model
-from nthrun.planning.packs import packs_of_runs, plan_run
-from nthrun.specs.agent_spec import read_agent_spec
 from nthrun.specs.declaration import load_program
 from nthrun.specs.documents import Document
 from nthrun.specs.environment_spec import EnvironmentSpec, read_environment_spec
 from nthrun.training.backends import prepare_torch
-from nthrun.training.context import make_context
-from nthrun.training.loop import Training
 
 NUMPY = "numpy"
 BLOCK = 32
@@ -169,22 +162,11 @@ def numpy_firms(spec: EnvironmentSpec, episodes: int) -> Contestant:
     return advance
 
 
-def solver_contestant(
-    spec: EnvironmentSpec, agent: str, parameters: dict[str, object], lanes: int
-) -> Contestant:
-    """A pack of solvers that keeps no files, advanced block by block."""
-    document = Document({"agent_name": agent, "parameters": parameters}, {}, ("benchmark",))
-    experiment = ExperimentSpec(read_agent_spec(document, AGENTS[agent]), spec)
-    runs = [plan_run(experiment, index, 0) for index in range(lanes)]
-    (pack,) = packs_of_runs(runs, experiment.agent.declaration.static_names(), lanes)
-    return advancing(Training(pack, make_context(experiment)), lanes)
-
-
 @click.command()
 @click.option("--rounds", default=9, show_default=True, help="Turns of each contestant.")
 @click.option("--side-by-side", multiple=True, type=int, default=(100, 1000), show_default=True)
 def main(rounds: int, side_by_side: tuple[int, ...]) -> None:
-    """Print one table a model and number of households or firms side by side, then of packs."""
+    """Print one table a model and number of households or firms side by side."""
     prepare_torch(1)
     click.echo(f"{cpu_model()}, one thread, {rounds} rounds")
     firm = spec_of("GHM", terminal="cash")
@@ -208,28 +190,6 @@ def main(rounds: int, side_by_side: tuple[int, ...]) -> None:
             rounds,
             1e6,
         )
-    for title, spec, agent, parameters in solvers():
-        packs = {
-            f"pack of {lanes}": solver_contestant(spec, agent, parameters, lanes)
-            for lanes in (1, 8)
-        }
-        show(f"iterations of {title}", packs, rounds, 1)
-
-
-def solvers() -> list[tuple[str, EnvironmentSpec, str, dict[str, object]]]:
-    """Title, environment, agent and hyperparameters of solvers, small and as shipped."""
-    small = {"num_worlds": [2], "off_path_households": [64], "hidden": [[32, 32]]}
-    firm = spec_of("GHM", terminal="cash", dt=0.1)
-    return [
-        ("euler_quadrature, 64 + 64", spec_of("Bewley", households=32), "euler_quadrature", small),
-        (
-            "euler_quadrature, 2048 + 1024",
-            spec_of("Bewley", households=512),
-            "euler_quadrature",
-            {},
-        ),
-        ("mc_pg, 8 trajectories", firm, "mc_pg", {"n_trajectories": [8]}),
-    ]
 
 
 def show(title: str, contestants: dict[str, Contestant], rounds: int, unit: float) -> None:
