@@ -31,8 +31,8 @@ def unfinished_notes(group: Sequence[Scores]) -> Iterator[str]:
                 + (
                     "episodes that had not ended: these count with their return so far"
                     if recorded
-                    else "no finished episode and do not count: the runs were recorded before "
-                    "unfinished episodes were"
+                    else "no finished episode and do not count: their records have finished "
+                    "episodes only"
                 )
             )
     kept = [scores.unfinished.recorded for scores in group if scores.unfinished is not None]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import os
-import re
 import subprocess
 import time
 from pathlib import Path
@@ -90,18 +89,18 @@ def test_records_of_one_are_made_few_files(tmp_path: Path) -> None:
     """Compacting keeps every record, failed ones too, and what was combined before."""
     agent = {"agent_name": "lab:walk", "parameters": {"stride": [1, 2, "x"]}}
     experiment = ProgramExperiment(tmp_path, agent)
-    assert experiment.run("--index", "0-4").code == 1
+    assert experiment.run("--index", "0-2").code == 1
     assert ended(combine, experiment.root).code == 0
     before = experiment.records()
     done = ended(combine, experiment.root, "--compact")
-    assert "5 records, one a file, are 1 file now" in done.out
+    assert "3 records, one a file, are 1 file now" in done.out
     assert len(list((experiment.root / "runs").glob("*.h5"))) == 1
     after = experiment.records()
     assert after.keys() == before.keys()
     for index, run in after.items():
         assert first_difference(run, before[index]) is None
         assert (run["status"] == "failed") == (index == 2)
-    assert len(open_data(experiment.root / "data.json").entries) == 5
+    assert len(open_data(experiment.root / "data.json").entries) == 3
     assert experiment.run("--index", "0", "--verify").out == "index 0: equal\n"
     assert ended(check, experiment.root).code == 0
 
@@ -305,7 +304,7 @@ def test_a_function_that_is_judged_saves_at_its_end(tmp_path: Path) -> None:
 
 
 def test_no_torch_is_needed(tmp_path: Path) -> None:
-    """Where torch cannot be imported, a program runs, and an agent of ours says so in a line."""
+    """Where torch cannot be imported, programs run, by workers too."""
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(name='torch')\n")
     paths = f"{tmp_path}{os.pathsep}{TESTS}"
     experiment = ProgramExperiment(tmp_path, "walk")
@@ -315,10 +314,3 @@ def test_no_torch_is_needed(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert len(experiment.records()) == 2
-    ours = ProgramExperiment(tmp_path, {"agent_name": "random", "parameters": {}}, PENDULUM)
-    words = [*command("main.py", *ours.specs), "--index", "0"]
-    done = subprocess.run(
-        words, cwd=ROOT, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, check=False
-    )
-    assert done.returncode == 2
-    assert re.match(rb"error: .*torch.* is not installed.*nthrun\[torch\]", done.stderr)
