@@ -252,6 +252,7 @@ SolverCase = tuple[str, dict[str, Any], dict[str, Any]]
 SOLVER_CASES: list[SolverCase] = [
     ("mc_pg", {}, {}),
     ("mc_pg", {"n_trajectories": [50], "policy_hidden": [[64, 64]]}, LONG),
+    ("mc_pg", {"n_trajectories": [50], "episodes_per_shock": [5], "start_power": [3.0]}, LONG),
     (
         "mc_pg",
         {"n_trajectories": [50], "value_hidden": [[64, 64]], "returns": ["trajectory"]},

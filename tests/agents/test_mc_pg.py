@@ -17,6 +17,7 @@ from torch import Tensor
 
 from nthrun.agents.base import Noise, State
 from nthrun.environments.ghm.program import Firm
+from nthrun.errors import SpecError
 from nthrun.specs.environment_spec import EnvironmentSpec
 from nthrun.training.context import make_context
 from nthrun.training.loop import Training
@@ -28,6 +29,8 @@ FORMS = [
     for returns in ("to_go", "trajectory")
     for normalise in (True, False)
 ]
+SHARED = {"episodes_per_shock": [3], "start_power": [2.0], "log_std_init": [-0.5]}
+FORMS += [{**form, **SHARED} for form in FORMS[:3]]
 LEARNING = {"horizon": 5.0, "steps_per_episode": 50, "eval_episodes": 200}
 Params = dict[str, Tensor]
 
@@ -99,11 +102,16 @@ def scaled(params: Params, observation: Tensor) -> Tensor:
     return ((observation - mean) / spread).clamp(-10, 10)
 
 
-def played(params: Params, noise: Noise, environment: EnvironmentSpec) -> Episodes:
+def played(
+    params: Params, noise: Noise, environment: EnvironmentSpec, setting: Mapping[str, Any]
+) -> Episodes:
     """Every episode of the first lane, one step after the other, by the environment in float64."""
     firm, rate = Firm(environment), torch.tensor(environment.interface.action_high).double() / 2
-    draws = noise.environment[0].double()
-    starts, shocks = draws[:EPISODES], draws[EPISODES:].view(STEPS, EPISODES, 2)
+    draws, sharing = noise.environment[0].double(), setting["episodes_per_shock"]
+    groups = EPISODES // sharing
+    group = [episode // sharing for episode in range(EPISODES)]
+    starts = draws[:groups][group] ** setting["start_power"]
+    shocks = draws[groups:].view(STEPS, groups, 2)[:, group]
     normal = noise.agent[0].double().view(STEPS, EPISODES, 2)
     world = firm.reset(starts.view(1, EPISODES, 1))
     running = torch.ones(EPISODES, 1, dtype=torch.float64)
@@ -136,7 +144,7 @@ def iteration_of(parameters: Mapping[str, Any], gamma: float = 1.0) -> Iteration
         before,
         state,
         params,
-        played(params, noise, spec.environment),
+        played(params, noise, spec.environment, spec.sweep.setting(0)),
         spec.sweep.setting(0),
         {name: float(value[0]) for name, value in output.metrics.items()},
     )
@@ -165,9 +173,22 @@ def mean(made: Iteration, values: Tensor) -> Tensor:
     return values[made.episodes.running[..., 0] > 0].mean()
 
 
+def beyond_others(made: Iteration, advantage: Tensor) -> Tensor:
+    """Less the mean, at each step, of the other running episodes of the same shocks, by a loop."""
+    sharing, found = made.setting["episodes_per_shock"], advantage.clone()
+    for step, running in enumerate(made.episodes.running[..., 0] > 0):
+        for episode in range(EPISODES):
+            first = episode // sharing * sharing
+            others = [n for n in range(first, first + sharing) if n != episode and running[n]]
+            if others:
+                found[step, episode] -= advantage[step, others].mean()
+    return found
+
+
 def policy_loss(made: Iteration, params: Params, gamma: float) -> Tensor:
     """The loss by torch's own normal distribution."""
     advantage = (returns_of(made, gamma) - baseline_of(made, made.params))[..., 0]
+    advantage = beyond_others(made, advantage)
     if made.setting["normalise_advantages"]:
         kept = advantage[made.episodes.running[..., 0] > 0]
         advantage = (advantage - kept.mean()) / (kept.std(correction=0) + 1e-8)
@@ -251,6 +272,19 @@ def after(parameters: Mapping[str, Any], steps: int = 40) -> dict[str, Any]:
     return train(spec, [0])[0]
 
 
+def test_sigma_begins_where_it_is_told() -> None:
+    """The first log σ is that of the setting, in every component and lane."""
+    spec = solver_spec("mc_pg", {"log_std_init": [-1.5, 0.25]})
+    state = Training(pack_of(spec, [0, 2]), make_context(spec)).state
+    assert state["policy"][:, -2:].tolist() == [[-1.5, -1.5], [0.25, 0.25]]
+
+
+def test_shocks_are_shared_by_whole_groups() -> None:
+    """A number of episodes that is no multiple of those that share shocks is refused."""
+    with pytest.raises(SpecError, match="episodes_per_shock"):
+        solver_spec("mc_pg", {"n_trajectories": [6], "episodes_per_shock": [4]})
+
+
 def test_entropy_is_sought() -> None:
     """The larger its weight, the larger σ after some iterations."""
     runs = [after({"entropy_weight": [weight]}) for weight in (0.0, 0.1, 1.0)]
@@ -276,7 +310,7 @@ def test_sigma_stays_in_its_range() -> None:
     assert (run["learned_params"]["policy.log_std"] == 2.0).all()
 
 
-@pytest.mark.parametrize("form", FORMS[1:3], ids=str)
+@pytest.mark.parametrize("form", [*FORMS[1:3], FORMS[-1]], ids=str)
 @pytest.mark.parametrize("shape", [(6, [16, 16]), (333, [17, 5])], ids=str)
 def test_lanes_are_independent(shape: tuple[int, list[int]], form: dict[str, Any]) -> None:
     """Whatever shares its pack, whichever lane it is on, every bit of a run is the same."""

@@ -382,6 +382,9 @@ LATER = {
     "use_critic_trace": True,
     "use_actor_trace": True,
     "convolutions": (),
+    "log_std_init": 0.0,
+    "episodes_per_shock": 1,
+    "start_power": 1.0,
 }
 """Hyperparameters that came later, and their defaults."""
 

@@ -13,7 +13,14 @@ from nthrun.agents.layouts import (
     normaliser_shapes,
 )
 from nthrun.agents.sizes import MLPShape
-from nthrun.specs.declaration import AgentDeclaration, Misfit, Setting, ValuesOf, fits_continuous
+from nthrun.specs.declaration import (
+    AgentDeclaration,
+    Divides,
+    Misfit,
+    Setting,
+    ValuesOf,
+    fits_continuous,
+)
 from nthrun.specs.field import Field
 from nthrun.specs.interface import Interface
 from nthrun.specs.layout import Layout
@@ -63,6 +70,7 @@ def mc_pg_layout(setting: Setting, environment: Interface) -> Layout:
         metrics=METRICS,
         num_agent_draws=episodes * steps * size,
         num_simulation_draws=episodes
+        // setting["episodes_per_shock"]
         * (environment.num_reset_draws + steps * environment.num_step_draws),
         update_bytes=FLOAT_BYTES * episodes * steps * (shown + COPIES * widest),
         acting_bytes=FLOAT_BYTES * COPIES * sum(policy.widths()),
@@ -92,6 +100,7 @@ MC_PG = AgentDeclaration(
         "Williams (1992), Simple statistical gradient-following algorithms for connectionist "
         "reinforcement learning"
     ),
+    rules=(Divides("episodes_per_shock", ("n_trajectories",)),),
     hyperparameters=(
         Field(
             "n_trajectories",
@@ -115,6 +124,7 @@ MC_PG = AgentDeclaration(
         normaliser_momentum(0.99),
         Field("max_grad_norm", "float", 0.5, "a longer gradient is cut to this length", above=0),
         Field("entropy_weight", "float", 0.0, "weight of the policy's entropy", minimum=0),
+        Field("log_std_init", "float", 0.0, "first log σ of u", minimum=-5, maximum=2),
         Field(
             "action_reg_weight",
             "float",
@@ -128,6 +138,26 @@ MC_PG = AgentDeclaration(
             "to_go",
             "what an action is credited with: rewards from then on, or of the whole episode",
             choices=("to_go", "trajectory"),
+            static=True,
+        ),
+        Field(
+            "episodes_per_shock",
+            "int",
+            1,
+            "simulated episodes that share their first state and shocks; what the others of them "
+            "got beyond the baseline is then taken off the advantages of each",
+            minimum=1,
+            maximum=10**6,
+            static=True,
+        ),
+        Field(
+            "start_power",
+            "float",
+            1.0,
+            "power of the uniform numbers that first states are drawn from; above 1 more simulated "
+            "episodes begin where they are low, such as a firm's with little cash",
+            minimum=0.1,
+            maximum=10,
             static=True,
         ),
         Field(

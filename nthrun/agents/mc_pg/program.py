@@ -9,6 +9,12 @@ With the returns G of simulated steps and their baseline b(o), a step descends
 
 means being over the steps at which an episode was still running. G is the rewards from a step on,
 or those of its whole episode, whose baseline is that of its first observation.
+
+Where `episodes_per_shock` episodes share their first state and their shocks, A is that less its
+mean over the others of them that are still running. What they do does not depend on the action, so
+that the gradient has the same expectation, while what all of them owe to luck drops out (after Mao,
+Venkatakrishnan, Schwarzkopf and Alizadeh, 2019, Variance reduction for reinforcement learning in
+input-driven environments).
 """
 
 from __future__ import annotations
@@ -70,6 +76,8 @@ class MonteCarloPolicyGradient:
         self.scale = ActionScale(interface)
         self.episodes, self.steps = statics["n_trajectories"], interface.horizon_steps
         self.whole = statics["returns"] == "trajectory"
+        self.start_power: float = statics["start_power"]
+        self.sharing: int = statics["episodes_per_shock"]
         self.normalise = statics["normalise_advantages"]
         self._sizes = (interface.num_reset_draws, interface.num_step_draws)
         self._action_dim = interface.action_dim
@@ -85,9 +93,9 @@ class MonteCarloPolicyGradient:
         gamma: float,
         generators: Sequence[np.random.Generator],
     ) -> State:
-        """See `Solver`; σ begins at 1."""
         rows = [self.policy.initial(g, "xavier_uniform") for g in generators]
-        rows = [np.concatenate([row, np.zeros(self._action_dim, np.float32)]) for row in rows]
+        log_stds = [np.full(self._action_dim, s["log_std_init"], np.float32) for s in settings]
+        rows = [np.concatenate(pair) for pair in zip(rows, log_stds, strict=True)]
         baselines = [self.baseline.initial(g, "xavier_uniform") for g in generators]
         learned = {
             "policy": torch.from_numpy(np.stack(rows)),
@@ -171,11 +179,14 @@ class MonteCarloPolicyGradient:
 
     def _simulate(self, state: State, noise: Noise) -> Paths:
         """Play episodes of the current policy on every lane."""
-        lanes, first = len(noise.agent), self.episodes * self._sizes[0]
+        lanes, groups = len(noise.agent), self.episodes // self.sharing
+        first = groups * self._sizes[0]
         starts, draws = noise.environment.split([first, self.num_simulation_draws - first], 1)
         normal = noise.agent.view(lanes, self.steps, self.episodes, self._action_dim)
-        shocks = draws.view(lanes, self.steps, self.episodes, self._sizes[1])
-        world = self.environment.reset(starts.view(lanes, self.episodes, self._sizes[0]))
+        shocks = self._shared(draws.view(lanes, self.steps, groups, self._sizes[1]))
+        if self.start_power != 1.0:
+            starts = starts**self.start_power
+        world = self.environment.reset(self._shared(starts.view(lanes, groups, self._sizes[0])))
 
         def body(
             carry: tuple[Tensor, Tensor], now: tuple[Tensor, Tensor]
@@ -193,6 +204,14 @@ class MonteCarloPolicyGradient:
         _, paths = repeat(body, carry, (normal, shocks), axis=1)
         return Paths(*(part.flatten(1, 2) for part in paths))
 
+    def _shared(self, draws: Tensor) -> Tensor:
+        """Numbers of groups, `(..., groups, width)`, for each of their episodes in turn."""
+        if self.sharing == 1:
+            return draws
+        *before, groups, width = draws.shape
+        each = draws.unsqueeze(-2).expand(*before, groups, self.sharing, width)
+        return each.reshape(*before, self.episodes, width)
+
     def _returns(self, state: State, paths: Paths) -> Tensor:
         """G of every step, `(lanes, steps × episodes, 1)`."""
         gamma = state["gamma"].unsqueeze(2)
@@ -205,11 +224,20 @@ class MonteCarloPolicyGradient:
         return later.repeat(1, self.steps, 1) if self.whole else torch.cat(returns[::-1], 1)
 
     def _advantage(self, advantage: Tensor, running: Tensor) -> Tensor:
+        if self.sharing > 1:
+            advantage = advantage - self._of_others(advantage, running)
         if not self.normalise:
             return advantage
         centred = advantage - _mean(advantage, running)[:, None, None]
         spread = _mean(centred.square(), running).sqrt()[:, None, None]
         return centred / (spread + 1e-8)
+
+    def _of_others(self, advantage: Tensor, running: Tensor) -> Tensor:
+        """The mean, at the same step, over the other episodes of the same shocks."""
+        groups = (len(running), -1, self.sharing)
+        known, on = (advantage * running).view(groups), running.view(groups)
+        others = (on.sum(2, keepdim=True) - on).clamp(min=1.0)
+        return ((known.sum(2, keepdim=True) - known) / others).view(running.shape)
 
     def _policy_loss(
         self, state: State, parameters: Tensor, paths: Paths, advantage: Tensor
