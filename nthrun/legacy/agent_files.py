@@ -14,8 +14,10 @@ from nthrun.legacy.spec_keys import (
     AGENT_NAMES,
     CONVOLUTIONS,
     OF_CONVOLUTIONS,
+    OF_TILED,
     POLICY_TYPES,
     RENAMED,
+    TILED,
     UNCLIPPED,
     UNUSED_HYPERPARAMETERS,
     AgentName,
@@ -146,7 +148,10 @@ class _Hyperparameters:
             unused = None if new in self.fields else self._unused(key)
             if self._is_not_read(new):
                 unused = Unused(f"not read by {self.agent.name} of {self.conventions}")
-            if unused is None:
+            if unused is None and new not in self.fields and key in OF_TILED:
+                hint = f"agents that tile observations have it: {', '.join(TILED)}"
+                self.findings.fault(f"parameters.{key}", f"{shown(key)}: unknown key", hint)
+            elif unused is None:
                 parameters[new] = self._values(new, values)
             else:
                 self._pass_over(key, values, unused, policies)

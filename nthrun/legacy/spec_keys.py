@@ -13,6 +13,8 @@ LINEAR = ("linearAC", "SoftmaxAC")
 TILED = (*LINEAR, "Sarsa", "ExpectedSarsa")
 EPSILON_GREEDY = ("epsgreedy", "epsgreedy_SGD", "epsgreedy_optimizer")
 MIXTURE = "SquashedGaussianMixture"
+OF_TILED = ("bins", "trace_type", "use_critic_trace", "use_actor_trace", "num_tilings", "decay")
+"""Hyperparameters there of agents that tile observations, alone."""
 UNCLIPPED = 1e30
 """`clip_stddev` that clips nothing: a float32 holds it and its inverse."""
 

@@ -220,9 +220,9 @@ REFUSED: dict[str, tuple[tuple[str, Any], dict[str, Any], str]] = {
         "agent.json: parameters.clip_min: has an effect on Beta there, and none here; hint: leave",
     ),
     "of another agent": (
-        ("VAC", {"bins": [4]}),
+        ("VAC", {"use_critic_trace": [True]}),
         {},
-        'agent.json: parameters.bins: "bins": unknown key',
+        'agent.json: parameters.use_critic_trace: "use_critic_trace": unknown key; hint: agents ',
     ),
     "not in the table": (
         ("SAC", {"cudaa": [True]}),
