@@ -26,7 +26,7 @@ DISTRIBUTIONS = "distributions"
 """Folder of an experiment, and key of provenance."""
 DIGITS = 16
 FORM = Table(Text())
-FIELD = re.compile(r"^(Name|Version): *(.*?)\s*$", re.MULTILINE)
+FIELD = re.compile(r"^(Name|Version): *(.*?)\s*$", re.MULTILINE | re.IGNORECASE)
 NOUN = "a list of distributions"
 
 
@@ -47,9 +47,12 @@ def installed_distributions() -> dict[str, str]:
 def _named(distribution: metadata.Distribution) -> tuple[str, str]:
     """Name and version, "" where there is none; the rest of what it says is not parsed, which takes
     long."""
-    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
-    fields = dict(FIELD.findall(text.partition("\n\n")[0]))
-    return fields.get("Name", ""), fields.get("Version", "")
+    kinds = ("METADATA", "PKG-INFO", "")  # the last of an .egg-info that is a file
+    text = next(filter(None, map(distribution.read_text, kinds)), "")
+    fields: dict[str, str] = {}
+    for key, value in FIELD.findall(text.partition("\n\n")[0]):
+        fields.setdefault(key.lower(), value)
+    return fields.get("name", ""), fields.get("version", "")
 
 
 def distributions_hash(distributions: Mapping[str, str]) -> str:

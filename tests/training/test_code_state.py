@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import pytest
 from processes import call
 
 import nthrun
@@ -115,3 +117,25 @@ def test_other_versions_are_named(tmp_path: Path) -> None:
     other.write_text("{}")
     assert changed_versions(tmp_path, {DISTRIBUTIONS: other.stem}) == []
     assert changed_versions(tmp_path, {}) == []
+
+
+def test_what_is_installed_is_what_python_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names and versions are those that `importlib.metadata` parses, whatever holds them and
+    whatever a description says."""
+    files = {
+        "new-1.0.dist-info/METADATA": "Name: new\nVersion: 1.0\n\nName: another\n",
+        "small-2.dist-info/METADATA": "name: small\nversion: 2\nName: twice\n",
+        "older-3.egg-info/PKG-INFO": "Metadata-Version: 1.1\r\nName: older\r\nVersion: 3\r\n\r\n",
+        "oldest-4.egg-info": "Name: oldest\nVersion: 4\n",
+        "empty-5.dist-info/METADATA": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr("sys.path", [str(tmp_path)])
+    named = [each for each in metadata.distributions() if each.metadata["Name"]]
+    said = {str(each.metadata["Name"]): each.version for each in named}
+    assert installed_distributions.__wrapped__() == dict(sorted(said.items()))
+    assert said.keys() == {"new", "small", "older", "oldest"}
