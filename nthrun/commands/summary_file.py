@@ -67,7 +67,7 @@ def summary_lines(summary: Summary) -> Iterator[str]:
             yield f"   {values}"
     if equals := settings.equals():
         yield f"as good as the first: {format_indices(equals)}"
-    if len(numbers) > 1:
+    if len(numbers) > 1 and not scores.lost.all():
         yield "these runs chose the first, which flatters it: confirm it with --rerun"
     yield from unfinished_notes([scores])
     for reason, number in summary.reasons.items():
