@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from nthrun.agents.sizes import CONVOLUTIONS, convolution_layers
-from nthrun.specs.declaration import NUM_WORLDS, AtMost, Fits, Misfit, ValuesOf
+from nthrun.specs.declaration import MOST_WORLDS, NUM_WORLDS, AtMost, Fits, Misfit, ValuesOf
 from nthrun.specs.field import Field
 from nthrun.specs.interface import Interface
 
@@ -54,7 +54,7 @@ WORLDS = Field(
     1,
     "worlds that a run acts in at once; steps are counted in all of them together",
     minimum=1,
-    maximum=4096,
+    maximum=MOST_WORLDS,
     static=True,
 )
 SCHEDULE = (

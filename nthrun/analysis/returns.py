@@ -21,7 +21,7 @@ import numpy as np
 
 from nthrun.analysis.worlds import by_world, side_by_side, worlds_of_episodes
 from nthrun.records.episodes import UNFINISHED, counted_episodes
-from nthrun.records.record_table import Ragged, ends
+from nthrun.records.record_table import NO_ARRAY, Ragged, RecordTable, ends
 from nthrun.records.schema import EPISODE_ENDS, FLOATS, INTEGERS
 from nthrun.records.schema import EPISODES as EPISODE_ARRAYS
 from nthrun.records.sources import Entry, read_table
@@ -97,7 +97,7 @@ def read_series(entries: Sequence[Entry], quantity: Quantity, up_to: int | None 
     }
     if in_worlds and len(table.ragged(EPISODE_ENDS).values):
         columns[EPISODE_ENDS] = table.ragged(EPISODE_ENDS)
-        return _of_worlds(entries, quantity, columns, up_to)
+        return _of_worlds(entries, table, quantity, columns, up_to)
     if up_to is None:
         return quantity.series(columns)
     if EVALUATED_AT in columns:
@@ -113,18 +113,24 @@ def read_series(entries: Sequence[Entry], quantity: Quantity, up_to: int | None 
 
 
 def _of_worlds(
-    entries: Sequence[Entry], quantity: Quantity, arrays: Arrays, up_to: int | None
+    entries: Sequence[Entry],
+    table: RecordTable,
+    quantity: Quantity,
+    arrays: Arrays,
+    up_to: int | None,
 ) -> Series:
     """What training episodes show of runs of which some act in several worlds.
 
     Args:
         entries: the runs.
+        table: of them, with `EPISODE_ENDS`, which those of several worlds have.
         quantity: of their episodes.
         arrays: what it is made of, and `EPISODE_ENDS`.
         up_to: as `read_series`.
     """
-    table = read_table(entries, ("agent_params",))
-    worlds = np.array([num_worlds(each) for each in table.documents("agent_params")])
+    settings = read_table(entries, ("agent_params",)).documents("agent_params")
+    several = zip(settings, table.shapes[EPISODE_ENDS], strict=True)
+    worlds = np.array([1 if shape == NO_ARRAY else num_worlds(each) for each, shape in several])
     lengths, count = arrays[EPISODE_ARRAYS[1]], int(worlds.sum())
     rows = worlds_of_episodes(arrays[EPISODE_ENDS], lengths.sizes, worlds)
     parts = {name: by_world(arrays[name], rows, count) for name in EPISODE_ARRAYS if name in arrays}

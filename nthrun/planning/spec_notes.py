@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from nthrun.specs.agent_spec import AgentSpec
-from nthrun.specs.declaration import NUM_WORLDS
+from nthrun.specs.declaration import MOST_WORLDS, NUM_WORLDS
 from nthrun.specs.environment_spec import COUNTED_KEYS, EnvironmentSpec
 from nthrun.specs.field import plain, shown
 from nthrun.specs.layout import Layout
@@ -73,7 +73,7 @@ def unmeasured(agent: AgentSpec, environment: EnvironmentSpec) -> tuple[str, str
 
 def uneven_steps(agent: AgentSpec, environment: EnvironmentSpec) -> tuple[str, str] | None:
     """Problem and hint where runs of several worlds cannot take the steps of an environment spec:
-    all of their worlds take a step at once. None where they can."""
+    all of their worlds take a step at once, or where they are too many. None where they can."""
     declaration = agent.declaration
     if declaration.solves or NUM_WORLDS not in declaration.static_names():
         return None
@@ -81,6 +81,8 @@ def uneven_steps(agent: AgentSpec, environment: EnvironmentSpec) -> tuple[str, s
         return "got a range, allowed: listed values", f'write "{NUM_WORLDS}": [1, 8]'
     for worlds in agent.values_of(NUM_WORLDS):
         assert isinstance(worlds, int)
+        if worlds > MOST_WORLDS:
+            return f"got {worlds}, allowed: 1 to {MOST_WORLDS}", "give fewer worlds"
         for key in COUNTED_KEYS:
             steps = environment.integer(key)
             if steps % worlds:

@@ -54,6 +54,7 @@ from nthrun.records.schema import (
     measures,
     require_schema,
     shapes_of,
+    values_problem,
 )
 from nthrun.records.shard import SHARD_ID
 
@@ -215,7 +216,8 @@ def _runs(path: Path, settings: Mapping[str, Any], tables: _Tables) -> Iterator[
                 raise DataFileError(f"{path}: {where}: of setting {run['setting_number']}")
             try:
                 decoded = tables.decoded(run)
-                if problem := arrays_problem(measures(None) | shapes_of(decoded)):
+                shapes = measures(None) | shapes_of(decoded)
+                if problem := arrays_problem(shapes) or values_problem(decoded):
                     raise ValueError(problem)
                 yield decoded
             except (ValueError, LookupError, TypeError, ArithmeticError, RuntimeError) as error:

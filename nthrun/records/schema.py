@@ -11,6 +11,7 @@ import numpy as np
 
 from nthrun.errors import DataFileError
 from nthrun.files.forms import Fields, Items, Number, Plain, Table, Text, Whole
+from nthrun.specs.declaration import MOST_WORLDS, NUM_WORLDS
 
 SCHEMA_VERSION = 1
 
@@ -214,6 +215,40 @@ def arrays_problem(shapes: Mapping[str, Shape]) -> str:
         if times and counted and shape[0] != times[0]:
             return f"{name}: of {shape[0]} evaluations, not {times[0]}"
     return ""
+
+
+def worlds_problem(setting: Mapping[str, Any], total_timesteps: int) -> str:
+    """What keeps a record that has `EPISODE_ENDS` from being one of several worlds; "" if nothing.
+
+    Args:
+        setting: its hyperparameters, of which `num_worlds` may be anything.
+        total_timesteps: of it.
+    """
+    worlds = Whole(1, MOST_WORLDS)
+    if misfit := worlds.misfit(setting.get(NUM_WORLDS), f"agent_params.{NUM_WORLDS}"):
+        return f"{misfit[0]}: {misfit[1]}"
+    if total_timesteps % setting[NUM_WORLDS]:
+        return f"{NUM_WORLDS} {setting[NUM_WORLDS]} does not divide {total_timesteps} steps"
+    return ""
+
+
+def ends_problem(last_steps: np.ndarray, total_timesteps: int | np.ndarray) -> str:
+    """What is wrong with some `EPISODE_ENDS`; "" if nothing.
+
+    Args:
+        last_steps: of episodes.
+        total_timesteps: of the run of each of them, or of all.
+    """
+    inside = (last_steps >= 1) & (last_steps <= total_timesteps)
+    return "" if inside.all() else f"{EPISODE_ENDS}: allowed: 1 to total_timesteps"
+
+
+def values_problem(run: Mapping[str, Any]) -> str:
+    """What is wrong with values of a record by which others of it are read; "" if nothing."""
+    if EPISODE_ENDS not in run:
+        return ""
+    total = run["total_timesteps"]
+    return worlds_problem(run["agent_params"], total) or ends_problem(run[EPISODE_ENDS], total)
 
 
 def first_difference(first: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:

@@ -6,6 +6,7 @@ An `Entry` is such a run. Several of one identity are one run recorded more than
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -19,14 +20,18 @@ from nthrun.records.columns import ColumnsReader, parse_shape
 from nthrun.records.hdf5_file import naming_damage
 from nthrun.records.record_table import EMPTY_DICT, NO_ARRAY, RecordTable, joined_tables, table_of
 from nthrun.records.schema import (
+    EPISODE_ENDS,
     Identity,
     Run,
     arrays_problem,
+    ends_problem,
     first_difference,
     flat_arrays,
     is_measured,
     measures,
     shapes_of,
+    values_problem,
+    worlds_problem,
 )
 from nthrun.records.shard import OpenShards
 
@@ -60,7 +65,7 @@ class ColumnsSource:
 
     def table(self, positions: Sequence[int], names: Collection[str] | None) -> RecordTable:
         with naming_damage(self.path):
-            return _sound_table(self.columns.table(np.array(positions, np.int64), names), names)
+            return _sound_table(self.columns, np.array(positions, np.int64), names)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +82,7 @@ class ShardSource:
     def table(self, positions: Sequence[int], names: Collection[str] | None) -> RecordTable:
         with naming_damage(self.path):
             columns, rows = self.shards.rows(self.path, positions)
-            return _sound_table(columns.table(rows, names), names)
+            return _sound_table(columns, rows, names)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,18 +185,61 @@ def sound_entries(entries: Iterable[Entry]) -> tuple[list[Entry], tuple[tuple[Pa
 
 
 def _sound_run(run: Run) -> Run:
-    """A run whose arrays fit each other.
+    """A run whose arrays fit each other and the number of its worlds.
 
     Raises:
         ValueError: they do not.
     """
-    if problem := arrays_problem(measures(None) | shapes_of(run)):
+    if problem := arrays_problem(measures(None) | shapes_of(run)) or values_problem(run):
         raise ValueError(problem)
     return run
 
 
-def _sound_table(table: RecordTable, names: Collection[str] | None) -> RecordTable:
-    """Runs whose arrays fit each other; shapes that many share are looked at once.
+def _sound_table(
+    columns: ColumnsReader, rows: np.ndarray, names: Collection[str] | None
+) -> RecordTable:
+    """Runs whose arrays fit each other and the number of their worlds.
+
+    Shapes that many share are looked at once.
+
+    Args:
+        columns: of the file.
+        rows: of the runs in it.
+        names: as `Source.table`.
+
+    Raises:
+        ValueError: they do not.
+    """
+    table = columns.table(rows, names)
+    _require_shapes(table, names)
+    if any(shape != NO_ARRAY for shape in table.shapes.get(EPISODE_ENDS, ())):
+        _require_worlds(table, columns.table(rows, ("agent_params",)))
+    return table
+
+
+def _require_worlds(table: RecordTable, settings: RecordTable) -> None:
+    """Check records by the number of their worlds.
+
+    Args:
+        table: of the records, with `EPISODE_ENDS`.
+        settings: of the same ones, with their hyperparameters.
+
+    Raises:
+        ValueError: they do not fit.
+    """
+    totals = table.numbers["total_timesteps"]
+    texts, shapes = settings.texts["agent_params"], table.shapes[EPISODE_ENDS]
+    for text, total, shape in set(zip(texts, totals.tolist(), shapes, strict=True)):
+        problem = "" if shape == NO_ARRAY else worlds_problem(json.loads(text), total)
+        if problem:
+            raise ValueError(problem)
+    ends = table.ragged(EPISODE_ENDS)
+    if problem := ends_problem(ends.values, np.repeat(totals, ends.sizes)):
+        raise ValueError(problem)
+
+
+def _require_shapes(table: RecordTable, names: Collection[str] | None) -> None:
+    """Check that the arrays of records fit each other.
 
     Raises:
         ValueError: they do not.
@@ -205,7 +253,6 @@ def _sound_table(table: RecordTable, names: Collection[str] | None) -> RecordTab
         shapes = {name: known[text] for name, text in named if text not in (NO_ARRAY, EMPTY_DICT)}
         if problem := arrays_problem(measures(names) | shapes):
             raise ValueError(problem)
-    return table
 
 
 def _by_source(entries: Sequence[Entry]) -> tuple[list[tuple[Source, list[int]]], np.ndarray]:

@@ -23,6 +23,8 @@ Setting = Mapping[str, Any]
 """Hyperparameters of one setting: name -> value of the declared type."""
 NUM_WORLDS = "num_worlds"
 """The static hyperparameter of an agent that may act in several worlds at once."""
+MOST_WORLDS = 4096
+"""Worlds of a run at most."""
 
 Actions = Literal["continuous", "discrete"]
 ValuesOf = Callable[[str], tuple[Value, ...]]

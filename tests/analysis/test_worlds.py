@@ -9,11 +9,14 @@ import pytest
 from builders import make_experiment, make_run
 from hypothesis import given
 from hypothesis import strategies as st
+from in_process import ended
 
+from nthrun.__main__ import commands
 from nthrun.analysis.curves import learning_curve
 from nthrun.analysis.scores import read_scores
 from nthrun.analysis.worlds import by_world, side_by_side, worlds_of_episodes
-from nthrun.records import open_data
+from nthrun.errors import DamagedFileError
+from nthrun.records import Data, open_data
 from nthrun.records.record_table import Ragged
 from nthrun.records.schema import EPISODE_ENDS, Run
 
@@ -106,3 +109,41 @@ def test_scores_count_what_was_played_then(
     run = run_of(0, 0, LONG_AND_SHORT, 16, 4.0)
     data = open_data(make_experiment(tmp_path, 1, runs=[run]).root)
     assert read_scores(data, **options).values.tolist() == [pytest.approx(expected)]
+
+
+def with_damage(folder: Path, **changes: object) -> Path:
+    """An experiment of two records of two worlds each, in files of their own, of which one has
+    changes."""
+    experiment = make_experiment(folder, 2)
+    for number in range(2):
+        run = run_of(number, number, LONG_AND_SHORT, 16, 4.0)
+        experiment.write(0, [Run(run | changes) if number else run])
+    return experiment.root
+
+
+@pytest.mark.parametrize("worlds", ["x", -1, 0, 3, 10**9, None, True], ids=str)
+def test_records_of_no_number_of_worlds_are_left_out(tmp_path: Path, worlds: object) -> None:
+    """A record whose worlds are none that its steps divide among is damaged, however it is read;
+    the other one counts as ever."""
+    data = open_data(with_damage(tmp_path, agent_params={"num_worlds": worlds}))
+    for read in (read_scores, entries_read):
+        with pytest.raises(DamagedFileError, match="num_worlds"):
+            read(data)
+    sound = data.without_damaged()
+    assert read_scores(sound).values.tolist() == [5.5]
+    assert [path.parent.name for path, _ in sound.unreadable] == ["runs"]
+
+
+def entries_read(data: Data) -> None:
+    """Read all of every run."""
+    for entry in data.entries:
+        entry.load(())
+
+
+def test_a_damaged_number_of_worlds_is_said(tmp_path: Path) -> None:
+    """A command names the file that is left out, and says so by its exit status."""
+    root = with_damage(tmp_path, **{EPISODE_ENDS: np.array([3, 6, 9, 12, 17])})
+    done = ended(commands, "best", root, "--no-write")
+    assert done.code == 1
+    assert "train_episode_ends: allowed: 1 to total_timesteps); left out" in done.err
+    assert "setting 0 is the best" in done.out

@@ -26,6 +26,7 @@ def recorded_runs() -> list[Run]:
         for index, n in ((0, 3), (1, 0), (4, 5), (5, 2))
     ]
     runs[0]["train_episode_ends"] = np.array([120, 230, 306])
+    runs[0]["agent_params"] = {"num_worlds": 3}
     del runs[2]["eval_episode_steps"]
     runs[3] |= {"status": "pruned", "reason": 'a "b", c\nd', "agent_params": {"units": [64, 32]}}
     runs[3]["eval_episode_rewards"] = np.arange(6.0).reshape(3, 2)
