@@ -5,7 +5,7 @@ What differs and cannot be written out is left as it is, and told; see `differen
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nthrun.errors import Fault, SpecError
@@ -84,17 +84,22 @@ def agent_by_conventions(
     lists = {k: v if isinstance(v, list) else [v] for k, v in parameters.items()}
     problems: list[Problem] = []
     if agent.name == "epsgreedy_SGD":
-        lists |= {name: [value] for name, value in SEARCH.items() if name not in lists}
+        for name, value in SEARCH.items():
+            lists = _added(lists, name, value)
     if COMPONENTS in fields and MIXTURE in lists.get("policy_type", ()):
-        lists.setdefault(COMPONENTS, [1])
+        lists = _added(lists, COMPONENTS, 1)
     if FIRST_WEIGHTS in fields and agent.name in AGENTS_THERE:
-        first = lists.get(FIRST_WEIGHTS, [fields[FIRST_WEIGHTS]])
-        lists[FIRST_WEIGHTS] = [SCALED if value == UNSCALED else value for value in first]
+        first = lists.get(FIRST_WEIGHTS, ())
+        if UNSCALED in first and SCALED in first:
+            problem = f"{UNSCALED} is {SCALED} there: the settings would be equal"
+            problems.append((f"parameters.{FIRST_WEIGHTS}", problem, "list one of the two"))
+        lists = _added(lists, FIRST_WEIGHTS, fields[FIRST_WEIGHTS])
+        lists = _changed(lists, FIRST_WEIGHTS, _with_gain)
     if TUNING in fields and True in lists.get(TUNING, [fields[TUNING]]):
         if False in lists.get(TUNING, ()):
             problem = "tuned and fixed in one file: a tuned alpha begins at 1 there, whatever alpha"
             problems.append((f"parameters.{TUNING}", problem, "give each a file of its own"))
-        lists[ALPHA] = [1.0] * len(lists.get(ALPHA, [0]))
+        lists = _changed(_added(lists, ALPHA, 1.0), ALPHA, lambda _: 1.0)
     if {BATCH, DELAY} <= fields.keys():
         batches, delays = lists.get(BATCH, [fields[BATCH]]), lists.get(DELAY, [fields[DELAY]])
         numbers = [*batches, *delays, *lists.get(REPLAY, [])]
@@ -103,6 +108,35 @@ def agent_by_conventions(
         ):  # else reading the spec says what is wrong with them
             return _with_whole_batches(lists, batches, delays, problems)
     return lists, problems
+
+
+def _with_gain(first: Any) -> Any:
+    return SCALED if first == UNSCALED else first
+
+
+def _added(lists: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
+    """The lists with one of a single value, if no key names its hyperparameter."""
+    is_named = any(name in key.split(COUPLER) for key in lists)
+    return lists if is_named else {**lists, name: [value]}
+
+
+def _changed(lists: dict[str, Any], name: str, change: Callable[[Any], Any]) -> dict[str, Any]:
+    """The lists with all values of a hyperparameter changed, also of one that is coupled."""
+    changed = dict(lists)
+    for key, values in lists.items():
+        names = key.split(COUPLER)
+        if names == [name]:
+            changed[key] = [change(value) for value in values]
+        elif name in names:
+            changed[key] = [_with_entry(row, names.index(name), change) for row in values]
+    return changed
+
+
+def _with_entry(row: Any, place: int, change: Callable[[Any], Any]) -> Any:
+    """A row of coupled values with one changed; what is no such row is refused when it is read."""
+    if not isinstance(row, list) or len(row) <= place:
+        return row
+    return [*row[:place], change(row[place]), *row[place + 1 :]]
 
 
 def _with_whole_batches(

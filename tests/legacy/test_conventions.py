@@ -142,6 +142,16 @@ WRITTEN_OUT: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"steps_before_learning": [1000], "batch_size": [32]},
         {"steps_before_learning": [31]},
     ),
+    "coupled first weights": (
+        "GreedyAC",
+        {"weight_init/tau": [["xavier_uniform", 0.1], ["kaiming_uniform", 0.2]]},
+        {"weight_init/tau": [["xavier_uniform_gain", 0.1], ["kaiming_uniform", 0.2]]},
+    ),
+    "a coupled, tuned alpha": (
+        "SAC",
+        {"tau/alpha": [[0.1, 0.1], [0.2, 0.2]]},
+        {"tau/alpha": [[0.1, 1.0], [0.2, 1.0]]},
+    ),
     "a search": ("epsgreedy_SGD", {}, {"num_starts": [30], "num_search_steps": [100]}),
 }
 
@@ -199,6 +209,10 @@ def test_what_cannot_be_kept_is_told(tmp_path: Path) -> None:
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "both ways": ({"automatic_entropy_tuning": [True, False]}, "tuned and fixed in one file"),
+    "one first weights": (
+        {"weight_init": ["xavier_uniform", "xavier_uniform_gain"], **FIXED},
+        "xavier_uniform is xavier_uniform_gain there: the settings would be equal",
+    ),
     "two delays": (
         {"batch_size": [8, 16], "steps_before_learning": [0, 9], **FIXED},
         "swept with batch_size: the first update waits for a whole batch there",
