@@ -36,6 +36,7 @@ PAIRS: Mapping[str, Mapping[str, Any]] = {
     CONVOLUTIONS: dict.fromkeys(OF_CONVOLUTIONS, ()),
 }
 """Hyperparameter -> the two that it is there, and what they are where they are not written."""
+CONVOLUTIONS_SHOWN = '"channels": [[16, 32]], "kernel_sizes": [[3, 3]]'
 EPSILON, EPSILON_MIN, HIDDEN = "epsilon", "epsilon_min", "hidden_dim"
 
 
@@ -60,10 +61,8 @@ def read_older_agent(
     values = {**without, "agent_name": meant.name}
     raw = document.values.get("parameters")
     if isinstance(raw, dict):
-        for key in meant.requires:
-            if key not in raw and CONVOLUTIONS not in raw:
-                findings.fault(f"parameters.{key}", f"missing, and {said} has convolutions")
-        reader = _Hyperparameters(findings, agents[meant.name], conventions)
+        convolutional = str(said) if meant.convolutional else ""
+        reader = _Hyperparameters(findings, agents[meant.name], conventions, convolutional)
         parameters = reader.read(raw)
         implied = {k: [v] for k, v in meant.implied.items() if k not in parameters}
         values["parameters"] = {**parameters, **implied}
@@ -124,12 +123,20 @@ def _agent_meant(said: object, agents: Mapping[str, AgentDeclaration]) -> AgentN
 
 
 class _Hyperparameters:
-    """Reads `parameters`."""
+    """Reads `parameters`.
 
-    def __init__(self, findings: Findings, agent: AgentDeclaration, conventions: str) -> None:
+    Attributes:
+        convolutional: the name in the file, where it is that of an agent that has to have
+            convolutions; else "".
+    """
+
+    def __init__(
+        self, findings: Findings, agent: AgentDeclaration, conventions: str, convolutional: str
+    ) -> None:
         self.findings = findings
         self.agent = agent
         self.conventions = conventions
+        self.convolutional = convolutional
         self.fields = {field.name: field for field in agent.hyperparameters}
 
     def read(self, raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,7 +200,12 @@ class _Hyperparameters:
             return values
         if key == "policy_type":
             return self._policy_types(values, is_told=True)
-        if key == HIDDEN and any(isinstance(item, list) for item in as_list(values)):
+        if key == CONVOLUTIONS and self.convolutional and [] in as_list(values):
+            hint = "name the agent without CNN, or list a channel and a kernel for each convolution"
+            problem = f"got [], and {self.convolutional} has convolutions"
+            self.findings.fault(f"parameters.{key}", problem, hint)
+        is_listed = any(isinstance(item, list) for item in as_list(values))
+        if key == HIDDEN and self.convolutional and is_listed:
             return self._of_one_layer(as_list(values))
         if key != "clip_stddev":
             return values
@@ -206,17 +218,16 @@ class _Hyperparameters:
         self.findings.renamed.append(f"{key} that clips nothing{bounded} as {UNCLIPPED:g}")
         return [UNCLIPPED if is_number(item) and item <= 0 else item for item in items]
 
-    def _in_turn(self, channels: Any, kernels: Any) -> list[Any]:
-        """Channels and kernels of a network in turn, as one value."""
+    def _in_turn(self, channels: Any, kernels: Any) -> list[Any] | None:
+        """Channels and kernels of a network in turn, as one value; None, and a fault, of others."""
         lists = channels, kernels
-        if () in lists:  # one is missing, which is told
-            return []
         if all(isinstance(one, list) for one in lists) and len(channels) == len(kernels):
             return [number for pair in zip(*lists, strict=True) for number in pair]
         problem = f"got {shown(channels)} beside kernel_sizes {shown(kernels)}"
         allowed = "allowed: lists of one length, with an entry for each convolution"
-        self.findings.fault("parameters.channels", f"{problem}, {allowed}")
-        return []
+        hint = f"such as {CONVOLUTIONS_SHOWN}"
+        self.findings.fault("parameters.channels", f"{problem}, {allowed}", hint)
+        return None
 
     def _of_one_layer(self, values: list[Any]) -> list[Any]:
         """Widths of hidden layers that are listed, each of which has to be of one."""
@@ -265,8 +276,13 @@ class _Hyperparameters:
             parts: the two, and their defaults.
         """
         there = [part for part in raw if part in parts]
-        if name not in self.fields or name in raw or not there:
+        is_required = name == CONVOLUTIONS and bool(self.convolutional)
+        if name not in self.fields or name in raw or not (there or is_required):
             return raw
+        if faulty := list(self._faults_of_pair(raw, name, parts)):
+            for fault in faulty:
+                self.findings.fault(*fault)
+            return {key: value for key, value in raw.items() if key not in parts}
         lists = {part: [default] for part, default in parts.items()}
         lists |= {part: as_list(raw[part]) for part in there}
         varying = [key for key in raw if len(as_list(raw[key])) > 1]
@@ -280,7 +296,24 @@ class _Hyperparameters:
         values = [[pair[part] for part in parts] for pair in pairs]
         if name == CONVOLUTIONS:
             values = [self._in_turn(*pair) for pair in values]
+            if None in values:
+                return {key: value for key, value in raw.items() if key not in parts}
         self.findings.renamed.append(f"{' and '.join(there)} as {name}")
         place = (swept or there)[0]
         renamed = ((name, values) if key == place else (key, v) for key, v in raw.items())
         return {key: value for key, value in renamed if key not in parts}
+
+    def _faults_of_pair(
+        self, raw: Mapping[str, Any], name: str, parts: Mapping[str, Any]
+    ) -> Iterator[tuple[str, str, str]]:
+        """What keeps two from being one key: a range, or one of convolutions alone."""
+        for part in parts:
+            if isinstance(raw.get(part), dict):
+                hint = f'draw both in one: "{name}"'
+                yield f"parameters.{part}", f"got {shown(raw[part])}, allowed: a list", hint
+            elif name == CONVOLUTIONS and part not in raw:
+                other = next(key for key in parts if key != part)
+                problem = f"missing beside {other}"
+                if self.convolutional:
+                    problem = f"missing, and {self.convolutional} has convolutions"
+                yield f"parameters.{part}", problem, f"such as {CONVOLUTIONS_SHOWN}"

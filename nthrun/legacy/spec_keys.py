@@ -133,12 +133,12 @@ class AgentName:
     Attributes:
         name: of the agent here.
         implied: hyperparameter -> the value that goes without saying there.
-        requires: hyperparameters without which it is none.
+        convolutional: whether it has to have convolutions, with one hidden layer behind them.
     """
 
     name: str
     implied: Mapping[str, Any] = field(default_factory=dict)
-    requires: tuple[str, ...] = ()
+    convolutional: bool = False
 
 
 _DISCRETE = {"policy_type": "Softmax"}
@@ -151,8 +151,8 @@ AGENT_NAMES: Mapping[str, AgentName] = {
     "sacdiscrete": AgentName("SAC", _FIXED),
     "vacdiscrete": AgentName("VAC", _DISCRETE),
     "greedyacdiscrete": AgentName("GreedyAC", _DISCRETE),
-    "sacdiscretecnn": AgentName("SAC", _FIXED, OF_CONVOLUTIONS),
-    "vacdiscretecnn": AgentName("VAC", _DISCRETE, OF_CONVOLUTIONS),
+    "sacdiscretecnn": AgentName("SAC", _FIXED, convolutional=True),
+    "vacdiscretecnn": AgentName("VAC", _DISCRETE, convolutional=True),
     "gaussianac": AgentName("linearAC"),
     "lineargaussianac": AgentName("linearAC"),
     "linearsoftmaxac": AgentName("SoftmaxAC"),

@@ -232,7 +232,34 @@ REFUSED: dict[str, tuple[tuple[str, Any], dict[str, Any], str]] = {
     "no kernels": (
         ("SACDiscreteCNN", {"channels": [[16]]}),
         ACROBOT,
-        "agent.json: parameters.kernel_sizes: missing, and SACDiscreteCNN has convolutions",
+        "agent.json: parameters.kernel_sizes: missing, and SACDiscreteCNN has convolutions; hint: "
+        'such as "channels": [[16, 32]], "kernel_sizes": [[3, 3]]',
+    ),
+    "no kernels of another name": (
+        ("SAC", {"channels": [[16]], "policy_type": ["Softmax"]}),
+        ACROBOT,
+        "agent.json: parameters.kernel_sizes: missing beside channels; hint: such as",
+    ),
+    "no convolution": (
+        ("SACDiscreteCNN", {"channels": [[]], "kernel_sizes": [[]]}),
+        ACROBOT,
+        "agent.json: parameters.convolutions: got [], and SACDiscreteCNN has convolutions; hint: ",
+    ),
+    "none of our own": (
+        ("VACDiscreteCNN", {"convolutions": [[]]}),
+        ACROBOT,
+        "agent.json: parameters.convolutions: got [], and VACDiscreteCNN has convolutions; hint: ",
+    ),
+    "drawn channels": (
+        ("VACDiscreteCNN", {"channels": {"choice": [[16]]}, "kernel_sizes": [[3]]}),
+        ACROBOT,
+        'agent.json: parameters.channels: got {"choice": [[16]]}, allowed: a list; hint: draw both '
+        'in one: "convolutions"',
+    ),
+    "a listed width": (
+        ("SAC", {"hidden_dim": [[64]]}),
+        {},
+        "agent.json: parameters.hidden_dim: got [64], allowed: ",
     ),
     "fewer kernels": (
         ("VACDiscreteCNN", {"channels": [[16, 8]], "kernel_sizes": [[3]]}),
