@@ -158,6 +158,13 @@ class OffPolicyParts:
         """Numbers that a state goes through in all networks."""
         return sum(self._count(name) * sum(n.widths()) for name, n in self.networks.items())
 
+    def num_repeated_products(self) -> int:
+        """Multiply-adds of a sample beside one for each learned parameter."""
+        return sum(
+            self._count(network) * self.networks[network].num_repeated_products()
+            for network in (*self.networks, *self.targets.values())
+        )
+
     def _count(self, name: str) -> int:
         return max(1, self.num_critics) if name == "critic" else 1
 
@@ -186,6 +193,7 @@ def off_policy_layout(
         num_update_draws=num_update_draws,
         replay_capacity=setting["replay_capacity"],
         replay_width=row,
+        num_repeated_products=parts.num_repeated_products(),
         update_bytes=FLOAT_BYTES * OFF_POLICY_COPIES * update,
         acting_bytes=FLOAT_BYTES * OFF_POLICY_COPIES * parts.acting_numbers,
     )

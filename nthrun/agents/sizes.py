@@ -50,6 +50,10 @@ class MLPShape:
         """Entries of a row, padding included."""
         return sum(self.sizes())
 
+    def num_repeated_products(self) -> int:
+        """Multiply-adds of a sample beside one for each parameter."""
+        return 0
+
     def named_shapes(self, prefix: str) -> dict[str, tuple[int, ...]]:
         """Shapes of weights and biases by name, without padding."""
         named: dict[str, tuple[int, ...]] = {}
@@ -139,6 +143,13 @@ class ConvolutionalShape:
         """Entries of a row, padding included."""
         own = sum(sum(layer.sizes()) for layer in self.convolutions)
         return own + self.head().num_params()
+
+    def num_repeated_products(self) -> int:
+        """Multiply-adds of a sample beside one for each parameter: a kernel's at every place."""
+        return sum(
+            layer.patch * (layer.num_places * layer.columns - layer.channels)
+            for layer in self.convolutions
+        )
 
     def named_shapes(self, prefix: str) -> dict[str, tuple[int, ...]]:
         """Shapes of kernels, weights and biases by name, without padding."""

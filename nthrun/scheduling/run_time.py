@@ -31,7 +31,7 @@ MARGIN = 1.2
 """Factor on recorded times: runs of one spec differ by hyperparameters, processor and load."""
 SAMPLED_SHARDS = 20
 PRODUCTS = 3
-"""Multiply-adds of an update per parameter and sample: forward, and backward twice."""
+"""Multiply-adds of an update for each that a sample has forward: there, and backward twice."""
 ASSUMED_SPEEDS = {
     "eager": (1e-3, 5e9),
     "compile": (1e-4, 1e10),
@@ -75,7 +75,8 @@ class RunTimes:
         if self.spec.agent.declaration.solves:
             step = self.speed[0] + agent.update_bytes / SOLVED_BYTES
             return self.spec.environment.total_timesteps * step
-        products = PRODUCTS * agent.learned_bytes / FLOAT * samples
+        of_sample = agent.learned_bytes / FLOAT + agent.num_repeated_products
+        products = PRODUCTS * of_sample * samples
         beside, products_per_second = self.speed
         step = beside + products / products_per_second
         num_worlds = self.spec.agent.declaration.num_worlds(setting)

@@ -19,6 +19,8 @@ class AgentFootprint:
         num_agent_draws, num_replay_draws: numbers drawn for one step; where updates run apart
             from it the latter are those of one update.
         num_metrics: numbers that one update reports.
+        num_repeated_products: multiply-adds of a sample beside one for each learned parameter, such
+            as those of a kernel at every place but one.
         update_bytes: bound on what one update holds beside the state, gradients included.
         acting_bytes: bound on what choosing one action holds.
         num_simulation_draws: numbers drawn for the simulations of a solver's step.
@@ -38,6 +40,7 @@ class AgentFootprint:
     num_agent_draws: int = 0
     num_replay_draws: int = 0
     num_metrics: int = 0
+    num_repeated_products: int = 0
     update_bytes: int = 0
     acting_bytes: int = 0
     num_simulation_draws: int = 0

@@ -32,6 +32,8 @@ class Layout:
         num_simulation_draws: uniform numbers drawn for the simulations of a solver's step.
         replay_capacity: rows of `replay`; 0 for an agent without one.
         replay_width: numbers of one of them, float32.
+        num_repeated_products: multiply-adds of a sample beside one for each learned parameter, such
+            as those of a kernel at every place but one.
         update_bytes: bound on what one update holds beside the state, gradients included.
         acting_bytes: bound on what choosing one action holds.
         max_updates: the most updates that follow one step.
@@ -51,6 +53,7 @@ class Layout:
     num_simulation_draws: int = 0
     replay_capacity: int = 0
     replay_width: int = 0
+    num_repeated_products: int = 0
     update_bytes: int = 0
     acting_bytes: int = 0
     largest: bool = False
@@ -76,6 +79,7 @@ class Layout:
             num_agent_draws=self.num_agent_draws,
             num_replay_draws=self.num_replay_draws,
             num_metrics=len(self.metrics),
+            num_repeated_products=self.num_repeated_products,
             update_bytes=self.update_bytes,
             acting_bytes=self.acting_bytes,
             num_simulation_draws=self.num_simulation_draws,

@@ -10,7 +10,8 @@ from builders import make_run
 from packs import small_spec
 from plans import SPEC, make_cluster, own_experiment
 
-from nthrun.planning.experiment_spec import ExperimentSpec
+from nthrun.agents.registry import agent_footprint
+from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.records.experiment import Experiment
 from nthrun.scheduling import run_time
 from nthrun.scheduling.run_time import (
@@ -116,6 +117,19 @@ def test_the_assumption_grows_with_the_work() -> None:
     compiled = estimate_run_times(SPEC, cluster, None, "auto")
     assert seconds_of(SPEC, 0, compiled) < short
     assert statics_of(WIDTHS, WIDTHS.sweep.setting(0)) == statics_of(SPEC, SPEC.sweep.setting(0))
+
+
+def test_a_kernel_works_at_every_place() -> None:
+    """What convolutions multiply grows with the places of their kernels, not with parameters: each
+    of 3 networks has 24 places of a product of 9 by 16, one of which is counted by parameters."""
+    agent = {"agent_name": "SAC", "parameters": {"policy_type": ["Softmax"], "double_q": [False]}}
+    agent["parameters"] |= {"convolutions": [[16, 3]], "automatic_entropy_tuning": [False]}
+    grid = {"env_name": "IndexGridworld", "rows": 6, "cols": 8, "total_timesteps": 10}
+    grid |= {"steps_per_episode": 5, "eval_interval_timesteps": 10}
+    spec = experiment_spec_of(grid, agent, "test")
+    setting = spec.sweep.setting(0)
+    counted = agent_footprint(spec.agent.declaration, setting, spec.environment)
+    assert counted.num_repeated_products == 3 * 23 * 9 * 16
 
 
 def test_solvers_are_not_taken_to_be_compiled() -> None:
