@@ -25,7 +25,8 @@ settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what long_proofs.txt lists as slow; a line that names no test is an error."""
+    """Mark what long_proofs.txt lists as slow; a line that names no test is an error, of a file
+    that is collected whole, or that is not there."""
     lines = LONG_PROOFS.read_text().splitlines()
     listed = {line for line in lines if line and not line.startswith("#")}
     found = [item for item in items if item.nodeid in listed]
@@ -34,6 +35,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not any("::" in argument for argument in config.args):
         files = {item.nodeid.partition("::")[0] for item in items}
         known = {item.nodeid for item in found}
-        lost = {line for line in listed - known if line.partition("::")[0] in files}
+        root = LONG_PROOFS.parents[1]
+        lost = {
+            line
+            for line in listed - known
+            if (file := line.partition("::")[0]) in files or not (root / file).exists()
+        }
         if lost:
             raise pytest.UsageError(f"{LONG_PROOFS.name} names no test: {', '.join(sorted(lost))}")
