@@ -12,12 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from in_process import ended
 from legacy.older_specs import ENVIRONMENTS, PLAIN, write_agent, write_environment
+from plans import own_experiment
 
 from nthrun.commands.run import run
-from nthrun.errors import SpecError
+from nthrun.errors import FingerprintError, SpecError
 from nthrun.legacy.conventions import ENVIRONMENTS as ENVIRONMENTS_THERE
-from nthrun.planning.experiment_spec import ExperimentSpec, read_experiment_spec
+from nthrun.planning.experiment_spec import (
+    ExperimentSpec,
+    experiment_spec_of,
+    read_experiment_spec,
+)
+from nthrun.records.experiment import continue_experiment
 from nthrun.specs.documents import parse_overrides
+from nthrun.specs.fingerprint import fingerprint
 
 ASKED = parse_overrides(["environment.conventions=policy-parameterization"])
 FIXED = {"automatic_entropy_tuning": [False]}
@@ -265,6 +272,29 @@ def test_first_weights(tmp_path: Path) -> None:
         )
     plain = {"weight_init": ["kaiming_uniform"]}
     assert read(tmp_path, "SAC", plain).sweep.setting(0)["weight_init"] == "kaiming_uniform"
+
+
+def test_an_experiment_goes_on_with_the_meaning_it_was_begun_with(tmp_path: Path) -> None:
+    """Files that mean more since are refused with what to do, and the specs in the manifest of what
+    was begun are those of its runs."""
+    spec = read(tmp_path, "SAC", FIXED)
+    agent = spec.agent.as_document()
+    del agent["parameters"]["weight_init"]
+    older = experiment_spec_of(spec.environment.as_document(), agent, "test")
+    begun = own_experiment(tmp_path / "begun", older)
+    now = (spec.agent.as_document(), spec.environment.as_document(), spec.agent.defaults)
+    with pytest.raises(FingerprintError, match=r"parameters\.weight_init") as refused:
+        continue_experiment(begun.root, *now)
+    assert "the specs in its manifest.json" in refused.value.hint
+    held = json.loads((begun.root / "manifest.json").read_text())
+    for name in ("agent", "environment"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(held[name]))
+    again = read_experiment_spec(
+        [str(tmp_path / "environment.json")], [str(tmp_path / "agent.json")]
+    )
+    document = again.agent.as_document(), again.environment.as_document()
+    assert fingerprint(*document) == begun.manifest.fingerprint
+    assert not again.notes
 
 
 @pytest.mark.parametrize(
