@@ -124,10 +124,16 @@ class Interface:
     def _problem_of_observations(self) -> str:
         if not self.observation_low:
             return "an observation has no component"
-        if self.image and (len(self.image) != 3 or math.prod(self.image) != self.observation_dim):
-            components = f"of {self.observation_dim} components"
-            return f"image is {self.image}, allowed: height, width and channels {components}"
-        return ""
+        return "" if self.image == () else self._problem_of_image()
+
+    def _problem_of_image(self) -> str:
+        sides: object = self.image  # of a user's own class, anything
+        is_image = isinstance(sides, tuple) and len(sides) == 3
+        is_image = is_image and all(type(side) is int and side >= 1 for side in self.image)
+        if is_image and math.prod(self.image) == self.observation_dim:
+            return ""
+        components = f"whole numbers from 1, of {self.observation_dim} components together"
+        return f"image is {sides!r}, allowed: (height, width, channels), {components}"
 
     def _problem_of_actions(self) -> str:
         if self.roles:

@@ -64,6 +64,31 @@ BAD = {
     ),
     "0 or the product of heads, 6": Interface((0.0,), (1.0,), num_actions=5, heads=(2, 3)),
     "heads are (2, 0), allowed: >= 1 each": Interface((0.0,), (1.0,), heads=(2, 0)),
+    "image is (2, 2), allowed": Interface((0.0,) * 4, (1.0,) * 4, num_actions=2, image=(2, 2)),
+    "image is (-2, -2, 1), allowed": Interface(
+        (0.0,) * 4, (1.0,) * 4, num_actions=2, image=(-2, -2, 1)
+    ),
+    "image is (4.0, 1, 1), allowed": Interface(
+        (0.0,) * 4,
+        (1.0,) * 4,
+        num_actions=2,
+        image=(4.0, 1, 1),  # type: ignore[arg-type]
+    ),
+    "image is (True, 4, 1), allowed": Interface(
+        (0.0,) * 4, (1.0,) * 4, num_actions=2, image=(True, 4, 1)
+    ),
+    "image is 5, allowed": Interface(
+        (0.0,) * 4,
+        (1.0,) * 4,
+        num_actions=2,
+        image=5,  # type: ignore[arg-type]
+    ),
+    "image is '444', allowed": Interface(
+        (0.0,) * 64,
+        (1.0,) * 64,
+        num_actions=2,
+        image="444",  # type: ignore[arg-type]
+    ),
     "both num_actions and bounds": Interface((0.0,), (1.0,), (0.0,), (1.0,), heads=(2,)),
 }
 
