@@ -46,11 +46,14 @@ then `my_package:Maze-v0` is what `my_package` registers as `Maze-v0`, in Gymnas
 It steps on the host, a world a lane, without Gymnasium's limit: `steps_per_episode` truncates. What
 is under `kwargs` goes to the environment's constructor exactly as it stands, `null`, empty texts,
 lists of mappings and dots in names too, and nothing else does. Observations of any fixed size are
-flattened. Actions are discrete or bounded; one at the end of its range is never a rounding step
-beyond it, and `train_actions` has what was played. Actions of several whole numbers (MultiDiscrete,
-MultiBinary, a Box of integers with bounds) become one discrete number, of which the first component
-changes fastest, if they are 4,096 at most; an agent that takes heads chooses each component by
-itself, however many actions they make, and so does `random` where they make more.
+flattened. To `convolutions` a Box of three axes is an image of height, width and channels, in this
+order, and one of two an image of one channel: a wrapper of your own moves frames that are stacked
+in front of it, as (4, 84, 84), behind it. Actions are discrete or bounded; one at the end of its
+range is never a rounding step beyond it, and `train_actions` has what was played. Actions of
+several whole numbers (MultiDiscrete, MultiBinary, a Box of integers with bounds) become one
+discrete number, of which the first component changes fastest, if they are 4,096 at most; an agent
+that takes heads chooses each component by itself, however many actions they make, and so does
+`random` where they make more.
 
 `wrappers` lists what the environment is wrapped in, the innermost first, each by its `name` and the
 keywords of its constructor:

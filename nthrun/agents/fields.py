@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from nthrun.agents.sizes import CONVOLUTIONS, convolution_layers
@@ -91,7 +91,7 @@ SCHEDULE = (
         "hidden_dim",
         "int",
         64,
-        "width of both hidden layers, or of the one after convolutions",
+        "width of both hidden layers",
         minimum=2,
         maximum=16_384,
         static=True,
@@ -144,16 +144,26 @@ SCHEDULE = (
 LEARNING = (TAU, *SCHEDULE)
 
 
+MAX_KERNEL = 16
+"""The largest side of a kernel: each of its places is an operation of its own."""
 CONVOLUTIONAL = Field(
     CONVOLUTIONS,
     "ints",
     (),
     "channels and side of the kernel of each convolution that observations go through before one "
-    "hidden layer: [16, 3] is one of 16 channels, [16, 3, 32, 3] is two; [] is none",
+    "hidden layer: [16, 3] is one of 16 channels, [16, 3, 32, 3] is two; [] is none; a side is at "
+    f"most {MAX_KERNEL}",
     minimum=1,
     maximum=4096,
     static=True,
 )
+
+
+def with_convolutions(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    """The fields of networks that may have convolutions, after which one hidden layer comes."""
+    doc = "width of both hidden layers, or of the one after convolutions"
+    said = (replace(each, doc=doc) if each.name == "hidden_dim" else each for each in fields)
+    return *said, CONVOLUTIONAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +197,28 @@ def _problem_of_convolutions(
         return "the environment's observations are vectors, not images", hint
     if not interface.discrete:
         return "networks that see actions have none", f'leave out "{CONVOLUTIONS}"'
-    height, width, _ = interface.image
+    return _problem_of_image(interface) or _problem_of_kernels(interface.image, value)
+
+
+def _problem_of_image(interface: Interface) -> tuple[str, str] | None:
+    """Frames stacked in front of an image, which Gymnasium does not tell from its height."""
+    height, width, channels = interface.image
+    if not (interface.host_bytes and height < width == channels):
+        return None
+    shape = f"{height} x {width} x {channels}"
+    problem = f"observations of {shape} seem to have channels first, which are last here"
+    return problem, "move that axis behind the others with a wrapper of your own"
+
+
+def _problem_of_kernels(image: tuple[int, ...], value: tuple[int, ...]) -> tuple[str, str] | None:
+    """A kernel that is too large for what it moves over, or for any."""
+    height, width, _ = image
     for _, kernel in convolution_layers(value):
-        if kernel > min(height, width):
-            return f"a kernel of {kernel} is larger than an image of {height} x {width}", ""
+        most = min(height, width, MAX_KERNEL)
+        if kernel > most:
+            problem = f"a kernel of {kernel} is larger than an image of {height} x {width}"
+            problem = f"a kernel has a side of {kernel}" if most == MAX_KERNEL else problem
+            return f"{problem}, allowed: 1 to {most}", "take smaller kernels, or fewer convolutions"
         height, width = height - kernel + 1, width - kernel + 1
     return None
 

@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from gymnasium.spaces import Box, Discrete
 from packs import pack_of, run_of_same_bits
 from torch.nn.functional import conv2d
 
 from nthrun.agents.convolutions import ConvolutionalNetwork, network_of
+from nthrun.agents.sac.declaration import SAC
 from nthrun.agents.sizes import ConvolutionalShape
+from nthrun.environments.from_gymnasium.declaration import interface_of
 from nthrun.errors import SpecError
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.training.context import make_context
@@ -116,12 +119,32 @@ def test_every_layer_learns_and_padding_stays() -> None:
     ("value", "problem"),
     [
         ([16], "channels and kernels in turn are an even number"),
-        ([16, 6], "a kernel of 6 is larger than an image of 5 x 6"),
-        ([16, 3, 8, 4], "a kernel of 4 is larger than an image of 3 x 4"),
+        ([16, 6], "a kernel of 6 is larger than an image of 5 x 6, allowed: 1 to 5"),
+        ([16, 3, 8, 4], "a kernel of 4 is larger than an image of 3 x 4, allowed: 1 to 3"),
     ],
 )
 def test_what_is_no_convolution(value: list[int], problem: str) -> None:
     """Convolutions that are none, or that do not fit an image, are refused in one line."""
     with pytest.raises(SpecError, match=problem) as refused:
         spec_of("SAC", value)
-    assert len(refused.value.faults) == 1
+    (fault,) = refused.value.faults
+    assert fault.hint
+
+
+@pytest.mark.parametrize(
+    ("shape", "value", "problem"),
+    [
+        ((4, 84, 84), [16, 3], "observations of 4 x 84 x 84 seem to have channels first"),
+        ((84, 84, 4), [16, 17], "a kernel has a side of 17, allowed: 1 to 16"),
+        ((84, 84, 4), [16, 16], ""),
+        ((10, 12), [16, 3], ""),
+    ],
+)
+def test_images_of_gymnasium(shape: tuple[int, ...], value: list[int], problem: str) -> None:
+    """Channels are last in Gymnasium's boxes, of one channel without that axis; frames that are
+    stacked first and kernels of more than 16 are refused."""
+    interface = interface_of(Box(0, 1, shape), Discrete(3))
+    values = {"policy_type": ("Softmax",), "convolutions": (tuple(value),)}
+    found = [problem for _, problem, _ in SAC.fits(interface, lambda name: values[name])]
+    assert len(found) == bool(problem)
+    assert problem in "".join(found)

@@ -8,7 +8,6 @@ from functools import partial
 from nthrun.agents.fields import (
     ACTOR_LR_SCALE,
     CLIP_STDDEV,
-    CONVOLUTIONAL,
     CRITIC_LR,
     NUM_SAMPLES,
     RULES,
@@ -16,6 +15,7 @@ from nthrun.agents.fields import (
     TAU,
     FitsImages,
     policy_type,
+    with_convolutions,
 )
 from nthrun.agents.layouts import OffPolicyParts, off_policy_layout
 from nthrun.agents.sizes import POLICY_ACTIONS, actor_shape, critic_shape, policy_spec
@@ -149,7 +149,6 @@ SAC = AgentDeclaration(
         ),
         replace(CLIP_STDDEV, doc=f"{CLIP_STDDEV.doc} and Beta"),
         replace(TAU, default=0.005),
-        *SCHEDULE,
-        CONVOLUTIONAL,
+        *with_convolutions(SCHEDULE),
     ),
 )

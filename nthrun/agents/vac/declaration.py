@@ -6,7 +6,6 @@ from functools import partial
 from nthrun.agents.fields import (
     ACTOR_LR_SCALE,
     CLIP_STDDEV,
-    CONVOLUTIONAL,
     CRITIC_LR,
     LEARNING,
     NUM_SAMPLES,
@@ -14,6 +13,7 @@ from nthrun.agents.fields import (
     FitsImages,
     policy_type,
     temperature,
+    with_convolutions,
 )
 from nthrun.agents.layouts import likelihood_ratio_parts, off_policy_layout
 from nthrun.specs.declaration import AgentDeclaration, FitsPolicies
@@ -42,7 +42,6 @@ VAC = AgentDeclaration(
             "its baseline; 1 is no baseline; without effect for Softmax",
         ),
         CLIP_STDDEV,
-        *LEARNING,
-        CONVOLUTIONAL,
+        *with_convolutions(LEARNING),
     ),
 )
