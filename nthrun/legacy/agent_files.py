@@ -295,8 +295,9 @@ class _Hyperparameters:
         pairs = [{first: a, second: b} for b in lists[second] for a in lists[first]]
         values = [[pair[part] for part in parts] for pair in pairs]
         if name == CONVOLUTIONS:
-            values = [self._in_turn(*pair) for pair in values]
-            if None in values:
+            in_turn = [self._in_turn(*pair) for pair in values]
+            values = [value for value in in_turn if value is not None]
+            if len(values) < len(in_turn):
                 return {key: value for key, value in raw.items() if key not in parts}
         self.findings.renamed.append(f"{' and '.join(there)} as {name}")
         place = (swept or there)[0]
