@@ -16,7 +16,6 @@ from nthrun.analysis.hyperparameters import (
     values_text,
     varying_values,
 )
-from nthrun.analysis.optuna_trials import importance_text
 from nthrun.analysis.scores import Scores
 from nthrun.analysis.unfinished import unfinished_notes
 from nthrun.terminal import printable
@@ -166,8 +165,6 @@ def choice_lines(choice: Choice, group: Sequence[Scores]) -> Iterator[str]:
     yield from (f"  {note}" for note in (*choice_notes(choice), *unfinished_notes(group)))
     if choice.num_settings > 1:
         yield from _contender_lines(choice, group[0].parameters, varying)
-    if len(group) == 1 and (importance := importance_text(group[0])):
-        yield f"  {importance}"
 
 
 def confirmation_line(

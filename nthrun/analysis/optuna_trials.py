@@ -11,22 +11,22 @@ from __future__ import annotations
 import importlib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from nthrun.analysis.hyperparameters import Setting, is_number, plain_text, varying_values
 from nthrun.analysis.scores import Scores
+from nthrun.errors import MissingExtraError, described, require_extra
 
 LOG_RATIO = 50.0
 """Positive numbers whose largest is so many times the least lie on a logarithmic axis."""
-PACKAGES = ("optuna", "sklearn")
-"""What tells importances."""
+IMPORTANCE = "--importance"
+"""The option of commands by which importances are asked for."""
 LEAST_SETTINGS = 4
-"""Settings that were not lost, of fewer of which nothing is said."""
-MOST_SETTINGS = 2000
-"""Settings, of more of which some are drawn, so that it takes seconds."""
+"""Settings that were not lost, of fewer of which nothing is known."""
+MOST_SETTINGS = 200
+"""Settings, of more of which so many are drawn, which take some seconds."""
 
 Trial = tuple[Setting, dict[str, Any], float | None]
 """The setting, what else is known of it, and its score; None where it was lost."""
@@ -55,28 +55,54 @@ def optuna_trials(package: Any, scores: Scores) -> list[Any]:
         package: Optuna.
         scores: of an experiment.
     """
-    trials = list(_told_trials(scores))
+    return _trials(package, list(_told_trials(scores)))
+
+
+def _trials(package: Any, trials: Sequence[Trial]) -> list[Any]:
+    """Trials as Optuna's, of the hyperparameters that they differ in; none where there are none."""
     values = varying_values(setting for setting, _, _ in trials)
     distributions = {n: _distribution(package, v) for n, v in values.items()}
     return [_trial(package, trial, distributions) for trial in trials] if values else []
 
 
+def require_importances() -> None:
+    """Check that importances can be told here.
+
+    Raises:
+        MissingExtraError: what tells them is not installed, or cannot be imported.
+    """
+    for name in ("optuna", "sklearn"):
+        require_extra(name, IMPORTANCE, "importance")
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # whatever a broken installation raises
+            raise MissingExtraError(
+                f"{IMPORTANCE}: the package {name} cannot be imported ({described(error)[:100]})",
+                'install it anew, as with pip install --force-reinstall ".[importance]"',
+            ) from error
+
+
 def importances(scores: Scores) -> Mapping[str, float]:
     """Hyperparameter -> its importance, the greatest first.
 
+    Only settings without a run that was lost tell it, and of these at most `MOST_SETTINGS`, always
+    the same ones.
+
     Returns:
-        nothing where what tells them is not installed, or the settings do not.
+        nothing where these settings do not tell it.
+
+    Raises:
+        MissingExtraError: as `require_importances`.
     """
-    if any(find_spec(name) is None for name in PACKAGES):
-        return {}
+    require_importances()
+    told = [trial for trial in _told_trials(scores) if trial[2] is not None]
+    if len(told) > MOST_SETTINGS:
+        drawn = np.random.default_rng(0).choice(len(told), MOST_SETTINGS, replace=False)
+        told = [told[place] for place in sorted(drawn.tolist())]
     package = importlib.import_module("optuna")
-    completed = package.trial.TrialState.COMPLETE
-    trials = [trial for trial in optuna_trials(package, scores) if trial.state == completed]
+    trials = _trials(package, told)
     if len({trial.value for trial in trials}) < 2 or len(trials) < LEAST_SETTINGS:
         return {}
-    if len(trials) > MOST_SETTINGS:
-        drawn = np.random.default_rng(0).choice(len(trials), MOST_SETTINGS, replace=False)
-        trials = [trials[place] for place in sorted(drawn.tolist())]
     verbosity = package.logging.get_verbosity()
     package.logging.set_verbosity(package.logging.ERROR)
     try:
@@ -88,17 +114,26 @@ def importances(scores: Scores) -> Mapping[str, float]:
             found: Mapping[str, float] = package.importance.get_param_importances(
                 study, evaluator=evaluator, normalize=False
             )
+    except (ArithmeticError, RuntimeError, ValueError):  # such as of scores that hardly differ
+        return {}
     finally:
         package.logging.set_verbosity(verbosity)
     return {name: float(value) for name, value in found.items() if np.isfinite(value)}
 
 
 def importance_text(scores: Scores) -> str:
-    """The importances in a line; "" where they are not known."""
-    found = importances(scores)
-    shares = ", ".join(f"{name} {value:.2f}" for name, value in found.items())
-    said = f"share of the variance over settings that each explains alone (fANOVA): {shares}"
-    return said if found else ""
+    """The importances in a line, or that they are not known.
+
+    Raises:
+        MissingExtraError: as `require_importances`.
+    """
+    if found := importances(scores):
+        shares = ", ".join(f"{name} {value:.2f}" for name, value in found.items())
+        return f"share of the variance over settings that each explains alone (fANOVA): {shares}"
+    return (
+        f"importances are not known: fewer than {LEAST_SETTINGS} settings without a lost run, "
+        "or scores that hardly differ"
+    )
 
 
 def _distribution(package: Any, values: Sequence[Any]) -> Any:

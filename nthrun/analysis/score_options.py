@@ -31,3 +31,7 @@ SHORTEST: dict[str, Any] = {
     "is_flag": True,
     "help": "Count of runs only what they had up to the last evaluation that all reached.",
 }
+IMPORTANCES: dict[str, Any] = {
+    "is_flag": True,
+    "help": "Say how much of the scores' variance each hyperparameter explains (some seconds).",
+}

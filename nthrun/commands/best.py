@@ -17,8 +17,9 @@ from nthrun.analysis.choice_text import FORMATS, choice_lines, choice_table, con
 from nthrun.analysis.compatibility_checks import require_one_sweep
 from nthrun.analysis.estimates import Estimate, estimate, sample
 from nthrun.analysis.intervals import CONFIDENCE, NUM_RESAMPLES
+from nthrun.analysis.optuna_trials import IMPORTANCE, importance_text, require_importances
 from nthrun.analysis.report.settings_table import as_csv
-from nthrun.analysis.score_options import DIRECTION, LAST, METRIC, SHORTEST
+from nthrun.analysis.score_options import DIRECTION, IMPORTANCES, LAST, METRIC, SHORTEST
 from nthrun.analysis.scores import (
     ALL_STAGES,
     Scores,
@@ -66,6 +67,7 @@ class Request:
     resamples: int
     confidence: float
     across: bool
+    importance: bool
     kind: str
     out: Path
     no_write: bool
@@ -110,6 +112,7 @@ class Request:
     help="Of intervals.",
 )
 @click.option("--across", is_flag=True, help="Choose one setting for all the experiments.")
+@click.option(IMPORTANCE, **IMPORTANCES)
 @click.option(
     "--format",
     "kind",
@@ -138,6 +141,8 @@ def best(experiments: Sequence[str], debug: bool, **options: Any) -> int:
     out because they are damaged.
     """
     request = Request(**options)
+    if request.importance:
+        require_importances()
     opened = [open_data(path) for path in data_paths(experiments)]
     for path, problem in (pair for data in opened for pair in data.unreadable):
         warn(f"{path}: {problem}; left out")
@@ -162,7 +167,7 @@ def _best(opened: Sequence[Data], request: Request) -> None:
 
     report = sys.stdout if request.kind == "text" else sys.stderr
     for choice, group, lines in zip(choices, scores, confirmed, strict=True):
-        for line in (*choice_lines(choice, group), *lines):
+        for line in (*choice_lines(choice, group), *_importances(group, request), *lines):
             show(line, report)
     headers = _headers(groups)
     columns = {headers[n]: choices[n] for n in chosen}
@@ -172,6 +177,16 @@ def _best(opened: Sequence[Data], request: Request) -> None:
     for path, _ in () if request.no_write else specs:
         show(f"{path}{'' if path in written else ' (unchanged)'}", report)
     _end(choices)
+
+
+def _importances(group: Sequence[Scores], request: Request) -> list[str]:
+    """A line an experiment, where they are asked for."""
+    if not request.importance:
+        return []
+    several = len(group) > 1
+    return [
+        f"  {f'{scores.source}: ' if several else ''}{importance_text(scores)}" for scores in group
+    ]
 
 
 def _stage(data: Data, request: Request) -> Stage:

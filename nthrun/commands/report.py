@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from nthrun.analysis.score_options import DIRECTION, LAST, METRICS, SHORTEST
+from nthrun.analysis.optuna_trials import IMPORTANCE, require_importances
+from nthrun.analysis.score_options import DIRECTION, IMPORTANCES, LAST, METRICS, SHORTEST
 from nthrun.analysis.scores import chosen_entries, common_step
 from nthrun.commands.labelled_data import act_on_readable, open_labelled
 from nthrun.commands.options import Command, debug_option
@@ -46,6 +47,7 @@ START_BYTES = 4096
 )
 @click.option("--direction", **DIRECTION)
 @click.option("--shortest", **SHORTEST)
+@click.option(IMPORTANCE, **IMPORTANCES)
 @click.option("--overwrite", is_flag=True, help="Replace a file that is no report.")
 @debug_option
 def report(
@@ -78,6 +80,8 @@ def report(
         )
     shortest = question.pop("shortest")
     asked = Question(**question)
+    if asked.importance:
+        require_importances()
 
     def page_of(opened: Sequence[tuple[str, Data]]) -> str:
         environments = ", ".join(dict.fromkeys(data.env_name for _, data in opened))

@@ -36,6 +36,7 @@ class Question:
         metric, last, direction: as `read_scores` takes them.
         stage: whose runs choose; None is the lowest recorded.
         up_to: the training step up to which runs count; None is all of them.
+        importance: whether the importances of hyperparameters are asked for too.
     """
 
     metric: str = "return"
@@ -43,6 +44,7 @@ class Question:
     stage: int | None = None
     direction: str | None = None
     up_to: int | None = None
+    importance: bool = False
 
     def scores(self, data: Data, stage: int | None) -> Scores:
         """The scores of an experiment's runs of a stage."""

@@ -123,7 +123,7 @@ def _choice_text(summary: ExperimentSummary, varying: Sequence[str]) -> dict[str
         return {}
     return {
         "notes": [*choice_notes(choice), *unfinished_notes([summary.scores])],
-        "importance": importance_text(summary.scores),
+        "importance": importance_text(summary.scores) if summary.question.importance else "",
         "contenders_title": contenders_title(choice),
         "contenders_head": [*CONTENDER_COLUMNS, *varying],
         "contenders": contender_rows(choice, summary.scores.parameters, varying),
