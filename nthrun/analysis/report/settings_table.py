@@ -24,6 +24,7 @@ ROWS_PER_PAGE = 50
 """Settings that the page shows at a time, and all that it shows without its script."""
 NUMBERS = ("rank", "setting", "mean", "low", "high", "runs", "lost", "pruned")
 CHOSEN_AGAIN = "chosen_again"
+PREFIX = "parameter."
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,8 @@ def settings_table(
 def as_csv(scores: Sequence[Scores], choices: Sequence[Choice]) -> str:
     """All settings of some experiments with all of their hyperparameters, a row each, as CSV.
 
+    A hyperparameter that is named as one of the other columns has `PREFIX` before its name.
+
     Args:
         scores: of each experiment.
         choices: made from each by itself, or one from all together.
@@ -94,14 +97,21 @@ def as_csv(scores: Sequence[Scores], choices: Sequence[Choice]) -> str:
         settings_table(ranked_settings(each), choice, names)
         for each, choice in zip(scores, apart, strict=True)
     ]
-    columns = list(dict.fromkeys((*NUMBERS, CHOSEN_AGAIN, *names)))
+    columns = ["experiment", *NUMBERS, CHOSEN_AGAIN]
+    num_own = len(columns)
+    for name in names:
+        column = name
+        while column in columns:
+            column = f"{PREFIX}{column}"
+        columns.append(column)
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, ["experiment", *columns], restval="", lineterminator="\n")
-    writer.writeheader()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
     for each, table in zip(scores, tables, strict=True):
         for row in table.rows:
-            cells = zip(table.columns, row, strict=True)
-            writer.writerow({"experiment": each.source, **dict(cells)})
+            first = len(row) - len(names)
+            own = [each.source, *row[:first]]
+            writer.writerow([*own, *[""] * (num_own - len(own)), *row[first:]])
     return buffer.getvalue().rstrip("\n")
 
 

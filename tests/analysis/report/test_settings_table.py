@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 from analysis.report.report_sweep import NUM_SETTINGS, summary_of, sweep
 from builders import make_experiment, make_run
 
+from nthrun.analysis.choice import choose
 from nthrun.analysis.estimates import estimate_of_chosen
 from nthrun.analysis.ranking import ranked_settings
-from nthrun.analysis.report.settings_table import settings_table
+from nthrun.analysis.report.settings_table import as_csv, settings_table
 from nthrun.analysis.scores import read_scores
 from nthrun.records import open_data
 
@@ -50,3 +52,18 @@ def test_one_run_each(tmp_path: Path) -> None:
     for row in rows_of(make_experiment(tmp_path, 3, runs=runs).root):
         assert row["low"] is row["high"] is None
         assert "chosen_again" not in row
+
+
+def test_hyperparameters_of_any_name_have_columns_of_their_own(tmp_path: Path) -> None:
+    """One that is named as a column of the table takes the place of none."""
+    setting = {"mean": 7, "parameter.mean": 8, "experiment": 9, "chosen_again": 1, "lr": 0.5}
+    runs = [make_run(0, 0, 0, [1.0] * 3, agent_params=setting)]
+    scores = read_scores(open_data(make_experiment(tmp_path, 1, runs=runs).root))
+    head, row = csv.reader(as_csv([scores], [choose(scores)]).splitlines())
+    assert len(set(head)) == len(head)
+    table = dict(zip(head, row, strict=True))
+    assert (table["experiment"], table["mean"], table["lr"]) == (scores.source, "1.0", "0.5")
+    assert table["chosen_again"] == ""
+    hidden = ("parameter.mean", "parameter.parameter.mean", "parameter.experiment")
+    assert [table[name] for name in hidden] == ["7", "8", "9"]
+    assert table["parameter.chosen_again"] == "1"
