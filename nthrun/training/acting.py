@@ -27,6 +27,8 @@ from nthrun.training.steppers.hosted import evaluate_hosted
 
 Show = Callable[[np.ndarray], None]
 """Takes a picture, `(height, width, 3)` in uint8."""
+PIXELS = 400
+"""Pictures that are smaller are enlarged by a whole number, up to so many pixels a side."""
 LONGEST_EPISODE = 10_000
 """Steps of an episode at most, where the spec has no limit."""
 PICTURES = "rgb_array"
@@ -140,7 +142,39 @@ def _drawer(spec: EnvironmentSpec) -> Callable[[list[float]], np.ndarray]:
     if not spec.declaration.viewer:
         raise NthrunError(UNDRAWN.format(spec.env_name), UNASKED)
     viewer = load_program(spec.declaration.viewer)(PICTURES)
-    return lambda state: np.asarray(viewer.show(state))
+    return lambda state: as_picture(viewer.show(state), spec.env_name)
+
+
+def as_picture(drawn: object, name: str) -> np.ndarray:
+    """What an environment draws as a picture, `(height, width, 3)` in uint8.
+
+    Args:
+        drawn: `(height, width)`, or with 1, 3 or 4 colours in a third dimension, of which the
+            fourth, how solid a pixel is, is left out; whole numbers from 0 to 255, or others from 0
+            to 1.
+        name: of the environment.
+
+    Raises:
+        NthrunError: it is no such picture.
+    """
+    picture = np.asarray(drawn)
+    shape, dtype = picture.shape, picture.dtype
+    if len(shape) == 2:
+        picture = picture[:, :, None]
+    largest = 255 if dtype.kind in "iu" else 1
+    is_picture = picture.ndim == 3 and picture.shape[2] in (1, 3, 4) and 0 not in shape
+    is_picture = is_picture and dtype.kind in "biuf"
+    if not is_picture or not ((picture >= 0) & (picture <= largest)).all():
+        raise NthrunError(
+            f"{name} draws what is no picture: got {dtype} of shape {shape}, allowed: (height, "
+            "width) or (height, width, colours), whole numbers from 0 to 255 or others from 0 to 1",
+            UNASKED,
+        )
+    if dtype.kind not in "iu":
+        picture = np.rint(picture * 255.0)
+    colours = np.broadcast_to(picture[:, :, :3], (*picture.shape[:2], 3)).astype(np.uint8)
+    factor = max(1, PIXELS // max(colours.shape[:2]))
+    return colours.repeat(factor, 0).repeat(factor, 1)
 
 
 def _world(program: HostedProgram, show: Show | None) -> HostEnvironment:
@@ -155,14 +189,15 @@ def _world(program: HostedProgram, show: Show | None) -> HostEnvironment:
     if not hasattr(kind, "render"):
         raise NthrunError(UNDRAWN.format(program.spec.env_name), UNASKED)
     is_gymnasium = isinstance(kind, type) and issubclass(kind, GymnasiumEnvironment)
-    return _Drawn(kind(program.spec, PICTURES) if is_gymnasium else program.world(), show)
+    world = kind(program.spec, PICTURES) if is_gymnasium else program.world()
+    return _Drawn(world, show, program.spec.env_name)
 
 
 class _Drawn:
     """A world that is drawn after every reset and step."""
 
-    def __init__(self, world: Any, show: Show) -> None:
-        self._world, self._show = world, show
+    def __init__(self, world: Any, show: Show, name: str) -> None:
+        self._world, self._show, self._name = world, show, name
 
     def reset(self, seed: int) -> np.ndarray:
         observation: np.ndarray = self._world.reset(seed)
@@ -177,4 +212,4 @@ class _Drawn:
     def _draw(self) -> None:
         picture = self._world.render()
         if picture is not None:
-            self._show(np.asarray(picture))
+            self._show(as_picture(picture, self._name))
