@@ -21,7 +21,7 @@ from nthrun.commands.options import (
     debug_option,
     takes_options,
 )
-from nthrun.errors import NthrunError, described
+from nthrun.errors import NthrunError, StorageError, described
 from nthrun.records.durable_file import write_durably
 from nthrun.specs.trust import Trust
 from nthrun.terminal import note, show
@@ -37,6 +37,8 @@ SCALES = (0.1, 1.0, 10.0)
 """Deviations of the observations for which they are compared, normal ones."""
 CALLS = 3
 """Calls with the same observations, after the first of which TorchScript optimises."""
+INSTEAD = "nthrun.load_policy(DIR, index) gives the policy itself"
+"""What to do where a policy cannot be written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,11 @@ class TorchScriptOptions:
     step: SnapshotStep
     out: Annotated[
         str | None,
-        Option("--out", metavar="FILE", help="The file.  [default: policy_index<I>.pt]"),
+        Option(
+            "--out",
+            metavar="FILE",
+            help="The file.  [default: policy_stage<S>_index<I>_step<N>.pt]",
+        ),
     ]
     trust: Annotated[
         bool,
@@ -77,10 +83,17 @@ def torchscript(directory: str, **given: Any) -> int:
     options = TorchScriptOptions(**given)
     whose = Trust.USER if options.trust else Trust.READ
     learned = read_learned(data_path(directory), options.index, options.stage, options.step, whose)
+    name = f"policy_stage{learned.stage}_index{learned.index}_step{learned.step}.pt"
+    path = Path(options.out or name)
+    if path.is_dir():
+        raise NthrunError(f"--out {path}: is a directory, allowed: a file", "name a file in it")
     content = script_of(restored(learned))
-    path = Path(options.out or f"policy_index{learned.index}.pt")
-    write_durably(path, lambda file: file.write(content))
-    note(f"index {learned.index}, after {learned.step:,} steps: the same actions as its policy's")
+    try:
+        write_durably(path, lambda file: file.write(content))
+    except StorageError as error:
+        raise StorageError(error.message, "give another --out") from error
+    stage = f", stage {learned.stage}" if learned.stage else ""
+    note(f"index {learned.index}{stage}, {learned.after}: the same actions as its policy's")
     show(path)
     return 0
 
@@ -98,19 +111,23 @@ def script_of(policy: Policy) -> bytes:
         hint = "`nthrun rollout` writes the network of each role"
         raise NthrunError(f"{refused}: in a game every role has a policy of its own", hint)
     if policy.program.num_play_draws:
-        raise NthrunError(f"{refused}: its evaluations draw actions by chance")
+        raise NthrunError(f"{refused}: its evaluations draw actions by chance", INSTEAD)
     if not policy.learned.params:
-        raise NthrunError(f"{refused}: it has no network, nor anything else that it learned")
+        why = "it has no network, nor anything else that it learned"
+        raise NthrunError(f"{refused}: {why}", INSTEAD)
     try:
         content = _traced(policy)
         scripted = _loaded(content)
         differs = any(_differs(policy, scripted, batch) for batch in BATCHES)
     except Exception as error:  # whatever tracing raises of what it cannot follow
-        raise NthrunError(f"{refused} ({described(error)[:200]})") from error
+        why = f"tracing it failed, with {described(error)[:100]}"
+        if "requires grad" in str(error):
+            why = "it takes gradients as it acts, which TorchScript does not follow"
+        raise NthrunError(f"{refused}: {why}", INSTEAD) from error
     if differs:
         raise NthrunError(
             f"{refused}: it would give other actions, as what it does is no fixed computation",
-            "nthrun.load_policy(DIR, index) gives the policy itself",
+            INSTEAD,
         )
     return content
 

@@ -46,6 +46,21 @@ def test_a_file_gives_the_actions_of_the_policy(tmp_path: Path) -> None:
     assert np.array_equal(json.loads(loaded.stdout), policy.act(seen))
 
 
+def test_a_file_is_named_after_what_it_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its stage, index and step, unless it is named; a folder is no file."""
+    monkeypatch.chdir(tmp_path)
+    root = experiment_of("linearAC-continuous", tmp_path)
+    step = load_policy(root, 0).learned.step
+    done = ended(commands, "export", "torchscript", root)
+    assert (done.code, done.out) == (0, f"policy_stage0_index0_step{step}.pt\n"), done.err
+    assert f"index 0, after {step:,} steps: the same actions" in done.err
+    done = ended(commands, "export", "torchscript", root, "--out", tmp_path)
+    refused = f"--out {tmp_path}: is a directory, allowed: a file; hint: name a file in it"
+    assert (done.code, refused in done.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -63,7 +78,7 @@ def test_policies_of_every_kind_are_written(tmp_path: Path, name: str) -> None:
     ("name", "why"),
     [
         ("random-Uniform-continuous", "it has no network, nor anything else that it learned"),
-        ("epsgreedy_SGD-GradientAscent-continuous", "(RuntimeError: "),
+        ("epsgreedy_SGD-GradientAscent-continuous", "it takes gradients as it acts, which"),
     ],
 )
 def test_what_cannot_be_written_is_told(tmp_path: Path, name: str, why: str) -> None:
@@ -71,7 +86,8 @@ def test_what_cannot_be_written_is_told(tmp_path: Path, name: str, why: str) -> 
     done = ended(commands, "export", "torchscript", experiment_of(name, tmp_path))
     assert (done.code, done.out) == (2, "")
     assert "its policy cannot be written as TorchScript" in done.err
-    assert why in done.err
+    assert f": {why}" in done.err
+    assert done.err.endswith("; hint: nthrun.load_policy(DIR, index) gives the policy itself\n")
     assert len(done.err.splitlines()) == 1
 
 
