@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,13 @@ from typing import Any
 import click
 
 from nthrun.commands.experiment_paths import data_path
-from nthrun.commands.exported_rows import NOT_EXPORTED, ExportedRows, run_name, summary
+from nthrun.commands.exported_rows import (
+    NOT_EXPORTED,
+    ExportedRows,
+    run_name,
+    sqlite_address,
+    summary,
+)
 from nthrun.commands.labelled_data import act_on_readable, open_labelled
 from nthrun.commands.options import Command, debug_option
 from nthrun.errors import DataFileError, NthrunError, described, require_extra
@@ -96,9 +102,10 @@ def _write(
     [(_, data)] = labelled
     entries = {entry.identity: entry for entry in reversed(data.entries)}
     with tempfile.TemporaryDirectory() as folder, _client(Path(folder) / FILE.name) as client:
-        name = FOREIGN.sub("_", experiment.root.resolve().name)[:MAX_NAME]
+        [name] = _names([experiment.root.resolve().name]).values()
         artifacts = (experiment.root / "artifacts").resolve().as_uri()
-        number = client.create_experiment(name, artifact_location=artifacts)
+        with _refusing():
+            number = client.create_experiment(name, artifact_location=artifacts)
         for _, entry in sorted(entries.items()):
             _write_run(client, number, shown, entry.load(NOT_EXPORTED))
         _close(client)
@@ -118,7 +125,7 @@ def _client(path: Path) -> Iterator[Any]:
     """MLflow's client of a new database, which says nothing and sends nothing.
 
     Raises:
-        DataFileError: it fails.
+        DataFileError: it cannot be made.
     """
     before, level = dict(os.environ), logging.root.manager.disable
     for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
@@ -128,16 +135,30 @@ def _client(path: Path) -> Iterator[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            package = importlib.import_module("mlflow")
-            yield package.MlflowClient(tracking_uri=f"sqlite:///{path}")
-    except (NthrunError, OSError):
-        raise
-    except Exception as error:  # whatever the client raises
-        raise DataFileError(f"export mlflow: {described(error)[:200]}") from error
+            with _refusing():
+                package = importlib.import_module("mlflow")
+                client = package.MlflowClient(tracking_uri=sqlite_address(path))
+            yield client
     finally:
         logging.disable(level)
         os.environ.clear()
         os.environ.update(before)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Calls of the client.
+
+    Raises:
+        DataFileError: it refuses one, or fails.
+        OSError: the system does.
+    """
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:  # whatever the client raises
+        raise DataFileError(f"export mlflow: {described(error)[:200]}") from error
 
 
 def _close(client: Any) -> None:
@@ -149,31 +170,44 @@ def _close(client: Any) -> None:
 
 def _write_run(client: Any, experiment: str, shown: ExportedRows, run: Run) -> None:
     """Write one run."""
-    entities = importlib.import_module("mlflow.entities")
-    config = dict(shown.config(run))
+    config, rows = dict(shown.config(run)), sorted(shown.rows(run).items())
     params = {name: config.pop(name) for name in run["agent_params"]}
     tags = {**config, **summary(run)}
     end = round(time.time() * 1000)
     begin = end - round(1000 * float(run["train_time"]))
-    made = client.create_run(experiment, start_time=begin, run_name=run_name(run)).info.run_id
-    metrics = [
-        entities.Metric(_name(name), value, begin, step)
-        for step, row in sorted(shown.rows(run).items())
-        for name, value in row.items()
-    ]
-    told = [entities.Param(_name(k), _text(v)[:MAX_PARAM]) for k, v in params.items()]
-    tagged = [entities.RunTag(_name(k), _text(v)[:MAX_TAG]) for k, v in tags.items()]
-    for first in range(0, len(metrics), MAX_METRICS):
-        client.log_batch(made, metrics=metrics[first : first + MAX_METRICS])
-    for first in range(0, len(told), MAX_PARAMS):
-        client.log_batch(made, params=told[first : first + MAX_PARAMS])
-    client.log_batch(made, tags=tagged)
-    client.set_terminated(made, STATUSES[run["status"]], end)
+    measured = _names(dict.fromkeys(name for _, row in rows for name in row))
+    texts = {name: _text(params[own])[:MAX_PARAM] for own, name in _names(params).items()}
+    tag_texts = {name: _text(tags[own])[:MAX_TAG] for own, name in _names(tags).items()}
+    with _refusing():
+        entities = importlib.import_module("mlflow.entities")
+        made = client.create_run(experiment, start_time=begin, run_name=run_name(run)).info.run_id
+        metrics = [
+            entities.Metric(measured[name], value, begin, step)
+            for step, row in rows
+            for name, value in row.items()
+        ]
+        told = [entities.Param(*pair) for pair in texts.items()]
+        for first in range(0, len(metrics), MAX_METRICS):
+            client.log_batch(made, metrics=metrics[first : first + MAX_METRICS])
+        for first in range(0, len(told), MAX_PARAMS):
+            client.log_batch(made, params=told[first : first + MAX_PARAMS])
+        client.log_batch(made, tags=[entities.RunTag(*pair) for pair in tag_texts.items()])
+        client.set_terminated(made, STATUSES[run["status"]], end)
 
 
-def _name(name: str) -> str:
-    """A name as MLflow takes it."""
-    return FOREIGN.sub("_", name)[:MAX_NAME]
+def _names(names: Collection[str]) -> dict[str, str]:
+    """Names -> these as MLflow takes them, numbered where that makes several the same."""
+    known: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in sorted(names, key=lambda name: FOREIGN.search(name) is not None):
+        plain_name = told = FOREIGN.sub("_", name)[:MAX_NAME]
+        number = 1
+        while told in taken:
+            number += 1
+            told = f"{plain_name[: MAX_NAME - len(str(number)) - 1]}_{number}"
+        taken.add(told)
+        known[name] = told
+    return known
 
 
 def _text(value: Any) -> str:

@@ -13,6 +13,7 @@ from nthrun.analysis.optuna_trials import optuna_trials
 from nthrun.analysis.score_options import DIRECTION, LAST, METRIC
 from nthrun.analysis.scores import Scores, read_scores
 from nthrun.commands.experiment_paths import data_path
+from nthrun.commands.exported_rows import sqlite_address
 from nthrun.commands.labelled_data import act_on_readable, open_labelled
 from nthrun.commands.options import Command, debug_option
 from nthrun.errors import NthrunError, require_extra
@@ -76,10 +77,7 @@ def _write(path: Path, name: str, scores: Scores) -> int:
     package.logging.set_verbosity(package.logging.ERROR)
     try:
         ensure_directory(path.parent)
-        address = importlib.import_module("sqlalchemy").URL.create(
-            "sqlite", database=str(temporary)
-        )
-        storage = package.storages.RDBStorage(address.render_as_string())
+        storage = package.storages.RDBStorage(sqlite_address(temporary))
         direction = GOALS[0] if scores.higher_is_better else GOALS[1]
         study = package.create_study(storage=storage, study_name=name, direction=direction)
         with warnings.catch_warnings():

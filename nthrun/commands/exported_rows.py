@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from itertools import chain, islice, repeat
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,12 @@ NOT_EXPORTED = tuple(name for name in OMITTED_FROM_JSON if name != "metrics")
 """Arrays of a record that are not read."""
 
 Json = Mapping[str, Any]
+
+
+def sqlite_address(path: Path) -> str:
+    """The address of a database that is written with SQLAlchemy, whatever its path has in it."""
+    address = importlib.import_module("sqlalchemy").URL.create("sqlite", database=str(path))
+    return str(address.render_as_string())
 
 
 class ExportedRows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -50,18 +51,23 @@ def test_a_database_has_what_the_records_have(tmp_path: Path) -> None:
         assert len(losses) == len(record["metrics"]["critic_loss"])
 
 
-def test_runs_that_were_lost_have_failed(tmp_path: Path) -> None:
-    """How a run ended is told, and names that MLflow does not take are written otherwise."""
+def test_runs_that_were_lost_have_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How a run ended is told, and names that MLflow does not take are written otherwise, no two
+    alike; the folder of temporary files may have any name."""
     pytest.importorskip("mlflow", reason=MISSING)
     experiment = make_experiment(tmp_path / "a#b")
     lost = {"status": "diverged", "reason": "non-finite numbers at step 5"}
-    experiment.write(0, [make_run(0, 0, 0, agent_params={"l\u00e4rm!": 1}) | lost])
+    names = {"l\u00e4rm!": 1, "l\u00e5rm?": 2, "l_rm_": 3}
+    experiment.write(0, [make_run(0, 0, 0, agent_params=names) | lost])
+    (tmp_path / "c?d#%41").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "c?d#%41"))
     done = ended(commands, "export", "mlflow", experiment.root)
     assert done.code == 0, done.err
     shutil.copytree(experiment.root / "logs", tmp_path / "copy" / "logs")
     client = client_of(tmp_path / "copy")
+    told = {"l_rm_": "3", "l_rm__2": "1", "l_rm__3": "2"}
     [run] = client.search_runs([client.get_experiment_by_name("a_b").experiment_id])
-    assert (run.info.status, run.data.params) == ("FAILED", {"l_rm_": "1"})
+    assert (run.info.status, run.data.params) == ("FAILED", told)
     assert run.data.tags["reason"] == lost["reason"]
 
 
