@@ -18,6 +18,7 @@ from nthrun.index import Purpose
 from nthrun.planning.experiment_spec import ExperimentSpec, experiment_spec_of
 from nthrun.planning.memory_estimate import lane_memory
 from nthrun.records.schema import Run, first_difference, flat_arrays
+from nthrun.studies.study import with_suggested_settings
 from nthrun.training.context import make_context
 from nthrun.training.loop import Training
 from nthrun.training.noise import generator
@@ -304,9 +305,11 @@ def test_steps_are_multiples_of_every_number_of_worlds(
 
 
 @pytest.mark.parametrize("method", ["random", "bayes"])
-def test_a_search_draws_numbers_of_worlds_that_divide_all_steps(method: str) -> None:
+def test_a_search_draws_numbers_of_worlds_that_divide_all_steps(
+    method: str, tmp_path: Path
+) -> None:
     """A search that may draw a number of worlds which cannot take the steps is refused as a grid
-    is; of the others every setting that it draws trains for all its steps."""
+    is; of the others it draws each, and every setting trains for all its steps."""
 
     def searched(num_worlds: dict[str, list[int]]) -> ExperimentSpec:
         parameters = {"num_worlds": num_worlds, "lr": {"loguniform": [0.01, 0.1]}}
@@ -317,10 +320,11 @@ def test_a_search_draws_numbers_of_worlds_that_divide_all_steps(method: str) -> 
     with pytest.raises(SpecError, match="got 7, of which total_timesteps, 960, is no multiple"):
         searched({"choice": [1, 7]})
     spec = searched({"choice": [2, 5]})
-    if method == "random":
-        drawn = {spec.sweep.setting(number)["num_worlds"]: number for number in range(20)}
-        assert set(drawn) == {2, 5}
-        for number in drawn.values():
-            run = train(spec, [number])[number]
-            assert run["total_timesteps"] == ENVIRONMENT["total_timesteps"]
-            assert run["timesteps_at_eval"].tolist() == [0, 320, 640, 960]
+    if method == "bayes":
+        spec = with_suggested_settings(spec, experiment_in(tmp_path, spec), range(20), 0)
+    drawn = {spec.sweep.setting(number)["num_worlds"]: number for number in range(20)}
+    assert set(drawn) == {2, 5}
+    for number in drawn.values():
+        run = train(spec, [number])[number]
+        assert run["total_timesteps"] == ENVIRONMENT["total_timesteps"]
+        assert run["timesteps_at_eval"].tolist() == [0, 320, 640, 960]
