@@ -21,12 +21,7 @@ from nthrun.specs.project import find_project, use_project
 from nthrun.specs.search.adaptive_sweep import require_tried
 from nthrun.specs.search.search_spec import BAYES
 from nthrun.specs.solver_limits import require_solvable
-from nthrun.terminal import note, show_text, warn
-
-LOGIN_NODE = (
-    "this looks like the login node of a cluster (Slurm is here, and this is no job of its), where "
-    "others work; nthrun schedule --cluster NAME with the same options submits it"
-)
+from nthrun.terminal import note, show_text
 
 
 @click.command(cls=Command)
@@ -93,10 +88,7 @@ def _carried_out(spec: ExperimentSpec, options: RunOptions) -> int:
         return _verified(spec, request)
     # Training imports what --help and --describe do not owe; of agents torch, which takes seconds.
     from nthrun.commands.train import train  # noqa: PLC0415
-    from nthrun.scheduling.slurm import is_login_node  # noqa: PLC0415
 
-    if is_login_node():
-        warn(LOGIN_NODE)
     return train(spec, request)
 
 

@@ -25,10 +25,11 @@ from nthrun.records.data import open_directory
 from nthrun.records.durable_file import require_writable
 from nthrun.records.experiment import Experiment
 from nthrun.records.inventory import Inventory
+from nthrun.scheduling.slurm import is_login_node
 from nthrun.specs.cluster_spec import usable_cores
 from nthrun.studies.pruning import pruner_of
 from nthrun.studies.study import with_suggested_settings
-from nthrun.terminal import note, show
+from nthrun.terminal import note, show, warn
 from nthrun.training.progress import News, Recorded, Report, TrainingProgress
 from nthrun.training.requests import PackRequest, PruningRule, write_freely
 from nthrun.training.stopping import StopRequest
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
     from nthrun.commands.request import Request
     from nthrun.training.context import OnStep
 
+LOGIN_NODE = (
+    "this looks like the login node of a cluster (Slurm is here, and runs no jobs here), where "
+    "others work; nthrun schedule --cluster NAME with the same options submits it"
+)
 TrainNext = Callable[[Sequence[int], Inventory | None], Inventory]
 """A function of indices and what is known to be recorded, which it gives again afterwards."""
 
@@ -55,6 +60,8 @@ def train(spec: ExperimentSpec, request: Request) -> int:
     missing, failed = _missing(experiment, request)
     lost: list[int] = []
     if missing:
+        if is_login_node():
+            warn(LOGIN_NODE)
         require_parents(spec, missing, experiment.root.parent)
         require_writable(experiment.runs)
         packs = plan(spec, experiment, request, missing)

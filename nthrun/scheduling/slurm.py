@@ -11,6 +11,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from nthrun.errors import SlurmError
 from nthrun.scheduling.plan import parse_job_name
@@ -26,6 +27,9 @@ CONFIGURATIONS = (
     "/run/slurm/conf/slurm.conf",
 )
 """Where Slurm's commands look for the cluster's configuration, but for $SLURM_CONF."""
+RUN_BY_SLURMD = "SLURMD_NODENAME"
+"""A variable of what runs on the node of a job."""
+PROCESSES = Path("/proc")
 JOB_ID = re.compile(r"[0-9]+(_[0-9]+)?")
 OWN_SETTINGS = ("SQUEUE_", "SACCT_", "SINFO_", "SCANCEL_")
 """Prefixes of variables by which a user filters or shapes what the commands print."""
@@ -74,12 +78,27 @@ def has_slurm() -> bool:
 
 
 def is_login_node() -> bool:
-    """Whether this is a machine of a cluster's on which jobs are submitted, and no job.
+    """Whether this is a machine of a cluster's on which jobs are submitted, and not run.
 
-    Slurm's commands are here, and so is the file that says which cluster they speak to.
+    Slurm's commands are here, and so is the file that says which cluster they speak to, but no
+    `slurmd`, which runs jobs, has begun this process or runs beside it. (A shell that salloc opens
+    on a login node has the id of a job.)
     """
     places = (os.environ.get("SLURM_CONF", ""), *CONFIGURATIONS)
-    return "SLURM_JOB_ID" not in os.environ and has_slurm() and any(map(os.path.isfile, places))
+    if RUN_BY_SLURMD in os.environ or not has_slurm() or not any(map(os.path.isfile, places)):
+        return False
+    return not _runs_slurmd()
+
+
+def _runs_slurmd() -> bool:
+    """Whether this machine is seen to run the jobs of a cluster."""
+    for name in PROCESSES.glob("[0-9]*/comm"):
+        try:
+            if name.read_bytes().strip() == b"slurmd":
+                return True
+        except OSError:  # it has ended, or is not for this user's eyes
+            continue
+    return False
 
 
 def user_name() -> str:

@@ -22,6 +22,7 @@ from nthrun.commands.schedule import schedule
 from nthrun.errors import SpecError
 from nthrun.planning.experiment_spec import recorded_spec
 from nthrun.planning.width import PROCESS_BYTES
+from nthrun.scheduling import slurm as slurm_module
 
 
 def cluster(folder: Path, **fields: object) -> str:
@@ -71,18 +72,21 @@ def test_more_memory_is_asked_for_after_it_ran_out(tmp_path: Path) -> None:
 
 
 def test_a_login_node_is_warned_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever trains where jobs are submitted is told how to submit it; who only looks is not."""
+    """Whoever trains where jobs are submitted is told how to submit it; who only looks is not,
+    nor who has all recorded."""
     (tmp_path / "bin").mkdir()
     for command in ("sbatch", "squeue", "srun"):
         (tmp_path / "bin" / command).touch(0o755)
     (tmp_path / "slurm.conf").touch()
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("SLURM_CONF", str(tmp_path / "slurm.conf"))
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.delenv("SLURMD_NODENAME", raising=False)
+    monkeypatch.setattr(slurm_module, "PROCESSES", tmp_path / "none")
     experiment = ProgramExperiment(tmp_path, "walk")
     assert "login node" not in experiment.run("--index", "0-1", "--dry-run").err
     done = experiment.run("--index", "0-1")
     assert (done.code, done.err.count("login node")) == (0, 1)
+    assert "login node" not in experiment.run("--index", "0-1").err
 
 
 def test_a_program_is_run_by_a_plan_on_this_machine(tmp_path: Path) -> None:

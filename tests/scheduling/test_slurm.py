@@ -101,8 +101,13 @@ def test_no_slurm_is_told_plainly(commands: Commands) -> None:
 def test_a_login_node_is_told_by_its_configuration(
     commands: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Commands alone make none, nor does a job's own node."""
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    """Commands alone make none, nor does a job's own node, nor one that runs jobs, such as a
+    workstation with a Slurm of its own; a shell with an allocation is still on it."""
+    monkeypatch.delenv("SLURMD_NODENAME", raising=False)
+    monkeypatch.setattr(slurm_module, "PROCESSES", tmp_path / "proc")
+    for number, name in enumerate(("slurmstepd", "bash")):
+        (tmp_path / f"proc/{number}").mkdir(parents=True)
+        (tmp_path / f"proc/{number}/comm").write_text(f"{name}\n")
     monkeypatch.setattr(slurm_module, "CONFIGURATIONS", (str(tmp_path / "slurm.conf"),))
     for command in ("squeue", "sbatch", "srun"):
         commands.answer(command, "")
@@ -110,6 +115,11 @@ def test_a_login_node_is_told_by_its_configuration(
     (tmp_path / "slurm.conf").touch()
     assert is_login_node()
     monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert is_login_node()
+    with monkeypatch.context() as patched:
+        patched.setenv("SLURMD_NODENAME", "node7")
+        assert not is_login_node()
+    (tmp_path / "proc/1/comm").write_text("slurmd\n")
     assert not is_login_node()
 
 
