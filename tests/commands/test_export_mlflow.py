@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -9,11 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sqlalchemy
 from builders import make_experiment, make_run
+from hypothesis import given
+from hypothesis import strategies as st
 from in_process import ended
 from processes import ROOT
 
 from nthrun.__main__ import commands
+from nthrun.commands import export_mlflow
+from nthrun.commands.exported_rows import sqlite_address
 from nthrun.records.data import open_data
 
 SAC = ROOT / "tests/data/records_of_before/SAC-Softmax-discrete/save/Pendulum-v0_SAC_Softmax"
@@ -69,6 +75,24 @@ def test_runs_that_were_lost_have_failed(tmp_path: Path, monkeypatch: pytest.Mon
     [run] = client.search_runs([client.get_experiment_by_name("a_b").experiment_id])
     assert (run.info.status, run.data.params) == ("FAILED", told)
     assert run.data.tags["reason"] == lost["reason"]
+
+
+@given(st.lists(st.text("aå\u00e4_!", min_size=1, max_size=4), unique=True, max_size=9))
+def test_no_two_names_become_one(names: list[str]) -> None:
+    """Names are those that MLflow takes, as many as there were, and those it takes as they are."""
+    told = export_mlflow._names(names)
+    assert sorted(told) == sorted(names)
+    assert len(set(told.values())) == len(names)
+    for name, own in told.items():
+        assert re.fullmatch(r"[a_\d]+", own)
+        assert own == name or not re.fullmatch("[a_]+", name)
+
+
+@pytest.mark.parametrize("folder", ["a?b", "a#b", "a%41", "a b", "\u00e4"])
+def test_a_database_has_the_address_of_its_path(folder: str) -> None:
+    """Whatever the names of its folders have in them."""
+    path = Path("/", folder, "mlflow.db")
+    assert sqlalchemy.make_url(sqlite_address(path)).database == str(path)
 
 
 def test_without_the_package_a_line_says_so(

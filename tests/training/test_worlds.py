@@ -304,6 +304,12 @@ def test_steps_are_multiples_of_every_number_of_worlds(
         several_spec(num_worlds, {key: steps})
 
 
+def test_there_are_no_more_worlds_than_records_may_have() -> None:
+    """Of an agent of one's own either, however its steps divide."""
+    with pytest.raises(SpecError, match="got 8192, allowed: 1 to 4096"):
+        several_spec([8192], {"total_timesteps": 8192})
+
+
 @pytest.mark.parametrize("method", ["random", "bayes"])
 def test_a_search_draws_numbers_of_worlds_that_divide_all_steps(
     method: str, tmp_path: Path
