@@ -15,12 +15,16 @@ from nthrun.compiler.preparation import prepared
 from nthrun.compiler.program_text import NOBODY, RowOwner, all_variants, write_program
 from nthrun.compiler.statements import Buffer
 from nthrun.compiler.tracing import Function
+from nthrun.errors import UnsupportedOperationError
 
 FAULTS: dict[int, tuple[type[Exception], str]] = {
     1: (IndexError, "an index tensor of a compiled step names an element that is not there"),
     2: (ZeroDivisionError, "a compiled step divided an integer by zero"),
 }
 """Code that a library's `run` returns when it fails -> the error."""
+
+MOST_VARIANTS = 256
+"""A variant's number is a byte."""
 
 
 class Kernel:
@@ -35,7 +39,8 @@ class Kernel:
             traced anew, whatever has been prepared before.
 
     Raises:
-        UnsupportedOperationError: a function uses an operation that cannot be compiled.
+        UnsupportedOperationError: a function uses an operation that cannot be compiled, or there
+            are too many.
         CompileError: there is no compiler, or it failed.
     """
 
@@ -47,6 +52,9 @@ class Kernel:
         owner: RowOwner = all_variants,
         identity: str = "",
     ) -> None:
+        if len(variants) > MOST_VARIANTS:
+            problem = f"{len(variants)} variants of a step, of which a program has {MOST_VARIANTS}"
+            raise UnsupportedOperationError(problem, "use --backend eager")
         write = partial(write_program, variants, examples, state, owner)
         shared = f"{identity} {len(variants)} {sorted(state)}" if identity else ""
         made = prepared(write, shared, examples)

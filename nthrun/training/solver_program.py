@@ -44,7 +44,8 @@ class SolverProgram(Program):
         return np.array([self.variant_at(first + place) for place in range(len(counts))])
 
     def all_variants(self) -> list[int]:
-        return sorted({self.variant_at(step) for step in range(self.spec.total_timesteps)})
+        steps = 1 if self._variant_at is None else self.spec.total_timesteps
+        return sorted({self.variant_at(step) for step in range(steps)})
 
     def has_metrics(self, variants: np.ndarray) -> np.ndarray:
         return np.ones(len(variants), bool)

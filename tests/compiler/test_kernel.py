@@ -287,3 +287,10 @@ def test_what_cannot_be_compiled_is_named() -> None:
     """An operation without a rule is refused by its name."""
     with pytest.raises(UnsupportedOperationError, match="aten::linalg_cholesky_ex"):
         one_step({"root": lambda t: torch.linalg.cholesky(t["square"])}, inputs(2, 2))
+
+
+def test_more_variants_than_a_byte_tells_apart_are_refused() -> None:
+    """A step that may be any of 257 functions is refused before any of them is traced."""
+    variants = [lambda tensors: tensors] * 257
+    with pytest.raises(UnsupportedOperationError, match="257 variants of a step"):
+        Kernel(variants, {"root": torch.zeros(1, 2)}, frozenset({"root"}))

@@ -105,7 +105,8 @@ class CompiledStepper:
         names, identity = frozenset(lane), named_identity(program, "training")
         if not program.updates.are_apart:
             variants = [training_step(program, names, variant) for variant in self._variants]
-            return Kernel(variants, examples, names, identity=identity)
+            which = identity and f"{identity} {self._variants}"
+            return Kernel(variants, examples, names, identity=which)
         taken = taken_memory(program, 1, CPU)
         examples |= taken | example_update(program)
         functions, moving = functions_apart(program, names), names | taken.keys()
