@@ -26,6 +26,7 @@ from nthrun.specs.field import plain, shown
 from nthrun.specs.search.adaptive_sweep import AdaptiveSweep
 from nthrun.specs.search.search_spec import BAYES, NO_PRUNER, SearchSpec
 from nthrun.specs.search.space import Range, Space
+from nthrun.specs.solver_limits import require_compilable
 from nthrun.specs.sweep import GridSweep
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ def describe(
         if spec.agent.declaration.solves and options.backend == "auto":
             options = replace(options, backend="eager")
         workers = assumed_workers(root, options)
+        agent, environment = spec.agent.declaration, spec.environment
+        require_compilable(agent, environment, workers.backend, workers.device)
         costs = group_costs(spec, indices, workers, options.width)
         lines += [*_pack_lines(spec, costs, workers), *_file_lines(costs, workers.num, root)]
     return "\n".join(lines)

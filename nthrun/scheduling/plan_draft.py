@@ -31,7 +31,7 @@ from nthrun.scheduling.run_time import (
 from nthrun.specs.cluster_spec import ClusterSpec
 from nthrun.specs.declaration import Setting
 from nthrun.specs.fingerprint import fingerprint
-from nthrun.specs.solver_limits import tried_backend
+from nthrun.specs.solver_limits import require_compilable, tried_backend
 
 GB = 10**9
 GPU_BYTES = 16 * GB
@@ -117,8 +117,10 @@ def draft_plan(
     Raises:
         PlanError: not even one run fits the memory of a task.
         DeviceError: the experiment's runs are made on another device or backend.
+        UnsupportedOperationError: their steps are to be compiled for what cannot run them.
     """
     device, backend = _made_on(pending, cluster, choices)
+    require_compilable(spec.agent.declaration, spec.environment, backend, device)
     needed = with_known_needs(spec, pending.experiment, wanted.retry_failed)
     cluster = cluster_for(needed, cluster)
     run_times = estimate_run_times(needed, cluster, pending.experiment, backend)

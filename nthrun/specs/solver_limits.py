@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from nthrun.errors import Fault, SpecError
+from nthrun.errors import Fault, SpecError, UnsupportedOperationError
 from nthrun.specs.declaration import AgentDeclaration
 from nthrun.specs.documents import Override, read_document
 from nthrun.specs.environment_spec import SHIFT, EnvironmentSpec
@@ -44,6 +44,31 @@ def tried_backend(agent: AgentDeclaration, asked: str) -> str:
     if asked == "auto":
         return "eager" if agent.solves or agent.is_program else "compile"
     return asked
+
+
+def require_compilable(
+    agent: AgentDeclaration, environment: EnvironmentSpec, backend: str, device: str
+) -> None:
+    """Check that a device can run steps that are to be compiled.
+
+    Args:
+        backend: that is asked for, or tried.
+        device: "cpu" or "cuda".
+
+    Raises:
+        UnsupportedOperationError: `compile` is for this machine's processor alone here.
+    """
+    if backend != "compile" or device == "cpu":
+        return
+    hint = "use --backend eager, or --device cpu"
+    if environment.declaration.on_host:
+        raise UnsupportedOperationError(
+            f"{environment.env_name} steps on the host, between operations of the GPU", hint
+        )
+    if agent.solves:
+        raise UnsupportedOperationError(
+            f"{agent.name} is a solver, whose iterations are compiled for a CPU alone", hint
+        )
 
 
 def _unsupported_keys(environment: EnvironmentSpec) -> Iterator[tuple[str, str, str]]:

@@ -13,6 +13,7 @@ from nthrun.index import random_seed
 from nthrun.planning.experiment_spec import ExperimentSpec
 from nthrun.planning.packs import Pack, PlannedRun, packs_of_runs
 from nthrun.specs.declaration import AgentDeclaration, Setting
+from nthrun.specs.solver_limits import require_compilable
 from nthrun.specs.user_class import failing_as
 from nthrun.training.block_updates import block_updates
 from nthrun.training.contract import check_contract
@@ -102,7 +103,8 @@ class Steppers:
 def try_compiled(spec: ExperimentSpec, device: str, root: Path = Path()) -> None:
     """Build the compiled steps of one setting for each form that a program takes, and take a step.
 
-    Hyperparameters that are words or yes-or-no choose what a step is made of; numbers only size it.
+    Hyperparameters that are words or yes-or-no choose what a step is made of; numbers size it, or
+    leave a part of it out where they have their default.
 
     Args:
         spec, device: of the experiment.
@@ -111,16 +113,7 @@ def try_compiled(spec: ExperimentSpec, device: str, root: Path = Path()) -> None
     Raises:
         CompileError: a step cannot be compiled, or not on this machine.
     """
-    if spec.environment.declaration.on_host and device != "cpu":
-        raise UnsupportedOperationError(
-            f"{spec.environment.env_name} steps on the host, between operations of the GPU",
-            "use --backend eager, or --device cpu",
-        )
-    if spec.agent.declaration.solves and device != "cpu":
-        raise UnsupportedOperationError(
-            f"{spec.agent.agent_name} is a solver, whose iterations are compiled for a CPU alone",
-            "use --backend eager, or --device cpu",
-        )
+    require_compilable(spec.agent.declaration, spec.environment, "compile", device)
     static = [field for field in spec.agent.declaration.hyperparameters if field.static]
     names = [field.name for field in static if field.kind in ("str", "bool", "strs")]
     forms: dict[tuple[object, ...], Setting] = {}

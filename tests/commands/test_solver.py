@@ -88,6 +88,21 @@ def test_a_solver_is_compiled_where_that_is_asked_for(tmp_path: Path) -> None:
     assert (run["provenance"]["backend"], run["status"]) == ("compile", "completed")
 
 
+def test_a_solver_is_not_compiled_for_a_gpu(tmp_path: Path) -> None:
+    """A submission for GPUs is refused in the line that a run would say, before it is planned."""
+    options(tmp_path)
+    cluster = tmp_path / "cluster.json"
+    cluster.write_text(json.dumps({"scheduler": "local", "gpus": 1}))
+    submitting = ["schedule.py", *scheduled(tmp_path, str(cluster))]
+    submitting[submitting.index("--backend") + 1] = "compile"
+    for last in ("--yes", "--dry-run"):
+        done = call(*submitting, last)
+        assert (done.returncode, done.stdout) == (2, "")
+        line = done.stderr.splitlines()[-1]  # after what is said of a Slurm that is not there
+        assert line.startswith("error: mc_pg is a solver, whose iterations are compiled for a CPU")
+    assert not (tmp_path / "out").exists()
+
+
 def test_packs_of_a_solver_are_described_as_they_would_run(tmp_path: Path) -> None:
     """--describe says that a solver's packs run eagerly, without training anything."""
     done = call("main.py", *options(tmp_path), "--index", "0-3", "--describe")
