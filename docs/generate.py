@@ -27,7 +27,8 @@ one changes shapes or the course of the computation: runs that differ in one nev
 
 A *solver* learns from simulations of its own instead of acting step by step. A step of its run is
 one iteration: `total_timesteps`, `eval_interval_timesteps` and the snapshots count those. It has
-evaluations and `metrics` but no training episodes, and runs operation by operation.
+evaluations and `metrics` but no training episodes, and runs operation by operation unless
+`--backend compile` is asked for.
 """
 SOLVER = "A solver: a step is an iteration of its own."
 ENVIRONMENTS_HEAD = """# Environments
