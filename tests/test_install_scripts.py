@@ -131,7 +131,7 @@ def test_dry_run_prints_the_commands_and_changes_nothing(tmp_path: Path) -> None
         (["env"], "env: unknown option"),
         (["--env-dir"], "--env-dir: a value is missing"),
         (["--env-dir", ""], "--env-dir: got nothing"),
-        (["--extras", "rendr"], "got 'rendr', allowed: bayes dmcontrol minatar mujoco pandas"),
+        (["--extras", "rendr"], "got 'rendr', allowed: bayes dmcontrol importance minatar mlflow"),
         (["--requirements", "/nowhere.txt"], "/nowhere.txt: no such file"),
         (["--requirements", str(ROOT / "requirements-dev.txt")], "got '-r requirements.txt'"),
         (["--env-dir", str(ROOT / "nthrun")], "exists and is no virtualenv"),
