@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from nthrun.compiler.loops import LIBRARY
+from nthrun.compiler.loops import LIBRARY, lengthened
 from nthrun.compiler.lowering import Lowering, Rule
 from nthrun.compiler.statements import (
     Begin,
@@ -70,7 +70,7 @@ def end_turn(
         raise UnsupportedOperationError("loops that overlap cannot be compiled")
     stacked = []
     for part in shown:
-        shape = (*part.shape[:axis], times, *part.shape[axis:])
+        shape = lengthened(view("unsqueeze", part, axis).shape, axis, times)
         stacked.append(at.fresh(shape, part.dtype))
         at.copy(at_one_time(stacked[-1], axis, loop.number, backwards), part)
     _carry_on(at, loop.carried, after)

@@ -11,12 +11,14 @@ from the last time to the first, that takes each time again and goes back throug
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from nthrun.compiler.effects import OwnTensorsOnly
 
 Tuples = tuple[Tensor, ...]
 Body = Callable[[Tuples, Tuples], tuple[Tuples, Tuples]]
@@ -29,7 +31,8 @@ def looped(body: Callable[..., Any], carry: Any, per_step: Any, axis: int) -> tu
     shown_as: list[Any] = []
 
     def plain(carried: Tuples, now: Tuples) -> tuple[Tuples, Tuples]:
-        after, shown = body(kind(carried), given(now))
+        with OwnTensorsOnly():
+            after, shown = body(kind(carried), given(now))
         shown_as[:] = [_kind(shown)]
         return tuple(after), tuple(shown)
 
@@ -141,12 +144,7 @@ class _Back:
             told = zip((*after, *shown), (*carry[:count], *now[total:]), strict=True)
             pairs = [(part, slope) for part, slope in told if part.requires_grad]
             wanted = [part for part in own if part.requires_grad]
-            outputs, weights = zip(*pairs, strict=True)
-            found: Iterator[Any] = iter(
-                torch.autograd.grad(
-                    outputs, (*wanted, *self._learned), weights, True, allow_unused=True
-                )
-            )
+            found = iter(_slopes(pairs, (*wanted, *self._learned)))
         slopes = [next(found) if part.requires_grad else None for part in own]
         filled = [_or_zero(slope, part) for slope, part in zip(slopes, own, strict=True)]
         sums = [
@@ -154,6 +152,23 @@ class _Back:
             for total, slope in zip(carry[count:], found, strict=True)
         ]
         return (*filled[:count], *sums), tuple(filled[count:])
+
+
+def _slopes(
+    pairs: Sequence[tuple[Tensor, Tensor]], sources: Sequence[Tensor]
+) -> Sequence[Tensor | None]:
+    """Slopes of what is given with its own, by each source; None where nothing depends on it."""
+    if not pairs:
+        return [None] * len(sources)
+    given, weights = zip(*pairs, strict=True)
+    return torch.autograd.grad(given, sources, weights, True, allow_unused=True)
+
+
+def lengthened(shape: Sequence[int], axis: int, length: int) -> list[int]:
+    """A shape with another length along one axis, which may be counted from the last."""
+    lengths = list(shape)
+    lengths[axis] = length
+    return lengths
 
 
 def _free(part: Tensor) -> Tensor:
@@ -179,7 +194,7 @@ def _operations() -> tuple[Any, Any]:
     def _begun(
         carry: list[Tensor], per_step: list[Tensor], axis: int, backwards: bool
     ) -> list[Tensor]:
-        now = (part.new_empty((*part.shape[:axis], *part.shape[axis + 1 :])) for part in per_step)
+        now = (part.new_empty(part.select(axis, 0).shape) for part in per_step)
         return [*(part.new_empty(part.shape) for part in carry), *now]
 
     @torch.library.custom_op(f"{LIBRARY}::end_turn", mutates_args=())
@@ -202,9 +217,9 @@ def _operations() -> tuple[Any, Any]:
         axis: int,
         backwards: bool,
     ) -> list[Tensor]:
-        stacked = (
-            part.new_empty((*part.shape[:axis], times, *part.shape[axis:])) for part in shown
-        )
-        return [*(part.new_empty(part.shape) for part in after), *stacked]
+        wider = (part.unsqueeze(axis).shape for part in shown)
+        shapes = [*(part.shape for part in after), *(lengthened(s, axis, times) for s in wider)]
+        both = zip((*after, *shown), shapes, strict=True)
+        return [part.new_empty(shape) for part, shape in both]
 
     return begin_turn, end_turn

@@ -112,7 +112,10 @@ def _place_parts(statements: list[Statement]) -> None:
 
 
 def _is_part(statement: Statement, writers: Mapping[Buffer, list[Statement]]) -> bool:
-    """Whether a copy moves a whole value into a contiguous region that nothing else writes."""
+    """Whether a copy moves a whole value into a contiguous region that nothing else writes.
+
+    What a loop carries stays apart: it is written anew at the end of each time, its copy is not.
+    """
     if not isinstance(statement, Pointwise) or statement.operation != "same":
         return False
     source, target = statement.arguments[0], statement.out
@@ -121,7 +124,7 @@ def _is_part(statement: Statement, writers: Mapping[Buffer, list[Statement]]) ->
     region = target.squeezed()
     if region.moves or region.strides != contiguous_strides(region.shape):
         return False
-    if not _can_move(source):
+    if not _can_move(source) or source.buffer.carried:
         return False
     begin, end = target.offset, target.offset + target.size
     others = [other.out for other in writers[target.buffer] if other is not statement]
