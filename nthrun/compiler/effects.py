@@ -21,7 +21,7 @@ class OwnTensorsOnly(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._own: dict[int, torch.UntypedStorage] = {}
 
     def __torch_dispatch__(
