@@ -23,6 +23,7 @@ from nthrun.commands.options import (
     SnapshotStep,
     debug_option,
     takes_options,
+    trust_option,
 )
 from nthrun.errors import DataFileError, MissingExtraError, NthrunError
 from nthrun.records.durable_file import storage_error
@@ -62,14 +63,7 @@ class ActOptions:
             "--video", metavar="FILE", help="Draw them into a film, .mp4 or .gif (needs imageio)."
         ),
     ]
-    trust: Annotated[
-        bool,
-        Option(
-            "--trust",
-            is_flag=True,
-            help="Import the classes of its own that the experiment names, which runs them.",
-        ),
-    ]
+    trust: Annotated[bool, trust_option]
     debug: Annotated[bool, debug_option]
 
 

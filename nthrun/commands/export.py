@@ -32,7 +32,7 @@ from nthrun.commands.export_optuna import optuna
 from nthrun.commands.export_torchscript import torchscript
 from nthrun.commands.exported_rows import NOT_EXPORTED, ExportedRows, Json, run_name, summary
 from nthrun.commands.labelled_data import act_on_readable, open_labelled
-from nthrun.commands.options import Command, debug_option
+from nthrun.commands.options import Command, debug_option, trust_option
 from nthrun.errors import DataFileError, NthrunError, require_extra
 from nthrun.files.document import read_document
 from nthrun.files.forms import Text
@@ -76,11 +76,7 @@ for command in (mlflow, optuna, torchscript):
 
 @export.command(cls=Command)
 @click.argument("directory", metavar="DIR")
-@click.option(
-    "--trust",
-    is_flag=True,
-    help="Import the classes of its own that the experiment names, which runs them.",
-)
+@trust_option
 @debug_option
 def wandb(directory: str, trust: bool, debug: bool) -> int:
     """Write what the experiment directory DIR has recorded as offline runs of Weights & Biases.

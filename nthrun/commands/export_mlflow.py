@@ -31,7 +31,7 @@ from nthrun.commands.exported_rows import (
     summary,
 )
 from nthrun.commands.labelled_data import act_on_readable, open_labelled
-from nthrun.commands.options import Command, debug_option
+from nthrun.commands.options import Command, debug_option, trust_option
 from nthrun.errors import DataFileError, NthrunError, described, require_extra
 from nthrun.records.data import Data
 from nthrun.records.durable_file import ensure_directory, storage_error, write_durably
@@ -58,11 +58,7 @@ QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 
 @click.command(cls=Command)
 @click.argument("directory", metavar="DIR")
-@click.option(
-    "--trust",
-    is_flag=True,
-    help="Import the classes of its own that the experiment names, which runs them.",
-)
+@trust_option
 @debug_option
 def mlflow(directory: str, trust: bool, debug: bool) -> int:
     """Write what the experiment directory DIR has recorded as runs of MLflow.

@@ -20,6 +20,7 @@ from nthrun.commands.options import (
     SnapshotStep,
     debug_option,
     takes_options,
+    trust_option,
 )
 from nthrun.errors import NthrunError, StorageError, described
 from nthrun.records.durable_file import write_durably
@@ -56,14 +57,7 @@ class TorchScriptOptions:
             help="The file.  [default: policy_stage<S>_index<I>_step<N>.pt]",
         ),
     ]
-    trust: Annotated[
-        bool,
-        Option(
-            "--trust",
-            is_flag=True,
-            help="Import the classes of its own that the experiment names, which runs them.",
-        ),
-    ]
+    trust: Annotated[bool, trust_option]
     debug: Annotated[bool, debug_option]
 
 

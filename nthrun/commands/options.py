@@ -134,6 +134,11 @@ def takes_options(table: type) -> Callable[[Callable[..., Any]], Callable[..., A
 
 
 debug_option = Option("--debug", is_flag=True, help="Show tracebacks.")
+trust_option = Option(
+    "--trust",
+    is_flag=True,
+    help="Import the classes of its own that the experiment names, which runs them.",
+)
 RunIndex = Annotated[
     int | None,
     Option("--index", type=click.IntRange(0), help="Which run.  [default: the lowest]"),

@@ -30,7 +30,7 @@ from nthrun.analysis.scores import Stage, chosen_entries, lengths_of
 from nthrun.commands.experiment_paths import data_path
 from nthrun.commands.labelled_data import act_on_readable, open_labelled
 from nthrun.commands.lazy_group import LazyGroup
-from nthrun.commands.options import Command
+from nthrun.commands.options import Command, trust_option
 from nthrun.errors import NthrunError
 from nthrun.records import Data
 from nthrun.specs.shipped import demo_files
@@ -122,7 +122,6 @@ POLICY_HELP = (
     "Prints the path written."
 )
 DECORATE = "decorate it with @plot, as docs/figures.md shows"
-TRUST_HELP = "Import the classes of its own that the experiment names, which runs them."
 DEBUG = click.Option(["--debug"], is_flag=True, help="Show tracebacks.")
 
 
@@ -180,7 +179,7 @@ POLICY_PARAMETERS = (
     click.Option(["--stage"], type=int, help="Stage of the run.  [default: the lowest recorded]"),
     click.Option(["--step"], type=int, help="Training step of a snapshot.  [default: the end]"),
     click.Option(["--out"], metavar="FILE", help=".png, .pdf or .svg.  [default: by the figure]"),
-    click.Option(["--trust"], is_flag=True, help=TRUST_HELP),
+    click.Option(["--trust"], **trust_option.settings),
 )
 ARRAYS_OPTION = click.Option(
     ["--npz"], metavar="FILE", help="Save what the figure shows as arrays by name, too."

@@ -32,6 +32,7 @@ from nthrun.commands.options import (
     SnapshotStep,
     debug_option,
     takes_options,
+    trust_option,
 )
 from nthrun.environments.base import make_environment
 from nthrun.environments.rbc import source_files
@@ -74,14 +75,7 @@ class RolloutOptions:
         str | None,
         Option("--out", metavar="DIR", help="Folder of the files.  [default: rollout_index<I>]"),
     ]
-    trust: Annotated[
-        bool,
-        Option(
-            "--trust",
-            is_flag=True,
-            help="Import the classes of its own that the experiment names, which runs them.",
-        ),
-    ]
+    trust: Annotated[bool, trust_option]
     debug: Annotated[bool, debug_option]
 
     @property
