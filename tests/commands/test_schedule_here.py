@@ -147,6 +147,7 @@ def test_what_is_missing_is_run_and_only_that(tmp_path: Path, path: str) -> None
     were deleted it runs those three. No files of attempts are left, and no torch is loaded for
     nothing."""
     given = [*prepare(tmp_path, SHORT), "--packsPerTask", "1", "--pack", "3"]
+    assert call("schedule.py", "--help").returncode == 0  # the next such call starts at once
     first = start(given, path)
     wait_until(lambda: (tmp_path / "out" / EXPERIMENT).glob("runs/*.h5"), first)
     wait_until(lambda: leases(tmp_path), first)
