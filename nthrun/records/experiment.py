@@ -221,8 +221,7 @@ def require_fingerprint(
         return
     keys = differing_keys(old, new, defaults or {})
     raise FingerprintError(
-        f"{experiment.root}: holds runs of another spec, which differs in: {', '.join(keys)}",
-        f"give another save dir, or, to go on with these runs, the specs in its {MANIFEST}",
+        f"{experiment.root}: holds runs of another spec, which differs in: {', '.join(keys)}"
     )
 
 

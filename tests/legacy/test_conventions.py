@@ -275,17 +275,16 @@ def test_first_weights(tmp_path: Path) -> None:
 
 
 def test_an_experiment_goes_on_with_the_meaning_it_was_begun_with(tmp_path: Path) -> None:
-    """Files that mean more since are refused with what to do, and the specs in the manifest of what
-    was begun are those of its runs."""
+    """Files that mean more since are refused by the names of the keys; the specs in the manifest of
+    what was begun are those of its runs."""
     spec = read(tmp_path, "SAC", FIXED)
     agent = spec.agent.as_document()
     del agent["parameters"]["weight_init"]
     older = experiment_spec_of(spec.environment.as_document(), agent, "test")
     begun = own_experiment(tmp_path / "begun", older)
     now = (spec.agent.as_document(), spec.environment.as_document(), spec.agent.defaults)
-    with pytest.raises(FingerprintError, match=r"parameters\.weight_init") as refused:
+    with pytest.raises(FingerprintError, match=r"parameters\.weight_init"):
         continue_experiment(begun.root, *now)
-    assert "the specs in its manifest.json" in refused.value.hint
     held = json.loads((begun.root / "manifest.json").read_text())
     for name in ("agent", "environment"):
         (tmp_path / f"{name}.json").write_text(json.dumps(held[name]))
