@@ -40,7 +40,7 @@ ASSUMED_SPEEDS = {
 """Seconds of a run-step beside its products, and multiply-adds a second, of one worker: half of
 what was measured on the CPU; assumed for the GPU."""
 SOLVED_BYTES = 2e8
-"""Bytes beside the state that a solver's step fills in a second [assumed: .37 to 8 times as many
+"""Bytes beside the state that a solver's step fills in a second [assumed: .2 to 4 times as many
 were measured]."""
 
 Statics = tuple[object, ...]
@@ -71,13 +71,13 @@ class RunTimes:
 
     def _counted(self, setting: Setting) -> float:
         agent = agent_footprint(self.spec.agent.declaration, setting, self.spec.environment)
-        samples = agent.num_replay_draws * agent.max_updates / agent.update_interval
+        beside, products_per_second = self.speed
         if self.spec.agent.declaration.solves:
-            step = self.speed[0] + agent.update_bytes / SOLVED_BYTES
+            step = beside + agent.update_bytes / SOLVED_BYTES
             return self.spec.environment.total_timesteps * step
+        samples = agent.num_replay_draws * agent.max_updates / agent.update_interval
         of_sample = agent.learned_bytes / FLOAT + agent.num_repeated_products
         products = PRODUCTS * of_sample * samples
-        beside, products_per_second = self.speed
         step = beside + products / products_per_second
         num_worlds = self.spec.agent.declaration.num_worlds(setting)
         return self.spec.environment.total_timesteps / num_worlds * step
